@@ -1,0 +1,314 @@
+/**
+ * A flag, compiled: all that does not depend on the request is computed once, up to the result objects, so that one
+ * evaluation reads, compares and picks.
+ */
+import * as Either from "effect/Either"
+import type { BooleanResult, EvaluationContext, Reason, VariantResult } from "../Model.js"
+import { aborts, type Constraint, compileConstraint, holds } from "./constraint.js"
+import * as Crc32 from "./crc32.js"
+import type * as Definition from "./definition.js"
+import { toText } from "./request.js"
+
+/** Who is asked about. One object serves many evaluations, and hashes the entity's id once, if ever. */
+export class Subject {
+  private hashed: number | undefined = undefined
+
+  constructor(
+    readonly entityId: string,
+    readonly context: EvaluationContext | undefined
+  ) {}
+
+  /** The entity's id, hashed: what a flag's key is appended to. */
+  get register(): number {
+    this.hashed ??= Crc32.update(Crc32.initial, this.entityId)
+    return this.hashed
+  }
+}
+
+interface Segment {
+  readonly any: boolean
+  readonly constraints: ReadonlyArray<Constraint>
+}
+
+/** Segments, with an outcome for each set of them that can match. */
+interface Audience<A> {
+  readonly and: boolean
+  readonly keys: ReadonlyArray<string>
+  readonly segments: ReadonlyArray<Segment>
+  /** When all segments match. */
+  readonly all: A
+  /** When only some do: made when it first happens. */
+  readonly some: Map<string, A>
+  readonly make: (segmentKeys: ReadonlyArray<string>) => A
+}
+
+type Variant = Either.Either<VariantResult>
+type Boolean = Either.Either<BooleanResult>
+
+interface Rule {
+  /** An outcome for each bucket, or one when there are no buckets. */
+  readonly audience: Audience<ReadonlyArray<Variant>>
+  /** The last point of each bucket, out of 1000; ascending. */
+  readonly bounds: ReadonlyArray<number>
+}
+
+interface Rollout {
+  /** Absent for a threshold. */
+  readonly audience: Audience<Boolean> | undefined
+  readonly percentage: number
+  readonly inside: Boolean
+}
+
+export interface VariantFlag {
+  readonly _tag: "Variant"
+  readonly definition: Definition.Flag
+  /** The flag's key, hashed: what the entity's id is appended to. */
+  readonly register: number
+  readonly rules: ReadonlyArray<Rule>
+  readonly otherwise: Variant
+}
+
+export interface BooleanFlag {
+  readonly _tag: "Boolean"
+  readonly definition: Definition.Flag
+  readonly rollouts: ReadonlyArray<Rollout>
+  readonly otherwise: Boolean
+}
+
+export type Flag = VariantFlag | BooleanFlag
+
+const BUCKETS = 1000
+const PERCENT = 100
+/** Of one audience. Some sets of segments are rare, and an attacker could ask for all of them. */
+const MAX_COMBINATIONS = 256
+
+const none: ReadonlyArray<string> = Object.freeze([])
+
+const readProperty = (context: EvaluationContext | undefined, constraint: Constraint): string => {
+  if (context === undefined) {
+    return ""
+  }
+  const property = constraint.property as string
+  const value = context[property]
+  if (value !== undefined && Object.hasOwn(context, property)) {
+    return toText(value)
+  }
+  if (constraint.lenient) {
+    for (const name of Object.keys(context)) {
+      const candidate = context[name]
+      if (candidate !== undefined && name.toWellFormed() === property) {
+        return toText(candidate)
+      }
+    }
+  }
+  return ""
+}
+
+const matchesSegment = (segment: Segment, subject: Subject): boolean => {
+  const { any, constraints } = segment
+  for (let i = 0; i < constraints.length; i++) {
+    const constraint = constraints[i] as Constraint
+    if (aborts(constraint)) {
+      return false
+    }
+    const text =
+      constraint.property === undefined ? toText(subject.entityId) : readProperty(subject.context, constraint)
+    if (holds(constraint, text) === any) {
+      return any
+    }
+  }
+  return !any || constraints.length === 0
+}
+
+/** The outcome for the segments that match, or `undefined` when the audience does not. */
+const matchAudience = <A>(audience: Audience<A>, subject: Subject): A | undefined => {
+  const { and, segments } = audience
+  let count = 0
+  let matched = ""
+  for (let i = 0; i < segments.length; i++) {
+    if (matchesSegment(segments[i] as Segment, subject)) {
+      count++
+      if (segments.length > 1 && !and) {
+        matched += `${i},`
+      }
+    } else if (and) {
+      return undefined
+    }
+  }
+  if (count === segments.length) {
+    return and || count > 0 ? audience.all : undefined
+  }
+  return count === 0 ? undefined : someOutcome(audience, matched)
+}
+
+const someOutcome = <A>(audience: Audience<A>, matched: string): A => {
+  let outcome = audience.some.get(matched)
+  if (outcome === undefined) {
+    outcome = audience.make(
+      Object.freeze(
+        matched
+          .slice(0, -1)
+          .split(",")
+          .map((index) => audience.keys[Number(index)] as string)
+      )
+    )
+    if (audience.some.size >= MAX_COMBINATIONS) {
+      audience.some.clear()
+    }
+    audience.some.set(matched, outcome)
+  }
+  return outcome
+}
+
+/** Evaluates a variant flag. */
+export const evaluateVariant = (flag: VariantFlag, subject: Subject): Variant => {
+  const { rules } = flag
+  for (let i = 0; i < rules.length; i++) {
+    const { audience, bounds } = rules[i] as Rule
+    const outcomes = matchAudience(audience, subject)
+    if (outcomes !== undefined) {
+      let bucket = 0
+      if (bounds.length > 1) {
+        const point = (Crc32.finish(Crc32.update(flag.register, subject.entityId)) % BUCKETS) + 1
+        while ((bounds[bucket] as number) < point) {
+          bucket++
+        }
+      }
+      return outcomes[bucket] as Variant
+    }
+  }
+  return flag.otherwise
+}
+
+/** Evaluates a boolean flag. */
+export const evaluateBoolean = (flag: BooleanFlag, subject: Subject): Boolean => {
+  const { rollouts } = flag
+  for (let i = 0; i < rollouts.length; i++) {
+    const { audience, inside, percentage } = rollouts[i] as Rollout
+    if (audience === undefined) {
+      if (Crc32.finish(Crc32.update(subject.register, flag.definition.key)) % PERCENT < percentage) {
+        return inside
+      }
+    } else {
+      const outcome = matchAudience(audience, subject)
+      if (outcome !== undefined) {
+        return outcome
+      }
+    }
+  }
+  return flag.otherwise
+}
+
+const compileAudience = <A>(
+  definition: Definition.Audience,
+  make: (segmentKeys: ReadonlyArray<string>) => A
+): Audience<A> => {
+  const keys = Object.freeze(definition.segments.map((segment) => segment.key))
+  return {
+    and: definition.and,
+    keys,
+    segments: definition.segments.map(({ any, constraints }) => ({
+      any,
+      constraints: constraints.map(compileConstraint)
+    })),
+    all: make(keys),
+    some: new Map(),
+    make
+  }
+}
+
+const variantResult = (
+  flagKey: string,
+  match: boolean,
+  reason: Reason,
+  segmentKeys: ReadonlyArray<string>,
+  variant: { readonly key: string; readonly attachment: string | undefined } | undefined
+): Variant =>
+  Either.right(
+    Object.freeze({
+      _tag: "Variant",
+      flagKey,
+      match,
+      reason,
+      segmentKeys,
+      variantKey: variant?.key ?? "",
+      ...(variant?.attachment === undefined ? {} : { variantAttachment: variant.attachment })
+    })
+  )
+
+const booleanResult = (
+  flagKey: string,
+  enabled: boolean,
+  reason: Reason,
+  segmentKeys: ReadonlyArray<string>
+): Boolean => Either.right(Object.freeze({ _tag: "Boolean", flagKey, enabled, reason, segmentKeys }))
+
+/**
+ * The bounds of the buckets out of 1000, in the reference's arithmetic: single precision after every step, each share
+ * put in relation to the sum, the running total rounded half away from zero.
+ */
+const bucketBounds = (rollouts: ReadonlyArray<number>): ReadonlyArray<number> => {
+  const sum = rollouts.reduce((total, rollout) => Math.fround(total + rollout), 0)
+  let total = 0
+  return rollouts.map((rollout, index) => {
+    total = Math.fround(total + Math.fround(Math.fround(rollout / sum) * 100))
+    return index === rollouts.length - 1 ? BUCKETS : Math.round(Math.fround(total * 10))
+  })
+}
+
+const compileRule = (flag: Definition.Flag, rule: Definition.Rule): Rule => {
+  const distributions = rule.distributions.filter((distribution) => distribution.rollout > 0)
+  const variants =
+    distributions.length === 0
+      ? [flag.defaultVariant]
+      : distributions.map(({ attachment, variantKey }) => ({ key: variantKey, attachment }))
+  return {
+    audience: compileAudience(rule, (segmentKeys) =>
+      variants.map((variant) => variantResult(flag.key, true, "MATCH_EVALUATION_REASON", segmentKeys, variant))
+    ),
+    bounds: bucketBounds(distributions.map((distribution) => distribution.rollout))
+  }
+}
+
+const compileVariant = (flag: Definition.Flag): VariantFlag => ({
+  _tag: "Variant",
+  definition: flag,
+  register: Crc32.update(Crc32.initial, flag.key),
+  rules: flag.enabled ? flag.rules.map((rule) => compileRule(flag, rule)) : [],
+  otherwise: variantResult(
+    flag.key,
+    false,
+    !flag.enabled
+      ? "FLAG_DISABLED_EVALUATION_REASON"
+      : flag.defaultVariant === undefined
+        ? "UNKNOWN_EVALUATION_REASON"
+        : "DEFAULT_EVALUATION_REASON",
+    none,
+    flag.defaultVariant
+  )
+})
+
+const compileRollout = (flag: Definition.Flag, rollout: Definition.Rollout): ReadonlyArray<Rollout> => {
+  const result = (value: boolean) => (segmentKeys: ReadonlyArray<string>) =>
+    booleanResult(flag.key, value, "MATCH_EVALUATION_REASON", segmentKeys)
+  switch (rollout._tag) {
+    case "Threshold":
+      return [{ audience: undefined, percentage: rollout.percentage, inside: result(rollout.value)(none) }]
+    case "Segment": {
+      const audience = compileAudience(rollout.audience, result(rollout.value))
+      return [{ audience, percentage: 0, inside: audience.all }]
+    }
+    case "Unknown":
+      return []
+  }
+}
+
+const compileBoolean = (flag: Definition.Flag): BooleanFlag => ({
+  _tag: "Boolean",
+  definition: flag,
+  rollouts: flag.rollouts.flatMap((rollout) => compileRollout(flag, rollout)),
+  otherwise: booleanResult(flag.key, flag.enabled, "DEFAULT_EVALUATION_REASON", none)
+})
+
+/** Compiles a flag. */
+export const compileFlag = (flag: Definition.Flag): Flag => (flag.boolean ? compileBoolean(flag) : compileVariant(flag))

@@ -1,0 +1,81 @@
+/**
+ * A flag as it is defined: what the documents of the server and the seeds of the official clients say alike, and what
+ * the engine compiles. Numbers are in single precision already.
+ */
+
+export interface Constraint {
+  readonly type: string
+  readonly property: string
+  readonly operator: string
+  readonly value: string
+}
+
+export interface Segment {
+  readonly key: string
+  /** Whether one constraint is enough, or all must hold. */
+  readonly any: boolean
+  readonly constraints: ReadonlyArray<Constraint>
+}
+
+export interface Distribution {
+  readonly variantKey: string
+  readonly attachment: string | undefined
+  /** A share in percent. */
+  readonly rollout: number
+}
+
+/** Segments, and whether all of them must match or one is enough. */
+export interface Audience {
+  readonly and: boolean
+  readonly segments: ReadonlyArray<Segment>
+}
+
+export interface Rule extends Audience {
+  readonly distributions: ReadonlyArray<Distribution>
+}
+
+export type Rollout =
+  | { readonly _tag: "Threshold"; readonly percentage: number; readonly value: boolean }
+  | { readonly _tag: "Segment"; readonly audience: Audience; readonly value: boolean }
+  | { readonly _tag: "Unknown" }
+
+export interface DefaultVariant {
+  readonly id: string
+  readonly key: string
+  readonly attachment: string | undefined
+}
+
+export interface Flag {
+  readonly key: string
+  readonly boolean: boolean
+  readonly enabled: boolean
+  readonly description: string | undefined
+  readonly defaultVariant: DefaultVariant | undefined
+  readonly rules: ReadonlyArray<Rule>
+  readonly rollouts: ReadonlyArray<Rollout>
+}
+
+/** Segments of one audience are known by their keys: of several with the same key the last counts. */
+export const lastOfEachKey = (segments: ReadonlyArray<Segment>): ReadonlyArray<Segment> =>
+  segments.length < 2 ? segments : [...new Map(segments.map((segment) => [segment.key, segment])).values()]
+
+/** An unknown name counts as "or". */
+export const isAnd = (operator: string | undefined): boolean => operator === "AND_SEGMENT_OPERATOR"
+
+/** An unknown name counts as "any". */
+export const isAny = (matchType: string): boolean => matchType !== "ALL_SEGMENT_MATCH_TYPE"
+
+/** An unknown name counts as a variant flag. */
+export const isBoolean = (type: string | undefined): boolean => type === "BOOLEAN_FLAG_TYPE"
+
+const constraintTypes: ReadonlySet<string> = new Set([
+  "STRING_CONSTRAINT_COMPARISON_TYPE",
+  "NUMBER_CONSTRAINT_COMPARISON_TYPE",
+  "BOOLEAN_CONSTRAINT_COMPARISON_TYPE",
+  "DATETIME_CONSTRAINT_COMPARISON_TYPE",
+  "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE"
+])
+
+/** An unknown name counts as the type that never matches. */
+export const constraintType = (type: string): string =>
+  constraintTypes.has(type) ? type : "UNKNOWN_CONSTRAINT_COMPARISON_TYPE"

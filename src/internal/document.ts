@@ -1,0 +1,168 @@
+/**
+ * The snapshot document, as Flipt's server sends it. Required fields, the ones that may be absent or null, and unknown
+ * enum names are treated as the official engine treats them.
+ */
+import type * as Definition from "./definition.js"
+import { constraintType, isAnd, isAny, isBoolean, lastOfEachKey } from "./definition.js"
+import { boolean, float, list, Malformed, optional, Reader, required, string, struct } from "./json.js"
+
+export const readConstraint = struct<Definition.Constraint>({
+  type: required("type", (reader) => constraintType(reader.string())),
+  property: required("property", string),
+  operator: required("operator", string),
+  value: required("value", string)
+})
+
+const readSegment = struct<Definition.Segment>({
+  key: required("key", string),
+  any: required("matchType", (reader) => isAny(reader.string())),
+  constraints: required("constraints", list(readConstraint))
+})
+
+const readSegments = (reader: Reader) => lastOfEachKey(list(readSegment)(reader))
+
+const readDistribution = struct<Definition.Distribution>({
+  variantKey: required("variantKey", string),
+  attachment: optional("variantAttachment", string, undefined),
+  rollout: required("rollout", float)
+})
+
+const readRule = struct<Definition.Rule>({
+  and: required("segmentOperator", (reader) => isAnd(reader.string())),
+  segments: optional("segments", readSegments, []),
+  distributions: required("distributions", list(readDistribution))
+})
+
+export const readThreshold = struct<{ readonly percentage: number; readonly value: boolean }>({
+  percentage: required("percentage", float),
+  value: required("value", boolean)
+})
+
+const readSegmentRollout = struct<Definition.Audience & { readonly value: boolean }>({
+  and: optional("segmentOperator", (reader) => isAnd(reader.string()), false),
+  segments: required("segments", readSegments),
+  value: required("value", boolean)
+})
+
+const readRolloutFields = struct<{
+  readonly threshold: ReturnType<typeof readThreshold> | undefined
+  readonly segment: ReturnType<typeof readSegmentRollout> | undefined
+}>({
+  threshold: optional("threshold", readThreshold, undefined),
+  segment: optional("segment", readSegmentRollout, undefined)
+})
+
+/** Which of the two is present decides what a rollout is; its own `type` does not count. */
+export const makeRollout = (fields: {
+  readonly threshold: { readonly percentage: number; readonly value: boolean } | undefined
+  readonly segment: (Definition.Audience & { readonly value: boolean }) | undefined
+}): Definition.Rollout => {
+  if (fields.threshold !== undefined) {
+    return { _tag: "Threshold", percentage: fields.threshold.percentage, value: fields.threshold.value }
+  }
+  return fields.segment === undefined
+    ? { _tag: "Unknown" }
+    : {
+        _tag: "Segment",
+        audience: { and: fields.segment.and, segments: fields.segment.segments },
+        value: fields.segment.value
+      }
+}
+
+export const readDefaultVariant = struct<Definition.DefaultVariant>({
+  id: required("id", string),
+  key: required("key", string),
+  attachment: optional("attachment", string, undefined)
+})
+
+const readFlagFields = struct<Definition.Flag & { readonly name: string }>({
+  key: required("key", string),
+  name: required("name", string),
+  enabled: required("enabled", boolean),
+  boolean: optional("type", (reader) => isBoolean(reader.string()), false),
+  description: optional("description", string, undefined),
+  rules: optional("rules", list(readRule), []),
+  rollouts: optional(
+    "rollouts",
+    list((reader) => makeRollout(readRolloutFields(reader))),
+    []
+  ),
+  defaultVariant: optional("defaultVariant", readDefaultVariant, undefined)
+})
+
+/** The key of the flag that starts at an offset, for a message about that flag; its text may be broken further on. */
+const keyOfFlagAt = (text: string, offset: number): string | undefined => {
+  const reader = new Reader(text.slice(offset).replace(/^[\s,]+/, ""))
+  let found: string | undefined
+  try {
+    for (const name of reader.members()) {
+      if (name === "key") {
+        found = reader.string()
+      } else {
+        reader.skip()
+      }
+    }
+  } catch {
+    // what was found before the fault is enough
+  }
+  return found
+}
+
+const readFlag = (reader: Reader, text: string): Definition.Flag => {
+  const offset = reader.offset
+  try {
+    return readFlagFields(reader)
+  } catch (error) {
+    const key = error instanceof Malformed ? keyOfFlagAt(text, offset) : undefined
+    throw error instanceof Malformed && key !== undefined
+      ? new Malformed(error.kind, error.path, `${error.problem} (flag ${JSON.stringify(key)})`)
+      : error
+  }
+}
+
+const readNamespaceKey = struct<{ readonly key: string }>({ key: required("key", string) })
+
+/**
+ * Reads a document flag by flag, and returns its digest in the end: the caller may let others run between two flags.
+ * Of two flags with the same key the last counts. Throws `Malformed`.
+ */
+export function* readDocument(
+  text: string,
+  namespace: string
+): Generator<{ readonly flag: Definition.Flag; readonly offset: number }, string | undefined> {
+  const reader = new Reader(text)
+  if (/^[ \t\n\r]*$/.test(text.slice(0, 1024)) && text.trim() === "") {
+    reader.fail("the document is empty")
+  }
+  const seen = new Set<string>()
+  let key: string | undefined
+  let digest: string | undefined
+  for (const name of reader.members()) {
+    const known = name === "namespace" || name === "flags" || name === "digest"
+    if (known && seen.has(name)) {
+      reader.fail("occurs twice")
+    }
+    seen.add(name)
+    if (name === "namespace") {
+      key = readNamespaceKey(reader).key
+    } else if (name === "digest") {
+      digest = reader.isNull() ? undefined : reader.string()
+    } else if (name === "flags") {
+      for (const _ of reader.elements()) {
+        yield { flag: readFlag(reader, text), offset: reader.offset }
+      }
+    } else {
+      reader.skip()
+    }
+  }
+  reader.end()
+  for (const name of ["namespace", "flags"]) {
+    if (!seen.has(name)) {
+      reader.fail(`"${name}" is missing`)
+    }
+  }
+  if (key !== namespace) {
+    reader.fail(`the document is of namespace ${JSON.stringify(key)}, and ${JSON.stringify(namespace)} was asked for`)
+  }
+  return digest
+}

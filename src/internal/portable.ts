@@ -1,0 +1,167 @@
+/**
+ * The engine in plain TypeScript: it runs wherever JavaScript does.
+ */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Encoding from "effect/Encoding"
+import * as Scheduler from "effect/Scheduler"
+import type * as Engine from "../Engine.js"
+import { EngineError, ValidationError } from "../FliptError.js"
+import type { FlagInfo } from "../Model.js"
+import { compileFlag, evaluateBoolean, evaluateVariant, type Flag } from "./compile.js"
+import type * as Definition from "./definition.js"
+import { readDocument } from "./document.js"
+import { fingerprint } from "./fingerprint.js"
+import { formatPath, Malformed } from "./json.js"
+import { readSeed, writeSeed } from "./seed.js"
+import { type Evaluator, errorEntry, makeErrors, makeSnapshot } from "./snapshot.js"
+
+/** How much of a document is read before others may run: a few milliseconds' worth. */
+const SLICE_CHARACTERS = 256 * 1024
+
+/** Lets the event loop turn: the default scheduler runs what follows a yield in a microtask. */
+const turn = Effect.yieldNow().pipe(Effect.withScheduler(Scheduler.timerBatched(0)))
+
+/** A flag as `listFlags` tells it. */
+export const flagInfo = (flag: Definition.Flag): FlagInfo =>
+  Object.freeze({
+    key: flag.key,
+    enabled: flag.enabled,
+    type: flag.boolean ? "BOOLEAN_FLAG_TYPE" : "VARIANT_FLAG_TYPE",
+    ...(flag.description === undefined ? {} : { description: flag.description }),
+    ...(flag.defaultVariant === undefined
+      ? {}
+      : {
+          defaultVariant: Object.freeze({
+            id: flag.defaultVariant.id,
+            key: flag.defaultVariant.key,
+            ...(flag.defaultVariant.attachment === undefined ? {} : { attachment: flag.defaultVariant.attachment })
+          })
+        })
+  })
+
+const makeEvaluator = (namespace: string, digest: string | undefined, flags: ReadonlyMap<string, Flag>): Evaluator => {
+  const errors = makeErrors(namespace)
+  const find = (flagKey: string): Flag | undefined =>
+    flags.get(flagKey) ?? (flagKey.isWellFormed() ? undefined : flags.get(flagKey.toWellFormed()))
+  const definitions = () => Array.from(flags.values(), (flag) => flag.definition)
+  return {
+    namespace,
+    digest,
+    variant: (flagKey, subject) => {
+      const flag = find(flagKey)
+      return flag === undefined
+        ? errors.notFound(flagKey)
+        : flag._tag === "Variant"
+          ? evaluateVariant(flag, subject)
+          : errors.wrongType(flag.definition.key, "variant")
+    },
+    boolean: (flagKey, subject) => {
+      const flag = find(flagKey)
+      return flag === undefined
+        ? errors.notFound(flagKey)
+        : flag._tag === "Boolean"
+          ? evaluateBoolean(flag, subject)
+          : errors.wrongType(flag.definition.key, "boolean")
+    },
+    entry: (flagKey, subject) => {
+      const flag = find(flagKey)
+      return flag === undefined
+        ? errorEntry(namespace, flagKey)
+        : flag._tag === "Boolean"
+          ? Either.merge(evaluateBoolean(flag, subject))
+          : Either.merge(evaluateVariant(flag, subject))
+    },
+    fingerprint: (flagKey) => {
+      const flag = find(flagKey)
+      return flag && fingerprint(flag.definition)
+    },
+    flags: () => definitions().map(flagInfo),
+    seed: () => writeSeed(namespace, definitions())
+  }
+}
+
+/** The text of a document's chunks, joined. */
+const decodeText = (document: ReadonlyArray<Uint8Array>): Effect.Effect<string, EngineError> =>
+  Effect.try({
+    try: () => {
+      const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+      let text = ""
+      for (const chunk of document) {
+        text += decoder.decode(chunk, { stream: true })
+      }
+      return text + decoder.decode()
+    },
+    catch: (cause) =>
+      new EngineError({ reason: "Document", message: "the document does not load: it is not valid UTF-8", cause })
+  })
+
+const describe = (error: Malformed): string =>
+  error.path.length === 0 ? error.problem : `${formatPath(error.path)}: ${error.problem}`
+
+/** Reads a document and compiles its flags as they come, a slice at a time. */
+const compileText = (
+  text: string,
+  namespace: string
+): Effect.Effect<{ readonly digest: string | undefined; readonly flags: Map<string, Flag> }, EngineError> =>
+  Effect.suspend(() => {
+    const flags = new Map<string, Flag>()
+    const reading = readDocument(text, namespace)
+    let digest: string | undefined
+    const slice = Effect.try({
+      try: () => {
+        for (let start: number | undefined; ; ) {
+          const step = reading.next()
+          if (step.done === true) {
+            digest = step.value
+            return true
+          }
+          flags.set(step.value.flag.key, compileFlag(step.value.flag))
+          start ??= step.value.offset
+          if (step.value.offset - start > SLICE_CHARACTERS) {
+            return false
+          }
+        }
+      },
+      catch: (error) =>
+        error instanceof Malformed
+          ? new EngineError({ reason: error.kind, message: `the document does not load: ${describe(error)}` })
+          : new EngineError({ reason: "Panic", message: "the engine failed on the document", cause: error })
+    })
+    return slice.pipe(
+      Effect.tap((done) => (done ? Effect.void : turn)),
+      Effect.repeat({ until: (done) => done }),
+      Effect.map(() => ({ digest, flags }))
+    )
+  })
+
+const invalidSeed = (problem: string): ValidationError =>
+  new ValidationError({
+    reason: "Seed",
+    path: "snapshot",
+    message: `the snapshot to start from does not load: ${problem}; it must be the text that getSnapshot gave`
+  })
+
+const compileSeed = (seed: string, namespace: string): Effect.Effect<Map<string, Flag>, ValidationError> =>
+  Either.match(Encoding.decodeBase64String(seed), {
+    onLeft: (error) => Effect.fail(invalidSeed(`it is not base64 text (${error.message})`)),
+    onRight: (text) =>
+      Effect.try({
+        try: () => new Map(readSeed(text, namespace).map((flag) => [flag.key, compileFlag(flag)])),
+        catch: (error) => invalidSeed(error instanceof Malformed ? describe(error) : String(error))
+      })
+  })
+
+/** The portable engine. */
+export const portable: Engine.Service = {
+  name: "portable",
+  compile: (namespace, document) =>
+    decodeText(document).pipe(
+      Effect.flatMap((text) => compileText(text, namespace)),
+      Effect.flatMap(({ digest, flags }) => makeSnapshot(makeEvaluator(namespace, digest, flags)))
+    ),
+  restore: (namespace, seed) =>
+    compileSeed(seed, namespace).pipe(
+      Effect.flatMap((flags) => makeSnapshot(makeEvaluator(namespace, undefined, flags)))
+    )
+}

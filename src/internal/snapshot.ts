@@ -1,0 +1,184 @@
+/**
+ * What a Snapshot is on every engine: requests are checked, and a closed one answers nothing any more.
+ */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type * as Scope from "effect/Scope"
+import { EngineError, EvaluationError } from "../FliptError.js"
+import type {
+  BatchEntry,
+  BooleanResult,
+  ErrorResult,
+  EvaluationRequest,
+  FlagInfo,
+  Seed,
+  VariantResult
+} from "../Model.js"
+import type { Snapshot } from "../Snapshot.js"
+import { Subject } from "./compile.js"
+import { checkBatch, checkEntity, checkFlagKey, checkRequest } from "./request.js"
+
+/** What an engine knows how to do, for requests that have been checked. */
+export interface Evaluator {
+  readonly namespace: string
+  readonly digest: string | undefined
+  readonly variant: (flagKey: string, subject: Subject) => Either.Either<VariantResult, EvaluationError>
+  readonly boolean: (flagKey: string, subject: Subject) => Either.Either<BooleanResult, EvaluationError>
+  readonly entry: (flagKey: string, subject: Subject) => BatchEntry
+  readonly fingerprint: (flagKey: string) => string | undefined
+  readonly flags: () => ReadonlyArray<FlagInfo>
+  readonly seed: () => Seed
+}
+
+/** Of unknown flag keys: a typo costs the making of an error once, and hostile keys cost no memory. */
+const MAX_REMEMBERED = 256
+
+const closedMessage = "the snapshot is closed: the scope that it was handed out in is over"
+
+/** The errors of evaluation, in the words of the official engine. Each is made once. */
+export const makeErrors = (namespace: string) => {
+  const notFound = new Map<string, Either.Either<never, EvaluationError>>()
+  const wrongType = new Map<string, Either.Either<never, EvaluationError>>()
+
+  const remember = (
+    memory: Map<string, Either.Either<never, EvaluationError>>,
+    flagKey: string,
+    make: () => EvaluationError
+  ): Either.Either<never, EvaluationError> => {
+    let error = memory.get(flagKey)
+    if (error === undefined) {
+      error = Either.left(make())
+      if (memory.size >= MAX_REMEMBERED) {
+        memory.clear()
+      }
+      memory.set(flagKey, error)
+    }
+    return error
+  }
+
+  return {
+    notFound: (flagKey: string) =>
+      remember(
+        notFound,
+        flagKey,
+        () =>
+          new EvaluationError({
+            reason: "FlagNotFound",
+            flagKey,
+            message: `invalid request: failed to get flag information ${namespace}/${flagKey.toWellFormed()}`
+          })
+      ),
+    wrongType: (flagKey: string, expected: "variant" | "boolean") =>
+      remember(
+        wrongType,
+        flagKey,
+        () =>
+          new EvaluationError({
+            reason: "FlagType",
+            flagKey,
+            message: `invalid request: ${flagKey} is not a ${expected} flag`
+          })
+      )
+  }
+}
+
+/** What stands in a batch for a flag that there is not. */
+export const errorEntry = (
+  namespaceKey: string,
+  flagKey: string,
+  reason: ErrorResult["reason"] = "NOT_FOUND_ERROR_EVALUATION_REASON"
+): ErrorResult => Object.freeze({ _tag: "Error", flagKey: flagKey.toWellFormed(), namespaceKey, reason })
+
+/** The Snapshot of an evaluator, alive until the Scope ends. */
+export const makeSnapshot = (evaluator: Evaluator): Effect.Effect<Snapshot, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => unsafeMake(evaluator)),
+    ({ close }) => Effect.sync(close)
+  ).pipe(Effect.map(({ snapshot }) => snapshot))
+
+const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readonly close: () => void } => {
+  let open: Evaluator | undefined = evaluator
+  let closed: Either.Either<never, EvaluationError> | undefined
+  let flags: Snapshot["flags"] | undefined
+  const { digest, namespace } = evaluator
+
+  const answerClosed = (): Either.Either<never, EvaluationError> => {
+    closed ??= Either.left(new EvaluationError({ reason: "Closed", message: closedMessage }))
+    return closed
+  }
+
+  const snapshot: Snapshot = {
+    namespace,
+    digest,
+    fingerprint: (flagKey) => open?.fingerprint(flagKey),
+    variant: (request) => {
+      if (open === undefined) {
+        return answerClosed()
+      }
+      const invalid = checkRequest(request, "")
+      return invalid === undefined
+        ? open.variant(request.flagKey, new Subject(request.entityId, request.context))
+        : Either.left(invalid)
+    },
+    boolean: (request) => {
+      if (open === undefined) {
+        return answerClosed()
+      }
+      const invalid = checkRequest(request, "")
+      return invalid === undefined
+        ? open.boolean(request.flagKey, new Subject(request.entityId, request.context))
+        : Either.left(invalid)
+    },
+    batch: (requests) => {
+      const current = open
+      if (current === undefined) {
+        return answerClosed()
+      }
+      const invalid = checkBatch(requests)
+      return invalid === undefined
+        ? Either.right(
+            Object.freeze(
+              requests.map((request: EvaluationRequest) =>
+                current.entry(request.flagKey, new Subject(request.entityId, request.context))
+              )
+            )
+          )
+        : Either.left(invalid)
+    },
+    bind: (entityId, context) => {
+      const invalidEntity = checkEntity(entityId, context, "")
+      const subject = new Subject(entityId, context)
+      const guard = <A>(flagKey: string, evaluate: (evaluator: Evaluator) => Either.Either<A, EvaluationError>) => {
+        if (open === undefined) {
+          return answerClosed()
+        }
+        const invalid = checkFlagKey(flagKey, "") ?? invalidEntity
+        return invalid === undefined ? evaluate(open) : Either.left(invalid)
+      }
+      return {
+        variant: (flagKey) => guard(flagKey, (evaluator) => evaluator.variant(flagKey, subject)),
+        boolean: (flagKey) => guard(flagKey, (evaluator) => evaluator.boolean(flagKey, subject))
+      }
+    },
+    get flags() {
+      if (open === undefined) {
+        return answerClosed()
+      }
+      flags ??= Either.right(Object.freeze(open.flags()))
+      return flags
+    },
+    seed: Effect.suspend(() =>
+      open === undefined
+        ? Effect.fail(new EngineError({ reason: "Closed", message: closedMessage }))
+        : Effect.succeed(open.seed())
+    )
+  }
+
+  return {
+    snapshot,
+    close: () => {
+      open = undefined
+      flags = undefined
+    }
+  }
+}

@@ -1,0 +1,226 @@
+/**
+ * What can go wrong between a client and a Flipt server. A fault stands for the network and for proxies as well as for
+ * the server, so it takes the place of the whole answer, whatever was asked for.
+ */
+import * as Crypto from "node:crypto"
+import * as Http from "node:http"
+import * as Stream from "node:stream"
+import * as Zlib from "node:zlib"
+import * as Answer from "./Answer.js"
+
+type Headers = Readonly<Record<string, string | ReadonlyArray<string>>>
+
+/** How the length of a body is made known. */
+export type Framing = "length" | "chunked"
+
+export type Fault =
+  | { readonly _tag: "Pass" }
+  | { readonly _tag: "Delay"; readonly millis: number }
+  | {
+      readonly _tag: "Status"
+      readonly code: number
+      readonly headers: Headers
+      readonly body: string | Uint8Array | undefined
+    }
+  | { readonly _tag: "HangBeforeHeaders" }
+  | { readonly _tag: "HangInBody"; readonly afterBytes: number; readonly framing: Framing }
+  | { readonly _tag: "CutBody"; readonly afterBytes: number; readonly framing: Framing }
+  | { readonly _tag: "Garbage"; readonly body: string | Uint8Array; readonly etag: string | undefined }
+  | { readonly _tag: "Reset" }
+  | { readonly _tag: "Drip"; readonly bytesPerTick: number; readonly tickMillis: number }
+  | { readonly _tag: "Redirect"; readonly location: string; readonly code: number }
+  | { readonly _tag: "NotModified"; readonly etag: string | undefined }
+  | { readonly _tag: "InvalidGzip" }
+  | { readonly _tag: "GzipBomb"; readonly decodedBytes: number }
+  | {
+      readonly _tag: "RawHeaders"
+      readonly lines: ReadonlyArray<string>
+      readonly statusLine: string
+      readonly body: string | Uint8Array | undefined
+    }
+
+/** No fault: a gap between two others in a queue. */
+export const pass: Fault = { _tag: "Pass" }
+
+/** The normal answer, late. */
+export const delay = (millis: number): Fault => ({ _tag: "Delay", millis })
+
+/** An error answer. Without a body: the one that Flipt sends with that status. */
+export const status = (
+  code: number,
+  options: { readonly headers?: Headers; readonly body?: string | Uint8Array } = {}
+): Fault => ({ _tag: "Status", code, headers: options.headers ?? {}, body: options.body })
+
+/** The request is taken, and then nothing comes. */
+export const hangBeforeHeaders: Fault = { _tag: "HangBeforeHeaders" }
+
+/** The headers and that many bytes of the body as it is on the wire, and then nothing, though more is announced. */
+export const hangInBody = (afterBytes: number, options: { readonly framing?: Framing } = {}): Fault => ({
+  _tag: "HangInBody",
+  afterBytes,
+  framing: options.framing ?? "length"
+})
+
+/** The same, and then the connection closes. The ETag is the whole document's. */
+export const cutBody = (afterBytes: number, options: { readonly framing?: Framing } = {}): Fault => ({
+  _tag: "CutBody",
+  afterBytes,
+  framing: options.framing ?? "length"
+})
+
+/** A 200 with this body and an ETag that was never seen before. */
+export const garbage = (body: string | Uint8Array, options: { readonly etag?: string } = {}): Fault => ({
+  _tag: "Garbage",
+  body,
+  etag: options.etag
+})
+
+/** The connection is reset (RST) as soon as the request is in. */
+export const reset: Fault = { _tag: "Reset" }
+
+/** The whole body, a little at a time. */
+export const drip = (bytesPerTick: number, tickMillis: number): Fault => ({ _tag: "Drip", bytesPerTick, tickMillis })
+
+export const redirect = (location: string, code = 302): Fault => ({ _tag: "Redirect", location, code })
+
+/** A 304 even to a request without `If-None-Match`. Without an ETag of its own it has the document's. */
+export const notModified = (options: { readonly etag?: string } = {}): Fault => ({
+  _tag: "NotModified",
+  etag: options.etag
+})
+
+/** A body that begins as gzip and is none, asked for or not. */
+export const invalidGzip: Fault = { _tag: "InvalidGzip" }
+
+/** A small gzip body of that many spaces, asked for or not. */
+export const gzipBomb = (decodedBytes: number): Fault => ({ _tag: "GzipBomb", decodedBytes })
+
+/**
+ * A head written byte for byte: the status line and these lines, nothing added. Then the body (without one: the
+ * normal answer's, not compressed), and the end of the connection.
+ */
+export const rawHeaders = (
+  lines: ReadonlyArray<string>,
+  options: { readonly statusLine?: string; readonly body?: string | Uint8Array } = {}
+): Fault => ({ _tag: "RawHeaders", lines, statusLine: options.statusLine ?? "HTTP/1.1 200 OK", body: options.body })
+
+export interface Exchange {
+  readonly request: Http.IncomingMessage
+  readonly response: Http.ServerResponse
+  /** The whole answer, not yet compressed, `If-None-Match` left aside: a 304 would have no body to spoil. */
+  readonly answer: Answer.Answer
+  /** Answers as if there were no fault. */
+  readonly proceed: () => void
+}
+
+const bytes = (body: string | Uint8Array): Uint8Array => (typeof body === "string" ? Buffer.from(body) : body)
+
+/** A part of the body in a frame that always promises more. */
+const sendPart = (exchange: Exchange, afterBytes: number, framing: Framing): void => {
+  const answer = Answer.encode(exchange.answer, exchange.request)
+  const announced = Math.max(answer.body.byteLength, afterBytes + 1)
+  exchange.response.writeHead(
+    answer.status,
+    framing === "length" ? { ...answer.headers, "content-length": String(announced) } : answer.headers
+  )
+  exchange.response.flushHeaders()
+  if (afterBytes > 0) exchange.response.write(answer.body.subarray(0, afterBytes))
+}
+
+const dripBody = (exchange: Exchange, bytesPerTick: number, tickMillis: number): void => {
+  const { response } = exchange
+  const answer = Answer.encode(exchange.answer, exchange.request)
+  response.writeHead(answer.status, { ...answer.headers, "content-length": String(answer.body.byteLength) })
+  response.flushHeaders()
+  let sent = 0
+  const timer = setInterval(() => {
+    response.write(answer.body.subarray(sent, sent + bytesPerTick))
+    sent += bytesPerTick
+    if (sent < answer.body.byteLength) return
+    clearInterval(timer)
+    response.end()
+  }, tickMillis)
+  response.once("close", () => clearInterval(timer))
+}
+
+/** The ten bytes of a gzip header. */
+const gzipHeader = Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3)
+
+/** Each gzip member of a bomb decodes to this much; a gzip body may have any number of members. */
+const memberBytes = 1024 * 1024
+
+function* gzipMembers(decodedBytes: number): Generator<Uint8Array> {
+  const spaces = (count: number) => Zlib.gzipSync(Buffer.alloc(count, " "))
+  const whole = spaces(memberBytes)
+  for (let n = Math.floor(decodedBytes / memberBytes); n > 0; n--) yield whole
+  if (decodedBytes % memberBytes > 0) yield spaces(decodedBytes % memberBytes)
+}
+
+/** Spoils one answer. Whatever it leaves running ends with the connection. */
+export const inflict = (fault: Fault, exchange: Exchange): void => {
+  const { answer, response } = exchange
+  const socket = exchange.request.socket
+  switch (fault._tag) {
+    case "Pass":
+      exchange.proceed()
+      return
+    case "Delay": {
+      const timer = setTimeout(exchange.proceed, fault.millis)
+      response.once("close", () => clearTimeout(timer))
+      return
+    }
+    case "Status": {
+      const usual = Answer.error(fault.code, Http.STATUS_CODES[fault.code] ?? "")
+      const bodiless = fault.code === 204 || fault.code === 304
+      const body = fault.body === undefined ? usual.body : bytes(fault.body)
+      const headers: Record<string, string | Array<string>> = { ...usual.headers }
+      for (const [name, value] of Object.entries(fault.headers)) {
+        headers[name.toLowerCase()] = typeof value === "string" ? value : [...value]
+      }
+      response.writeHead(fault.code, headers).end(bodiless ? undefined : body)
+      return
+    }
+    case "HangBeforeHeaders":
+      return
+    case "HangInBody":
+      sendPart(exchange, fault.afterBytes, fault.framing)
+      return
+    case "CutBody":
+      sendPart(exchange, fault.afterBytes, fault.framing)
+      // Not `destroy`, which would throw away what is not yet written.
+      socket.destroySoon()
+      return
+    case "Garbage": {
+      const etag = fault.etag ?? Crypto.randomBytes(20).toString("hex")
+      Answer.send(Answer.encode(Answer.json(bytes(fault.body), { etag }), exchange.request), response)
+      return
+    }
+    case "Reset":
+      socket.resetAndDestroy()
+      return
+    case "Drip":
+      dripBody(exchange, fault.bytesPerTick, fault.tickMillis)
+      return
+    case "Redirect":
+      response.writeHead(fault.code, { location: fault.location, "content-length": "0" }).end()
+      return
+    case "NotModified": {
+      const etag = fault.etag ?? answer.headers.etag
+      Answer.send(Answer.notModified(etag === undefined ? {} : { etag }), response)
+      return
+    }
+    case "InvalidGzip":
+      response.writeHead(answer.status, { ...answer.headers, "content-encoding": "gzip" })
+      response.end(Buffer.concat([gzipHeader, Buffer.alloc(1024, 0xff)]))
+      return
+    case "GzipBomb":
+      response.writeHead(answer.status, { ...answer.headers, "content-encoding": "gzip" })
+      // A client that has had enough closes the connection, and that is no error here.
+      Stream.pipeline(Stream.Readable.from(gzipMembers(fault.decodedBytes)), response, () => {})
+      return
+    case "RawHeaders":
+      socket.write(`${[fault.statusLine, ...fault.lines].join("\r\n")}\r\n\r\n`, "latin1")
+      socket.end(fault.body === undefined ? answer.body : bytes(fault.body))
+      return
+  }
+}
