@@ -42,7 +42,9 @@ export class ValidationError extends Schema.TaggedError<ValidationError>("flipt-
   { ...common, reason: Schema.Literal("Argument", "Option", "Certificate", "Seed"), path: Schema.String }
 ) {
   /** @since 0.1.0 */
-  readonly [TypeId]: TypeId = TypeId
+  get [TypeId](): TypeId {
+    return TypeId
+  }
 }
 
 /**
@@ -66,7 +68,9 @@ export class EvaluationError extends Schema.TaggedError<EvaluationError>("flipt-
   }
 ) {
   /** @since 0.1.0 */
-  readonly [TypeId]: TypeId = TypeId
+  get [TypeId](): TypeId {
+    return TypeId
+  }
 }
 
 /**
@@ -107,7 +111,9 @@ export class FetchError extends Schema.TaggedError<FetchError>("flipt-client-eff
   retryAfter: Schema.optional(Schema.DurationFromSelf)
 }) {
   /** @since 0.1.0 */
-  readonly [TypeId]: TypeId = TypeId
+  get [TypeId](): TypeId {
+    return TypeId
+  }
 }
 
 /**
@@ -127,7 +133,9 @@ export class EngineError extends Schema.TaggedError<EngineError>("flipt-client-e
   reason: Schema.Literal("Load", "Document", "Limit", "Closed", "Panic")
 }) {
   /** @since 0.1.0 */
-  readonly [TypeId]: TypeId = TypeId
+  get [TypeId](): TypeId {
+    return TypeId
+  }
 }
 
 /**
@@ -141,7 +149,9 @@ export class AuthError extends Schema.TaggedError<AuthError>("flipt-client-effec
   reason: Schema.Literal("Acquire", "Expired")
 }) {
   /** @since 0.1.0 */
-  readonly [TypeId]: TypeId = TypeId
+  get [TypeId](): TypeId {
+    return TypeId
+  }
 }
 
 /**

@@ -1,0 +1,273 @@
+/**
+ * The client: a namespace's flag state, fetched from Flipt, kept current in the background, and evaluated inside the
+ * application. Its scope owns everything that it uses.
+ *
+ * @since 0.1.0
+ */
+import type * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type * as Auth from "./Auth.js"
+import * as Engine from "./Engine.js"
+import * as Fetcher from "./Fetcher.js"
+import type { EvaluateError, EvaluationError, RefreshError, StartError } from "./FliptError.js"
+import * as client from "./internal/client.js"
+import * as config from "./internal/config.js"
+import * as oneStop from "./internal/oneStop.js"
+import { decodeState } from "./internal/options.js"
+import type { BatchEntry, BooleanResult, EvaluationRequest, FlagInfo, Seed, VariantResult } from "./Model.js"
+import type { Snapshot } from "./Snapshot.js"
+import type { Status } from "./Status.js"
+import type * as Tls from "./Tls.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Service {
+  /** Evaluates a variant flag. */
+  readonly evaluateVariant: (request: EvaluationRequest) => Effect.Effect<VariantResult, EvaluateError>
+  /** Evaluates a boolean flag. */
+  readonly evaluateBoolean: (request: EvaluationRequest) => Effect.Effect<BooleanResult, EvaluateError>
+  /**
+   * Evaluates many flags, of either type, over one state and in the order of the requests. An unknown flag gives an
+   * `ErrorResult` in its place; a request that is not valid fails the whole.
+   */
+  readonly evaluateBatch: (
+    requests: ReadonlyArray<EvaluationRequest>
+  ) => Effect.Effect<ReadonlyArray<BatchEntry>, EvaluateError>
+  /** All flags of the namespace, in the server's order. */
+  readonly listFlags: Effect.Effect<ReadonlyArray<FlagInfo>, EvaluationError>
+  /**
+   * The compiled state of now, kept alive until the Scope ends: for one consistent view in a request, and to evaluate
+   * synchronously. Not to be confused with `getSnapshot`.
+   */
+  readonly snapshot: Effect.Effect<Snapshot, EvaluationError, Scope.Scope>
+  /** The same state as base64 text, to store or to hand to another Flipt client: what the option `snapshot` takes. */
+  readonly getSnapshot: Effect.Effect<Seed, EvaluationError>
+  /** Fetches now, or joins the fetch that is under way. True when a new state was loaded. */
+  readonly refresh: Effect.Effect<boolean, RefreshError>
+  /** How current the state is. */
+  readonly status: Effect.Effect<Status>
+}
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export class FliptClient extends Context.Tag("flipt-client-effect/FliptClient")<FliptClient, Service>() {}
+
+/**
+ * What concerns the client alone.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StateOptions {
+  /**
+   * What happens when the state cannot be brought up to date.
+   *
+   * - `"fail"` (default): the layer fails when its first fetch does. Later, evaluations fail with an `EvaluationError`
+   *   of reason `Unavailable` until the next fetch succeeds.
+   * - `"fallback"`: the last state goes on, else the `snapshot` option; with neither the client starts all the same,
+   *   and evaluations fail with reason `NotReady` until the first fetch succeeds.
+   *
+   * In both, fetching goes on, and `status` says since when and why.
+   */
+  readonly errorStrategy?: "fail" | "fallback" | undefined
+  /** What `getSnapshot` of this or another Flipt client gave, to start from. Default: none. */
+  readonly snapshot?: Seed | undefined
+}
+
+/**
+ * The options of the official SDKs.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options extends Fetcher.Options, StateOptions {
+  /** Default: no credential is sent. */
+  readonly authentication?: Auth.Authentication | undefined
+  /** How the state is kept current. Default, and all that this release has: `"polling"`. */
+  readonly fetchMode?: "polling" | "streaming" | undefined
+  /** Reserved: this release has no TLS options, and setting one is a `ValidationError`. */
+  readonly tlsConfig?: Tls.Options | undefined
+}
+
+type Wrapped<A> = A extends unknown ? Config.Config.Wrap<A> : never
+
+/**
+ * The options as a Config, or as an object of Configs.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ConfigOptions =
+  | Config.Config<Options>
+  | (Config.Config.Wrap<Omit<Options, "authentication">> & {
+      // Config.Wrap does not distribute over a union
+      readonly authentication?: Wrapped<Auth.Authentication> | Config.Config<Auth.Authentication | undefined>
+    })
+
+/**
+ * Makes a client with everything that it needs, in the Scope. For a tag of your own: `Layer.scoped(MyTag, make(...))`.
+ *
+ * @example
+ * ```ts
+ * import * as Context from "effect/Context"
+ * import * as Layer from "effect/Layer"
+ * import * as FliptClient from "flipt-client-effect/FliptClient"
+ *
+ * class ShopFlags extends Context.Tag("ShopFlags")<ShopFlags, FliptClient.Service>() {}
+ *
+ * const shopFlags = Layer.scoped(ShopFlags, FliptClient.make({ namespace: "shop" }))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options?: Options): Effect.Effect<Service, StartError, Scope.Scope> => oneStop.make(options)
+
+/**
+ * Makes a client from an Engine and a Fetcher of your choice.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeWithoutDependencies = (
+  options?: StateOptions
+): Effect.Effect<Service, StartError, Engine.Engine | Fetcher.Fetcher | Scope.Scope> =>
+  Effect.flatMap(decodeState(options), client.make)
+
+/**
+ * The one-stop client: engine, HTTP client, authentication and fetcher inside, by the official SDKs' options. It is
+ * built when the first fetch has ended, and honours `Fetcher.RetryPolicy`.
+ *
+ * An Engine or HttpClient that you provide to it would not be used, so it warns about them: build from parts with
+ * {@link layerWithoutDependencies}.
+ *
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Redacted from "effect/Redacted"
+ * import * as FliptClient from "flipt-client-effect/FliptClient"
+ *
+ * const program = FliptClient.evaluateBoolean({ flagKey: "new-checkout", entityId: "user-1", context: { plan: "pro" } })
+ *
+ * const runnable = program.pipe(
+ *   Effect.provide(
+ *     FliptClient.layer({
+ *       url: "https://flipt.example.com",
+ *       authentication: { clientToken: Redacted.make("my-token") },
+ *       updateInterval: "30 seconds",
+ *       errorStrategy: "fallback"
+ *     })
+ *   )
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options?: Options): Layer.Layer<FliptClient, StartError> =>
+  Layer.scoped(FliptClient, make(options))
+
+/**
+ * The one-stop client, configured. Without an argument it reads `FLIPT_URL`, `FLIPT_ENVIRONMENT`, `FLIPT_NAMESPACE`,
+ * `FLIPT_REFERENCE`, `FLIPT_CLIENT_TOKEN` or `FLIPT_JWT_TOKEN`, `FLIPT_FETCH_MODE`, `FLIPT_UPDATE_INTERVAL`,
+ * `FLIPT_REQUEST_TIMEOUT`, `FLIPT_ERROR_STRATEGY` and `FLIPT_SNAPSHOT`. A duration there is a text such as
+ * `30 seconds`, a bare number of seconds, or `infinity`.
+ *
+ * @example
+ * ```ts
+ * import * as Config from "effect/Config"
+ * import * as FliptClient from "flipt-client-effect/FliptClient"
+ *
+ * const client = FliptClient.layerConfig({
+ *   url: Config.string("FLAGS_URL"),
+ *   authentication: { clientToken: Config.redacted("FLAGS_TOKEN") }
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig = (options?: ConfigOptions): Layer.Layer<FliptClient, StartError | ConfigError.ConfigError> =>
+  Layer.scoped(
+    FliptClient,
+    Effect.flatMap(options === undefined ? config.environment : config.fromOptions(options), make)
+  )
+
+/**
+ * The client from an Engine and a Fetcher of your choice.
+ *
+ * @example
+ * ```ts
+ * import * as Layer from "effect/Layer"
+ * import * as Engine from "flipt-client-effect/Engine"
+ * import * as Fetcher from "flipt-client-effect/Fetcher"
+ * import * as FliptClient from "flipt-client-effect/FliptClient"
+ *
+ * const client = FliptClient.layerWithoutDependencies().pipe(
+ *   Layer.provide([Engine.layerPortable, Fetcher.layerFile("flags.json")])
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerWithoutDependencies = (
+  options?: StateOptions
+): Layer.Layer<FliptClient, StartError, Engine.Engine | Fetcher.Fetcher> =>
+  Layer.scoped(FliptClient, makeWithoutDependencies(options))
+
+/**
+ * A whole client without a server, for tests: `Engine.layerMock` under `Fetcher.layerStatic`.
+ *
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as FliptClient from "flipt-client-effect/FliptClient"
+ *
+ * const test = FliptClient.evaluateBoolean({ flagKey: "new-checkout", entityId: "user-1" }).pipe(
+ *   Effect.provide(FliptClient.layerMock({ "new-checkout": true }))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerMock = (flags: Engine.MockFlags): Layer.Layer<FliptClient> =>
+  layerWithoutDependencies().pipe(Layer.provide([Engine.layerMock(flags), Fetcher.layerStatic()]), Layer.orDie)
+
+/**
+ * Evaluates a variant flag with the client of the context.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const evaluateVariant = (request: EvaluationRequest): Effect.Effect<VariantResult, EvaluateError, FliptClient> =>
+  Effect.flatMap(FliptClient, (client) => client.evaluateVariant(request))
+
+/**
+ * Evaluates a boolean flag with the client of the context.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const evaluateBoolean = (request: EvaluationRequest): Effect.Effect<BooleanResult, EvaluateError, FliptClient> =>
+  Effect.flatMap(FliptClient, (client) => client.evaluateBoolean(request))
+
+/**
+ * Evaluates many flags with the client of the context.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const evaluateBatch = (
+  requests: ReadonlyArray<EvaluationRequest>
+): Effect.Effect<ReadonlyArray<BatchEntry>, EvaluateError, FliptClient> =>
+  Effect.flatMap(FliptClient, (client) => client.evaluateBatch(requests))

@@ -1,0 +1,24 @@
+/**
+ * Flipt feature flags for Effect.
+ *
+ * @since 0.1.0
+ */
+
+/** How requests to Flipt are authenticated. */
+export * as Auth from "./Auth.js"
+/** The engine: it compiles a document into a Snapshot. */
+export * as Engine from "./Engine.js"
+/** Where flag state comes from, and when it is asked for. */
+export * as Fetcher from "./Fetcher.js"
+/** The client: flag state fetched, kept current and evaluated. */
+export * as FliptClient from "./FliptClient.js"
+/** The errors of this library. */
+export * as FliptError from "./FliptError.js"
+/** What goes into an evaluation and what comes out of it. */
+export * as Model from "./Model.js"
+/** One compiled flag state, to evaluate synchronously. */
+export * as Snapshot from "./Snapshot.js"
+/** How current a client's flag state is. */
+export * as Status from "./Status.js"
+/** The connection to the server. */
+export * as Tls from "./Tls.js"

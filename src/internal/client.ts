@@ -1,0 +1,113 @@
+/**
+ * The client: its state, and the one way in which it is brought up to date.
+ */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Engine from "../Engine.js"
+import * as Fetcher from "../Fetcher.js"
+import type * as FliptClient from "../FliptClient.js"
+import { EngineError, EvaluationError, type RefreshError, type StartError } from "../FliptError.js"
+import * as Flight from "./flight.js"
+import type { StateSettings } from "./options.js"
+import * as State from "./state.js"
+
+/** How soon a Fetcher is listened to again when its events ended, which they should not. */
+const RESUBSCRIBE = Schedule.spaced("30 seconds")
+
+export const make = (
+  settings: StateSettings
+): Effect.Effect<FliptClient.Service, StartError, Engine.Engine | Fetcher.Fetcher | Scope.Scope> =>
+  Effect.gen(function* () {
+    const engine = yield* Engine.Engine
+    const fetcher = yield* Fetcher.Fetcher
+    const { kind, namespace } = fetcher.source
+    const scope = yield* Effect.scope
+    // Forked first and so closed last: whatever still runs while the client closes finds its state.
+    const state = yield* State.make(fetcher.source, settings.errorStrategy).pipe(
+      Scope.extend(yield* Scope.fork(scope, ExecutionStrategy.sequential))
+    )
+    // A document may be pushed while the answer of a request is being loaded.
+    const loading = yield* Effect.makeSemaphore(1)
+
+    const loadDocument = (
+      bytes: ReadonlyArray<Uint8Array>,
+      version: Option.Option<Fetcher.Version>
+    ): Effect.Effect<void, EngineError> =>
+      state.load(engine.compile(namespace, bytes), kind === "file" ? "file" : "server", version)
+
+    /** True when a document was loaded, false when the state is confirmed; none when another one overtook the answer. */
+    const attempt: Effect.Effect<Option.Option<boolean>, RefreshError> = Effect.gen(function* () {
+      const begun = state.generation()
+      const update = yield* fetcher.fetch(yield* state.version)
+      return yield* Effect.suspend(() => {
+        if (state.generation() !== begun) {
+          return Effect.succeedNone
+        }
+        return update._tag === "NotModified"
+          ? Effect.succeedSome(false)
+          : Effect.as(loadDocument(update.bytes, update.version), Option.some(true))
+      }).pipe(loading.withPermits(1))
+    })
+
+    const bringUpToDate: Effect.Effect<boolean, RefreshError> = Effect.flatMap(
+      attempt,
+      Option.match({ onNone: () => bringUpToDate, onSome: (changed) => Effect.as(state.confirm, changed) })
+    )
+
+    const refresh = yield* Flight.make(
+      Effect.tapError(bringUpToDate, state.fail),
+      new EngineError({ reason: "Closed", message: State.closedMessage })
+    )
+
+    const handle = (event: Fetcher.Event): Effect.Effect<void> => {
+      switch (event._tag) {
+        case "Check":
+          return Effect.ignore(refresh)
+        case "Pushed":
+          return loadDocument(event.bytes, event.version).pipe(
+            Effect.zipRight(state.confirm),
+            Effect.catchAll(state.fail),
+            loading.withPermits(1)
+          )
+        case "Failed":
+          return state.fail(event.error)
+        case "Mode":
+          return state.setMode(event.mode)
+      }
+    }
+
+    const { snapshot: seed } = settings
+    if (seed !== undefined) {
+      yield* state.load(engine.restore(namespace, seed), "seed", Option.none())
+    }
+    // Whoever builds the client gets the error itself, so it is no outage to report.
+    yield* settings.errorStrategy === "fail" ? bringUpToDate : Effect.ignore(refresh)
+    yield* fetcher.events(state.version).pipe(
+      Stream.runForEach(handle),
+      Effect.catchAllDefect((defect) => Effect.logError("Flipt: a Fetcher died; it is listened to again", defect)),
+      Effect.repeat(RESUBSCRIBE),
+      Effect.forkIn(scope)
+    )
+
+    const current = Effect.suspend(state.current)
+
+    return {
+      evaluateVariant: (request) => Effect.suspend(() => Either.flatMap(state.current(), (it) => it.variant(request))),
+      evaluateBoolean: (request) => Effect.suspend(() => Either.flatMap(state.current(), (it) => it.boolean(request))),
+      evaluateBatch: (requests) => Effect.suspend(() => Either.flatMap(state.current(), (it) => it.batch(requests))),
+      listFlags: Effect.flatMap(current, (snapshot) => snapshot.flags),
+      snapshot: state.pin,
+      getSnapshot: Effect.flatMap(current, (snapshot) => snapshot.seed).pipe(
+        Effect.catchTag("EngineError", (cause) =>
+          Effect.fail(new EvaluationError({ reason: "Closed", message: cause.message, cause }))
+        )
+      ),
+      refresh,
+      status: state.status
+    }
+  })

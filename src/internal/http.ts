@@ -1,0 +1,281 @@
+/**
+ * One conditional GET of a snapshot document, and what its answer means.
+ */
+import * as Headers from "@effect/platform/Headers"
+import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientError from "@effect/platform/HttpClientError"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type * as Auth from "../Auth.js"
+import type * as Fetcher from "../Fetcher.js"
+import { FetchError } from "../FliptError.js"
+import { classify } from "./cause.js"
+import type { FetcherSettings } from "./options.js"
+import { version } from "./version.js"
+
+/** The version of Flipt whose documents we understand: a v1 server leaves things out for older clients. */
+const ACCEPTED_SERVER_VERSION = "1.47.0"
+
+const MAX_REDIRECTS = 5
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+const RETRYABLE: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504])
+
+/** How much longer than the wait for one chunk the whole body may take. */
+const BODY_TIMEOUT_FACTOR = 10
+const MAX_RETRY_AFTER = Duration.minutes(5)
+/** Of an error's body. */
+const MAX_ERROR_BYTES = 16 * 1024
+const MAX_ERROR_CHARACTERS = 300
+
+/** Where the snapshot of a namespace is; every Flipt server has it there. */
+export const snapshotUrl = (settings: FetcherSettings): string =>
+  `${settings.url}/internal/v1/evaluation/snapshot/namespace/${encodeURIComponent(settings.namespace)}${
+    settings.reference === undefined ? "" : `?reference=${encodeURIComponent(settings.reference)}`
+  }`
+
+const reveal = (value: string | Redacted.Redacted): string =>
+  Redacted.isRedacted(value) ? Redacted.value(value) : value
+
+const requestHeaders = (
+  settings: FetcherSettings,
+  authorization: Headers.Headers,
+  loaded: Option.Option<Fetcher.Version>
+): Headers.Headers =>
+  Headers.fromInput({
+    accept: "application/json",
+    "user-agent": `flipt-client-effect/${version}`,
+    "x-flipt-accept-server-version": ACCEPTED_SERVER_VERSION,
+    "x-flipt-environment": settings.environment,
+    ...Headers.fromInput(Object.entries(settings.headers).map(([name, value]) => [name, reveal(value)] as const)),
+    ...authorization,
+    ...Option.match(loaded, { onNone: () => ({}), onSome: (etag) => ({ "if-none-match": etag }) })
+  })
+
+/** Takes every secret of a request out of a text that a server sent, which may repeat what it was sent. */
+const scrub = (text: string, settings: FetcherSettings, headers: Headers.Headers): string => {
+  const secrets = Object.values(settings.headers).flatMap((value) =>
+    Redacted.isRedacted(value) ? [Redacted.value(value)] : []
+  )
+  const authorization = headers.authorization
+  if (authorization !== undefined) {
+    secrets.push(authorization, authorization.slice(authorization.indexOf(" ") + 1))
+  }
+  return secrets.reduce((result, secret) => result.replaceAll(secret, "<redacted>"), text)
+}
+
+const parseRetryAfter = (value: string | undefined): Effect.Effect<Duration.Duration | undefined> =>
+  Effect.map(Clock.currentTimeMillis, (now) => {
+    if (value === undefined) {
+      return undefined
+    }
+    const millis = /^\s*\d+\s*$/.test(value) ? Number(value) * 1000 : Date.parse(value) - now
+    return Number.isNaN(millis) ? undefined : Duration.min(Duration.millis(Math.max(0, millis)), MAX_RETRY_AFTER)
+  })
+
+interface Attempt {
+  readonly settings: FetcherSettings
+  readonly url: string
+  readonly headers: Headers.Headers
+}
+
+const timeoutError = (attempt: Attempt, limit: Duration.Duration, what: string): FetchError =>
+  new FetchError({
+    reason: "Timeout",
+    retryable: true,
+    message: `GET ${attempt.url}: ${what} within ${Duration.format(limit)}; raise requestTimeout if the server is slow`
+  })
+
+const hints = {
+  Network: "check that the server runs and that the url is right",
+  Certificate: "check the server's certificate and the authorities that are trusted",
+  Body: "a proxy may have changed the answer"
+} as const
+
+const transportError = (attempt: Attempt, cause: unknown, doing: string): FetchError => {
+  const { message, reason } = classify(cause)
+  return new FetchError({
+    reason,
+    retryable: reason === "Network",
+    message: `GET ${attempt.url}: ${doing}: ${message}; ${hints[reason]}`,
+    cause
+  })
+}
+
+/** An error of the HTTP client holds the request, and with it the credentials: only its own cause goes on. */
+const causeOf = (error: HttpClientError.HttpClientError): unknown => error.cause ?? error.message
+
+const tooLarge = (attempt: Attempt): FetchError =>
+  new FetchError({
+    reason: "TooLarge",
+    retryable: false,
+    message: `GET ${attempt.url}: the body is larger than ${attempt.settings.maxBodySize} bytes; raise maxBodySize if it may be`
+  })
+
+/** The chunks of a body, as long as they come in time and are not more than the limit. */
+const readBody = (
+  attempt: Attempt,
+  response: HttpClientResponse.HttpClientResponse
+): Effect.Effect<ReadonlyArray<Uint8Array>, FetchError> => {
+  const { maxBodySize, requestTimeout } = attempt.settings
+  const limit = Duration.times(requestTimeout, BODY_TIMEOUT_FACTOR)
+  return response.stream.pipe(
+    Stream.mapError((error) => transportError(attempt, causeOf(error), "the body broke off")),
+    Stream.timeoutFail(() => timeoutError(attempt, requestTimeout, "nothing more of the body came"), requestTimeout),
+    Stream.runFoldEffect({ chunks: [] as Array<Uint8Array>, size: 0 }, (body, chunk) => {
+      body.chunks.push(chunk)
+      body.size += chunk.length
+      return body.size > maxBodySize ? Effect.fail(tooLarge(attempt)) : Effect.succeed(body)
+    }),
+    Effect.timeoutFail({ duration: limit, onTimeout: () => timeoutError(attempt, limit, "the body did not end") }),
+    Effect.map((body) => body.chunks)
+  )
+}
+
+/** What the server says of an error; nothing when it says nothing that can be read. */
+const readErrorMessage = (attempt: Attempt, response: HttpClientResponse.HttpClientResponse): Effect.Effect<string> =>
+  readBody({ ...attempt, settings: { ...attempt.settings, maxBodySize: MAX_ERROR_BYTES } }, response).pipe(
+    Effect.map((chunks) => {
+      const decoder = new TextDecoder()
+      const text = chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join("")
+      let message = text
+      try {
+        const body: unknown = JSON.parse(text)
+        if (typeof body === "object" && body !== null && "message" in body && typeof body.message === "string") {
+          message = body.message
+        }
+      } catch {
+        // not Flipt's form of an error: a proxy's page, most likely
+      }
+      const plain = message.replaceAll(/[\p{C}\s]+/gu, " ").trim()
+      return scrub(plain, attempt.settings, attempt.headers).slice(0, MAX_ERROR_CHARACTERS)
+    }),
+    Effect.orElseSucceed(() => "")
+  )
+
+const knownStatuses: {
+  readonly [status: number]: { readonly reason: FetchError["reason"]; readonly hint: string } | undefined
+} = {
+  304: { reason: "Status", hint: "nothing was loaded yet that could be unmodified; a proxy may be at fault" },
+  401: { reason: "Unauthorized", hint: "the credential was refused; check the authentication option" },
+  403: { reason: "Forbidden", hint: "the credential may not read this namespace" },
+  404: { reason: "NotFound", hint: "check url, environment and namespace" }
+}
+
+const statusError = (
+  attempt: Attempt,
+  response: HttpClientResponse.HttpClientResponse
+): Effect.Effect<never, FetchError> =>
+  Effect.gen(function* () {
+    const { status } = response
+    const said = yield* readErrorMessage(attempt, response)
+    const retryAfter = yield* parseRetryAfter(response.headers["retry-after"])
+    const known = knownStatuses[status]
+    const hint =
+      (status === 401 || status === 403) && attempt.headers.authorization === undefined
+        ? "no credential was sent; set the authentication option"
+        : known?.hint
+    return yield* new FetchError({
+      reason: known?.reason ?? "Status",
+      status,
+      retryable: RETRYABLE.has(status),
+      ...(retryAfter === undefined ? {} : { retryAfter }),
+      message: `GET ${attempt.url}: status ${status}${said === "" ? "" : ` (${said})`}${hint === undefined ? "" : `; ${hint}`}`
+    })
+  })
+
+/** A client that lets go of each connection when the Scope of its request ends. */
+type ScopedClient = HttpClient.HttpClient.With<HttpClientError.HttpClientError, Scope.Scope>
+
+const send = (
+  client: ScopedClient,
+  attempt: Attempt
+): Effect.Effect<HttpClientResponse.HttpClientResponse, FetchError, Scope.Scope> =>
+  client.execute(HttpClientRequest.get(attempt.url, { headers: attempt.headers })).pipe(
+    Effect.mapError((error) => transportError(attempt, causeOf(error), "no answer")),
+    Effect.timeoutFail({
+      duration: attempt.settings.requestTimeout,
+      onTimeout: () => timeoutError(attempt, attempt.settings.requestTimeout, "no answer")
+    })
+  )
+
+/** Follows redirects within the origin: credentials are for that one. */
+const sendFollowing = (
+  client: ScopedClient,
+  attempt: Attempt,
+  redirects: number
+): Effect.Effect<readonly [Attempt, HttpClientResponse.HttpClientResponse], FetchError, Scope.Scope> =>
+  Effect.flatMap(send(client, attempt), (response) => {
+    const location = response.headers.location
+    if (!REDIRECTS.has(response.status) || location === undefined) {
+      return Effect.succeed([attempt, response] as const)
+    }
+    const refuse = (problem: string) =>
+      Effect.fail(
+        new FetchError({
+          reason: "Status",
+          status: response.status,
+          retryable: false,
+          message: `GET ${attempt.url}: status ${response.status}: ${problem}`
+        })
+      )
+    if (!URL.canParse(location, attempt.url)) {
+      return refuse("the redirect leads to no URL")
+    }
+    const target = new URL(location, attempt.url)
+    if (target.origin !== new URL(attempt.url).origin) {
+      return refuse(`the redirect leads to another origin, ${target.origin}; set url to it if it is right`)
+    }
+    return redirects === MAX_REDIRECTS
+      ? refuse(`more than ${MAX_REDIRECTS} redirects`)
+      : sendFollowing(client, { ...attempt, url: target.href }, redirects + 1)
+  })
+
+/** One conditional request, without retries. */
+export const fetchOnce = (
+  client: HttpClient.HttpClient,
+  auth: Auth.Service,
+  settings: FetcherSettings,
+  loaded: Option.Option<Fetcher.Version>
+): Effect.Effect<Fetcher.Update, FetchError> =>
+  Effect.gen(function* () {
+    const authorization = yield* Effect.mapError(
+      auth.authorize,
+      (cause) =>
+        new FetchError({
+          reason: "Auth",
+          retryable: false,
+          message: `no credential could be had: ${cause.message}`,
+          cause
+        })
+    )
+    const headers = requestHeaders(settings, authorization, loaded)
+    const [attempt, response] = yield* sendFollowing(
+      // A poll is not part of anybody's trace, and headers in spans would show what is Redacted.
+      HttpClient.withScope(HttpClient.withTracerDisabledWhen(client, () => true)),
+      { settings, url: snapshotUrl(settings), headers },
+      0
+    )
+    if (response.status === 200) {
+      const bytes = yield* readBody(attempt, response)
+      const etag = response.headers.etag
+      return {
+        _tag: "Document",
+        bytes,
+        version: etag === undefined || etag === "" ? Option.none() : Option.some(etag)
+      } as const
+    }
+    if (response.status === 304 && Option.isSome(loaded)) {
+      return { _tag: "NotModified" } as const
+    }
+    if (response.status === 401) {
+      yield* auth.invalidate(authorization)
+    }
+    return yield* statusError(attempt, response)
+  }).pipe(Effect.scoped)

@@ -1,0 +1,47 @@
+/**
+ * The client with everything that it needs.
+ */
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Auth from "../Auth.js"
+import * as Engine from "../Engine.js"
+import * as Fetcher from "../Fetcher.js"
+import type * as FliptClient from "../FliptClient.js"
+import type { StartError } from "../FliptError.js"
+import * as Tls from "../Tls.js"
+import * as auth from "./auth.js"
+import * as client from "./client.js"
+import { decodeClient } from "./options.js"
+import * as polling from "./polling.js"
+
+/** Providing these compiles, as providing anything does, and would do nothing. */
+const warnOfUnused = Effect.gen(function* () {
+  for (const tag of [Engine.Engine, Fetcher.Fetcher, HttpClient.HttpClient] as const) {
+    if (Option.isSome(yield* Effect.serviceOption(tag as Context.Tag<unknown, unknown>))) {
+      yield* Effect.logWarning(
+        `FliptClient: the ${tag.key} in the context is not used, since layer and make bring their own; ` +
+          "use layerWithoutDependencies to put it in"
+      )
+    }
+  }
+})
+
+const httpClient = Layer.provide(Tls.layerHttpClient, Tls.layerSystem)
+
+export const make = (
+  options: FliptClient.Options | undefined
+): Effect.Effect<FliptClient.Service, StartError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const settings = yield* decodeClient(options)
+    yield* warnOfUnused
+    const policy = yield* Fetcher.RetryPolicy
+    const services = Context.merge(yield* Layer.build(httpClient), yield* Layer.build(Engine.layer)).pipe(
+      Context.add(Auth.Auth, yield* auth.make(settings.authentication))
+    )
+    const fetcher = yield* Effect.provide(polling.fromSettings(settings, policy), services)
+    return yield* client.make(settings).pipe(Effect.provide(services), Effect.provideService(Fetcher.Fetcher, fetcher))
+  })

@@ -1,0 +1,189 @@
+/**
+ * Options, decoded: every one is checked, an unknown one is an error, and no message repeats a value that could be a
+ * secret.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as ParseResult from "effect/ParseResult"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import { ValidationError } from "../FliptError.js"
+
+/** What an option must be, said of any value that it is not. */
+const must = (problem: string) => ({ message: () => ({ message: problem, override: true }) })
+
+const DurationInput = Schema.transformOrFail(Schema.Unknown, Schema.DurationFromSelf, {
+  decode: (input, _, ast) =>
+    Option.match(Duration.decodeUnknown(input), {
+      onNone: () => ParseResult.fail(new ParseResult.Type(ast, input)),
+      onSome: ParseResult.succeed
+    }),
+  encode: ParseResult.succeed
+}).pipe(
+  Schema.filter((duration) => Duration.greaterThan(duration, Duration.zero)),
+  Schema.annotations(
+    must('must be a duration greater than zero, such as "30 seconds" or Infinity; a number is milliseconds')
+  )
+)
+
+/** Header values: visible ASCII, blanks inside, and the upper half of Latin-1. */
+const headerValuePattern = /^[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?$/
+
+const headerNamePattern = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+
+const HeaderValue = Schema.Union(Schema.String, Schema.RedactedFromSelf(Schema.String))
+  .pipe(Schema.filter((value) => headerValuePattern.test(Redacted.isRedacted(value) ? Redacted.value(value) : value)))
+  .annotations(must("must be text, or Redacted text, that can stand in a header: not empty, no line breaks"))
+
+const isBaseUrl = (text: string): boolean => {
+  if (!URL.canParse(text)) {
+    return false
+  }
+  const url = new URL(text)
+  return (
+    (url.protocol === "http:" || url.protocol === "https:") &&
+    url.username === "" &&
+    url.password === "" &&
+    !text.includes("?") &&
+    !text.includes("#")
+  )
+}
+
+const BaseUrl = Schema.transform(
+  Schema.String.pipe(
+    Schema.filter(isBaseUrl),
+    Schema.annotations(
+      must("must be an http or https URL without user, password, query and fragment, such as http://localhost:8080")
+    )
+  ),
+  Schema.String,
+  { strict: true, decode: (url) => url.replace(/\/+$/, ""), encode: (url) => url }
+)
+
+/** `.` and `..` would leave the path that they are put in. */
+const Key = Schema.String.pipe(
+  Schema.filter((key) => key.trim() !== "" && key !== "." && key !== ".." && key.isWellFormed()),
+  Schema.annotations(must("must be the key of one, not empty"))
+)
+
+/** It is sent in a header as well. */
+const EnvironmentKey = Key.pipe(
+  Schema.filter((key) => /^[\x21-\x7e]+$/.test(key)),
+  Schema.annotations(must("must be the key of one: visible ASCII characters, not empty"))
+)
+
+const text = (problem: string) => Schema.NonEmptyString.pipe(Schema.annotations(must(problem)))
+
+const targetFields = {
+  environment: Schema.optionalWith(EnvironmentKey, { default: () => "default" }),
+  namespace: Schema.optionalWith(Key, { default: () => "default" })
+}
+
+const polledFields = {
+  ...targetFields,
+  updateInterval: Schema.optionalWith(DurationInput, { default: () => Duration.seconds(120) })
+}
+
+const fetcherFields = {
+  ...polledFields,
+  url: Schema.optionalWith(BaseUrl, { default: () => "http://localhost:8080" }),
+  reference: Schema.optional(
+    Schema.NonEmptyString.pipe(
+      Schema.filter((reference) => reference.isWellFormed()),
+      Schema.annotations(must("must be the name of a reference, not empty"))
+    )
+  ),
+  headers: Schema.optionalWith(
+    Schema.Record({
+      key: Schema.String.pipe(
+        Schema.filter((name) => headerNamePattern.test(name)),
+        Schema.annotations(must("must have names that can stand in a header"))
+      ),
+      value: HeaderValue
+    }).annotations(must("must be an object of header values by their names")),
+    { default: () => ({}) }
+  ),
+  maxBodySize: Schema.optionalWith(
+    Schema.Number.pipe(
+      Schema.greaterThan(0),
+      Schema.annotations(must("must be a number of bytes greater than zero, or Infinity"))
+    ),
+    { default: () => 256 * 1024 * 1024 }
+  ),
+  requestTimeout: Schema.optionalWith(DurationInput, { default: () => Duration.seconds(30) })
+}
+
+const stateFields = {
+  errorStrategy: Schema.optionalWith(
+    Schema.Literal("fail", "fallback").annotations(must('must be "fail" or "fallback"')),
+    { default: () => "fail" as const }
+  ),
+  snapshot: Schema.optional(text("must be the base64 text that getSnapshot gave, not empty"))
+}
+
+const Authentication = Schema.Union(
+  Schema.Struct({ clientToken: Schema.RedactedFromSelf(Schema.String) }),
+  Schema.Struct({ jwtToken: Schema.RedactedFromSelf(Schema.String) })
+).annotations(must("must be { clientToken } or { jwtToken }, the token made by Redacted.make"))
+
+const clientFields = {
+  ...fetcherFields,
+  ...stateFields,
+  authentication: Schema.optional(Authentication),
+  fetchMode: Schema.optionalWith(
+    Schema.Literal("polling").annotations(must('must be "polling": this release does not stream yet')),
+    { default: () => "polling" as const }
+  ),
+  tlsConfig: Schema.optional(
+    Schema.Object.pipe(
+      Schema.filter((options) => Object.values(options).every((value) => value === undefined)),
+      Schema.annotations(must("must not set anything: this release has no TLS options yet, Node's own settings apply"))
+    )
+  )
+}
+
+const Target = Schema.Struct(targetFields)
+const Polled = Schema.Struct(polledFields)
+const Fetcher = Schema.Struct(fetcherFields)
+const State = Schema.Struct(stateFields)
+const Client = Schema.Struct(clientFields)
+
+/** The options of a Fetcher over HTTP, decoded. */
+export type FetcherSettings = typeof Fetcher.Type
+/** The options of the client alone, decoded. */
+export type StateSettings = typeof State.Type
+/** The options of the one-stop client, decoded. */
+export type ClientSettings = typeof Client.Type
+
+const describe = (error: ParseResult.ParseError): ValidationError => {
+  // the first issue is the innermost; the others are the alternatives, and would repeat the value
+  const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
+  const path = (issue?.path ?? []).map(String).join(".")
+  const problem = issue?._tag === "Unexpected" ? "is not known; mind the spelling" : (issue?.message ?? error.message)
+  return path === ""
+    ? new ValidationError({ reason: "Option", path: "options", message: "the options must be an object" })
+    : new ValidationError({ reason: "Option", path, message: `the option ${path} ${problem}` })
+}
+
+const withoutUndefined = (options: unknown): unknown =>
+  typeof options === "object" && options !== null && !Array.isArray(options)
+    ? Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+    : options
+
+const decode =
+  <A, I>(schema: Schema.Schema<A, I>) =>
+  (options: unknown): Effect.Effect<A, ValidationError> =>
+    Effect.suspend(() =>
+      Either.mapLeft(
+        Schema.decodeUnknownEither(schema, { onExcessProperty: "error" })(withoutUndefined(options ?? {})),
+        describe
+      )
+    )
+
+export const decodeTarget = decode(Target)
+export const decodePolled = decode(Polled)
+export const decodeFetcher = decode(Fetcher)
+export const decodeState = decode(State)
+export const decodeClient = decode(Client)

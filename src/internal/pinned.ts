@@ -1,0 +1,33 @@
+/**
+ * A Snapshot that is closed as soon as it has been replaced and nobody holds it any more.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import type { Snapshot } from "../Snapshot.js"
+
+export interface Pinned {
+  readonly snapshot: Snapshot
+  /** Keeps the Snapshot open until the Scope ends. */
+  readonly pin: Effect.Effect<Snapshot, never, Scope.Scope>
+  /** The Snapshot has been replaced: those who hold it may go on with it. */
+  readonly retire: Effect.Effect<void>
+}
+
+/** Takes a Snapshot over, with the Scope that it lives in. */
+export const make = (snapshot: Snapshot, scope: Scope.CloseableScope): Pinned => {
+  // its own hold, which `retire` gives up, and those of others
+  let holds = 1
+  const release = Effect.suspend(() => (--holds === 0 ? Scope.close(scope, Exit.void) : Effect.void))
+  return {
+    snapshot,
+    pin: Effect.acquireRelease(
+      Effect.sync(() => {
+        holds++
+        return snapshot
+      }),
+      () => release
+    ),
+    retire: release
+  }
+}

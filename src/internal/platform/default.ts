@@ -1,0 +1,20 @@
+/**
+ * What stands in for Node elsewhere: the global `fetch`, and no files.
+ */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import type * as HttpClient from "@effect/platform/HttpClient"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+
+/** An HttpClient over the global `fetch`. A browser does not let a redirect's target be checked, so none is followed. */
+export const layerHttpClient = (_connectionOptions: unknown): Layer.Layer<HttpClient.HttpClient> =>
+  FetchHttpClient.layer.pipe(
+    Layer.provide(Layer.succeed(FetchHttpClient.RequestInit, { redirect: "error", cache: "no-store" }))
+  )
+
+const noFiles = () => new Error("there are no files on this platform")
+
+export const readFile = (_path: string): Promise<{ readonly bytes: Uint8Array; readonly hash: string }> =>
+  Promise.reject(noFiles())
+
+export const watchFile = (_path: string): Stream.Stream<void, unknown> => Stream.fail(noFiles())

@@ -1,0 +1,74 @@
+/**
+ * What needs Node: undici and the file system. Nothing is loaded before it is used.
+ */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import type * as HttpClient from "@effect/platform/HttpClient"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import type { ConnectionOptions } from "../../Tls.js"
+
+/** An HttpClient over an undici Agent of its own, destroyed with the scope. */
+export const layerHttpClient = (
+  connectionOptions: Effect.Effect<ConnectionOptions>
+): Layer.Layer<HttpClient.HttpClient> =>
+  FetchHttpClient.layer.pipe(
+    Layer.provide(
+      Layer.scopedContext(
+        Effect.gen(function* () {
+          const undici = yield* Effect.promise(() => import("undici"))
+          const { ca, ...options } = yield* connectionOptions
+          const dispatcher = yield* Effect.acquireRelease(
+            Effect.sync(
+              () =>
+                new undici.Agent({
+                  // Time is Effect's: the Fetcher decides how long to wait, and what for.
+                  headersTimeout: 0,
+                  bodyTimeout: 0,
+                  connect: { ...options, ...(ca === undefined ? {} : { ca: [...ca] }), timeout: 0 }
+                })
+            ),
+            (agent) => Effect.promise(() => agent.destroy())
+          )
+          return Context.make(FetchHttpClient.Fetch, undici.fetch as unknown as typeof globalThis.fetch).pipe(
+            Context.add(FetchHttpClient.RequestInit, { dispatcher, redirect: "manual" } as RequestInit)
+          )
+        })
+      )
+    )
+  )
+
+/** A file's bytes, with a hash of them. Rejects as `node:fs` does. */
+export const readFile = async (path: string): Promise<{ readonly bytes: Uint8Array; readonly hash: string }> => {
+  const [fs, crypto] = await Promise.all([import("node:fs/promises"), import("node:crypto")])
+  const bytes = await fs.readFile(path)
+  return { bytes, hash: crypto.createHash("sha256").update(bytes).digest("hex") }
+}
+
+/**
+ * Something happened to a file: it may have been written or replaced. Its folder is watched, since a watch on the file
+ * would stay with the one that is replaced; names that begin with two dots are links that Kubernetes turns to a new
+ * folder when it mounts new content. Fails when the folder cannot be watched, or no longer.
+ */
+export const watchFile = (path: string): Stream.Stream<void, unknown> =>
+  Stream.asyncScoped<void, unknown>((emit) =>
+    Effect.gen(function* () {
+      const [fs, { basename, dirname }] = yield* Effect.promise(() =>
+        Promise.all([import("node:fs"), import("node:path")])
+      )
+      const concerns = (name: string | null) => name === null || name === basename(path) || name.startsWith("..")
+      yield* Effect.acquireRelease(
+        Effect.try({
+          try: () => {
+            const watcher = fs.watch(dirname(path))
+            watcher.on("change", (_, name) => void (concerns(name as string | null) && emit.single(undefined)))
+            watcher.on("error", (error) => void emit.fail(error))
+            return watcher
+          },
+          catch: (error) => error
+        }),
+        (watcher) => Effect.sync(() => watcher.close())
+      )
+    })
+  )

@@ -1,0 +1,58 @@
+/**
+ * The Fetcher that polls a Flipt server.
+ */
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import * as Auth from "../Auth.js"
+import type * as Fetcher from "../Fetcher.js"
+import type { FetchError, ValidationError } from "../FliptError.js"
+import { Event } from "./event.js"
+import { fetchOnce } from "./http.js"
+import { decodeFetcher, type FetcherSettings } from "./options.js"
+import { polls, withRetryAfter } from "./schedules.js"
+
+/** A `Check` for every poll; none where the interval is infinite. */
+export const checks = (interval: Duration.Duration): Stream.Stream<Fetcher.Event> =>
+  Duration.isFinite(interval)
+    ? Stream.fromSchedule(polls(interval)).pipe(
+        Stream.filter((due) => due),
+        Stream.map(() => Event.Check())
+      )
+    : Stream.never
+
+/** When to try again: the value of `Fetcher.RetryPolicy`. */
+export type Policy = Schedule.Schedule<unknown, FetchError>
+
+/** Makes again what is retryable, as the policy has it. */
+export const retry =
+  (policy: Policy) =>
+  <A>(fetch: Effect.Effect<A, FetchError>): Effect.Effect<A, FetchError> =>
+    Effect.retry(fetch, { schedule: withRetryAfter(policy), while: (error) => error.retryable })
+
+export const fromSettings = (
+  settings: FetcherSettings,
+  policy: Policy
+): Effect.Effect<Fetcher.Service, never, HttpClient.HttpClient | Auth.Auth> =>
+  Effect.gen(function* () {
+    const client = yield* HttpClient.HttpClient
+    const auth = yield* Auth.Auth
+    return {
+      source: {
+        kind: "polling",
+        environment: settings.environment,
+        namespace: settings.namespace,
+        url: settings.url
+      },
+      fetch: (loaded) => fetchOnce(client, auth, settings, loaded).pipe(retry(policy)),
+      events: () => checks(settings.updateInterval)
+    }
+  })
+
+export const make = (
+  options: Fetcher.Options | undefined,
+  policy: Policy
+): Effect.Effect<Fetcher.Service, ValidationError, HttpClient.HttpClient | Auth.Auth> =>
+  Effect.flatMap(decodeFetcher(options), (settings) => fromSettings(settings, policy))

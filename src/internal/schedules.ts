@@ -1,0 +1,61 @@
+/**
+ * When things are done again, as Schedules: data that can also be run without waiting.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
+import * as ScheduleDecision from "effect/ScheduleDecision"
+import * as ScheduleInterval from "effect/ScheduleInterval"
+import type { FetchError } from "../FliptError.js"
+
+const BASE_DELAY = Duration.seconds(1)
+const MAX_DELAY = Duration.seconds(30)
+const RETRIES = 3
+
+/** Three retries, exponential from a second, jittered, none later than half a minute. */
+export const retryPolicy: Schedule.Schedule<unknown, FetchError> = Schedule.exponential(BASE_DELAY).pipe(
+  Schedule.jittered,
+  Schedule.modifyDelay((_, delay) => Duration.min(delay, MAX_DELAY)),
+  Schedule.intersect(Schedule.recurs(RETRIES))
+)
+
+/** A policy whose every delay is at least what the server asked for. */
+export const withRetryAfter = (
+  policy: Schedule.Schedule<unknown, FetchError>
+): Schedule.Schedule<FetchError, FetchError> =>
+  policy.pipe(
+    Schedule.passthrough,
+    Schedule.modifyDelay((error, delay) => Duration.max(delay, error.retryAfter ?? Duration.zero))
+  )
+
+/** By how much of itself an interval varies, either way. */
+const JITTER = 0.1
+
+/** Timers hold 31 bits of milliseconds; a longer sleep would never end. */
+const MAX_SLEEP_MILLIS = 2 ** 30
+
+/**
+ * The polls of one client: the first after a random part of the interval, and then one an interval, each varied a
+ * little, so that clients which start together do not ask together. Gives true when a poll is due; false where a long
+ * interval takes more than one sleep.
+ */
+export const polls = (interval: Duration.Duration): Schedule.Schedule<boolean> => {
+  const millis = Duration.toMillis(interval)
+  const first = Effect.map(Random.next, (random) => random * millis)
+  const later = Effect.map(Random.nextRange(1 - JITTER, 1 + JITTER), (factor) => factor * millis)
+  // The state is what is left to wait before the next poll: none at the start, nothing after a poll.
+  return Schedule.makeWithState(Option.none<number>(), (now, _, state) =>
+    Option.match(state, {
+      onNone: () => first,
+      onSome: (left) => (left > 0 ? Effect.succeed(left) : later)
+    }).pipe(
+      Effect.map((wait) => {
+        const sleep = Math.min(wait, MAX_SLEEP_MILLIS)
+        const decision = ScheduleDecision.continueWith(ScheduleInterval.after(now + sleep))
+        return [Option.some(wait - sleep), sleep === wait, decision] as const
+      })
+    )
+  )
+}

@@ -1,0 +1,74 @@
+/**
+ * Fetchers over what is in the program already: a fixed document, or an effect.
+ */
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import type * as Fetcher from "../Fetcher.js"
+import { FetchError, type ValidationError } from "../FliptError.js"
+import type { Target } from "../Model.js"
+import { Document, NotModified } from "./event.js"
+import { fingerprintBytes } from "./fingerprint.js"
+import { decodePolled, decodeTarget } from "./options.js"
+import { checks, type Policy, retry } from "./polling.js"
+
+const encode = (document: Uint8Array | string): Uint8Array =>
+  typeof document === "string" ? new TextEncoder().encode(document) : document
+
+/** Content that comes without a version has its hash for one. */
+const versioned = (document: Uint8Array | string, loaded: Option.Option<Fetcher.Version>): Fetcher.Update => {
+  const bytes = encode(document)
+  const version = fingerprintBytes(bytes)
+  return Option.contains(loaded, version) ? NotModified() : Document({ bytes: [bytes], version: Option.some(version) })
+}
+
+export const makeStatic = (
+  document: Uint8Array | string | undefined,
+  options: Target | undefined
+): Effect.Effect<Fetcher.Service, ValidationError> =>
+  Effect.map(decodeTarget(options), (target) => {
+    const content = document ?? JSON.stringify({ namespace: { key: target.namespace }, flags: [] })
+    return {
+      source: { kind: "static", ...target },
+      fetch: (loaded) => Effect.sync(() => versioned(content, loaded)),
+      events: () => Stream.never
+    }
+  })
+
+export const makeEffect = <E, R>(
+  options: Target & {
+    readonly fetch: (
+      loaded: Option.Option<Fetcher.Version>
+    ) => Effect.Effect<Fetcher.Update | Uint8Array | string, E, R>
+    readonly updateInterval?: Duration.DurationInput | undefined
+  },
+  policy: Policy
+): Effect.Effect<Fetcher.Service, ValidationError, R> =>
+  Effect.gen(function* () {
+    const { fetch, ...rest } = options
+    const settings = yield* decodePolled(rest)
+    const context = yield* Effect.context<R>()
+    return {
+      source: { kind: "effect", environment: settings.environment, namespace: settings.namespace },
+      fetch: (loaded) =>
+        Effect.suspend(() => fetch(loaded)).pipe(
+          Effect.provide(context),
+          Effect.mapError((cause) =>
+            cause instanceof FetchError
+              ? cause
+              : new FetchError({
+                  reason: "Source",
+                  retryable: true,
+                  message: `the source of flags failed: ${cause instanceof Error ? cause.message : String(cause)}`,
+                  cause
+                })
+          ),
+          Effect.map((update) =>
+            typeof update === "string" || update instanceof Uint8Array ? versioned(update, loaded) : update
+          ),
+          retry(policy)
+        ),
+      events: () => checks(settings.updateInterval)
+    }
+  })

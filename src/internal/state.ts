@@ -1,0 +1,157 @@
+/**
+ * The state that a client serves: the Snapshot of now, its version, and how current it is. What an evaluation reads is
+ * a plain variable.
+ */
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import type * as Fetcher from "../Fetcher.js"
+import { EvaluationError, type RefreshError } from "../FliptError.js"
+import type { Snapshot } from "../Snapshot.js"
+import * as Status from "../Status.js"
+import type { StateSettings } from "./options.js"
+import * as Pinned from "./pinned.js"
+
+interface Loaded {
+  readonly pinned: Pinned.Pinned
+  readonly version: Option.Option<Fetcher.Version>
+  readonly origin: Status.Info["origin"]
+}
+
+interface Outage {
+  readonly since: DateTime.Utc
+  readonly error: RefreshError
+}
+
+export interface State {
+  /** The Snapshot to evaluate with, or the error that every evaluation gets in its place. */
+  readonly current: () => Either.Either<Snapshot, EvaluationError>
+  /** The same Snapshot, kept open until the Scope ends. */
+  readonly pin: Effect.Effect<Snapshot, EvaluationError, Scope.Scope>
+  /** The version of what is loaded. */
+  readonly version: Effect.Effect<Option.Option<Fetcher.Version>>
+  /** Grows with everything that is loaded. */
+  readonly generation: () => number
+  /** Compiles in a Scope of the Snapshot's own, then puts Snapshot and version in place in one step. */
+  readonly load: <E>(
+    compile: Effect.Effect<Snapshot, E, Scope.Scope>,
+    origin: Status.Info["origin"],
+    version: Option.Option<Fetcher.Version>
+  ) => Effect.Effect<void, E>
+  /** The source has confirmed that what is loaded is its state. */
+  readonly confirm: Effect.Effect<void>
+  /** An attempt to bring the state up to date has failed. */
+  readonly fail: (error: RefreshError) => Effect.Effect<void>
+  /** How the state is kept current from here on. */
+  readonly setMode: (mode: Status.Info["mode"]) => Effect.Effect<void>
+  readonly status: Effect.Effect<Status.Status>
+}
+
+export const closedMessage = "the client is closed: the scope that it was made in is over"
+
+const refusal = (reason: EvaluationError["reason"], message: string, cause?: RefreshError) =>
+  Either.left(new EvaluationError({ reason, message, ...(cause === undefined ? {} : { cause }) }))
+
+export const make = (
+  source: Fetcher.Source,
+  errorStrategy: StateSettings["errorStrategy"]
+): Effect.Effect<State, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const scope = yield* Effect.scope
+    const label = `Flipt namespace ${source.namespace} of environment ${source.environment}`
+
+    let loaded: Loaded | undefined
+    let outage: Outage | undefined
+    let confirmedAt: DateTime.Utc | undefined
+    let mode = source.kind
+    let generation = 0
+    let current: Either.Either<Snapshot, EvaluationError> = refusal("NotReady", `${label}: nothing has been loaded yet`)
+
+    const serve = () => {
+      if (loaded === undefined) {
+        current =
+          outage === undefined
+            ? current
+            : refusal("NotReady", `${label}: nothing could be loaded yet: ${outage.error.message}`, outage.error)
+      } else if (outage !== undefined && errorStrategy === "fail") {
+        const { error } = outage
+        current = refusal("Unavailable", `${label}: the state could not be brought up to date: ${error.message}`, error)
+      } else {
+        current = Either.right(loaded.pinned.snapshot)
+      }
+    }
+
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        loaded = undefined
+        current = refusal("Closed", closedMessage)
+      })
+    )
+
+    return {
+      current: () => current,
+      pin: Effect.suspend(() => Either.flatMap(current, () => Either.right(loaded as Loaded))).pipe(
+        Effect.flatMap(({ pinned }) => pinned.pin)
+      ),
+      version: Effect.sync(() => loaded?.version ?? Option.none()),
+      generation: () => generation,
+      load: (compile, origin, version) =>
+        Effect.uninterruptibleMask((restore) =>
+          Effect.gen(function* () {
+            const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
+            const snapshot = yield* restore(Scope.extend(compile, own)).pipe(
+              Effect.onError((cause) => Scope.close(own, Exit.failCause(cause)))
+            )
+            const replaced = loaded
+            loaded = {
+              pinned: Pinned.make(snapshot, own),
+              version: Option.orElse(version, () => Option.fromNullable(snapshot.digest)),
+              origin
+            }
+            generation++
+            serve()
+            if (replaced !== undefined) {
+              yield* replaced.pinned.retire
+            }
+          })
+        ),
+      confirm: Effect.gen(function* () {
+        const ended = outage
+        confirmedAt = yield* DateTime.now
+        outage = undefined
+        serve()
+        if (ended !== undefined) {
+          yield* Effect.logInfo(`${label}: up to date again; the trouble began at ${DateTime.formatIso(ended.since)}`)
+        }
+      }),
+      fail: (error) =>
+        Effect.gen(function* () {
+          const begun = outage
+          outage = { since: begun?.since ?? (yield* DateTime.now), error }
+          serve()
+          const log = begun === undefined ? Effect.logWarning : Effect.logDebug
+          const serving = Either.isRight(current) ? "the last state goes on" : "evaluations fail"
+          yield* log(`${label}: not up to date, ${serving}: ${error.message}`)
+        }),
+      setMode: (next) =>
+        Effect.sync(() => {
+          mode = next
+        }),
+      status: Effect.sync(() => {
+        const info: Status.Info = {
+          version: Option.getOrUndefined(loaded?.version ?? Option.none()),
+          confirmedAt,
+          origin: loaded?.origin ?? "none",
+          mode
+        }
+        if (outage !== undefined) {
+          return loaded === undefined ? Status.Failed({ ...info, ...outage }) : Status.Stale({ ...info, ...outage })
+        }
+        return confirmedAt === undefined ? Status.Starting(info) : Status.Ready(info)
+      })
+    }
+  })

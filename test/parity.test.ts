@@ -1,0 +1,249 @@
+/**
+ * Any document, any request: the same answers as the official engine gives.
+ *
+ * `FLIPT_PARITY_EVALUATIONS=100000` asks that many questions, `FLIPT_PARITY_SEED=...` repeats a run.
+ */
+
+import { inspect, isDeepStrictEqual } from "node:util"
+import { crc32 } from "node:zlib"
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as fc from "fast-check"
+import * as Engine from "../src/Engine.js"
+import type { BatchEntry, EvaluationContext, EvaluationRequest } from "../src/Model.js"
+import type { Snapshot } from "../src/Snapshot.js"
+import { decodeSeed, encode, normalize, normalizeEntry } from "./support/corpus.js"
+import * as Generators from "./support/generators.js"
+import * as Oracle from "./support/oracle.js"
+
+const engines: ReadonlyArray<readonly [string, Layer.Layer<Engine.Engine>]> = [["portable", Engine.layerPortable]]
+
+const kinds = ["variant", "boolean"] as const
+
+const REQUESTS_PER_DOCUMENT = 16
+const evaluations = Number(process.env.FLIPT_PARITY_EVALUATIONS ?? 4800)
+const documents = Math.ceil(evaluations / (REQUESTS_PER_DOCUMENT * kinds.length))
+/** Fewer would not show every kind of answer for certain. */
+const ENOUGH = 4000
+const seed = Number(process.env.FLIPT_PARITY_SEED ?? Math.floor(Math.random() * 0x7fffffff))
+
+/** Fails the property. What happened is told by whoever sees it, since the case is still to be made smaller. */
+class Difference extends Error {
+  constructor(
+    readonly what: string,
+    readonly request: unknown,
+    readonly official: unknown,
+    readonly ours: unknown
+  ) {
+    super(what)
+  }
+}
+
+const agree = (what: string, request: unknown, official: unknown, ours: unknown): void => {
+  if (!isDeepStrictEqual(ours, official)) {
+    throw new Difference(what, request, official, ours)
+  }
+}
+
+// The official client takes texts alone: a context's values by the rules that its documentation states.
+
+const textOf = (value: string | number | boolean | Date): string =>
+  value instanceof Date ? value.toISOString() : String(value)
+
+const officialContext = (context: EvaluationContext = {}): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(context).flatMap(([name, value]) => (value === undefined ? [] : [[name, textOf(value)]]))
+  )
+
+const officialRequest = ({ context, entityId, flagKey }: EvaluationRequest): Oracle.Request => ({
+  flagKey,
+  entityId,
+  context: officialContext(context)
+})
+
+const answer = <A>(result: Either.Either<A, Error>, form: (value: A) => unknown): Oracle.Answer<unknown> =>
+  Either.match(result, { onLeft: (error) => ({ error: error.message }), onRight: (value) => ({ ok: form(value) }) })
+
+const byKey = (a: { readonly key: string }, b: { readonly key: string }) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)
+
+interface DecodedSeed {
+  readonly namespace: {
+    readonly eval_rules: Readonly<Record<string, ReadonlyArray<{ readonly id: string }>>>
+    readonly eval_distributions: Readonly<Record<string, unknown>>
+  }
+}
+
+/** Where a flag occurs twice, the official engine keeps the distributions of rules that are there no more. */
+const withoutLeftovers = (seed: unknown): unknown => {
+  const { namespace, ...rest } = seed as DecodedSeed
+  const rules = new Set(Object.values(namespace.eval_rules).flatMap((list) => list.map(({ id }) => id)))
+  const distributions = Object.entries(namespace.eval_distributions).filter(([id]) => rules.has(id))
+  return { ...rest, namespace: { ...namespace, eval_distributions: Object.fromEntries(distributions) } }
+}
+
+const isBlank = ({ entityId, flagKey }: EvaluationRequest): boolean => flagKey.trim() === "" || entityId.trim() === ""
+
+/** What the official engine answered to one request, asked for either type. */
+interface Question {
+  readonly request: EvaluationRequest
+  readonly variant: Oracle.Answer<Oracle.Result>
+  readonly boolean: Oracle.Answer<Oracle.Result>
+}
+
+const ask = (oracle: Oracle.Oracle, requests: ReadonlyArray<EvaluationRequest>): ReadonlyArray<Question> =>
+  requests.map((request) => {
+    const asked = officialRequest(request)
+    return { request, variant: oracle.variant(asked), boolean: oracle.boolean(asked) }
+  })
+
+const compareEvaluations = (name: string, snapshot: Snapshot, questions: ReadonlyArray<Question>): void => {
+  for (const question of questions) {
+    const { request } = question
+    const bound = snapshot.bind(request.entityId, request.context)
+    for (const kind of kinds) {
+      const single: Either.Either<BatchEntry, Error> = snapshot[kind](request)
+      const repeated: Either.Either<BatchEntry, Error> = bound[kind](request.flagKey)
+      agree(`${name}, ${kind}`, request, question[kind], answer(single, normalize))
+      agree(`${name}, ${kind} of a bound entity`, request, question[kind], answer(repeated, normalize))
+    }
+  }
+}
+
+/** How often each kind of answer was seen: a run that saw only misses would prove little. */
+class Seen {
+  private readonly counts = new Map<string, number>()
+
+  add(...names: ReadonlyArray<string>): void {
+    for (const name of names) {
+      this.counts.set(name, (this.counts.get(name) ?? 0) + 1)
+    }
+  }
+
+  /** Of all answers of the first kind, the part that is also of the second. */
+  share(whole: string, part: string): number {
+    return this.of(part) / Math.max(this.of(whole), 1)
+  }
+
+  of(name: string): number {
+    return this.counts.get(name) ?? 0
+  }
+
+  note(document: Generators.Document, questions: ReadonlyArray<Question>, entries: ReadonlyArray<Oracle.Result>): void {
+    for (const { boolean, request, variant } of questions) {
+      for (const [kind, answer] of [["variant", variant] as const, ["boolean", boolean] as const]) {
+        this.add("answer", "ok" in answer ? kind : "error")
+        if ("ok" in answer) {
+          const { match, reason, segmentKeys } = answer.ok
+          this.add(`${kind} ${reason}`)
+          if ((match ?? reason === "MATCH_EVALUATION_REASON") && (segmentKeys as ReadonlyArray<string>).length > 0) {
+            this.add(`${kind} by segments`)
+          }
+        }
+      }
+      const flag = document.flags.findLast(({ key }) => key === request.flagKey)
+      const percentage = flag?.rollouts?.[0]?.threshold?.percentage
+      if ("ok" in boolean && percentage !== undefined && percentage > 0 && percentage < 100) {
+        const point = crc32(request.entityId.toWellFormed() + request.flagKey) % 100
+        this.add(point < percentage ? "inside a threshold" : "outside a threshold")
+      }
+    }
+    for (const { type } of entries) {
+      this.add(String(type))
+    }
+  }
+}
+
+/** All that an engine says about a document, compared with all that the official one says. */
+const compareAll = ({ document, requests }: Generators.Drawn, seen: Seen) =>
+  Effect.gen(function* () {
+    const namespace = document.namespace.key
+    const oracle = yield* Oracle.load(namespace, document)
+    const questions = ask(oracle, requests)
+    const batch = requests.filter((request) => !isBlank(request))
+    const entries = oracle.batch(batch.map(officialRequest))
+    const flags = [...oracle.flags].sort(byKey)
+    const officialSeed = oracle.seed
+    const state = withoutLeftovers(decodeSeed(officialSeed))
+    seen.note(document, questions, "ok" in entries ? entries.ok : [])
+    const compareState = (name: string, snapshot: Snapshot): Effect.Effect<string, Error> =>
+      Effect.gen(function* () {
+        compareEvaluations(name, snapshot, questions)
+        agree(
+          `${name}, batch`,
+          batch,
+          entries,
+          answer(snapshot.batch(batch), (list) => list.map(normalizeEntry))
+        )
+        agree(`${name}, flags`, undefined, flags, [...(yield* snapshot.flags)].sort(byKey))
+        const seed = yield* snapshot.seed
+        agree(`${name}, seed`, undefined, state, decodeSeed(seed))
+        return seed
+      })
+    for (const [name, layer] of engines) {
+      const { compile, restore } = yield* Engine.Engine.pipe(Effect.provide(layer))
+      const seed = yield* compareState(name, yield* compile(namespace, encode(document)))
+      yield* compareState(`${name} from the official seed`, yield* restore(namespace, officialSeed))
+      const restored = yield* Oracle.restore(namespace, seed)
+      agree(`the official engine from the seed of ${name}`, requests, questions, ask(restored, requests))
+    }
+  })
+
+/** Makes an Effect a promise, and its failure the thrown error that fast-check wants. */
+const run = <E>(effect: Effect.Effect<void, E, Scope.Scope>): Promise<void> =>
+  Effect.runPromise(Effect.scoped(effect).pipe(Effect.either)).then((result) => {
+    if (Either.isLeft(result)) {
+      throw result.left
+    }
+  })
+
+const show = (value: unknown): string =>
+  inspect(value, { depth: null, maxStringLength: null, maxArrayLength: null, breakLength: 120 })
+
+const report = ({ counterexample, errorInstance, numShrinks }: fc.RunDetails<[Generators.Drawn]>): string => {
+  const difference = errorInstance instanceof Difference ? errorInstance : undefined
+  return [
+    difference === undefined ? `failed: ${show(errorInstance)}` : `not the official answer: ${difference.what}`,
+    `repeat with: FLIPT_PARITY_SEED=${seed} FLIPT_PARITY_EVALUATIONS=${evaluations} npx vitest run test/parity.test.ts`,
+    `made smaller ${numShrinks} times`,
+    ...(difference === undefined
+      ? []
+      : [
+          `request:  ${show(difference.request)}`,
+          `official: ${show(difference.official)}`,
+          `here:     ${show(difference.ours)}`
+        ]),
+    `document: ${JSON.stringify(counterexample?.[0].document)}`
+  ].join("\n")
+}
+
+describe("every engine and the official one", () => {
+  it.effect(
+    "answer alike: variants, booleans, batches, flag lists and seeds, over any document",
+    () =>
+      Effect.gen(function* () {
+        const seen = new Seen()
+        const drawn = Generators.drawn(REQUESTS_PER_DOCUMENT)
+        const property = fc.asyncProperty(drawn, (drawn) => run(compareAll(drawn, seen)))
+        const details = yield* Effect.promise(() => fc.check(property, { numRuns: documents, seed }))
+        if (details.failed) {
+          return yield* Effect.fail(new Error(report(details)))
+        }
+        expect(seen.of("answer")).toBeGreaterThanOrEqual(evaluations)
+        if (evaluations >= ENOUGH) {
+          expect(seen.share("variant", "variant by segments")).toBeGreaterThan(0.1)
+          expect(seen.share("variant", "variant DEFAULT_EVALUATION_REASON")).toBeGreaterThan(0.1)
+          expect(seen.share("variant", "variant UNKNOWN_EVALUATION_REASON")).toBeGreaterThan(0.02)
+          expect(seen.share("variant", "variant FLAG_DISABLED_EVALUATION_REASON")).toBeGreaterThan(0.02)
+          expect(seen.share("boolean", "boolean by segments")).toBeGreaterThan(0.05)
+          expect(seen.share("boolean", "boolean DEFAULT_EVALUATION_REASON")).toBeGreaterThan(0.1)
+          expect(seen.share("boolean", "inside a threshold")).toBeGreaterThan(0.02)
+          expect(seen.share("boolean", "outside a threshold")).toBeGreaterThan(0.02)
+          expect(seen.of("ERROR_EVALUATION_RESPONSE_TYPE")).toBeGreaterThan(10)
+        }
+      }),
+    30_000 + evaluations * 10
+  )
+})
