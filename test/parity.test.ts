@@ -7,8 +7,10 @@
 import { inspect, isDeepStrictEqual } from "node:util"
 import { crc32 } from "node:zlib"
 import { describe, expect, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as fc from "fast-check"
@@ -24,7 +26,7 @@ const engines: ReadonlyArray<readonly [string, Layer.Layer<Engine.Engine>]> = [[
 const kinds = ["variant", "boolean"] as const
 
 const REQUESTS_PER_DOCUMENT = 16
-const evaluations = Number(process.env.FLIPT_PARITY_EVALUATIONS ?? 4800)
+const evaluations = Number(process.env.FLIPT_PARITY_EVALUATIONS ?? 6400)
 const documents = Math.ceil(evaluations / (REQUESTS_PER_DOCUMENT * kinds.length))
 /** Fewer would not show every kind of answer for certain. */
 const ENOUGH = 4000
@@ -191,11 +193,11 @@ const compareAll = ({ document, requests }: Generators.Drawn, seen: Seen) =>
     }
   })
 
-/** Makes an Effect a promise, and its failure the thrown error that fast-check wants. */
+/** Makes an Effect a promise, and whatever it fails or dies with the thrown error that fast-check wants. */
 const run = <E>(effect: Effect.Effect<void, E, Scope.Scope>): Promise<void> =>
-  Effect.runPromise(Effect.scoped(effect).pipe(Effect.either)).then((result) => {
-    if (Either.isLeft(result)) {
-      throw result.left
+  Effect.runPromiseExit(Effect.scoped(effect)).then((exit) => {
+    if (Exit.isFailure(exit)) {
+      throw Cause.squash(exit.cause)
     }
   })
 

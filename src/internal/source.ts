@@ -9,7 +9,7 @@ import type * as Fetcher from "../Fetcher.js"
 import { FetchError, type ValidationError } from "../FliptError.js"
 import type { Target } from "../Model.js"
 import { Document, NotModified } from "./event.js"
-import { fingerprintBytes } from "./fingerprint.js"
+import { Hasher } from "./hash.js"
 import { decodePolled, decodeTarget } from "./options.js"
 import { checks, type Policy, retry } from "./polling.js"
 
@@ -19,7 +19,7 @@ const encode = (document: Uint8Array | string): Uint8Array =>
 /** Content that comes without a version has its hash for one. */
 const versioned = (document: Uint8Array | string, loaded: Option.Option<Fetcher.Version>): Fetcher.Update => {
   const bytes = encode(document)
-  const version = fingerprintBytes(bytes)
+  const version = new Hasher().bytes(bytes).hex
   return Option.contains(loaded, version) ? NotModified() : Document({ bytes: [bytes], version: Option.some(version) })
 }
 

@@ -326,7 +326,11 @@ const instants = [
   "2024-02-28T00:01:00\u221223:59",
   "2024-02-28T19:00:00-05:00",
   "2024-02-29T05:30:00+05:30",
-  "2024-02-29T05:30:01+05:30"
+  "2024-02-29T05:30:01+05:30",
+  "1900-02-28T23:59:59Z",
+  "1900-02-29T00:00:00Z",
+  "1900-03-01T00:00:00Z",
+  "1900-03-01T01:00:00+01:00"
 ]
 
 const pad = (value: number, length: number): string => String(value).padStart(length, "0")
@@ -366,7 +370,9 @@ const booleanText = weighted(
 
 // Constraints. Each type has properties of its own, so that it meets values of its kind.
 
-type Kind = "STRING" | "ENTITY_ID" | "NUMBER" | "BOOLEAN" | "DATETIME"
+const kinds = ["STRING", "ENTITY_ID", "NUMBER", "BOOLEAN", "DATETIME"] as const
+
+type Kind = (typeof kinds)[number]
 
 const hostileNames = [
   "",
@@ -455,12 +461,16 @@ const segment = record<Segment, keyof Segment>(
   {
     key: weighted([6, from(["seg-a", "seg-b", "seg-c"])], [2, from(hostileTexts)], [1, fc.constant("")]),
     matchType: weighted([8, from(["ALL_SEGMENT_MATCH_TYPE", "ANY_SEGMENT_MATCH_TYPE"])], [1, from(["", "toString"])]),
-    constraints: fc.array(constraint, { maxLength: 3 })
+    constraints: weighted<ReadonlyArray<Constraint>>(
+      [1, fc.tuple(constraint)],
+      [1, fc.array(constraint, { maxLength: 3 })]
+    )
   },
   ["key", "matchType", "constraints"]
 )
 
-const segments = listOf(segment)
+/** A single constraint decides as often as several do, so that no fault of one hides behind the others. */
+const segments = weighted<ReadonlyArray<Segment>>([1, fc.tuple(segment)], [1, listOf(segment)])
 
 const segmentOperator = weighted(
   [8, from(["OR_SEGMENT_OPERATOR", "AND_SEGMENT_OPERATOR"])],
@@ -497,15 +507,21 @@ const rollout = weighted(
   [1, from([0, -1, -0.5, 0.05, 1e-7, 1e-45, 1e-46, 16777217, 1e10, 3.4028234663852886e38])]
 )
 
-const distributions = fc
-  .array(
-    record<Distribution, "variantKey" | "rollout">({ variantKey, variantAttachment: nullable(attachment), rollout }, [
-      "variantKey",
-      "rollout"
-    ]),
-    { maxLength: 4 }
-  )
-  .filter((split) => bounds(split) !== undefined)
+/** Shares of 100 that meet half way between two points, where single and double precision part. */
+const halfWayRollouts = fc
+  .uniqueArray(fc.integer({ min: 1, max: 1999 }), { minLength: 1, maxLength: 3 })
+  .map((cuts) => [...cuts.sort((a, b) => a - b), 2000].map((cut, index, all) => (cut - (all[index - 1] ?? 0)) / 20))
+
+const distribution = (rollout: fc.Arbitrary<number>): fc.Arbitrary<Distribution> =>
+  record<Distribution, "variantKey" | "rollout">({ variantKey, variantAttachment: nullable(attachment), rollout }, [
+    "variantKey",
+    "rollout"
+  ])
+
+const distributions = weighted<ReadonlyArray<Distribution>>(
+  [2, fc.array(distribution(rollout), { maxLength: 4 })],
+  [1, halfWayRollouts.chain((rollouts) => fc.tuple(...rollouts.map((rollout) => distribution(fc.constant(rollout)))))]
+).filter((split) => bounds(split) !== undefined)
 
 const rule = record<Rule, "segmentOperator" | "distributions">(
   { segmentOperator, segments: nullable(segments), distributions },
@@ -617,23 +633,30 @@ const likelyValue = (constraint: Constraint, how: number): string | number | boo
   return how === 2 ? value.replaceAll("\ufffd", "\ud800") : how === 3 ? `${value}a` : value
 }
 
-const range = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, index) => index)
-
 /** An entity that stands right at the edge of a bucket or of a percentage, where off-by-one errors live. */
 const entityAtEdge = (flag: Flag, nth: number): string => {
-  const hash = (entityId: string): number =>
-    flag.type === "BOOLEAN_FLAG_TYPE" ? (crc32(entityId + flag.key) % 100) + 1 : (crc32(flag.key + entityId) % 1000) + 1
-  const edges =
-    flag.type === "BOOLEAN_FLAG_TYPE"
-      ? (flag.rollouts ?? []).flatMap(({ threshold }) => (threshold ? [Math.round(threshold.percentage)] : []))
-      : (flag.rules ?? []).flatMap((rule) => bounds(rule.distributions) ?? [])
-  const points = edges.flatMap((edge) => [edge, edge + 1])
-  const point = points[nth % points.length]
-  return (
-    range(4000)
-      .map((n) => `user-${n}`)
-      .find((entityId) => hash(entityId) === point) ?? `user-${nth}`
-  )
+  const isBoolean = flag.type === "BOOLEAN_FLAG_TYPE"
+  const end = isBoolean ? 100 : 1000
+  const edges = isBoolean
+    ? (flag.rollouts ?? []).flatMap(({ threshold }) => (threshold ? [Math.ceil(threshold.percentage)] : []))
+    : (flag.rules ?? []).flatMap((rule) => bounds(rule.distributions) ?? [])
+  const points = edges.flatMap((edge) => [edge, edge + 1]).filter((point) => point > 0 && point <= end)
+  const wanted = points[nth % points.length]
+  for (let n = 0; wanted !== undefined && n < 5000; n++) {
+    const entityId = `user-${n}`
+    if ((crc32(isBoolean ? entityId + flag.key : flag.key + entityId) % end) + 1 === wanted) {
+      return entityId
+    }
+  }
+  return `user-${nth}`
+}
+
+/** A value for the property that one of the flag's constraints reads. */
+interface Aim {
+  readonly nth: number
+  /** Above 3, the value is one of the constraint's kind; else one that is likely to make it hold. */
+  readonly how: number
+  readonly values: { readonly [K in Kind]: EvaluationContext[string] }
 }
 
 /** A draw that becomes a request once there is a document to ask about. */
@@ -645,7 +668,7 @@ interface Draft {
     | { readonly _tag: "Text"; readonly text: string }
     | { readonly _tag: "Edge"; readonly nth: number }
     | { readonly _tag: "Constraint"; readonly nth: number; readonly how: number }
-  readonly aims: ReadonlyArray<{ readonly nth: number; readonly how: number }>
+  readonly aims: ReadonlyArray<Aim>
   readonly values: ReadonlyArray<readonly [string, EvaluationContext[string]]>
   readonly shape: "none" | "plain" | "null prototype" | "inheriting"
 }
@@ -676,6 +699,12 @@ const contextEntry: fc.Arbitrary<readonly [string, EvaluationContext[string]]> =
   ]
 )
 
+const aim: fc.Arbitrary<Aim> = fc.record({
+  nth: fc.nat(1000),
+  how: fc.nat(7),
+  values: fc.record({ STRING: text, ENTITY_ID: text, NUMBER: numberText, BOOLEAN: booleanText, DATETIME: dateText })
+})
+
 const draft: fc.Arbitrary<Draft> = fc.record(
   {
     flag: fc.nat(1000),
@@ -704,7 +733,7 @@ const draft: fc.Arbitrary<Draft> = fc.record(
         })
       ]
     ),
-    aims: fc.array(fc.record({ nth: fc.nat(1000), how: fc.nat(3) }), { maxLength: 4 }),
+    aims: fc.array(aim, { minLength: 1, maxLength: 4 }),
     values: fc.array(contextEntry, { maxLength: 5 }),
     shape: weighted<Draft["shape"]>([12, fc.constant("plain")], [1, from(["none", "null prototype", "inheriting"])])
   },
@@ -740,10 +769,12 @@ const makeRequest = (drawn: Document, draft: Draft): EvaluationRequest => {
   for (const [name, value] of draft.values) {
     put(name, value)
   }
-  for (const { how, nth } of draft.aims) {
+  for (const { how, nth, values } of draft.aims) {
     const constraint = aimAt(nth)
     if (constraint !== undefined) {
-      put(constraint.property.replaceAll("\ufffd", how === 2 ? "\udbff" : "\ufffd"), likelyValue(constraint, how))
+      const kind = kinds.find((kind) => isKind(constraint, kind)) ?? "STRING"
+      const name = constraint.property.replaceAll("\ufffd", how === 2 ? "\udbff" : "\ufffd")
+      put(name, how > 3 ? values[kind] : likelyValue(constraint, how))
     }
   }
   const entityOf = (entity: Draft["entity"]): string => {

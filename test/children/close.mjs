@@ -1,0 +1,15 @@
+// Opens a client on FLIPT_URL, closes it, and has nothing left to do: the process has to end by itself.
+import * as Effect from "effect/Effect"
+import * as FliptClient from "flipt-client-effect/FliptClient"
+
+const before = process.getActiveResourcesInfo()
+const program = FliptClient.evaluateBoolean({ flagKey: "on", entityId: "user-1" }).pipe(
+  Effect.provide(FliptClient.layerConfig())
+)
+const { enabled } = await Effect.runPromise(program)
+// what a resource's close leaves for the next turns of the event loop
+for (let turn = 0; turn < 10; turn++) {
+  await new Promise((resolve) => setImmediate(resolve))
+}
+const left = process.getActiveResourcesInfo().filter((resource) => !before.includes(resource))
+console.log(JSON.stringify({ enabled, left }))

@@ -1,0 +1,49 @@
+import { execFile } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { onDocument } from "./support/documents.js"
+import * as FliptServer from "./support/FliptServer.js"
+
+/** Runs a script of `test/children` on the built package, in a process of its own, and gives what it printed. */
+const run = (script: string, url: string, timeout: number) =>
+  Effect.async<unknown, Error>((resume) => {
+    const child = execFile(
+      process.execPath,
+      // The optimizer's code grows for a while, and would hide what is left behind or look like it.
+      ["--expose-gc", "--no-opt", "--no-sparkplug", fileURLToPath(new URL(`./children/${script}`, import.meta.url))],
+      { env: { ...process.env, FLIPT_URL: url }, timeout },
+      (error, stdout, stderr) =>
+        resume(
+          error === null
+            ? Effect.sync(() => JSON.parse(stdout))
+            : Effect.fail(new Error(`${error.message}\n${stdout}\n${stderr}`))
+        )
+    )
+    return Effect.sync(() => child.kill())
+  })
+
+const serve = FliptServer.make({ documents: { default: onDocument(true) } })
+
+it.scopedLive("a process that closes its client's scope ends by itself, with nothing left open", () =>
+  Effect.gen(function* () {
+    const server = yield* serve
+    expect(yield* run("close.mjs", server.url, 20_000)).toEqual({ enabled: true, left: [] })
+  })
+)
+
+it.scopedLive(
+  "1,000 clients opened and closed leave the process's handles and memory as they were",
+  () =>
+    Effect.gen(function* () {
+      const server = yield* serve
+      const { after, before } = (yield* run("many.mjs", server.url, 80_000)) as {
+        readonly [when: string]: { readonly resources: ReadonlyArray<string>; readonly bytes: number }
+      }
+      expect(after?.resources).toEqual(before?.resources)
+      // one small object a client would be more
+      expect(after!.bytes - before!.bytes).toBeLessThan(150_000)
+      yield* server.awaitConnections(0)
+    }),
+  90_000
+)

@@ -1,0 +1,42 @@
+/**
+ * Small documents for tests that are not about evaluation.
+ */
+
+/** A boolean flag's definition, as the server sends it. */
+export const booleanFlag = (key: string, enabled: boolean) => ({
+  key,
+  name: key,
+  description: "",
+  enabled,
+  type: "BOOLEAN_FLAG_TYPE",
+  rules: [],
+  rollouts: []
+})
+
+/** A variant flag with one rule for everyone. */
+export const variantFlag = (key: string, variantKey: string, variantAttachment = "") => ({
+  key,
+  name: key,
+  description: "",
+  enabled: true,
+  type: "VARIANT_FLAG_TYPE",
+  rules: [
+    {
+      id: "1",
+      rank: 1,
+      segmentOperator: "OR_SEGMENT_OPERATOR",
+      segments: [{ key: "everyone", matchType: "ALL_SEGMENT_MATCH_TYPE", constraints: [] }],
+      distributions: [{ ruleId: "1", variantKey, variantAttachment, rollout: 100 }]
+    }
+  ],
+  rollouts: []
+})
+
+export const makeDocument = (flags: ReadonlyArray<object>, namespace = "default") => ({
+  namespace: { key: namespace, name: namespace },
+  flags
+})
+
+/** The one flag `on`, as enabled as asked. */
+export const onDocument = (enabled: boolean, namespace = "default") =>
+  makeDocument([booleanFlag("on", enabled)], namespace)

@@ -1,0 +1,33 @@
+/**
+ * Who sleeps on the TestClock: a sign of how far a fiber has got that waits for the network in between.
+ */
+import * as Chunk from "effect/Chunk"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as TestClock from "effect/TestClock"
+
+/** Lets sockets have their turn; the TestClock does not. */
+const turn = Effect.async<void>((resume) => {
+  const immediate = setImmediate(() => resume(Effect.void))
+  return Effect.sync(() => clearImmediate(immediate))
+})
+
+/** The instants after now at which someone wakes, the earliest first. Who sleeps for ever is left out. */
+export const wakeUps: Effect.Effect<ReadonlyArray<number>> = Effect.gen(function* () {
+  const now = yield* Clock.currentTimeMillis
+  const instants = Chunk.toReadonlyArray(yield* TestClock.sleeps())
+  return instants.filter((instant) => instant > now && Number.isFinite(instant)).sort((a, b) => a - b)
+})
+
+/** How many milliseconds the first to wake still has to sleep, as soon as someone sleeps. */
+export const awaitSleep: Effect.Effect<number> = Effect.gen(function* () {
+  const [first] = yield* Effect.repeat(Effect.zipRight(turn, wakeUps), { until: (instants) => instants.length > 0 })
+  return first! - (yield* Clock.currentTimeMillis)
+})
+
+/** Comes back as soon as someone sleeps for exactly so many milliseconds from now. */
+export const awaitSleepOf = (millis: number): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const instant = (yield* Clock.currentTimeMillis) + millis
+    yield* Effect.repeat(Effect.zipRight(turn, wakeUps), { until: (instants) => instants.includes(instant) })
+  })
