@@ -14,6 +14,7 @@ export default defineConfig({
   },
   test: {
     include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
+    reporters: ["default", ["json", { outputFile: path("./build/tests.json") }]],
     testTimeout: 30_000
   }
 })

@@ -4,11 +4,25 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Layer from "effect/Layer"
 import * as Engine from "../src/Engine.js"
+import type { EvaluateError } from "../src/FliptError.js"
+import type * as Model from "../src/Model.js"
+import type { Snapshot } from "../src/Snapshot.js"
 import { corpus, decodeSeed, encode, normalize, normalizeEntry } from "./support/corpus.js"
+import { booleanFlag, makeDocument, variantFlag } from "./support/documents.js"
 
 const byKey = (a: { readonly key: string }, b: { readonly key: string }) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)
 
 const engines: ReadonlyArray<readonly [string, Layer.Layer<Engine.Engine>]> = [["portable", Engine.layerPortable]]
+
+/** An answer in the corpus's form. */
+const answer = (
+  snapshot: Snapshot,
+  { kind, request }: { readonly kind: "variant" | "boolean"; readonly request: Model.EvaluationRequest }
+): unknown =>
+  Either.match<Model.BatchEntry, EvaluateError, unknown, unknown>(snapshot[kind](request), {
+    onLeft: (error) => ({ error: error.message }),
+    onRight: (result) => ({ ok: normalize(result) })
+  })
 
 describe.each(engines)("the %s engine", (_name, layer) => {
   const engine = Engine.Engine.pipe(Effect.provide(layer))
@@ -19,13 +33,8 @@ describe.each(engines)("the %s engine", (_name, layer) => {
       let evaluations = 0
       for (const { cases, document, namespace } of corpus) {
         const snapshot = yield* compile(namespace, encode(document))
-        for (const { expected, kind, request } of cases) {
-          const result = snapshot[kind](request)
-          const answer = Either.match(result as Either.Either<never, Error>, {
-            onLeft: (error): unknown => ({ error: error.message }),
-            onRight: (value) => ({ ok: normalize(value) })
-          })
-          expect(answer, JSON.stringify({ kind, request })).toEqual(expected)
+        for (const { expected, ...evaluation } of cases) {
+          expect(answer(snapshot, evaluation), JSON.stringify(evaluation)).toEqual(expected)
           evaluations++
         }
       }
@@ -50,6 +59,10 @@ describe.each(engines)("the %s engine", (_name, layer) => {
       for (const { document, flags, namespace } of corpus) {
         const snapshot = yield* compile(namespace, encode(document))
         const listed = yield* snapshot.flags
+        const keys = (document as { readonly flags: ReadonlyArray<{ readonly key: string }> }).flags.map(
+          ({ key }) => key
+        )
+        expect(listed.map(({ key }) => key)).toEqual([...new Set(keys)])
         expect([...listed].sort(byKey)).toEqual([...flags].sort(byKey))
       }
     })
@@ -64,14 +77,8 @@ describe.each(engines)("the %s engine", (_name, layer) => {
         expect(decodeSeed(seed)).toEqual(official)
         const restored = yield* restore(namespace, Buffer.from(JSON.stringify(official)).toString("base64"))
         expect(decodeSeed(yield* restored.seed)).toEqual(official)
-        for (const { kind, request } of cases) {
-          const pair = [snapshot[kind](request), restored[kind](request)].map((result) =>
-            Either.match(result as Either.Either<never, Error>, {
-              onLeft: (error): unknown => error.message,
-              onRight: normalize
-            })
-          )
-          expect(pair[1]).toEqual(pair[0])
+        for (const evaluation of cases) {
+          expect(answer(restored, evaluation)).toEqual(answer(snapshot, evaluation))
         }
       }
     })
@@ -90,6 +97,122 @@ describe.each(engines)("the %s engine", (_name, layer) => {
         context: { fizz: "buzz" }
       })
       expect(boolean).toMatchObject({ enabled: true, reason: "MATCH_EVALUATION_REASON" })
+    })
+  )
+
+  it.scoped("answers the same through a bound entity", () =>
+    Effect.gen(function* () {
+      const { compile } = yield* engine
+      for (const { cases, document, namespace } of corpus) {
+        const snapshot = yield* compile(namespace, encode(document))
+        for (const { kind, request } of cases) {
+          const bound = snapshot.bind(request.entityId, request.context)
+          expect(bound[kind](request.flagKey)).toEqual(snapshot[kind](request))
+        }
+      }
+    })
+  )
+
+  it.scoped("gives equal results as one frozen object", () =>
+    Effect.gen(function* () {
+      const { compile } = yield* engine
+      const snapshot = yield* compile("default", encode(makeDocument([variantFlag("theme", "dark")])))
+      const first = yield* snapshot.variant({ flagKey: "theme", entityId: "a" })
+      const second = yield* snapshot.variant({ flagKey: "theme", entityId: "b" })
+      expect(second).toBe(first)
+      expect(Object.isFrozen(first) && Object.isFrozen(first.segmentKeys)).toBe(true)
+    })
+  )
+
+  it.scoped("joins a document's chunks wherever they were cut, in the middle of a character too", () =>
+    Effect.gen(function* () {
+      const { compile } = yield* engine
+      const [bytes] = encode(makeDocument([booleanFlag("флаг😀", true)]))
+      for (let cut = 0; cut <= bytes!.length; cut++) {
+        const snapshot = yield* compile("default", [bytes!.subarray(0, cut), bytes!.subarray(cut)])
+        expect((yield* snapshot.boolean({ flagKey: "флаг😀", entityId: "e" })).enabled).toBe(true)
+      }
+    })
+  )
+
+  it.scopedLive("lets the event loop turn while it compiles a large document", () =>
+    Effect.gen(function* () {
+      const { compile } = yield* engine
+      const flags = Array.from({ length: 10_000 }, (_, index) => variantFlag(`flag-${index}`, "a", "x".repeat(200)))
+      let turns = 0
+      let counting = true
+      const count = () => {
+        turns++
+        if (counting) {
+          setImmediate(count)
+        }
+      }
+      setImmediate(count)
+      yield* compile("default", encode(makeDocument(flags)))
+      counting = false
+      expect(turns).toBeGreaterThan(10)
+    })
+  )
+
+  it.scoped("fingerprints what an evaluation can see, and nothing else", () =>
+    Effect.gen(function* () {
+      const { compile, restore } = yield* engine
+      const base = {
+        ...variantFlag("flag", "a", "1"),
+        defaultVariant: { id: "d", key: "default", attachment: "2" },
+        rollouts: [{ type: "THRESHOLD_ROLLOUT_TYPE", rank: 1, threshold: { percentage: 50, value: true } }]
+      }
+      const constraint = { type: "STRING_CONSTRAINT_COMPARISON_TYPE", property: "p", operator: "eq", value: "v" }
+      const segment = { key: "s", matchType: "ALL_SEGMENT_MATCH_TYPE", constraints: [constraint] }
+      const rule = { ...base.rules[0]!, segments: [segment] }
+      const withRule = (change: object) => ({ ...base, rules: [{ ...rule, ...change }] })
+      const withSegment = (change: object) => withRule({ segments: [{ ...segment, ...change }] })
+      const withConstraint = (change: object) => withSegment({ constraints: [{ ...constraint, ...change }] })
+      const withDistribution = (change: object) =>
+        withRule({ distributions: [{ ...rule.distributions[0], ...change }] })
+      const fingerprint = (flag: object, space = 0) =>
+        Effect.map(compile("default", encode(JSON.stringify(makeDocument([flag]), null, space))), (snapshot) =>
+          snapshot.fingerprint("flag")
+        )
+      const original = yield* fingerprint(withRule({}))
+      expect(original).toMatch(/^[0-9a-f]{16}$/)
+      const same = [
+        withRule({ id: "other", rank: 7 }),
+        { ...withRule({}), name: "other", description: "other", updatedAt: "2024-01-01T00:00:00Z" },
+        { ...withRule({}), defaultVariant: { ...base.defaultVariant, id: "other" } },
+        withSegment({ matchType: "ALL_SEGMENT_MATCH_TYPE", name: "other" })
+      ]
+      for (const flag of same) {
+        expect(yield* fingerprint(flag, 2), JSON.stringify(flag)).toBe(original)
+      }
+      const different = [
+        base,
+        { ...withRule({}), enabled: false },
+        { ...withRule({}), type: "BOOLEAN_FLAG_TYPE" },
+        { ...withRule({}), defaultVariant: null },
+        { ...withRule({}), defaultVariant: { id: "d", key: "other" } },
+        { ...withRule({}), rules: [rule, rule] },
+        { ...withRule({}), rollouts: [] },
+        { ...withRule({}), rollouts: [{ threshold: { percentage: 50.5, value: true } }] },
+        { ...withRule({}), rollouts: [{ threshold: { percentage: 50, value: false } }] },
+        { ...withRule({}), rollouts: [{ segment: { value: true, segments: [segment] } }] },
+        withRule({ segmentOperator: "AND_SEGMENT_OPERATOR" }),
+        withSegment({ key: "t" }),
+        withSegment({ matchType: "ANY_SEGMENT_MATCH_TYPE" }),
+        withConstraint({ type: "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE" }),
+        withConstraint({ property: "q" }),
+        withConstraint({ operator: "neq" }),
+        withConstraint({ value: "w" }),
+        withDistribution({ variantKey: "b" }),
+        withDistribution({ variantAttachment: "3" }),
+        withDistribution({ rollout: 99 })
+      ]
+      const fingerprints = yield* Effect.forEach(different, (flag) => fingerprint(flag))
+      expect(new Set([original, ...fingerprints]).size).toBe(different.length + 1)
+      const snapshot = yield* compile("default", encode(makeDocument([withRule({})])))
+      const restored = yield* restore("default", yield* snapshot.seed)
+      expect(restored.fingerprint("flag")).toBe(original)
+      expect(snapshot.fingerprint("nope")).toBeUndefined()
     })
   )
 })

@@ -1,0 +1,62 @@
+/**
+ * Every TypeScript example of the documents and docstrings compiles, each as a module of its own.
+ */
+import { readdirSync, readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { expect, it } from "@effect/vitest"
+import ts from "typescript"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+
+const read = (path: string) => readFileSync(`${root}${path}`, "utf8")
+
+/** Each fenced block of TypeScript, by where it stands. */
+const fences = (path: string, text: string): ReadonlyArray<readonly [string, string]> =>
+  Array.from(text.matchAll(/^([ \t]*\*?[ \t]*)```ts\n([\s\S]*?)^\1```$/gm), (match) => [
+    `${path}:${text.slice(0, match.index).split("\n").length}`,
+    match[2]!.replaceAll(/^[ \t]*\* ?/gm, match[1]!.includes("*") ? "" : "$&")
+  ])
+
+const documents = ["README.md", "CHANGELOG.md", ...readdirSync(`${root}docs`).map((name) => `docs/${name}`)]
+const modules = readdirSync(`${root}src`).map((name) => `src/${name}`)
+const examples = new Map(
+  [...documents, ...modules.filter((name) => name.endsWith(".ts"))].flatMap((path) => fences(path, read(path)))
+)
+
+it("every example of the documents and docstrings compiles", () => {
+  expect(examples.size).toBeGreaterThan(20)
+  const { config } = ts.readConfigFile(`${root}tsconfig.json`, ts.sys.readFile)
+  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
+  const compilerOptions = { ...options, noUnusedLocals: false }
+  const host = ts.createCompilerHost(compilerOptions)
+  const sources = new Map(
+    Array.from(examples, ([place, text], index) => [`${root}examples/fence-${index}.ts`, { place, text }] as const)
+  )
+  const program = ts.createProgram([...sources.keys()], compilerOptions, {
+    ...host,
+    fileExists: (name) => sources.has(name) || host.fileExists(name),
+    readFile: (name) => sources.get(name)?.text ?? host.readFile(name),
+    getSourceFile: (name, ...rest) => {
+      const source = sources.get(name)
+      return source === undefined
+        ? host.getSourceFile(name, ...rest)
+        : ts.createSourceFile(name, source.text, ts.ScriptTarget.ES2022)
+    }
+  })
+  const problems = ts.getPreEmitDiagnostics(program).map((diagnostic) => {
+    const source = diagnostic.file && sources.get(diagnostic.file.fileName)
+    return `${source?.place ?? diagnostic.file?.fileName}: ${ts.flattenDiagnosticMessageText(diagnostic.messageText, "\n")}`
+  })
+  expect(problems).toEqual([])
+}, 60_000)
+
+it("every public export has a docstring with its version and category", () => {
+  const missing = modules
+    .filter((name) => name !== "src/index.ts" && name.endsWith(".ts"))
+    .flatMap((name) =>
+      Array.from(read(name).matchAll(/(\/\*\*(?:(?!\*\/)[\s\S])*\*\/\n)?export (?:const|class|interface|type) (\w+)/g))
+        .filter(([, comment]) => comment === undefined || !/@since[\s\S]*@category/.test(comment))
+        .map((match) => `${name}: ${match[2]}`)
+    )
+  expect(missing).toEqual([])
+})

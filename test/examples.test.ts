@@ -1,0 +1,84 @@
+/**
+ * The examples run as they stand, each in a process of its own, from the build that `npm test` makes first.
+ */
+import { execFile } from "node:child_process"
+import { readdirSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { booleanFlag, makeDocument, variantFlag } from "./support/documents.js"
+import * as FliptServer from "./support/FliptServer.js"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+
+const run = (name: string, variables: Readonly<Record<string, string>> = {}) =>
+  Effect.async<string, Error>((resume) => {
+    const { FLIPT_URL: _, ...environment } = process.env
+    const child = execFile(
+      process.execPath,
+      [`build/examples/${name}.js`],
+      { cwd: root, env: { ...environment, ...variables }, timeout: 20_000 },
+      (error, stdout, stderr) =>
+        resume(error === null ? Effect.succeed(stdout) : Effect.fail(new Error(`${error.message}\n${stdout}${stderr}`)))
+    )
+    return Effect.sync(() => child.kill())
+  })
+
+it("there is a test for every example", () => {
+  const names = readdirSync(`${root}examples`).filter((name) => name.endsWith(".ts"))
+  // testing.test.ts is run by the test runner itself
+  expect(names.sort()).toEqual(["errors.ts", "quickstart.ts", "snapshot.ts", "testing.test.ts"])
+})
+
+it.live("quickstart evaluates the flags of a file", () =>
+  Effect.map(run("quickstart"), (output) => {
+    const lines = output.trim().split("\n")
+    expect(lines[0]).toMatch(/^engine: portable; flags from the file, version [0-9a-f]{64}$/)
+    expect(lines.slice(1)).toEqual([
+      "  new-checkout (BOOLEAN_FLAG_TYPE): For all of the beta group, and a quarter of everyone else",
+      "  theme (VARIANT_FLAG_TYPE): Dark for half of the paying customers, light for the other half",
+      'variant of theme: light {"accent":"navy"} (MATCH_EVALUATION_REASON)',
+      "new-checkout enabled: true (MATCH_EVALUATION_REASON)",
+      "batch: new-checkout = true, theme = light, no-such-flag = NOT_FOUND_ERROR_EVALUATION_REASON"
+    ])
+  })
+)
+
+it.scopedLive("quickstart evaluates the flags of a server", () =>
+  Effect.gen(function* () {
+    const server = yield* FliptServer.make({
+      documents: { shop: makeDocument([booleanFlag("on", true), variantFlag("theme", "dark")], "shop") },
+      token: { kind: "client", value: "t0ken" }
+    })
+    const output = yield* run("quickstart", {
+      FLIPT_URL: server.url,
+      FLIPT_NAMESPACE: "shop",
+      FLIPT_CLIENT_TOKEN: "t0ken"
+    })
+    expect(output).toContain("flags from the server")
+    expect(output).toContain("variant of theme: dark")
+    expect(output).toContain("on enabled: true")
+    expect(output).not.toContain("t0ken")
+  })
+)
+
+it.live("errors tells a wrong request from a flag that there is not", () =>
+  Effect.map(run("errors"), (output) =>
+    expect(output.trim().split("\n")).toEqual([
+      "the request is wrong: flagKey: flagKey cannot be empty",
+      "no evaluation (FlagNotFound): invalid request: failed to get flag information default/no-such-flag",
+      "no evaluation (FlagType): invalid request: theme is not a boolean flag",
+      "new-checkout: false"
+    ])
+  )
+)
+
+it.live("snapshot starts from a file while the server is away, and goes over to the server when it comes", () =>
+  Effect.map(run("snapshot"), (output) =>
+    expect(output.split("\n").filter((line) => line !== "" && !line.startsWith("timestamp="))).toEqual([
+      "stored the state that the server has",
+      "Stale, from the seed: new-checkout is true",
+      "Ready, from the server: new-checkout is false"
+    ])
+  )
+)

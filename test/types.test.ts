@@ -1,0 +1,118 @@
+/**
+ * Types, held by the compiler: `npm run check` fails where one of these is not true. What runs is only the proof that
+ * the exports exist.
+ */
+import type * as HttpClient from "@effect/platform/HttpClient"
+import { expectTypeOf, it } from "@effect/vitest"
+import type * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
+import type * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
+import type * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import type * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Auth from "../src/Auth.js"
+import * as Engine from "../src/Engine.js"
+import * as Fetcher from "../src/Fetcher.js"
+import * as FliptClient from "../src/FliptClient.js"
+import * as FliptError from "../src/FliptError.js"
+import * as platformDefault from "../src/internal/platform/default.js"
+import type * as platformNode from "../src/internal/platform/node.js"
+import type * as Model from "../src/Model.js"
+import type * as Snapshot from "../src/Snapshot.js"
+import * as Status from "../src/Status.js"
+import * as Tls from "../src/Tls.js"
+
+it("every layer needs, gives and fails with what is documented", () => {
+  expectTypeOf(Engine.layer).toEqualTypeOf<Layer.Layer<Engine.Engine>>()
+  expectTypeOf(Engine.layerPortable).toEqualTypeOf<Layer.Layer<Engine.Engine>>()
+  expectTypeOf(Engine.layerMock).returns.toEqualTypeOf<Layer.Layer<Engine.Engine>>()
+
+  expectTypeOf(Auth.layerNone).toEqualTypeOf<Layer.Layer<Auth.Auth>>()
+  expectTypeOf(Auth.layerClientToken).returns.toEqualTypeOf<Layer.Layer<Auth.Auth, FliptError.ValidationError>>()
+  expectTypeOf(Auth.layerJwt).returns.toEqualTypeOf<Layer.Layer<Auth.Auth, FliptError.ValidationError>>()
+  expectTypeOf(Auth.layerConfig).returns.toEqualTypeOf<
+    Layer.Layer<Auth.Auth, ConfigError.ConfigError | FliptError.ValidationError>
+  >()
+
+  expectTypeOf(Tls.layerSystem).toEqualTypeOf<Layer.Layer<Tls.Tls>>()
+  expectTypeOf(Tls.layerHttpClient).toEqualTypeOf<Layer.Layer<HttpClient.HttpClient, never, Tls.Tls>>()
+
+  expectTypeOf(Fetcher.layerPolling).returns.toEqualTypeOf<
+    Layer.Layer<Fetcher.Fetcher, FliptError.ValidationError, HttpClient.HttpClient | Auth.Auth>
+  >()
+  expectTypeOf(Fetcher.layerFile).returns.toEqualTypeOf<Layer.Layer<Fetcher.Fetcher, FliptError.ValidationError>>()
+  expectTypeOf(Fetcher.layerStatic).returns.toEqualTypeOf<Layer.Layer<Fetcher.Fetcher, FliptError.ValidationError>>()
+  const fetch = (_: Option.Option<string>): Effect.Effect<string, Error, "R"> => null as never
+  expectTypeOf(() => Fetcher.layerEffect({ fetch })).returns.toEqualTypeOf<
+    Layer.Layer<Fetcher.Fetcher, FliptError.ValidationError, "R">
+  >()
+
+  expectTypeOf(FliptClient.layer).returns.toEqualTypeOf<Layer.Layer<FliptClient.FliptClient, FliptError.StartError>>()
+  expectTypeOf(FliptClient.layerConfig).returns.toEqualTypeOf<
+    Layer.Layer<FliptClient.FliptClient, FliptError.StartError | ConfigError.ConfigError>
+  >()
+  expectTypeOf(FliptClient.layerWithoutDependencies).returns.toEqualTypeOf<
+    Layer.Layer<FliptClient.FliptClient, FliptError.StartError, Engine.Engine | Fetcher.Fetcher>
+  >()
+  expectTypeOf(FliptClient.layerMock).returns.toEqualTypeOf<Layer.Layer<FliptClient.FliptClient>>()
+  expectTypeOf(FliptClient.make).returns.toEqualTypeOf<
+    Effect.Effect<FliptClient.Service, FliptError.StartError, Scope.Scope>
+  >()
+  expectTypeOf(FliptClient.makeWithoutDependencies).returns.toEqualTypeOf<
+    Effect.Effect<FliptClient.Service, FliptError.StartError, Engine.Engine | Fetcher.Fetcher | Scope.Scope>
+  >()
+})
+
+it("an evaluation fails with two errors, and needs the client alone", () => {
+  expectTypeOf(FliptClient.evaluateBoolean).returns.toEqualTypeOf<
+    Effect.Effect<Model.BooleanResult, FliptError.ValidationError | FliptError.EvaluationError, FliptClient.FliptClient>
+  >()
+  expectTypeOf(FliptClient.evaluateVariant).returns.toEqualTypeOf<
+    Effect.Effect<Model.VariantResult, FliptError.EvaluateError, FliptClient.FliptClient>
+  >()
+  expectTypeOf(FliptClient.evaluateBatch).returns.toEqualTypeOf<
+    Effect.Effect<ReadonlyArray<Model.BatchEntry>, FliptError.EvaluateError, FliptClient.FliptClient>
+  >()
+  expectTypeOf<Snapshot.Snapshot["boolean"]>().returns.toEqualTypeOf<
+    Either.Either<Model.BooleanResult, FliptError.EvaluateError>
+  >()
+})
+
+it("options and contexts take undefined for absent, and nothing that cannot be sent", () => {
+  const plan: string | undefined = undefined
+  expectTypeOf({ flagKey: "a", entityId: "b", context: { plan } }).toExtend<Model.EvaluationRequest>()
+  expectTypeOf({ flagKey: "a", entityId: "b", context: undefined }).toExtend<Model.EvaluationRequest>()
+  expectTypeOf({ flagKey: "a", entityId: "b", context: { nested: {} } }).not.toExtend<Model.EvaluationRequest>()
+  expectTypeOf({ flagKey: "a", entityId: "b", context: { n: 1n } }).not.toExtend<Model.EvaluationRequest>()
+  expectTypeOf({ url: undefined, updateInterval: undefined }).toExtend<FliptClient.Options>()
+  expectTypeOf({ authentication: { clientToken: "plain" } }).not.toExtend<FliptClient.Options>()
+  expectTypeOf<{ authentication: { jwtToken: Redacted.Redacted } }>().toExtend<FliptClient.Options>()
+  expectTypeOf<{
+    url: Config.Config<string>
+    authentication: { clientToken: Config.Config<Redacted.Redacted> }
+  }>().toExtend<FliptClient.ConfigOptions>()
+})
+
+it("the errors are one family", () => {
+  expectTypeOf(FliptError.isFliptError).guards.toEqualTypeOf<FliptError.FliptError>()
+  expectTypeOf<FliptError.FliptError["_tag"]>().toEqualTypeOf<
+    "ValidationError" | "EvaluationError" | "FetchError" | "EngineError" | "AuthError"
+  >()
+  expectTypeOf<Effect.Effect.Success<typeof Fetcher.RetryPolicy>>().toEqualTypeOf<
+    Schedule.Schedule<unknown, FliptError.FetchError>
+  >()
+})
+
+it("a status tells its kinds apart", () => {
+  expectTypeOf<Status.Status["_tag"]>().toEqualTypeOf<"Starting" | "Ready" | "Stale" | "Failed">()
+  expectTypeOf(Status.is("Stale")).guards.toExtend<Status.Trouble>()
+})
+
+it("every platform has what the other has", () => {
+  expectTypeOf(platformDefault).toExtend<{
+    readonly [K in keyof typeof platformNode]: (typeof platformNode)[K]
+  }>()
+})
