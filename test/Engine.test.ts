@@ -84,6 +84,28 @@ describe.each(engines)("the %s engine", (_name, layer) => {
     })
   )
 
+  it.scoped("names the segments that matched in the document's order", () =>
+    Effect.gen(function* () {
+      const { compile } = yield* engine
+      const segment = (key: string, plan: string) => ({
+        key,
+        matchType: "ALL_SEGMENT_MATCH_TYPE",
+        constraints: [{ type: "STRING_CONSTRAINT_COMPARISON_TYPE", property: "plan", operator: "neq", value: plan }]
+      })
+      const segments = [segment("z", "a"), segment("m", "b"), segment("10", "c"), segment("2", "d")]
+      const flag = {
+        ...booleanFlag("flag", false),
+        rollouts: [{ segment: { value: true, segmentOperator: "OR_SEGMENT_OPERATOR", segments } }]
+      }
+      const snapshot = yield* compile("default", encode(makeDocument([flag])))
+      const keys = (plan: string) =>
+        Effect.map(snapshot.boolean({ flagKey: "flag", entityId: "e", context: { plan } }), (it) => it.segmentKeys)
+      expect(yield* keys("other")).toEqual(["z", "m", "10", "2"])
+      expect(yield* keys("b")).toEqual(["z", "10", "2"])
+      expect(yield* keys("b")).toBe(yield* keys("b"))
+    })
+  )
+
   it.scoped("loads a document of a v1 server", () =>
     Effect.gen(function* () {
       const { compile } = yield* engine

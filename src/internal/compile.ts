@@ -37,8 +37,8 @@ interface Audience<A> {
   readonly segments: ReadonlyArray<Segment>
   /** When all segments match. */
   readonly all: A
-  /** When only some do: made when it first happens. */
-  readonly some: Map<string, A>
+  /** When only some do: each made when it first happens. */
+  some: Map<string, A> | undefined
   readonly make: (segmentKeys: ReadonlyArray<string>) => A
 }
 
@@ -142,6 +142,7 @@ const matchAudience = <A>(audience: Audience<A>, subject: Subject): A | undefine
 }
 
 const someOutcome = <A>(audience: Audience<A>, matched: string): A => {
+  audience.some ??= new Map()
   let outcome = audience.some.get(matched)
   if (outcome === undefined) {
     outcome = audience.make(
@@ -212,7 +213,7 @@ const compileAudience = <A>(
       constraints: constraints.map(compileConstraint)
     })),
     all: make(keys),
-    some: new Map(),
+    some: undefined,
     make
   }
 }

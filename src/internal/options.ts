@@ -33,6 +33,15 @@ const headerValuePattern = /^[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21
 
 const headerNamePattern = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
+/** Set by the client itself, or by what carries the request. */
+const reservedHeaders: ReadonlySet<string> = new Set([
+  "accept",
+  "connection",
+  "content-length",
+  "if-none-match",
+  "transfer-encoding"
+])
+
 const HeaderValue = Schema.Union(Schema.String, Schema.RedactedFromSelf(Schema.String))
   .pipe(Schema.filter((value) => headerValuePattern.test(Redacted.isRedacted(value) ? Redacted.value(value) : value)))
   .annotations(must("must be text, or Redacted text, that can stand in a header: not empty, no line breaks"))
@@ -98,8 +107,8 @@ const fetcherFields = {
   headers: Schema.optionalWith(
     Schema.Record({
       key: Schema.String.pipe(
-        Schema.filter((name) => headerNamePattern.test(name)),
-        Schema.annotations(must("must have names that can stand in a header"))
+        Schema.filter((name) => headerNamePattern.test(name) && !reservedHeaders.has(name.toLowerCase())),
+        Schema.annotations(must(`must have names of headers, and none of ${[...reservedHeaders].join(", ")}`))
       ),
       value: HeaderValue
     }).annotations(must("must be an object of header values by their names")),

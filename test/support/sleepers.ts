@@ -19,11 +19,15 @@ export const wakeUps: Effect.Effect<ReadonlyArray<number>> = Effect.gen(function
   return instants.filter((instant) => instant > now && Number.isFinite(instant)).sort((a, b) => a - b)
 })
 
-/** How many milliseconds the first to wake still has to sleep, as soon as someone sleeps. */
-export const awaitSleep: Effect.Effect<number> = Effect.gen(function* () {
-  const [first] = yield* Effect.repeat(Effect.zipRight(turn, wakeUps), { until: (instants) => instants.length > 0 })
-  return first! - (yield* Clock.currentTimeMillis)
-})
+/** The first to wake, as soon as someone sleeps: for how many whole milliseconds yet, and `wake` to end the sleep. */
+export const awaitSleep: Effect.Effect<{ readonly millis: number; readonly wake: Effect.Effect<void> }> = Effect.gen(
+  function* () {
+    const [first] = yield* Effect.repeat(Effect.zipRight(turn, wakeUps), { until: (instants) => instants.length > 0 })
+    const millis = Math.round(first! - (yield* Clock.currentTimeMillis))
+    // Not by adding to the time of now: what is added up need not come to the same.
+    return { millis, wake: TestClock.setTime(first!) }
+  }
+)
 
 /** Comes back as soon as someone sleeps for exactly so many milliseconds from now. */
 export const awaitSleepOf = (millis: number): Effect.Effect<void> =>
