@@ -106,6 +106,55 @@ describe.each(engines)("the %s engine", (_name, layer) => {
     })
   )
 
+  it.scoped("reads the properties of a context that are its own and enumerable", () =>
+    Effect.gen(function* () {
+      const { compile } = yield* engine
+      const rollout = (property: string) => ({
+        segment: {
+          value: true,
+          segments: [
+            {
+              key: "s",
+              matchType: "ALL_SEGMENT_MATCH_TYPE",
+              constraints: [{ type: "STRING_CONSTRAINT_COMPARISON_TYPE", property, operator: "eq", value: "a" }]
+            }
+          ]
+        }
+      })
+      const flag = { ...booleanFlag("flag", false), rollouts: ["plan", "__proto__", "\ufffd"].map(rollout) }
+      const snapshot = yield* compile("default", encode(makeDocument([flag])))
+      const matches = (context: object) =>
+        Effect.map(
+          snapshot.boolean({ flagKey: "flag", entityId: "e", context: context as Model.EvaluationContext }),
+          (result) => result.enabled
+        )
+      expect(yield* matches({ plan: "a" })).toBe(true)
+      expect(yield* matches(JSON.parse('{"__proto__":"a"}'))).toBe(true)
+      expect(yield* matches(Object.assign(Object.create(null), { plan: "a" }))).toBe(true)
+      expect(yield* matches(Object.create({ plan: "a" }))).toBe(false)
+      expect(yield* matches(Object.defineProperty({}, "plan", { value: "a" }))).toBe(false)
+      expect(yield* matches(Object.defineProperty({}, "plan", { value: null }))).toBe(false)
+      // of names that become the same the last counts
+      expect(yield* matches({ "\ud800": "a" })).toBe(true)
+      expect(yield* matches({ "\ufffd": "a", "\ud800": "b" })).toBe(false)
+      expect(yield* matches({ "\ud800": "b", "\ufffd": "a" })).toBe(true)
+    })
+  )
+
+  it.scoped("refuses a seed whose bytes are no text", () =>
+    Effect.gen(function* () {
+      const { compile, restore } = yield* engine
+      const snapshot = yield* compile("default", encode(makeDocument([booleanFlag("флаг", true)])))
+      const bytes = Buffer.from(yield* snapshot.seed, "base64")
+      const damaged = Buffer.from(bytes)
+      damaged[bytes.indexOf("флаг")] = 0xff
+      const withMark = Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), bytes])
+      for (const seed of [damaged.toString("base64"), withMark.toString("base64"), undefined as unknown as string]) {
+        expect(yield* Effect.flip(restore("default", seed))).toMatchObject({ reason: "Seed", path: "snapshot" })
+      }
+    })
+  )
+
   it.scoped("loads a document of a v1 server", () =>
     Effect.gen(function* () {
       const { compile } = yield* engine

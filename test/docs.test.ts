@@ -29,7 +29,7 @@ it("every example of the documents and docstrings compiles", () => {
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
   const compilerOptions = { ...options, noUnusedLocals: false }
   const host = ts.createCompilerHost(compilerOptions)
-  const sources = new Map(
+  const sources = new Map<string, { readonly place: string; readonly text: string }>(
     Array.from(examples, ([place, text], index) => [`${root}examples/fence-${index}.ts`, { place, text }] as const)
   )
   const program = ts.createProgram([...sources.keys()], compilerOptions, {

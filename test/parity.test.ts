@@ -24,8 +24,8 @@ const engines: ReadonlyArray<readonly [string, Layer.Layer<Engine.Engine>]> = [[
 
 const kinds = ["variant", "boolean"] as const
 
-const REQUESTS_PER_DOCUMENT = 16
-const evaluations = Number(process.env.FLIPT_PARITY_EVALUATIONS ?? 6400)
+const REQUESTS_PER_DOCUMENT = 8
+const evaluations = Number(process.env.FLIPT_PARITY_EVALUATIONS ?? 12_800)
 const documents = Math.ceil(evaluations / (REQUESTS_PER_DOCUMENT * kinds.length))
 /** Fewer would not show every kind of answer for certain. */
 const ENOUGH = 4000

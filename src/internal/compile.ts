@@ -84,24 +84,27 @@ const MAX_COMBINATIONS = 256
 
 const none: ReadonlyArray<string> = Object.freeze([])
 
+/** What counts as a property of a context: the same as what the check of a request sees. */
+const isOwn = Object.prototype.propertyIsEnumerable
+
 const readProperty = (context: EvaluationContext | undefined, constraint: Constraint): string => {
   if (context === undefined) {
     return ""
   }
   const property = constraint.property as string
-  const value = context[property]
-  if (value !== undefined && Object.hasOwn(context, property)) {
-    return toText(value)
+  if (!constraint.lenient) {
+    const value = context[property]
+    return value !== undefined && isOwn.call(context, property) ? toText(value) : ""
   }
-  if (constraint.lenient) {
-    for (const name of Object.keys(context)) {
-      const candidate = context[name]
-      if (candidate !== undefined && name.toWellFormed() === property) {
-        return toText(candidate)
-      }
+  // of names that become the same the last counts, as in the reference
+  let found: EvaluationContext[string]
+  for (const name of Object.keys(context)) {
+    const candidate = context[name]
+    if (candidate !== undefined && name.toWellFormed() === property) {
+      found = candidate
     }
   }
-  return ""
+  return found === undefined ? "" : toText(found)
 }
 
 const matchesSegment = (segment: Segment, subject: Subject): boolean => {

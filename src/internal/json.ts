@@ -227,7 +227,8 @@ export class Reader {
   /** A number in single precision, which is what the reference calculates with. */
   float(): number {
     this.space()
-    const value = Math.fround(Number(this.number()))
+    // of the two zeros there is only one from here on
+    const value = Math.fround(Number(this.number())) + 0
     return Number.isFinite(value) ? value : this.fail("a number beyond single precision")
   }
 

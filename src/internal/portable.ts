@@ -81,17 +81,19 @@ const makeEvaluator = (namespace: string, digest: string | undefined, flags: Rea
   }
 }
 
-/** The text of a document's chunks, joined. */
-const decodeText = (document: ReadonlyArray<Uint8Array>): Effect.Effect<string, EngineError> =>
+/** The text of some chunks of UTF-8, joined. Throws where they are something else. */
+const decodeUtf8 = (chunks: ReadonlyArray<Uint8Array>): string => {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+  let text = ""
+  for (const chunk of chunks) {
+    text += decoder.decode(chunk, { stream: true })
+  }
+  return text + decoder.decode()
+}
+
+const decodeDocument = (document: ReadonlyArray<Uint8Array>): Effect.Effect<string, EngineError> =>
   Effect.try({
-    try: () => {
-      const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-      let text = ""
-      for (const chunk of document) {
-        text += decoder.decode(chunk, { stream: true })
-      }
-      return text + decoder.decode()
-    },
+    try: () => decodeUtf8(document),
     catch: (cause) =>
       new EngineError({ reason: "Document", message: "the document does not load: it is not valid UTF-8", cause })
   })
@@ -142,21 +144,31 @@ const invalidSeed = (problem: string): ValidationError =>
     message: `the snapshot to start from does not load: ${problem}; it must be the text that getSnapshot gave`
   })
 
+/** The JSON text of a seed. */
+const decodeSeed = (seed: string): Effect.Effect<string, ValidationError> =>
+  typeof seed === "string"
+    ? Either.mapLeft(Encoding.decodeBase64(seed), (error) => `it is not base64 text (${error.message})`).pipe(
+        Effect.flatMap((bytes) => Effect.try({ try: () => decodeUtf8([bytes]), catch: () => "it is not valid UTF-8" })),
+        Effect.mapError(invalidSeed)
+      )
+    : Effect.fail(invalidSeed(`it is a ${typeof seed}, not a text`))
+
 const compileSeed = (seed: string, namespace: string): Effect.Effect<Map<string, Flag>, ValidationError> =>
-  Either.match(Encoding.decodeBase64String(seed), {
-    onLeft: (error) => Effect.fail(invalidSeed(`it is not base64 text (${error.message})`)),
-    onRight: (text) =>
-      Effect.try({
-        try: () => new Map(readSeed(text, namespace).map((flag) => [flag.key, compileFlag(flag)])),
-        catch: (error) => invalidSeed(error instanceof Malformed ? describe(error) : String(error))
-      })
-  })
+  Effect.flatMap(decodeSeed(seed), (text) =>
+    Effect.suspend(() => {
+      try {
+        return Effect.succeed(new Map(readSeed(text, namespace).map((flag) => [flag.key, compileFlag(flag)])))
+      } catch (error) {
+        return error instanceof Malformed ? Effect.fail(invalidSeed(describe(error))) : Effect.die(error)
+      }
+    })
+  )
 
 /** The portable engine. */
 export const portable: Engine.Service = {
   name: "portable",
   compile: (namespace, document) =>
-    decodeText(document).pipe(
+    decodeDocument(document).pipe(
       Effect.flatMap((text) => compileText(text, namespace)),
       Effect.flatMap(({ digest, flags }) => makeSnapshot(makeEvaluator(namespace, digest, flags)))
     ),

@@ -142,15 +142,26 @@ const items = <A>(values: ReadonlyArray<A>, write: (value: A, index: number) => 
 
 const maybe = (value: string | undefined): string | undefined => (value === undefined ? undefined : text(value))
 
-/** The shortest decimal that is this number in single precision. */
+/** The shortest decimal that is this number in single precision; the nearest of them, and of two the even one. */
 export const formatFloat = (value: number): string => {
-  for (let digits = 1; digits < 9; digits++) {
-    const candidate = Number(value.toPrecision(digits))
-    if (Math.fround(candidate) === value) {
-      return String(candidate)
+  const sign = value < 0 ? "-" : ""
+  const magnitude = Math.abs(value)
+  // with enough digits to be exact
+  const [mantissa, exponent] = magnitude.toExponential(100).split("e") as [string, string]
+  const exact = mantissa.replace(".", "")
+  for (let digits = 1; digits < 10; digits++) {
+    const below = Number(exact.slice(0, digits))
+    const rest = exact.slice(digits)
+    const half = `5${"0".repeat(rest.length - 1)}`
+    const up = rest > half || (rest === half && below % 2 === 1)
+    for (const whole of up ? [below + 1, below] : [below, below + 1]) {
+      const candidate = Number(`${whole}e${Number(exponent) - digits + 1}`)
+      if (Math.fround(candidate) === magnitude) {
+        return sign + String(candidate)
+      }
     }
   }
-  return String(Number(value.toPrecision(9)))
+  return String(value)
 }
 
 const operator = (and: boolean): string => text(and ? "AND_SEGMENT_OPERATOR" : "OR_SEGMENT_OPERATOR")

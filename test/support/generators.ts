@@ -175,6 +175,9 @@ const filledText = weighted([300, from(plainTexts)], [90, from(hostileTexts)], [
 
 const text = weighted([15, filledText], [1, fc.constant("")])
 
+/** What lone surrogates in a request are to equal. */
+const replacements = ["\ufffd", "a\ufffd", "\ufffda", "\ufffd\ufffd"]
+
 const loneSurrogates = ["\ud800", "\udc00", "a\ud800", "\ud800a", "\udc00\ud800", "\ud83d\ud83d\ude00"]
 
 // Values, by the type of the constraint
@@ -414,14 +417,15 @@ const memberships = ["isoneof", "isnotoneof"]
 const operators: { readonly [K in Kind]: ReadonlyArray<string> } = {
   STRING: [...textOperators, ...memberships],
   ENTITY_ID: [...textOperators, ...memberships],
-  NUMBER: [...orderings, ...presences, ...memberships],
+  NUMBER: [...orderings, ...presences, ...memberships, ...memberships, ...memberships],
   BOOLEAN: ["true", "false", ...presences],
   DATETIME: [...orderings, ...presences]
 }
 
-const allOperators = [
-  ...new Set([...Object.values(operators).flat(), "regex", "", "EQ", " eq", "toString", "__proto__"])
-]
+const allOperators = [...new Set([...Object.values(operators).flat(), "regex", "", "EQ", " eq"])]
+
+/** What a table of operators would find if it were not asked for its own entries alone. */
+const inheritedNames = ["toString", "constructor", "__proto__", "valueOf"]
 
 const valueOf = (kind: Kind, operator: string): fc.Arbitrary<string> => {
   switch (kind) {
@@ -440,13 +444,13 @@ const valueOf = (kind: Kind, operator: string): fc.Arbitrary<string> => {
 }
 
 const constraintOf = (kind: Kind): fc.Arbitrary<Constraint> =>
-  weighted([12, from(operators[kind])], [1, from(allOperators)]).chain((operator) =>
+  weighted([12, from(operators[kind])], [1, from(allOperators)], [1, from(inheritedNames)]).chain((operator) =>
     record<Constraint, keyof Constraint>(
       {
         type: fc.constant(`${kind}_CONSTRAINT_COMPARISON_TYPE`),
         property: weighted([5, from(names[kind])], [2, from(hostileNames)]),
         operator: fc.constant(operator),
-        value: weighted([12, valueOf(kind, operator)], [1, text])
+        value: weighted([12, valueOf(kind, operator)], [1, text], [1, from(replacements)])
       },
       ["type", "property", "operator", "value"]
     )
@@ -521,8 +525,9 @@ const distribution = (rollout: fc.Arbitrary<number>): fc.Arbitrary<Distribution>
   ])
 
 const distributions = weighted<ReadonlyArray<Distribution>>(
-  [2, fc.array(distribution(rollout), { maxLength: 4 })],
-  [1, halfWayRollouts.chain((rollouts) => fc.tuple(...rollouts.map((rollout) => distribution(fc.constant(rollout)))))]
+  [1, fc.array(distribution(from([0, -1, -0.5, 1e-46])), { minLength: 1, maxLength: 2 })],
+  [8, fc.array(distribution(rollout), { maxLength: 4 })],
+  [4, halfWayRollouts.chain((rollouts) => fc.tuple(...rollouts.map((rollout) => distribution(fc.constant(rollout)))))]
 ).filter((split) => bounds(split) !== undefined)
 
 const rule = record<Rule, "segmentOperator" | "distributions">(
@@ -703,10 +708,18 @@ const contextEntry: fc.Arbitrary<readonly [string, EvaluationContext[string]]> =
   ]
 )
 
+const anyText = weighted([6, text], [1, from(loneSurrogates)])
+
 const aim: fc.Arbitrary<Aim> = fc.record({
   nth: fc.nat(1000),
   how: fc.nat(9),
-  values: fc.record({ STRING: text, ENTITY_ID: text, NUMBER: numberText, BOOLEAN: booleanText, DATETIME: dateText })
+  values: fc.record({
+    STRING: anyText,
+    ENTITY_ID: anyText,
+    NUMBER: numberText,
+    BOOLEAN: booleanText,
+    DATETIME: dateText
+  })
 })
 
 const draft: fc.Arbitrary<Draft> = fc.record(
@@ -729,6 +742,7 @@ const draft: fc.Arbitrary<Draft> = fc.record(
           _tag: fc.constant("Text" as const),
           text: weighted(
             [20, fc.nat(999).map((n) => `user-${n}`)],
+            [4, fc.nat(999).map((n) => `user\u0000${n}`)],
             [10, filledText],
             [4, fc.uuid()],
             [3, from(loneSurrogates)],

@@ -30,7 +30,7 @@ export interface Oracle {
 
 /** What is used of the official client, whose own declarations do not resolve in an ESM project. */
 interface Official {
-  readonly engine: { readonly free: () => void }
+  readonly engine: RawEngine
   readonly evaluateVariant: (request: Request) => Result
   readonly evaluateBoolean: (request: Request) => Result
   readonly evaluateBatch: (requests: ReadonlyArray<Request>) => { readonly responses: ReadonlyArray<Result> }
@@ -38,22 +38,32 @@ interface Official {
   readonly getSnapshot: () => string
 }
 
-interface Options {
-  readonly namespace: string
-  readonly fetcher: () => Promise<Response>
-  readonly snapshot?: string
-  readonly errorStrategy?: "fail" | "fallback"
+/** The WebAssembly engine inside a client. */
+interface RawEngine {
+  readonly snapshot: (document: unknown) => void
+  readonly seed_snapshot: (seed: string) => void
+  readonly free: () => void
 }
 
-const init: (options: Options) => Promise<Official> = (options) =>
-  (FliptClient as unknown as { readonly init: (options: Options) => Promise<Official> }).init(options)
+interface Classes {
+  readonly Client: new (engine: RawEngine, fetcher: () => Promise<Response>) => Official
+  readonly Engine: new (namespace: string) => RawEngine
+}
 
-const serve = (document: unknown) => () => Promise.resolve(new Response(JSON.stringify(document)))
+const Client = FliptClient as unknown as Classes["Client"] & {
+  readonly init: (options: {
+    readonly namespace: string
+    readonly fetcher: () => Promise<Response>
+  }) => Promise<Official>
+}
 
 const notice = /^using deprecated parameters for the initialization function/
 
-/** The first client starts the engine, which prints a notice about the official client's own use of it. */
-const start = async (): Promise<void> => {
+/**
+ * The first client is made in the official way, which starts the engine and prints a notice about the official
+ * client's own use of it. That way compiles the module anew each time; all others are made from its engine's class.
+ */
+const start = async (): Promise<Classes> => {
   const warn = console.warn
   console.warn = (...values: ReadonlyArray<unknown>) => {
     if (!notice.test(String(values[0]))) {
@@ -61,14 +71,24 @@ const start = async (): Promise<void> => {
     }
   }
   try {
-    const client = await init({ namespace: "default", fetcher: serve({ namespace: { key: "default" }, flags: [] }) })
-    client.engine.free()
+    const document = JSON.stringify({ namespace: { key: "default" }, flags: [] })
+    const { engine } = await Client.init({
+      namespace: "default",
+      fetcher: () => Promise.resolve(new Response(document))
+    })
+    engine.free()
+    return { Client, Engine: engine.constructor as Classes["Engine"] }
   } finally {
     console.warn = warn
   }
 }
 
-let started: Promise<void> | undefined
+let started: Promise<Classes> | undefined
+
+const classes = Effect.promise(() => {
+  started ??= start()
+  return started
+})
 
 /** The official engine throws texts as well as Errors. */
 const messageOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown))
@@ -89,20 +109,17 @@ const normalizeEntry = ({ type, ...rest }: Result): Result => {
   return { type, [kind]: normalize(rest[`${kind}EvaluationResponse`] as Result) }
 }
 
-const make = (options: Options): Effect.Effect<Oracle, string, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.tryPromise({
-      try: async () => {
-        started ??= start()
-        await started
-        return await init(options)
-      },
-      catch: messageOf
-    }),
-    // the engine lives in memory that JavaScript does not collect in time
-    (client) => Effect.sync(() => client.engine.free())
-  ).pipe(
-    Effect.map((client) => ({
+const make = (namespace: string, fill: (engine: RawEngine) => void): Effect.Effect<Oracle, string, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { Client, Engine } = yield* classes
+    const engine = yield* Effect.acquireRelease(
+      Effect.sync(() => new Engine(namespace)),
+      // it lives in memory that JavaScript does not collect in time
+      (engine) => Effect.sync(() => engine.free())
+    )
+    yield* Effect.try({ try: () => fill(engine), catch: messageOf })
+    const client = new Client(engine, () => Promise.reject(new Error("nothing is fetched")))
+    return {
       variant: (request) => attempt(() => normalize(client.evaluateVariant(request))),
       boolean: (request) => attempt(() => normalize(client.evaluateBoolean(request))),
       batch: (requests) => attempt(() => client.evaluateBatch(requests).responses.map(normalizeEntry)),
@@ -112,19 +129,14 @@ const make = (options: Options): Effect.Effect<Oracle, string, Scope.Scope> =>
       get seed() {
         return client.getSnapshot()
       }
-    }))
-  )
+    }
+  })
 
 /** The official engine over a document, or its reason for not taking it. */
 export const load = (namespace: string, document: unknown): Effect.Effect<Oracle, string, Scope.Scope> =>
-  make({ namespace, fetcher: serve(document) })
+  // through JSON, as a document comes to the official client
+  make(namespace, (engine) => engine.snapshot(JSON.parse(JSON.stringify(document))))
 
 /** The official engine over a seed, or its reason for not taking it. */
 export const restore = (namespace: string, seed: string): Effect.Effect<Oracle, string, Scope.Scope> =>
-  make({
-    namespace,
-    snapshot: seed,
-    // or else the seed is only taken until the document comes
-    errorStrategy: "fallback",
-    fetcher: () => Promise.reject(new Error("there is only the seed"))
-  })
+  make(namespace, (engine) => engine.seed_snapshot(seed))
