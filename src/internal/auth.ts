@@ -33,7 +33,13 @@ export const make = (authentication: Auth.Authentication | undefined): Effect.Ef
       "clientToken" in authentication
         ? (["clientToken", "Bearer", authentication.clientToken] as const)
         : (["jwtToken", "JWT", authentication.jwtToken] as const)
-    const text = Redacted.value(token)
+    if (!Redacted.isRedacted(token)) {
+      return Effect.fail(invalid(name, "must be the token made by Redacted.make"))
+    }
+    const text: unknown = Redacted.value(token)
+    if (typeof text !== "string") {
+      return Effect.fail(invalid(name, `is a Redacted ${text === null ? "null" : typeof text}, not a text`))
+    }
     if (text === "") {
       return Effect.fail(invalid(name, "is empty; leave it out to send no credential"))
     }

@@ -38,6 +38,7 @@ const corruptPattern = /^Z_DATA_ERROR$|^ERR__ERROR_FORMAT|^ERR_BROTLI/
 export interface Failure {
   readonly reason: "Network" | "Certificate" | "Body"
   readonly message: string
+  readonly code: string | undefined
 }
 
 /** What a failure to send a request, or to read an answer, comes down to. */
@@ -45,7 +46,7 @@ export const classify = (error: unknown): Failure => {
   const { code, message } = reasonOf(error)
   const text = code === undefined || message.includes(code) ? message : `${message} (${code})`
   if (code !== undefined && certificatePattern.test(code)) {
-    return { reason: "Certificate", message: text }
+    return { reason: "Certificate", message: text, code }
   }
-  return { reason: code !== undefined && corruptPattern.test(code) ? "Body" : "Network", message: text }
+  return { reason: code !== undefined && corruptPattern.test(code) ? "Body" : "Network", message: text, code }
 }

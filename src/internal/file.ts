@@ -18,11 +18,11 @@ const SETTLE = Duration.millis(50)
 /** How soon a folder that cannot be watched is tried again. */
 const REWATCH = Duration.seconds(30)
 
-const failure = (path: string, doing: string, cause: unknown): FetchError =>
+const failure = (path: string, cause: unknown): FetchError =>
   new FetchError({
     reason: "Source",
     retryable: false,
-    message: `the file ${path} cannot be ${doing}: ${cause instanceof Error ? cause.message : String(cause)}`,
+    message: `the file ${path} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
     cause
   })
 
@@ -36,27 +36,21 @@ export const make = (path: string, options: Target | undefined): Effect.Effect<F
         message: "the path of the file to read flags from must be a text, not empty"
       })
     }
-    const changes = Platform.watchFile(path).pipe(
-      Stream.debounce(SETTLE),
-      Stream.map(() => Event.Check())
-    )
     return {
       source: { kind: "file", ...target },
       fetch: (loaded) =>
-        Effect.tryPromise({ try: () => Platform.readFile(path), catch: (cause) => failure(path, "read", cause) }).pipe(
+        Effect.tryPromise({ try: () => Platform.readFile(path), catch: (cause) => failure(path, cause) }).pipe(
           Effect.map(({ bytes, hash }) =>
             Option.contains(loaded, hash) ? NotModified() : Document({ bytes: [bytes], version: Option.some(hash) })
           )
         ),
+      // Where the folder cannot be watched the file is read all the same, and says what is wrong if it cannot be.
       events: () =>
-        changes.pipe(
-          Stream.catchAll((cause) =>
-            Stream.make(Event.Failed({ error: failure(path, "watched", cause) })).pipe(
-              Stream.concat(Stream.fromEffect(Effect.sleep(REWATCH)).pipe(Stream.drain)),
-              Stream.concat(Stream.make(Event.Check()))
-            )
-          ),
-          Stream.repeat(Schedule.forever)
+        Platform.watchFile(path).pipe(
+          Stream.debounce(SETTLE),
+          Stream.catchAll(() => Stream.concat(Stream.void, Stream.drain(Stream.fromEffect(Effect.sleep(REWATCH))))),
+          Stream.repeat(Schedule.forever),
+          Stream.map(() => Event.Check())
         )
     }
   })

@@ -40,8 +40,13 @@ export class Hasher {
     return this.bytes(this.encoder.encode(value))
   }
 
+  /** Bytes with their length. */
   bytes(value: Uint8Array): this {
-    this.uint(value.length)
+    return this.uint(value.length).add(value)
+  }
+
+  /** Bytes that are a piece of something: however it is cut, the hash of the whole is the same. */
+  add(value: Uint8Array): this {
     for (const byte of value) {
       this.byte(byte)
     }

@@ -58,24 +58,35 @@ const requestHeaders = (
     ...Option.match(loaded, { onNone: () => ({}), onSome: (etag) => ({ "if-none-match": etag }) })
   })
 
-/** Takes every secret of a request out of a text that a server sent, which may repeat what it was sent. */
-const scrub = (text: string, settings: FetcherSettings, headers: Headers.Headers): string => {
-  const secrets = Object.values(settings.headers).flatMap((value) =>
-    Redacted.isRedacted(value) ? [Redacted.value(value)] : []
-  )
-  const authorization = headers.authorization
-  if (authorization !== undefined) {
-    secrets.push(authorization, authorization.slice(authorization.indexOf(" ") + 1))
-  }
-  return secrets.reduce((result, secret) => result.replaceAll(secret, "<redacted>"), text)
+/**
+ * Takes every secret of a request out of a text: a server may repeat what it was sent, with blanks folded or encoded
+ * for a URL. Of secrets that begin alike the longest goes first.
+ */
+const makeScrub = (settings: FetcherSettings, headers: Headers.Headers): ((text: string) => string) => {
+  const { authorization } = headers
+  const secrets = [
+    ...Object.values(settings.headers).flatMap((value) => (Redacted.isRedacted(value) ? [Redacted.value(value)] : [])),
+    ...(authorization === undefined ? [] : [authorization, authorization.slice(authorization.indexOf(" ") + 1)])
+  ]
+    .flatMap((secret) => [secret, secret.replaceAll(/\s+/g, " "), encodeURIComponent(secret)])
+    .sort((a, b) => b.length - a.length)
+  return (text) => secrets.reduce((result, secret) => result.replaceAll(secret, "<redacted>"), text)
 }
+
+/** The form of HTTP dates that servers send (RFC 9110, section 5.6.7); `Date.parse` alone sees a date in any text. */
+const datePattern = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/
 
 const parseRetryAfter = (value: string | undefined): Effect.Effect<Duration.Duration | undefined> =>
   Effect.map(Clock.currentTimeMillis, (now) => {
     if (value === undefined) {
       return undefined
     }
-    const millis = /^\s*\d+\s*$/.test(value) ? Number(value) * 1000 : Date.parse(value) - now
+    const text = value.trim()
+    const millis = /^\d+$/.test(text)
+      ? Number(text) * 1000
+      : datePattern.test(text)
+        ? Date.parse(text) - now
+        : Number.NaN
     return Number.isNaN(millis) ? undefined : Duration.min(Duration.millis(Math.max(0, millis)), MAX_RETRY_AFTER)
   })
 
@@ -83,13 +94,19 @@ interface Attempt {
   readonly settings: FetcherSettings
   readonly url: string
   readonly headers: Headers.Headers
+  readonly scrub: (text: string) => string
 }
 
+const failure = (
+  attempt: Attempt,
+  what: string,
+  fields: Omit<ConstructorParameters<typeof FetchError>[0], "message">
+): FetchError => new FetchError({ ...fields, message: attempt.scrub(`GET ${attempt.url}: ${what}`) })
+
 const timeoutError = (attempt: Attempt, limit: Duration.Duration, what: string): FetchError =>
-  new FetchError({
+  failure(attempt, `${what} within ${Duration.format(limit)}; raise requestTimeout if the server is slow`, {
     reason: "Timeout",
-    retryable: true,
-    message: `GET ${attempt.url}: ${what} within ${Duration.format(limit)}; raise requestTimeout if the server is slow`
+    retryable: true
   })
 
 const hints = {
@@ -98,24 +115,20 @@ const hints = {
   Body: "a proxy may have changed the answer"
 } as const
 
-const transportError = (attempt: Attempt, cause: unknown, doing: string): FetchError => {
-  const { message, reason } = classify(cause)
-  return new FetchError({
+const transportError = (attempt: Attempt, error: HttpClientError.HttpClientError, doing: string): FetchError => {
+  const { code, message, reason } = classify(error.cause ?? error.message)
+  return failure(attempt, `${doing}: ${message}; ${hints[reason]}`, {
     reason,
     retryable: reason === "Network",
-    message: `GET ${attempt.url}: ${doing}: ${message}; ${hints[reason]}`,
-    cause
+    // The errors themselves hold the request, or what was read from the connection, and with it the credentials.
+    cause: Object.assign(new Error(attempt.scrub(message)), code === undefined ? {} : { code })
   })
 }
 
-/** An error of the HTTP client holds the request, and with it the credentials: only its own cause goes on. */
-const causeOf = (error: HttpClientError.HttpClientError): unknown => error.cause ?? error.message
-
 const tooLarge = (attempt: Attempt): FetchError =>
-  new FetchError({
+  failure(attempt, `the body is larger than ${attempt.settings.maxBodySize} bytes; raise maxBodySize if it may be`, {
     reason: "TooLarge",
-    retryable: false,
-    message: `GET ${attempt.url}: the body is larger than ${attempt.settings.maxBodySize} bytes; raise maxBodySize if it may be`
+    retryable: false
   })
 
 /** The chunks of a body, as long as they come in time and are not more than the limit. */
@@ -126,7 +139,7 @@ const readBody = (
   const { maxBodySize, requestTimeout } = attempt.settings
   const limit = Duration.times(requestTimeout, BODY_TIMEOUT_FACTOR)
   return response.stream.pipe(
-    Stream.mapError((error) => transportError(attempt, causeOf(error), "the body broke off")),
+    Stream.mapError((error) => transportError(attempt, error, "the body broke off")),
     Stream.timeoutFail(() => timeoutError(attempt, requestTimeout, "nothing more of the body came"), requestTimeout),
     Stream.runFoldEffect({ chunks: [] as Array<Uint8Array>, size: 0 }, (body, chunk) => {
       body.chunks.push(chunk)
@@ -153,8 +166,7 @@ const readErrorMessage = (attempt: Attempt, response: HttpClientResponse.HttpCli
       } catch {
         // not Flipt's form of an error: a proxy's page, most likely
       }
-      const plain = message.replaceAll(/[\p{C}\s]+/gu, " ").trim()
-      return scrub(plain, attempt.settings, attempt.headers).slice(0, MAX_ERROR_CHARACTERS)
+      return attempt.scrub(message.replaceAll(/[\p{C}\s]+/gu, " ").trim()).slice(0, MAX_ERROR_CHARACTERS)
     }),
     Effect.orElseSucceed(() => "")
   )
@@ -181,12 +193,12 @@ const statusError = (
       (status === 401 || status === 403) && attempt.headers.authorization === undefined
         ? "no credential was sent; set the authentication option"
         : known?.hint
-    return yield* new FetchError({
+    const body = said === "" ? "" : ` (${said})`
+    return yield* failure(attempt, `status ${status}${body}${hint === undefined ? "" : `; ${hint}`}`, {
       reason: known?.reason ?? "Status",
       status,
       retryable: RETRYABLE.has(status),
-      ...(retryAfter === undefined ? {} : { retryAfter }),
-      message: `GET ${attempt.url}: status ${status}${said === "" ? "" : ` (${said})`}${hint === undefined ? "" : `; ${hint}`}`
+      ...(retryAfter === undefined ? {} : { retryAfter })
     })
   })
 
@@ -198,7 +210,7 @@ const send = (
   attempt: Attempt
 ): Effect.Effect<HttpClientResponse.HttpClientResponse, FetchError, Scope.Scope> =>
   client.execute(HttpClientRequest.get(attempt.url, { headers: attempt.headers })).pipe(
-    Effect.mapError((error) => transportError(attempt, causeOf(error), "no answer")),
+    Effect.mapError((error) => transportError(attempt, error, "no answer")),
     Effect.timeoutFail({
       duration: attempt.settings.requestTimeout,
       onTimeout: () => timeoutError(attempt, attempt.settings.requestTimeout, "no answer")
@@ -216,21 +228,21 @@ const sendFollowing = (
     if (!REDIRECTS.has(response.status) || location === undefined) {
       return Effect.succeed([attempt, response] as const)
     }
-    const refuse = (problem: string) =>
-      Effect.fail(
-        new FetchError({
-          reason: "Status",
-          status: response.status,
-          retryable: false,
-          message: `GET ${attempt.url}: status ${response.status}: ${problem}`
-        })
+    const refuse = (problem: string) => {
+      const { status } = response
+      return Effect.fail(
+        failure(attempt, `status ${status}: ${problem}`, { reason: "Status", status, retryable: false })
       )
+    }
     if (!URL.canParse(location, attempt.url)) {
       return refuse("the redirect leads to no URL")
     }
     const target = new URL(location, attempt.url)
     if (target.origin !== new URL(attempt.url).origin) {
       return refuse(`the redirect leads to another origin, ${target.origin}; set url to it if it is right`)
+    }
+    if (target.username !== "" || target.password !== "") {
+      return refuse("the redirect leads to a URL with a user or a password")
     }
     return redirects === MAX_REDIRECTS
       ? refuse(`more than ${MAX_REDIRECTS} redirects`)
@@ -259,7 +271,7 @@ export const fetchOnce = (
     const [attempt, response] = yield* sendFollowing(
       // A poll is not part of anybody's trace, and headers in spans would show what is Redacted.
       HttpClient.withScope(HttpClient.withTracerDisabledWhen(client, () => true)),
-      { settings, url: snapshotUrl(settings), headers },
+      { settings, url: snapshotUrl(settings), headers, scrub: makeScrub(settings, headers) },
       0
     )
     if (response.status === 200) {

@@ -38,8 +38,12 @@ const reservedHeaders: ReadonlySet<string> = new Set([
   "accept",
   "connection",
   "content-length",
+  "expect",
+  "host",
   "if-none-match",
-  "transfer-encoding"
+  "keep-alive",
+  "transfer-encoding",
+  "upgrade"
 ])
 
 const HeaderValue = Schema.Union(Schema.String, Schema.RedactedFromSelf(Schema.String))
@@ -47,7 +51,7 @@ const HeaderValue = Schema.Union(Schema.String, Schema.RedactedFromSelf(Schema.S
   .annotations(must("must be text, or Redacted text, that can stand in a header: not empty, no line breaks"))
 
 const isBaseUrl = (text: string): boolean => {
-  if (!URL.canParse(text)) {
+  if (!URL.canParse(text) || text !== text.trim()) {
     return false
   }
   const url = new URL(text)
@@ -111,7 +115,7 @@ const fetcherFields = {
         Schema.annotations(must(`must have names of headers, and none of ${[...reservedHeaders].join(", ")}`))
       ),
       value: HeaderValue
-    }).annotations(must("must be an object of header values by their names")),
+    }).annotations({ message: () => "must be an object of header values by their names" }),
     { default: () => ({}) }
   ),
   maxBodySize: Schema.optionalWith(
@@ -186,7 +190,9 @@ const decode =
   (options: unknown): Effect.Effect<A, ValidationError> =>
     Effect.suspend(() =>
       Either.mapLeft(
-        Schema.decodeUnknownEither(schema, { onExcessProperty: "error" })(withoutUndefined(options ?? {})),
+        Schema.decodeUnknownEither(schema, { onExcessProperty: "error" })(
+          withoutUndefined(options === undefined ? {} : options)
+        ),
         describe
       )
     )

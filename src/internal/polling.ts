@@ -4,6 +4,7 @@
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import type * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as Auth from "../Auth.js"
@@ -26,11 +27,18 @@ export const checks = (interval: Duration.Duration): Stream.Stream<Fetcher.Event
 /** When to try again: the value of `Fetcher.RetryPolicy`. */
 export type Policy = Schedule.Schedule<unknown, FetchError>
 
-/** Makes again what is retryable, as the policy has it. */
+/** Makes again what is retryable, as the policy has it. Other errors pass the policy by. */
 export const retry =
   (policy: Policy) =>
   <A>(fetch: Effect.Effect<A, FetchError>): Effect.Effect<A, FetchError> =>
-    Effect.retry(fetch, { schedule: withRetryAfter(policy), while: (error) => error.retryable })
+    Effect.map(fetch, Either.right).pipe(
+      Effect.catchIf(
+        (error) => !error.retryable,
+        (error) => Effect.succeed(Either.left(error))
+      ),
+      Effect.retry(withRetryAfter(policy)),
+      Effect.flatten
+    )
 
 export const fromSettings = (
   settings: FetcherSettings,

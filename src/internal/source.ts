@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type * as Fetcher from "../Fetcher.js"
-import { FetchError, type ValidationError } from "../FliptError.js"
+import { FetchError, ValidationError } from "../FliptError.js"
 import type { Target } from "../Model.js"
 import { Document, NotModified } from "./event.js"
 import { Hasher } from "./hash.js"
@@ -17,10 +17,24 @@ const encode = (document: Uint8Array | string): Uint8Array =>
   typeof document === "string" ? new TextEncoder().encode(document) : document
 
 /** Content that comes without a version has its hash for one. */
-const versioned = (document: Uint8Array | string, loaded: Option.Option<Fetcher.Version>): Fetcher.Update => {
-  const bytes = encode(document)
-  const version = new Hasher().bytes(bytes).hex
-  return Option.contains(loaded, version) ? NotModified() : Document({ bytes: [bytes], version: Option.some(version) })
+const versioned = (
+  content: Fetcher.Update | Uint8Array | string,
+  loaded: Option.Option<Fetcher.Version>
+): Fetcher.Update => {
+  const update =
+    typeof content === "string" || content instanceof Uint8Array
+      ? Document({ bytes: [encode(content)], version: Option.none() })
+      : content
+  if (update._tag === "NotModified" || Option.isSome(update.version)) {
+    return update
+  }
+  const hasher = new Hasher()
+  for (const chunk of update.bytes) {
+    hasher.add(chunk)
+  }
+  return Option.contains(loaded, hasher.hex)
+    ? NotModified()
+    : Document({ bytes: update.bytes, version: Option.some(hasher.hex) })
 }
 
 export const makeStatic = (
@@ -46,8 +60,15 @@ export const makeEffect = <E, R>(
   policy: Policy
 ): Effect.Effect<Fetcher.Service, ValidationError, R> =>
   Effect.gen(function* () {
-    const { fetch, ...rest } = options
+    const { fetch, ...rest } = options ?? {}
     const settings = yield* decodePolled(rest)
+    if (typeof fetch !== "function") {
+      return yield* new ValidationError({
+        reason: "Option",
+        path: "fetch",
+        message: "the option fetch must be a function that gives the effect to run"
+      })
+    }
     const context = yield* Effect.context<R>()
     return {
       source: { kind: "effect", environment: settings.environment, namespace: settings.namespace },
@@ -64,9 +85,7 @@ export const makeEffect = <E, R>(
                   cause
                 })
           ),
-          Effect.map((update) =>
-            typeof update === "string" || update instanceof Uint8Array ? versioned(update, loaded) : update
-          ),
+          Effect.map((content) => versioned(content, loaded)),
           retry(policy)
         ),
       events: () => checks(settings.updateInterval)

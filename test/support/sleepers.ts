@@ -7,10 +7,14 @@ import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
 
 /** Lets sockets have their turn; the TestClock does not. */
-const turn = Effect.async<void>((resume) => {
+export const turn: Effect.Effect<void> = Effect.async<void>((resume) => {
   const immediate = setImmediate(() => resume(Effect.void))
   return Effect.sync(() => clearImmediate(immediate))
 })
+
+/** Comes back as soon as the condition holds, whatever the clock says. */
+export const until = (condition: () => boolean): Effect.Effect<void> =>
+  Effect.asVoid(Effect.repeat(Effect.as(turn, condition), { until: (holds) => holds() }))
 
 /** The instants after now at which someone wakes, the earliest first. Who sleeps for ever is left out. */
 export const wakeUps: Effect.Effect<ReadonlyArray<number>> = Effect.gen(function* () {

@@ -47,9 +47,10 @@ export const readFile = async (path: string): Promise<{ readonly bytes: Uint8Arr
 }
 
 /**
- * Something happened to a file: it may have been written or replaced. Its folder is watched, since a watch on the file
- * would stay with the one that is replaced; names that begin with two dots are links that Kubernetes turns to a new
- * folder when it mounts new content. Fails when the folder cannot be watched, or no longer.
+ * Something may have happened to a file: it may have been written or replaced, or the watch has just begun. Its folder
+ * is watched, since a watch on the file would stay with the one that is replaced; names that begin with two dots are
+ * links that Kubernetes turns to a new folder when it mounts new content. Fails when the folder cannot be watched, or
+ * is there no longer.
  */
 export const watchFile = (path: string): Stream.Stream<void, unknown> =>
   Stream.asyncScoped<void, unknown>((emit) =>
@@ -57,12 +58,20 @@ export const watchFile = (path: string): Stream.Stream<void, unknown> =>
       const [fs, { basename, dirname }] = yield* Effect.promise(() =>
         Promise.all([import("node:fs"), import("node:path")])
       )
-      const concerns = (name: string | null) => name === null || name === basename(path) || name.startsWith("..")
+      const folder = dirname(path)
+      const name = basename(path)
       yield* Effect.acquireRelease(
         Effect.try({
           try: () => {
-            const watcher = fs.watch(dirname(path))
-            watcher.on("change", (_, name) => void (concerns(name as string | null) && emit.single(undefined)))
+            const { ino } = fs.statSync(folder)
+            const isGone = () => fs.statSync(folder, { throwIfNoEntry: false })?.ino !== ino
+            const watcher = fs.watch(folder, (type, changed) => {
+              if (type === "rename" && isGone()) {
+                void emit.fail(new Error(`the folder ${folder} is gone`))
+              } else if (changed === null || changed === name || changed.startsWith("..")) {
+                void emit.single(undefined)
+              }
+            })
             watcher.on("error", (error) => void emit.fail(error))
             return watcher
           },
@@ -70,5 +79,6 @@ export const watchFile = (path: string): Stream.Stream<void, unknown> =>
         }),
         (watcher) => Effect.sync(() => watcher.close())
       )
+      void emit.single(undefined)
     })
   )
