@@ -15,7 +15,7 @@ import * as Engine from "./Engine.js"
 import * as Fetcher from "./Fetcher.js"
 import type { EvaluateError, EvaluationError, RefreshError, StartError } from "./FliptError.js"
 import * as client from "./internal/client.js"
-import * as config from "./internal/config.js"
+import * as configs from "./internal/config.js"
 import * as oneStop from "./internal/oneStop.js"
 import { decodeState } from "./internal/options.js"
 import type { BatchEntry, BooleanResult, EvaluationRequest, FlagInfo, Seed, VariantResult } from "./Model.js"
@@ -113,6 +113,26 @@ export type ConfigOptions =
     })
 
 /**
+ * The options as the variables have them that {@link layerConfig} reads when it is given nothing, to add what has no
+ * variable.
+ *
+ * @example
+ * ```ts
+ * import * as Config from "effect/Config"
+ * import * as Redacted from "effect/Redacted"
+ * import * as FliptClient from "flipt-client-effect/FliptClient"
+ *
+ * const client = FliptClient.layerConfig(
+ *   Config.map(FliptClient.config, (options) => ({ ...options, headers: { "X-Key": Redacted.make("my-key") } }))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category config
+ */
+export const config: Config.Config<Options> = configs.environment
+
+/**
  * Makes a client with everything that it needs, in the Scope. For a tag of your own: `Layer.scoped(MyTag, make(...))`.
  *
  * @example
@@ -198,7 +218,7 @@ export const layer = (options?: Options): Layer.Layer<FliptClient, StartError> =
 export const layerConfig = (options?: ConfigOptions): Layer.Layer<FliptClient, StartError | ConfigError.ConfigError> =>
   Layer.scoped(
     FliptClient,
-    Effect.flatMap(options === undefined ? config.environment : config.fromOptions(options), make)
+    Effect.flatMap(options === undefined ? configs.environment : configs.fromOptions(options), make)
   )
 
 /**

@@ -1,6 +1,7 @@
 import * as Http from "node:http"
 import * as Https from "node:https"
 import * as Net from "node:net"
+import { pipeline, Readable } from "node:stream"
 import * as Zlib from "node:zlib"
 import * as Headers from "@effect/platform/Headers"
 import { describe, expect, it } from "@effect/vitest"
@@ -73,6 +74,12 @@ const large = makeDocument(
 )
 
 const serve = (options: FliptServer.Options = {}) => FliptServer.make({ documents: { default: small }, ...options })
+
+function* endless(text: string) {
+  while (true) {
+    yield text
+  }
+}
 
 /** An Auth that keeps count. */
 const counting = () => {
@@ -509,6 +516,17 @@ describe("a status", () => {
       expect(error).toMatchObject({ reason: "Status", status: 500, retryable: true })
     })
   )
+
+  it.scopedLive("whose body is endless is told without reading on", () =>
+    Effect.gen(function* () {
+      const server = Http.createServer((_, response) => {
+        const body = Readable.from(endless("lorem ipsum ".repeat(1000)))
+        pipeline(body, response.writeHead(500), () => {})
+      })
+      const error = yield* failureOf({ url: http(yield* listen(server)) }, never)
+      expect(error).toMatchObject({ reason: "Status", status: 500 })
+    })
+  )
 })
 
 describe("a server that repeats what it was sent", () => {
@@ -553,13 +571,17 @@ describe("a server that repeats what it was sent", () => {
     })
   )
 
-  it.scopedLive("gets no secret with several blanks into the error", () =>
-    Effect.gen(function* () {
-      const url = yield* echo((headers) => `got ${headers["x-key"]}`)
-      const error = yield* failureOf({ url, headers: { "X-Key": Redacted.make("sesame  street\t7") } }, { auth })
-      expect(error.message).not.toContain("sesame")
-    })
-  )
+  const folded = { "several blanks": "sesame  street\t7", "a character that is not shown": "sesame\u00adstreet\u00857" }
+
+  for (const [what, secret] of Object.entries(folded)) {
+    it.scopedLive(`gets no secret with ${what} into the error`, () =>
+      Effect.gen(function* () {
+        const url = yield* echo((headers) => `got ${headers["x-key"]}`)
+        const error = yield* failureOf({ url, headers: { "X-Key": Redacted.make(secret) } }, { auth })
+        expect(error.message).not.toContain("sesame")
+      })
+    )
+  }
 
   it.scopedLive("gets no secret into the error that begins like another", () =>
     Effect.gen(function* () {
@@ -569,16 +591,38 @@ describe("a server that repeats what it was sent", () => {
     })
   )
 
-  it.scopedLive("gets no secret into the error by a redirect", () =>
-    Effect.gen(function* () {
-      const port = yield* listen(
-        Http.createServer(({ headers, url }, response) =>
-          url?.startsWith("/login")
-            ? void response.writeHead(404).end()
-            : void response.writeHead(302, { location: `/login?as=${headers.authorization?.slice(7)}` }).end()
+  const encodings: Readonly<Record<string, (text: string) => string>> = {
+    "as it is": (text) => text,
+    "percent-encoded": encodeURIComponent,
+    "percent-encoded in lower case": (text) =>
+      encodeURIComponent(text).replaceAll(/%../g, (code) => code.toLowerCase()),
+    "as a form's field": (text) => `${new URLSearchParams({ as: text })}`
+  }
+
+  for (const [how, encoding] of Object.entries(encodings)) {
+    it.scopedLive(`gets no secret into the error by a redirect: ${how}`, () =>
+      Effect.gen(function* () {
+        const port = yield* listen(
+          Http.createServer(({ headers, url }, response) => {
+            const location = `/login?${encoding(headers.authorization?.slice(7) ?? "")}`
+            return url?.startsWith("/login")
+              ? void response.writeHead(404).end()
+              : void response.writeHead(302, { location }).end()
+          })
         )
-      )
-      expect((yield* failureOf({ url: http(port) }, { auth })).message).not.toContain("flipt_")
+        expect((yield* failureOf({ url: http(port) }, { auth })).message).not.toContain("flipt_")
+      })
+    )
+  }
+})
+
+describe("a credential without a secret", () => {
+  it.scopedLive("leaves the error readable", () =>
+    Effect.gen(function* () {
+      const server = yield* serve({ token: { kind: "client", value: "right" } })
+      const headers = Headers.fromInput({ authorization: "Bearer " })
+      const auth = Layer.succeed(Auth.Auth, { authorize: Effect.succeed(headers), invalidate: () => Effect.void })
+      expect((yield* failureOf({ url: server.url }, { auth })).message).toContain("request was not authenticated")
     })
   )
 })
@@ -839,6 +883,22 @@ describe("a redirect", () => {
       yield* server.fail(...Array.from({ length: 5 }, () => Fault.redirect(path("default"))))
       expect(contentOf(yield* fetchOf({ url: server.url }))).toMatchObject(small)
       expect(yield* server.requests).toHaveLength(6)
+    })
+  )
+
+  it.scopedLive("that is followed is let go, though its body goes on", () =>
+    Effect.gen(function* () {
+      const released = yield* Deferred.make<void>()
+      const server = Http.createServer(({ url }, response) => {
+        if (url === "/moved") {
+          response.end("{}")
+        } else {
+          response.on("close", () => Deferred.unsafeDone(released, Effect.void))
+          response.writeHead(302, { location: "/moved" }).write("half of")
+        }
+      })
+      expect(textOf(yield* fetchOf({ url: http(yield* listen(server)) }))).toBe("{}")
+      yield* Deferred.await(released)
     })
   )
 

@@ -476,6 +476,18 @@ describe("layerConfig", () => {
     })
   )
 
+  it.scopedLive("takes the variables with more added to them", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
+      const config = Config.map(FliptClient.config, (options) => ({ ...options, headers: { "X-Team": "checkout" } }))
+      yield* FliptClient.evaluateBoolean(on).pipe(
+        Effect.provide(FliptClient.layerConfig(config)),
+        withVariables({ FLIPT_URL: server.url })
+      )
+      expect((yield* server.requests)[0]?.headers["x-team"]).toBe("checkout")
+    })
+  )
+
   it.scopedLive("takes bare seconds as a duration", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
@@ -547,11 +559,11 @@ describe("the one-stop layer", () => {
             )
           )
         )
-        const warnings = logs.filter((line) => line.level === "WARN").map((line) => line.message)
-        expect(warnings.length).toBe(2)
-        expect(warnings[0]).toContain("flipt-client-effect/Engine")
-        expect(warnings[1]).toContain("HttpClient")
-        expect(warnings.every((message) => message.includes("layerWithoutDependencies"))).toBe(true)
+        const lines = logs.filter((line) => line.message.includes("is not used"))
+        expect(lines.map((line) => line.level)).toEqual(["WARN", "DEBUG"])
+        expect(lines[0]?.message).toContain("flipt-client-effect/Engine")
+        expect(lines[1]?.message).toContain("HttpClient")
+        expect(lines.every((line) => line.message.includes("layerWithoutDependencies"))).toBe(true)
       })
     )
   )
@@ -707,6 +719,7 @@ describe("the scope", () => {
       const client = yield* makeClient({ url: server.url, updateInterval: "20 millis" }).pipe(Scope.extend(scope))
       const held = yield* client.snapshot
       yield* Scope.close(scope, Exit.void)
+      expect(yield* client.status).toMatchObject({ _tag: "Failed", error: { reason: "Closed" }, origin: "none" })
       const { length } = yield* server.requests
       for (const effect of [
         client.evaluateBoolean(on),

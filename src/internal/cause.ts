@@ -24,7 +24,8 @@ const reasonOf = (error: unknown): { readonly code: string | undefined; readonly
   const last = coded ?? chain.at(-1)
   return {
     code: coded && codeOf(coded),
-    message: last === undefined ? String(error) : last.message === "" ? last.name : last.message
+    // OpenSSL's messages have line breaks in them
+    message: (last === undefined ? String(error) : last.message || last.name).replaceAll(/\s+/g, " ").trim()
   }
 }
 

@@ -11,7 +11,7 @@ import * as Stream from "effect/Stream"
 import * as Engine from "../Engine.js"
 import * as Fetcher from "../Fetcher.js"
 import type * as FliptClient from "../FliptClient.js"
-import { EngineError, EvaluationError, type RefreshError, type StartError } from "../FliptError.js"
+import { type EngineError, EvaluationError, type RefreshError, type StartError } from "../FliptError.js"
 import * as Flight from "./flight.js"
 import type { StateSettings } from "./options.js"
 import * as State from "./state.js"
@@ -59,10 +59,7 @@ export const make = (
       Option.match({ onNone: () => bringUpToDate, onSome: (changed) => Effect.as(state.confirm, changed) })
     )
 
-    const refresh = yield* Flight.make(
-      Effect.tapError(bringUpToDate, state.fail),
-      new EngineError({ reason: "Closed", message: State.closedMessage })
-    )
+    const refresh = yield* Flight.make(Effect.tapError(bringUpToDate, state.fail), state.closed)
 
     const handle = (event: Fetcher.Event): Effect.Effect<void> => {
       switch (event._tag) {

@@ -22,7 +22,7 @@ const duration = (name: string): Config.Config<Duration.Duration> =>
         ? Option.some(Duration.infinity)
         : Duration.decodeUnknown(trimmed)
     return Either.fromOption(decoded, () =>
-      ConfigError.InvalidData([name], `expected a duration such as "30 seconds", 30 (seconds) or infinity`)
+      ConfigError.InvalidData([], `expected a duration such as "30 seconds", 30 (seconds) or infinity`)
     )
   })
 

@@ -58,6 +58,14 @@ const requestHeaders = (
     ...Option.match(loaded, { onNone: () => ({}), onSome: (etag) => ({ "if-none-match": etag }) })
   })
 
+/** On one line, and without what could do something to a terminal. */
+const fold = (text: string): string => text.replaceAll(/[\p{C}\s]+/gu, " ").trim()
+
+const percentEncoded = (text: string): ReadonlyArray<string> => {
+  const encoded = encodeURIComponent(text)
+  return [encoded, encoded.replaceAll(/%../g, (code) => code.toLowerCase())]
+}
+
 /**
  * Takes every secret of a request out of a text: a server may repeat what it was sent, with blanks folded or encoded
  * for a URL. Of secrets that begin alike the longest goes first.
@@ -68,7 +76,8 @@ const makeScrub = (settings: FetcherSettings, headers: Headers.Headers): ((text:
     ...Object.values(settings.headers).flatMap((value) => (Redacted.isRedacted(value) ? [Redacted.value(value)] : [])),
     ...(authorization === undefined ? [] : [authorization, authorization.slice(authorization.indexOf(" ") + 1)])
   ]
-    .flatMap((secret) => [secret, secret.replaceAll(/\s+/g, " "), encodeURIComponent(secret)])
+    .flatMap((secret) => [secret, fold(secret), ...percentEncoded(secret)])
+    .filter((secret) => secret !== "")
     .sort((a, b) => b.length - a.length)
   return (text) => secrets.reduce((result, secret) => result.replaceAll(secret, "<redacted>"), text)
 }
@@ -166,7 +175,7 @@ const readErrorMessage = (attempt: Attempt, response: HttpClientResponse.HttpCli
       } catch {
         // not Flipt's form of an error: a proxy's page, most likely
       }
-      return attempt.scrub(message.replaceAll(/[\p{C}\s]+/gu, " ").trim()).slice(0, MAX_ERROR_CHARACTERS)
+      return attempt.scrub(fold(message)).slice(0, MAX_ERROR_CHARACTERS)
     }),
     Effect.orElseSucceed(() => "")
   )

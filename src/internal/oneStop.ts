@@ -22,7 +22,9 @@ import * as polling from "./polling.js"
 const warnOfUnused = Effect.gen(function* () {
   for (const tag of [Engine.Engine, Fetcher.Fetcher, HttpClient.HttpClient] as const) {
     if (Option.isSome(yield* Effect.serviceOption(tag as Context.Tag<unknown, unknown>))) {
-      yield* Effect.logWarning(
+      // most programs have an HttpClient in their context for other purposes
+      const log = tag.key === HttpClient.HttpClient.key ? Effect.logDebug : Effect.logWarning
+      yield* log(
         `FliptClient: the ${tag.key} in the context is not used, since layer and make bring their own; ` +
           "use layerWithoutDependencies to put it in"
       )

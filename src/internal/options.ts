@@ -46,6 +46,8 @@ const reservedHeaders: ReadonlySet<string> = new Set([
   "upgrade"
 ])
 
+const headerNameProblem = `must be the name of a header, and none of ${[...reservedHeaders].join(", ")}`
+
 const HeaderValue = Schema.Union(Schema.String, Schema.RedactedFromSelf(Schema.String))
   .pipe(Schema.filter((value) => headerValuePattern.test(Redacted.isRedacted(value) ? Redacted.value(value) : value)))
   .annotations(must("must be text, or Redacted text, that can stand in a header: not empty, no line breaks"))
@@ -78,13 +80,13 @@ const BaseUrl = Schema.transform(
 /** `.` and `..` would leave the path that they are put in. */
 const Key = Schema.String.pipe(
   Schema.filter((key) => key.trim() !== "" && key !== "." && key !== ".." && key.isWellFormed()),
-  Schema.annotations(must("must be the key of one, not empty"))
+  Schema.annotations(must("must be a key, not empty"))
 )
 
 /** It is sent in a header as well. */
 const EnvironmentKey = Key.pipe(
   Schema.filter((key) => /^[\x21-\x7e]+$/.test(key)),
-  Schema.annotations(must("must be the key of one: visible ASCII characters, not empty"))
+  Schema.annotations(must("must be a key of visible ASCII characters, not empty"))
 )
 
 const text = (problem: string) => Schema.NonEmptyString.pipe(Schema.annotations(must(problem)))
@@ -111,8 +113,7 @@ const fetcherFields = {
   headers: Schema.optionalWith(
     Schema.Record({
       key: Schema.String.pipe(
-        Schema.filter((name) => headerNamePattern.test(name) && !reservedHeaders.has(name.toLowerCase())),
-        Schema.annotations(must(`must have names of headers, and none of ${[...reservedHeaders].join(", ")}`))
+        Schema.filter((name) => headerNamePattern.test(name) && !reservedHeaders.has(name.toLowerCase()))
       ),
       value: HeaderValue
     }).annotations({ message: () => "must be an object of header values by their names" }),
@@ -174,7 +175,12 @@ const describe = (error: ParseResult.ParseError): ValidationError => {
   // the first issue is the innermost; the others are the alternatives, and would repeat the value
   const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
   const path = (issue?.path ?? []).map(String).join(".")
-  const problem = issue?._tag === "Unexpected" ? "is not known; mind the spelling" : (issue?.message ?? error.message)
+  const problem =
+    issue?._tag !== "Unexpected"
+      ? (issue?.message ?? error.message)
+      : path.startsWith("headers.")
+        ? headerNameProblem
+        : "is not known; mind the spelling"
   return path === ""
     ? new ValidationError({ reason: "Option", path: "options", message: "the options must be an object" })
     : new ValidationError({ reason: "Option", path, message: `the option ${path} ${problem}` })

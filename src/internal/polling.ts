@@ -32,6 +32,7 @@ export const retry =
   (policy: Policy) =>
   <A>(fetch: Effect.Effect<A, FetchError>): Effect.Effect<A, FetchError> =>
     Effect.map(fetch, Either.right).pipe(
+      Effect.tapError((error) => (error.retryable ? Effect.logDebug(`Flipt: ${error.message}`) : Effect.void)),
       Effect.catchIf(
         (error) => !error.retryable,
         (error) => Effect.succeed(Either.left(error))

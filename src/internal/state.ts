@@ -10,7 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type * as Fetcher from "../Fetcher.js"
-import { EvaluationError, type RefreshError } from "../FliptError.js"
+import { EngineError, EvaluationError, type RefreshError } from "../FliptError.js"
 import type { Snapshot } from "../Snapshot.js"
 import * as Status from "../Status.js"
 import type { StateSettings } from "./options.js"
@@ -28,6 +28,8 @@ interface Outage {
 }
 
 export interface State {
+  /** Of everything that is asked for when the Scope is over. */
+  readonly closed: EngineError
   /** The Snapshot to evaluate with, or the error that every evaluation gets in its place. */
   readonly current: () => Either.Either<Snapshot, EvaluationError>
   /** The same Snapshot, kept open until the Scope ends. */
@@ -51,8 +53,6 @@ export interface State {
   readonly status: Effect.Effect<Status.Status>
 }
 
-export const closedMessage = "the client is closed: the scope that it was made in is over"
-
 const refusal = (reason: EvaluationError["reason"], message: string, cause?: RefreshError) =>
   Either.left(new EvaluationError({ reason, message, ...(cause === undefined ? {} : { cause }) }))
 
@@ -62,6 +62,10 @@ export const make = (
 ): Effect.Effect<State, never, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
+    const closed = new EngineError({
+      reason: "Closed",
+      message: "the client is closed: the scope that it was made in is over"
+    })
     const label = `Flipt namespace ${source.namespace} of environment ${source.environment}`
 
     let loaded: Loaded | undefined
@@ -86,13 +90,15 @@ export const make = (
     }
 
     yield* Effect.addFinalizer(() =>
-      Effect.sync(() => {
+      Effect.map(DateTime.now, (since) => {
         loaded = undefined
-        current = refusal("Closed", closedMessage)
+        outage = { since, error: closed }
+        current = refusal("Closed", closed.message)
       })
     )
 
     return {
+      closed,
       current: () => current,
       pin: Effect.suspend(() => Either.flatMap(current, () => Either.right(loaded as Loaded))).pipe(
         Effect.flatMap(({ pinned }) => pinned.pin)
