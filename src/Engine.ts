@@ -54,7 +54,8 @@ export class Engine extends Context.Tag("flipt-client-effect/Engine")<Engine, Se
 export type MockValue = boolean | string | { readonly variant: string; readonly attachment?: unknown } | EvaluationError
 
 /**
- * The flags of {@link layerMock}, by their keys. A function is asked at each evaluation.
+ * The flags of {@link layerMock}, by their keys. A function is asked at each evaluation; what it will answer is not
+ * known, so a list of the flags has it as a variant flag.
  *
  * @since 0.1.0
  * @category models

@@ -166,8 +166,8 @@ export const makeWithoutDependencies = (
  * The one-stop client: engine, HTTP client, authentication and fetcher inside, by the official SDKs' options. It is
  * built when the first fetch has ended, and honours `Fetcher.RetryPolicy`.
  *
- * An Engine or HttpClient that you provide to it would not be used, so it warns about them: build from parts with
- * {@link layerWithoutDependencies}.
+ * An Engine, Fetcher, Auth or Tls that you provide to it would not be used, so it warns about them: build from parts
+ * with {@link layerWithoutDependencies}.
  *
  * @example
  * ```ts

@@ -1,4 +1,7 @@
+import * as Http from "node:http"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as Headers from "@effect/platform/Headers"
+import * as HttpClient from "@effect/platform/HttpClient"
 import { describe, expect, it } from "@effect/vitest"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
@@ -16,6 +19,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import * as Auth from "../src/Auth.js"
 import * as Engine from "../src/Engine.js"
 import * as Fetcher from "../src/Fetcher.js"
 import * as FliptClient from "../src/FliptClient.js"
@@ -23,6 +27,7 @@ import { EvaluationError, FetchError } from "../src/FliptError.js"
 import { booleanFlag, makeDocument, onDocument, variantFlag } from "./support/documents.js"
 import * as Fault from "./support/Fault.js"
 import * as FliptServer from "./support/FliptServer.js"
+import { listen } from "./support/Listener.js"
 import { captured } from "./support/logs.js"
 
 const noRetries = Effect.provideService(Fetcher.RetryPolicy, Schedule.stop)
@@ -289,6 +294,42 @@ describe("strategy fail", () => {
   )
 })
 
+describe("a part of the client that dies", () => {
+  it.scopedLive("is an outage like any other, and no end of the polling", () =>
+    captured((logs) =>
+      Effect.gen(function* () {
+        let calls = 0
+        const effects: ReadonlyArray<() => Effect.Effect<string>> = [
+          () => Effect.succeed(JSON.stringify(onDocument(true))),
+          () => {
+            throw new Error("thrown")
+          },
+          () => Effect.die(new Error("died")),
+          () => Effect.interrupt,
+          () => Effect.succeed(JSON.stringify(onDocument(true)))
+        ]
+        const fetcher = Fetcher.layerEffect({
+          fetch: () => Effect.suspend(effects[Math.min(calls++, 4)]!),
+          updateInterval: Number.POSITIVE_INFINITY
+        })
+        const client = yield* FliptClient.makeWithoutDependencies().pipe(
+          Effect.provide([fetcher, Engine.layerPortable])
+        )
+        for (const said of ["thrown", "died", "interrupt"]) {
+          const error = yield* Effect.flip(client.refresh)
+          expect(error).toMatchObject({ _tag: "FetchError", reason: "Source" })
+          expect(error.message.toLowerCase()).toContain(said)
+          expect(yield* client.status).toMatchObject({ _tag: "Stale", error: { reason: "Source" } })
+        }
+        expect(yield* client.refresh).toBe(false)
+        expect(yield* client.status).toMatchObject({ _tag: "Ready" })
+        const levels = logs.filter((line) => line.message.startsWith("Flipt namespace")).map((line) => line.level)
+        expect(levels).toEqual(["WARN", "DEBUG", "DEBUG", "INFO"])
+      })
+    )
+  )
+})
+
 describe("strategy fallback", () => {
   it.scopedLive("goes on with the last state, and says so once", () =>
     captured((logs) =>
@@ -402,6 +443,71 @@ describe("a seed", () => {
       expect(error).toMatchObject({ _tag: "ValidationError", reason: "Seed" })
       expect(error.message).toContain("default")
       expect(error.message).toContain("other")
+    })
+  )
+})
+
+describe("a server without ETags", () => {
+  it.scopedLive("is asked by the document's digest where that can be sent, and without where it cannot", () =>
+    Effect.gen(function* () {
+      const served = { digest: "abc" }
+      const asked: Array<string | undefined> = []
+      const port = yield* listen(
+        Http.createServer((request, response) => {
+          asked.push(request.headers["if-none-match"])
+          response.end(JSON.stringify({ ...onDocument(true), ...served }))
+        })
+      )
+      const client = yield* makeClient({ url: `http://127.0.0.1:${port}` })
+      for (const digest of ["€", "a\nb", "", "def"]) {
+        served.digest = digest
+        yield* client.refresh
+      }
+      yield* client.refresh
+      expect(asked).toEqual([undefined, "abc", undefined, undefined, undefined, "def"])
+    })
+  )
+})
+
+describe("an HttpClient of one's own", () => {
+  it.scopedLive("may take statuses for failures", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
+      const strict = Layer.effect(
+        HttpClient.HttpClient,
+        Effect.map(HttpClient.HttpClient, HttpClient.filterStatusOk)
+      ).pipe(Layer.provide(FetchHttpClient.layer))
+      const client = yield* FliptClient.makeWithoutDependencies().pipe(
+        Effect.provide([
+          Engine.layerPortable,
+          Fetcher.layerPolling({ url: server.url }).pipe(Layer.provide([strict, Auth.layerNone]))
+        ])
+      )
+      expect(yield* client.refresh).toBe(false)
+      yield* server.fail(Fault.status(401))
+      const { length } = yield* server.requests
+      expect(yield* captured(() => Effect.flip(client.refresh))).toMatchObject({ reason: "Unauthorized", status: 401 })
+      expect((yield* server.requests).length).toBe(length + 1)
+    })
+  )
+
+  it.scopedLive("with an Auth of one's own hides what that sends, in whatever header", () =>
+    Effect.gen(function* () {
+      const port = yield* listen(
+        Http.createServer((request, response) => response.writeHead(401).end(`no ${request.headers["x-api-key"]}`))
+      )
+      const auth = Layer.succeed(Auth.Auth, {
+        authorize: Effect.succeed(Headers.fromInput({ "x-api-key": "s3cret-key" })),
+        invalidate: () => Effect.void
+      })
+      const fetcher = yield* Fetcher.Fetcher.pipe(
+        Effect.provide(
+          Fetcher.layerPolling({ url: `http://127.0.0.1:${port}` }).pipe(Layer.provide([FetchHttpClient.layer, auth]))
+        )
+      )
+      const { message } = yield* Effect.flip(fetcher.fetch(Option.none()))
+      expect(message).not.toContain("s3cret")
+      expect(message).toContain("the credential was refused")
     })
   )
 })

@@ -54,8 +54,8 @@ export const make = (authentication: Auth.Authentication | undefined): Effect.Ef
 
 /** `FLIPT_CLIENT_TOKEN` or `FLIPT_JWT_TOKEN`, or neither. */
 export const config: Config.Config<Auth.Authentication | undefined> = Config.all({
-  clientToken: Config.option(Config.redacted("FLIPT_CLIENT_TOKEN")),
-  jwtToken: Config.option(Config.redacted("FLIPT_JWT_TOKEN"))
+  clientToken: Config.option(Config.redacted(Config.nonEmptyString("FLIPT_CLIENT_TOKEN"))),
+  jwtToken: Config.option(Config.redacted(Config.nonEmptyString("FLIPT_JWT_TOKEN")))
 }).pipe(
   Config.mapOrFail(({ clientToken, jwtToken }) => {
     if (Option.isSome(clientToken) && Option.isSome(jwtToken)) {

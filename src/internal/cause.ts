@@ -31,7 +31,7 @@ const reasonOf = (error: unknown): { readonly code: string | undefined; readonly
 
 /** Node's and OpenSSL's names for a certificate that was refused, by either side. */
 const certificatePattern =
-  /CERT|SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER|DECRYPT|DECODE)|^ERR_TLS_|^ERR_SSL_.*ALERT|HOSTNAME_MISMATCH|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED|CRL_/
+  /CERT|SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER|DECRYPT|DECODE)|ALERT_UNKNOWN_CA|HOSTNAME_MISMATCH|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED|CRL_/
 
 /** zlib's and brotli's names for data that is not what it says it is; a stream that ends too early is another matter. */
 const corruptPattern = /^Z_DATA_ERROR$|^ERR__ERROR_FORMAT|^ERR_BROTLI/

@@ -1,6 +1,7 @@
 /**
  * The client: its state, and the one way in which it is brought up to date.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
@@ -11,13 +12,16 @@ import * as Stream from "effect/Stream"
 import * as Engine from "../Engine.js"
 import * as Fetcher from "../Fetcher.js"
 import type * as FliptClient from "../FliptClient.js"
-import { type EngineError, EvaluationError, type RefreshError, type StartError } from "../FliptError.js"
+import { type EngineError, EvaluationError, FetchError, type RefreshError, type StartError } from "../FliptError.js"
 import * as Flight from "./flight.js"
 import type { StateSettings } from "./options.js"
 import * as State from "./state.js"
 
 /** How soon a Fetcher is listened to again when its events ended, which they should not. */
 const RESUBSCRIBE = Schedule.spaced("30 seconds")
+
+/** How often an answer that a pushed document has overtaken is asked for again. */
+const MAX_OVERTAKEN = 3
 
 export const make = (
   settings: StateSettings
@@ -40,6 +44,15 @@ export const make = (
     ): Effect.Effect<void, EngineError> =>
       state.load(engine.compile(namespace, bytes), kind === "file" ? "file" : "server", version)
 
+    /** A bug in a part of the client is an outage too: it must not leave a state that nobody knows to be old. */
+    const died = (cause: Cause.Cause<unknown>): FetchError =>
+      new FetchError({
+        reason: "Source",
+        retryable: false,
+        message: `fetching or compiling died, which is a bug: ${Cause.pretty(cause)}`,
+        cause: Cause.squash(cause)
+      })
+
     /** True when a document was loaded, false when the state is confirmed; none when another one overtook the answer. */
     const attempt: Effect.Effect<Option.Option<boolean>, RefreshError> = Effect.gen(function* () {
       const begun = state.generation()
@@ -54,9 +67,21 @@ export const make = (
       }).pipe(loading.withPermits(1))
     })
 
-    const bringUpToDate: Effect.Effect<boolean, RefreshError> = Effect.flatMap(
-      attempt,
-      Option.match({ onNone: () => bringUpToDate, onSome: (changed) => Effect.as(state.confirm, changed) })
+    const bringUpToDate: Effect.Effect<boolean, RefreshError> = attempt.pipe(
+      // Documents that are pushed faster than requests are answered confirm the state as well.
+      Effect.repeat({ until: Option.isSome, times: MAX_OVERTAKEN }),
+      Effect.flatMap((changed) =>
+        Effect.as(
+          state.confirm,
+          Option.getOrElse(changed, () => false)
+        )
+      ),
+      Effect.catchAllCause((cause) =>
+        Option.match(Cause.failureOption(cause), {
+          onNone: () => Effect.fail(died(cause)),
+          onSome: (error): Effect.Effect<never, RefreshError> => Effect.fail(error)
+        })
+      )
     )
 
     const refresh = yield* Flight.make(Effect.tapError(bringUpToDate, state.fail), state.closed)
@@ -64,7 +89,8 @@ export const make = (
     const handle = (event: Fetcher.Event): Effect.Effect<void> => {
       switch (event._tag) {
         case "Check":
-          return Effect.ignore(refresh)
+          // What else the Fetcher has to say does not wait for the answer.
+          return Effect.asVoid(Effect.forkIn(Effect.ignore(refresh), scope))
         case "Pushed":
           return loadDocument(event.bytes, event.version).pipe(
             Effect.zipRight(state.confirm),
@@ -86,20 +112,20 @@ export const make = (
     yield* settings.errorStrategy === "fail" ? bringUpToDate : Effect.ignore(refresh)
     yield* fetcher.events(state.version).pipe(
       Stream.runForEach(handle),
-      Effect.catchAllDefect((defect) => Effect.logError("Flipt: a Fetcher died; it is listened to again", defect)),
+      Effect.catchAllDefect((defect) =>
+        Effect.logError("Flipt: a Fetcher died; it is listened to again", Cause.die(defect))
+      ),
       Effect.repeat(RESUBSCRIBE),
       Effect.forkIn(scope)
     )
-
-    const current = Effect.suspend(state.current)
 
     return {
       evaluateVariant: (request) => Effect.suspend(() => Either.flatMap(state.current(), (it) => it.variant(request))),
       evaluateBoolean: (request) => Effect.suspend(() => Either.flatMap(state.current(), (it) => it.boolean(request))),
       evaluateBatch: (requests) => Effect.suspend(() => Either.flatMap(state.current(), (it) => it.batch(requests))),
-      listFlags: Effect.flatMap(current, (snapshot) => snapshot.flags),
+      listFlags: Effect.suspend(() => Either.flatMap(state.current(), (it) => it.flags)),
       snapshot: state.pin,
-      getSnapshot: Effect.flatMap(current, (snapshot) => snapshot.seed).pipe(
+      getSnapshot: Effect.scoped(Effect.flatMap(state.pin, (snapshot) => snapshot.seed)).pipe(
         Effect.catchTag("EngineError", (cause) =>
           Effect.fail(new EvaluationError({ reason: "Closed", message: cause.message, cause }))
         )

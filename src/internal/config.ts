@@ -31,16 +31,16 @@ const optional = <A>(config: Config.Config<A>): Config.Config<A | undefined> =>
 
 /** The variables that `layerConfig` reads when it is given nothing. */
 export const environment: Config.Config<FliptClient.Options> = Config.all({
-  url: optional(Config.string("FLIPT_URL")),
-  environment: optional(Config.string("FLIPT_ENVIRONMENT")),
-  namespace: optional(Config.string("FLIPT_NAMESPACE")),
-  reference: optional(Config.string("FLIPT_REFERENCE")),
+  url: optional(Config.nonEmptyString("FLIPT_URL")),
+  environment: optional(Config.nonEmptyString("FLIPT_ENVIRONMENT")),
+  namespace: optional(Config.nonEmptyString("FLIPT_NAMESPACE")),
+  reference: optional(Config.nonEmptyString("FLIPT_REFERENCE")),
   authentication,
   fetchMode: optional(Config.literal("polling", "streaming")("FLIPT_FETCH_MODE")),
   updateInterval: optional(duration("FLIPT_UPDATE_INTERVAL")),
   requestTimeout: optional(duration("FLIPT_REQUEST_TIMEOUT")),
   errorStrategy: optional(Config.literal("fail", "fallback")("FLIPT_ERROR_STRATEGY")),
-  snapshot: optional(Config.string("FLIPT_SNAPSHOT"))
+  snapshot: optional(Config.nonEmptyString("FLIPT_SNAPSHOT"))
 })
 
 /** What `layerConfig` is given: a config of the options, or options of configs. */

@@ -5,7 +5,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 
 /**
  * Runs the effect in the Scope, so that nobody who stops waiting stops it for the others. When the Scope closes, all
@@ -16,12 +16,13 @@ export const make = <A, E>(
   closed: E
 ): Effect.Effect<Effect.Effect<A, E>, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const scope = yield* Effect.scope
     let flight: Deferred.Deferred<A, E> | undefined
     let open = true
-    yield* Effect.addFinalizer(() =>
-      Effect.sync(() => {
+    const flights = yield* Scope.make()
+    yield* Effect.addFinalizer((exit) =>
+      Effect.suspend(() => {
         open = false
+        return Scope.close(flights, exit)
       })
     )
     const start = (deferred: Deferred.Deferred<A, E>) =>
@@ -29,10 +30,10 @@ export const make = <A, E>(
         Effect.onExit((exit) =>
           Effect.sync(() => {
             flight = undefined
-            Deferred.unsafeDone(deferred, Exit.isInterrupted(exit) ? Exit.fail(closed) : exit)
+            Deferred.unsafeDone(deferred, open ? exit : Exit.fail(closed))
           })
         ),
-        Effect.forkIn(scope)
+        Effect.forkIn(flights)
       )
     return Effect.uninterruptibleMask((restore) => {
       if (!open) {

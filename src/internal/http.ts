@@ -17,7 +17,8 @@ import type * as Auth from "../Auth.js"
 import type * as Fetcher from "../Fetcher.js"
 import { FetchError } from "../FliptError.js"
 import { classify } from "./cause.js"
-import type { FetcherSettings } from "./options.js"
+import { Document, NotModified } from "./event.js"
+import { type FetcherSettings, headerValuePattern } from "./options.js"
 import { version } from "./version.js"
 
 /** The version of Flipt whose documents we understand: a v1 server leaves things out for older clients. */
@@ -55,7 +56,14 @@ const requestHeaders = (
     "x-flipt-environment": settings.environment,
     ...Headers.fromInput(Object.entries(settings.headers).map(([name, value]) => [name, reveal(value)] as const)),
     ...authorization,
-    ...Option.match(loaded, { onNone: () => ({}), onSome: (etag) => ({ "if-none-match": etag }) })
+    // a digest that stands for a missing ETag can be any text
+    ...Option.match(
+      Option.filter(loaded, (version) => headerValuePattern.test(version)),
+      {
+        onNone: () => ({}),
+        onSome: (version) => ({ "if-none-match": version })
+      }
+    )
   })
 
 /** On one line, and without what could do something to a terminal. */
@@ -70,11 +78,13 @@ const percentEncoded = (text: string): ReadonlyArray<string> => {
  * Takes every secret of a request out of a text: a server may repeat what it was sent, with blanks folded or encoded
  * for a URL. Of secrets that begin alike the longest goes first.
  */
-const makeScrub = (settings: FetcherSettings, headers: Headers.Headers): ((text: string) => string) => {
-  const { authorization } = headers
+const makeScrub = (
+  settings: FetcherSettings,
+  credentials: Readonly<Record<string, string>>
+): ((text: string) => string) => {
   const secrets = [
     ...Object.values(settings.headers).flatMap((value) => (Redacted.isRedacted(value) ? [Redacted.value(value)] : [])),
-    ...(authorization === undefined ? [] : [authorization, authorization.slice(authorization.indexOf(" ") + 1)])
+    ...Object.values(credentials).flatMap((value) => [value, value.slice(value.indexOf(" ") + 1)])
   ]
     .flatMap((secret) => [secret, fold(secret), ...percentEncoded(secret)])
     .filter((secret) => secret !== "")
@@ -103,6 +113,7 @@ interface Attempt {
   readonly settings: FetcherSettings
   readonly url: string
   readonly headers: Headers.Headers
+  readonly hasCredential: boolean
   readonly scrub: (text: string) => string
 }
 
@@ -162,7 +173,14 @@ const readBody = (
 
 /** What the server says of an error; nothing when it says nothing that can be read. */
 const readErrorMessage = (attempt: Attempt, response: HttpClientResponse.HttpClientResponse): Effect.Effect<string> =>
-  readBody({ ...attempt, settings: { ...attempt.settings, maxBodySize: MAX_ERROR_BYTES } }, response).pipe(
+  response.stream.pipe(
+    Stream.runFoldWhile(
+      { chunks: [] as Array<Uint8Array>, size: 0 },
+      (body) => body.size < MAX_ERROR_BYTES,
+      (body, chunk) => ({ chunks: [...body.chunks, chunk], size: body.size + chunk.length })
+    ),
+    Effect.timeout(attempt.settings.requestTimeout),
+    Effect.map((body) => body.chunks),
     Effect.map((chunks) => {
       const decoder = new TextDecoder()
       const text = chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join("")
@@ -199,7 +217,7 @@ const statusError = (
     const retryAfter = yield* parseRetryAfter(response.headers["retry-after"])
     const known = knownStatuses[status]
     const hint =
-      (status === 401 || status === 403) && attempt.headers.authorization === undefined
+      (status === 401 || status === 403) && !attempt.hasCredential
         ? "no credential was sent; set the authentication option"
         : known?.hint
     const body = said === "" ? "" : ` (${said})`
@@ -219,6 +237,11 @@ const send = (
   attempt: Attempt
 ): Effect.Effect<HttpClientResponse.HttpClientResponse, FetchError, Scope.Scope> =>
   client.execute(HttpClientRequest.get(attempt.url, { headers: attempt.headers })).pipe(
+    // a client that takes statuses for failures still has the answer
+    Effect.catchIf(
+      (error) => error._tag === "ResponseError" && error.reason === "StatusCode",
+      (error) => Effect.succeed((error as HttpClientError.ResponseError).response)
+    ),
     Effect.mapError((error) => transportError(attempt, error, "no answer")),
     Effect.timeoutFail({
       duration: attempt.settings.requestTimeout,
@@ -277,23 +300,28 @@ export const fetchOnce = (
         })
     )
     const headers = requestHeaders(settings, authorization, loaded)
+    // an authorization may also come by the option headers
+    const credentials: Readonly<Record<string, string>> =
+      headers.authorization === undefined ? authorization : { ...authorization, authorization: headers.authorization }
     const [attempt, response] = yield* sendFollowing(
       // A poll is not part of anybody's trace, and headers in spans would show what is Redacted.
       HttpClient.withScope(HttpClient.withTracerDisabledWhen(client, () => true)),
-      { settings, url: snapshotUrl(settings), headers, scrub: makeScrub(settings, headers) },
+      {
+        settings,
+        url: snapshotUrl(settings),
+        headers,
+        hasCredential: Object.keys(credentials).length > 0,
+        scrub: makeScrub(settings, credentials)
+      },
       0
     )
     if (response.status === 200) {
       const bytes = yield* readBody(attempt, response)
       const etag = response.headers.etag
-      return {
-        _tag: "Document",
-        bytes,
-        version: etag === undefined || etag === "" ? Option.none() : Option.some(etag)
-      } as const
+      return Document({ bytes, version: etag === undefined || etag === "" ? Option.none() : Option.some(etag) })
     }
     if (response.status === 304 && Option.isSome(loaded)) {
-      return { _tag: "NotModified" } as const
+      return NotModified()
     }
     if (response.status === 401) {
       yield* auth.invalidate(authorization)

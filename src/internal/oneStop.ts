@@ -20,7 +20,7 @@ import * as polling from "./polling.js"
 
 /** Providing these compiles, as providing anything does, and would do nothing. */
 const warnOfUnused = Effect.gen(function* () {
-  for (const tag of [Engine.Engine, Fetcher.Fetcher, HttpClient.HttpClient] as const) {
+  for (const tag of [Engine.Engine, Fetcher.Fetcher, Auth.Auth, Tls.Tls, HttpClient.HttpClient] as const) {
     if (Option.isSome(yield* Effect.serviceOption(tag as Context.Tag<unknown, unknown>))) {
       // most programs have an HttpClient in their context for other purposes
       const log = tag.key === HttpClient.HttpClient.key ? Effect.logDebug : Effect.logWarning

@@ -29,7 +29,7 @@ const DurationInput = Schema.transformOrFail(Schema.Unknown, Schema.DurationFrom
 )
 
 /** Header values: visible ASCII, blanks inside, and the upper half of Latin-1. */
-const headerValuePattern = /^[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?$/
+export const headerValuePattern = /^[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?$/
 
 const headerNamePattern = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 

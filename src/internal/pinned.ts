@@ -8,8 +8,9 @@ import type { Snapshot } from "../Snapshot.js"
 
 export interface Pinned {
   readonly snapshot: Snapshot
-  /** Keeps the Snapshot open until the Scope ends. */
-  readonly pin: Effect.Effect<Snapshot, never, Scope.Scope>
+  /** Keeps the Snapshot open, until `release`. */
+  readonly hold: () => void
+  readonly release: Effect.Effect<void>
   /** The Snapshot has been replaced: those who hold it may go on with it. */
   readonly retire: Effect.Effect<void>
 }
@@ -21,13 +22,10 @@ export const make = (snapshot: Snapshot, scope: Scope.CloseableScope): Pinned =>
   const release = Effect.suspend(() => (--holds === 0 ? Scope.close(scope, Exit.void) : Effect.void))
   return {
     snapshot,
-    pin: Effect.acquireRelease(
-      Effect.sync(() => {
-        holds++
-        return snapshot
-      }),
-      () => release
-    ),
+    hold: () => {
+      holds++
+    },
+    release,
     retire: release
   }
 }

@@ -30,8 +30,9 @@ export interface Evaluator {
   readonly seed: () => Seed
 }
 
-/** Of unknown flag keys: a typo costs the making of an error once, and hostile keys cost no memory. */
+/** Of unknown flag keys: a typo costs the making of an error once, and hostile keys cost little memory. */
 const MAX_REMEMBERED = 256
+const MAX_REMEMBERED_LENGTH = 256
 
 const closedMessage = "the snapshot is closed: the scope that it was handed out in is over"
 
@@ -48,6 +49,9 @@ export const makeErrors = (namespace: string) => {
     let error = memory.get(flagKey)
     if (error === undefined) {
       error = Either.left(make())
+      if (flagKey.length > MAX_REMEMBERED_LENGTH) {
+        return error
+      }
       if (memory.size >= MAX_REMEMBERED) {
         memory.clear()
       }

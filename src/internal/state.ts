@@ -100,9 +100,17 @@ export const make = (
     return {
       closed,
       current: () => current,
-      pin: Effect.suspend(() => Either.flatMap(current, () => Either.right(loaded as Loaded))).pipe(
-        Effect.flatMap(({ pinned }) => pinned.pin)
-      ),
+      // one step from the look at the state to the hold on it
+      pin: Effect.acquireRelease(
+        Effect.suspend(() =>
+          Either.map(current, () => {
+            const { pinned } = loaded as Loaded
+            pinned.hold()
+            return pinned
+          })
+        ),
+        (pinned) => pinned.release
+      ).pipe(Effect.map((pinned) => pinned.snapshot)),
       version: Effect.sync(() => loaded?.version ?? Option.none()),
       generation: () => generation,
       load: (compile, origin, version) =>
@@ -115,7 +123,9 @@ export const make = (
             const replaced = loaded
             loaded = {
               pinned: Pinned.make(snapshot, own),
-              version: Option.orElse(version, () => Option.fromNullable(snapshot.digest)),
+              version: Option.orElse(version, () =>
+                Option.filter(Option.fromNullable(snapshot.digest), (digest) => digest !== "")
+              ),
               origin
             }
             generation++

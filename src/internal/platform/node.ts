@@ -64,7 +64,13 @@ export const watchFile = (path: string): Stream.Stream<void, unknown> =>
         Effect.try({
           try: () => {
             const { ino } = fs.statSync(folder)
-            const isGone = () => fs.statSync(folder, { throwIfNoEntry: false })?.ino !== ino
+            const isGone = () => {
+              try {
+                return fs.statSync(folder).ino !== ino
+              } catch {
+                return true
+              }
+            }
             const watcher = fs.watch(folder, (type, changed) => {
               if (type === "rename" && isGone()) {
                 void emit.fail(new Error(`the folder ${folder} is gone`))
