@@ -1,0 +1,184 @@
+//! Segments, compiled, and which of them a request belongs to.
+
+use crate::constraint::Check;
+use crate::definition::{self, ConstraintType, MatchType, Operator};
+use crate::request::{Request, ENTITY};
+
+struct Constraint {
+    /// What of a request is read.
+    slot: u32,
+    check: Check,
+}
+
+struct Segment {
+    any: bool,
+    constraints: Box<[Constraint]>,
+}
+
+impl Segment {
+    fn matches(&self, request: &Request) -> bool {
+        for Constraint { slot, check } in &self.constraints {
+            if matches!(check, Check::Abort) {
+                return false;
+            }
+            if check.holds(request.text(*slot)) == self.any {
+                return self.any;
+            }
+        }
+        !self.any || self.constraints.is_empty()
+    }
+}
+
+pub struct Audience {
+    operator: Operator,
+    segments: Box<[Segment]>,
+}
+
+/// How much of an audience matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Match {
+    No,
+    /// All segments.
+    All,
+    /// Some segments of an audience for which one is enough.
+    Some,
+}
+
+/// Which segments of an audience match, if only some do. It allocates for audiences of more than 64 segments alone.
+#[derive(Debug, Default)]
+pub struct Matched {
+    first: u64,
+    rest: Vec<u64>,
+}
+
+impl Matched {
+    fn insert(&mut self, index: usize) {
+        let (word, bit) = (index / 64, 1 << (index % 64));
+        match word.checked_sub(1) {
+            None => self.first |= bit,
+            Some(word) => {
+                if self.rest.len() <= word {
+                    self.rest.resize(word + 1, 0);
+                }
+                self.rest[word] |= bit;
+            }
+        }
+    }
+
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.words().map(u64::count_ones).sum()
+    }
+
+    fn words(&self) -> impl Iterator<Item = u64> + '_ {
+        std::iter::once(self.first).chain(self.rest.iter().copied())
+    }
+
+    /// Ascending.
+    pub fn indexes(&self) -> impl Iterator<Item = u32> + '_ {
+        (0_u32..)
+            .step_by(64)
+            .zip(self.words())
+            .flat_map(|(start, word)| (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| start + bit))
+    }
+}
+
+impl Audience {
+    /// `slots` gives the slot of a property.
+    pub fn new(definition: &definition::Audience, slots: &mut impl FnMut(&str) -> u32) -> Self {
+        let mut constraint = |constraint: &definition::Constraint| {
+            let check = Check::new(constraint);
+            let of_entity = constraint.kind == ConstraintType::EntityId || !check.reads();
+            Constraint { slot: if of_entity { ENTITY } else { slots(&constraint.property) }, check }
+        };
+        let segments = definition.segments.iter().map(|segment| Segment {
+            any: segment.match_type == MatchType::Any,
+            constraints: segment.constraints.iter().map(&mut constraint).collect(),
+        });
+        Self { operator: definition.operator, segments: segments.collect() }
+    }
+
+    /// `matched` is to be empty, and is filled for `Match::Some`.
+    pub fn matches(&self, request: &Request, matched: &mut Matched) -> Match {
+        match self.operator {
+            Operator::And if self.segments.iter().all(|segment| segment.matches(request)) => Match::All,
+            Operator::And => Match::No,
+            Operator::Or => self.matches_any(request, matched),
+        }
+    }
+
+    fn matches_any(&self, request: &Request, matched: &mut Matched) -> Match {
+        let mut count = 0;
+        for (index, segment) in self.segments.iter().enumerate() {
+            if segment.matches(request) {
+                count += 1;
+                matched.insert(index);
+            }
+        }
+        match count {
+            0 => Match::No,
+            _ if count == self.segments.len() => Match::All,
+            _ => Match::Some,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::encode;
+
+    /// Constraints that hold for an entity `e`, that do not, and that are of no known type.
+    fn constraint(sign: char) -> definition::Constraint {
+        let (kind, operator) = match sign {
+            '+' => (ConstraintType::EntityId, "eq"),
+            '-' => (ConstraintType::EntityId, "neq"),
+            _ => (ConstraintType::Unknown, "eq"),
+        };
+        definition::Constraint { kind, property: "p".into(), operator: operator.into(), value: "e".into() }
+    }
+
+    fn audience(operator: Operator, segments: &[(MatchType, &str)]) -> definition::Audience {
+        let segments = segments.iter().map(|(match_type, signs)| definition::Segment {
+            key: "s".into(),
+            match_type: *match_type,
+            constraints: signs.chars().map(constraint).collect(),
+        });
+        definition::Audience { operator, segments: segments.collect() }
+    }
+
+    fn matches(operator: Operator, segments: &[(MatchType, &str)]) -> (Match, Vec<u32>) {
+        let audience = Audience::new(&audience(operator, segments), &mut |_| panic!("reads no property"));
+        let bytes = encode("e", []);
+        let mut matched = Matched::default();
+        let found = audience.matches(&Request::decode(&bytes, 0).unwrap(), &mut matched);
+        (found, matched.indexes().collect())
+    }
+
+    #[test]
+    fn a_segment_is_settled_by_its_first_decisive_constraint() {
+        let cases = [("", true, true), ("+", true, true), ("-", false, false), ("+-", false, true)];
+        let unknown = [("?", false, false), ("+?", false, true), ("?+", false, false), ("-?", false, false)];
+        for (signs, all, any) in cases.into_iter().chain(unknown) {
+            let result = |match_type| matches(Operator::And, &[(match_type, signs)]).0 == Match::All;
+            assert_eq!((result(MatchType::All), result(MatchType::Any)), (all, any), "{signs}");
+        }
+    }
+
+    #[test]
+    fn and_without_segments_matches_and_or_does_not() {
+        assert_eq!(matches(Operator::And, &[]).0, Match::All);
+        assert_eq!(matches(Operator::Or, &[]).0, Match::No);
+    }
+
+    #[test]
+    fn or_tells_which_segments_match() {
+        let (hit, miss) = ((MatchType::All, "+"), (MatchType::All, "-"));
+        assert_eq!(matches(Operator::Or, &[hit, hit]).0, Match::All);
+        assert_eq!(matches(Operator::Or, &[miss, miss]).0, Match::No);
+        assert_eq!(matches(Operator::Or, &[hit, miss, hit]), (Match::Some, vec![0, 2]));
+        assert_eq!(matches(Operator::And, &[hit, miss, hit]).0, Match::No);
+        let many: Vec<_> = (0..300).map(|index| if index % 100 == 63 { hit } else { miss }).collect();
+        assert_eq!(matches(Operator::Or, &many), (Match::Some, vec![63, 163, 263]));
+    }
+}

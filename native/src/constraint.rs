@@ -1,0 +1,275 @@
+//! One constraint, compiled: what can be parsed is parsed, and a list is a set. It reads by the parsers of the official
+//! engine, so that it takes and refuses the same texts.
+
+use std::collections::HashSet;
+
+use chrono::DateTime;
+
+use crate::definition::{self, ConstraintType};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    Eq,
+    Neq,
+    Lt,
+    Lte,
+    Gt,
+    Gte,
+}
+
+impl Comparison {
+    fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "eq" => Self::Eq,
+            "neq" => Self::Neq,
+            "lt" => Self::Lt,
+            "lte" => Self::Lte,
+            "gt" => Self::Gt,
+            "gte" => Self::Gte,
+            _ => return None,
+        })
+    }
+
+    fn holds<T: PartialOrd + Copy>(self, value: T, operand: T) -> bool {
+        match self {
+            Self::Eq => value == operand,
+            Self::Neq => value != operand,
+            Self::Lt => value < operand,
+            Self::Lte => value <= operand,
+            Self::Gt => value > operand,
+            Self::Gte => value >= operand,
+        }
+    }
+}
+
+/// What is asked of a text that is not empty, but for the first ones.
+#[derive(Debug)]
+pub enum Check {
+    /// A type that is not known: once reached, it settles its segment as a miss, whatever the segment's match type.
+    Abort,
+    Never,
+    Empty,
+    NotEmpty,
+    Eq(Box<str>),
+    Neq(Box<str>),
+    Prefix(Box<str>),
+    Suffix(Box<str>),
+    Contains(Box<str>),
+    NotContains(Box<str>),
+    OneOf(Texts),
+    NotOneOf(Texts),
+    True,
+    False,
+    Number(Comparison, i32),
+    /// Sorted.
+    NumberOneOf(Box<[i32]>),
+    NumberNotOneOf(Box<[i32]>),
+    /// In seconds since the epoch.
+    Time(Comparison, i64),
+}
+
+impl Check {
+    #[must_use]
+    pub fn new(constraint: &definition::Constraint) -> Self {
+        let (operator, value) = (&*constraint.operator, &*constraint.value);
+        match constraint.kind {
+            ConstraintType::String | ConstraintType::EntityId => text(operator, value),
+            ConstraintType::Number => number(operator, value),
+            ConstraintType::DateTime => time(operator, value),
+            ConstraintType::Boolean => match operator {
+                "true" => Self::True,
+                "false" => Self::False,
+                _ => presence(operator),
+            },
+            ConstraintType::Unknown => Self::Abort,
+        }
+    }
+
+    /// Whether the answer depends on the text.
+    #[must_use]
+    pub fn reads(&self) -> bool {
+        !matches!(self, Self::Abort | Self::Never)
+    }
+
+    /// Whether it holds for the text that was read, empty when there was none.
+    #[must_use]
+    pub fn holds(&self, text: &str) -> bool {
+        match self {
+            Self::Empty => text.is_empty(),
+            _ if text.is_empty() => false,
+            Self::NotEmpty => true,
+            Self::Abort | Self::Never => false,
+            Self::Eq(operand) => *text == **operand,
+            Self::Neq(operand) => *text != **operand,
+            Self::Prefix(operand) => text.starts_with(&**operand),
+            Self::Suffix(operand) => text.ends_with(&**operand),
+            Self::Contains(operand) => text.contains(&**operand),
+            Self::NotContains(operand) => !text.contains(&**operand),
+            Self::OneOf(operands) => operands.contains(text),
+            Self::NotOneOf(operands) => !operands.contains(text),
+            Self::True => text == "true",
+            Self::False => text == "false",
+            Self::Number(comparison, operand) => text.parse().is_ok_and(|value| comparison.holds(value, *operand)),
+            Self::NumberOneOf(operands) => text.parse().is_ok_and(|value| operands.binary_search(&value).is_ok()),
+            Self::NumberNotOneOf(operands) => text.parse().is_ok_and(|value| operands.binary_search(&value).is_err()),
+            Self::Time(comparison, operand) => seconds(text).is_some_and(|value| comparison.holds(value, *operand)),
+        }
+    }
+}
+
+fn presence(operator: &str) -> Check {
+    match operator {
+        "present" => Check::NotEmpty,
+        "notpresent" => Check::Empty,
+        _ => Check::Never,
+    }
+}
+
+fn text(operator: &str, value: &str) -> Check {
+    match operator {
+        "empty" => Check::Empty,
+        "notempty" => Check::NotEmpty,
+        "eq" => Check::Eq(value.into()),
+        "neq" => Check::Neq(value.into()),
+        "prefix" => Check::Prefix(value.into()),
+        "suffix" => Check::Suffix(value.into()),
+        "contains" => Check::Contains(value.into()),
+        "notcontains" => Check::NotContains(value.into()),
+        "isoneof" => Check::OneOf(Texts::parse(value)),
+        "isnotoneof" => Check::NotOneOf(Texts::parse(value)),
+        _ => Check::Never,
+    }
+}
+
+/// A set of strings: looking through a few is faster than hashing.
+#[derive(Debug)]
+pub enum Texts {
+    Few(Box<[Box<str>]>),
+    Many(HashSet<Box<str>>),
+}
+
+const FEW: usize = 8;
+
+impl Texts {
+    /// A list of strings, borrowed as the official engine does it, so that none of them may have an escape. Nothing is
+    /// in a list that does not parse.
+    fn parse(value: &str) -> Self {
+        let texts: Vec<&str> = serde_json::from_str(value).unwrap_or_default();
+        let few = texts.len() <= FEW;
+        let texts = texts.into_iter().map(Into::into);
+        if few {
+            Self::Few(texts.collect())
+        } else {
+            Self::Many(texts.collect())
+        }
+    }
+
+    fn contains(&self, text: &str) -> bool {
+        match self {
+            Self::Few(texts) => texts.iter().any(|one| **one == *text),
+            Self::Many(texts) => texts.contains(text),
+        }
+    }
+}
+
+fn number(operator: &str, value: &str) -> Check {
+    match operator {
+        "isoneof" => numbers(value).map_or(Check::Never, Check::NumberOneOf),
+        "isnotoneof" => numbers(value).map_or(Check::Never, Check::NumberNotOneOf),
+        _ => match Comparison::from_name(operator) {
+            Some(comparison) => value.parse().map_or(Check::Never, |operand| Check::Number(comparison, operand)),
+            None => presence(operator),
+        },
+    }
+}
+
+fn numbers(value: &str) -> Option<Box<[i32]>> {
+    let mut numbers: Vec<i32> = serde_json::from_str(value).ok()?;
+    numbers.sort_unstable();
+    numbers.dedup();
+    Some(numbers.into_boxed_slice())
+}
+
+fn time(operator: &str, value: &str) -> Check {
+    match Comparison::from_name(operator) {
+        Some(comparison) => seconds(value).map_or(Check::Never, |operand| Check::Time(comparison, operand)),
+        None => presence(operator),
+    }
+}
+
+/// Whole seconds since the epoch, rounded down.
+fn seconds(text: &str) -> Option<i64> {
+    Some(DateTime::parse_from_rfc3339(text).ok()?.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::Constraint;
+
+    fn holds(kind: ConstraintType, operator: &str, value: &str, text: &str) -> bool {
+        let constraint = Constraint { kind, property: "p".into(), operator: operator.into(), value: value.into() };
+        Check::new(&constraint).holds(text)
+    }
+
+    #[test]
+    fn an_empty_text_is_empty_and_nothing_else() {
+        let operators = ["eq", "neq", "prefix", "suffix", "contains", "notcontains", "isoneof", "isnotoneof", "lt", ""];
+        for kind in ["STRING", "ENTITY_ID", "NUMBER", "BOOLEAN", "DATETIME", "X"] {
+            let kind = ConstraintType::from_name(&format!("{kind}_CONSTRAINT_COMPARISON_TYPE"));
+            for operator in operators {
+                assert!(!holds(kind, operator, "", ""), "{kind:?} {operator}");
+            }
+        }
+        assert!(holds(ConstraintType::String, "empty", "", ""));
+        assert!(!holds(ConstraintType::String, "empty", "", " "));
+        assert!(holds(ConstraintType::String, "notempty", "", " "));
+        assert!(holds(ConstraintType::Boolean, "notpresent", "", ""));
+        assert!(holds(ConstraintType::DateTime, "present", "", "x"));
+    }
+
+    #[test]
+    fn a_list_of_strings_is_read_without_unescaping() {
+        let string = ConstraintType::String;
+        assert!(holds(string, "isoneof", r#" ["a", "é"] "#, "é"));
+        assert!(!holds(string, "isoneof", r#"["a","\u00e9"]"#, "a"));
+        assert!(holds(string, "isnotoneof", r#"["a","\u00e9"]"#, "a"));
+        assert!(!holds(string, "isoneof", r#"["a",1]"#, "a"));
+        assert!(holds(string, "isnotoneof", "a", "a"));
+        let many: Vec<_> = (0..=FEW).map(|index| index.to_string()).collect();
+        let many = serde_json::to_string(&many).unwrap();
+        assert!(holds(string, "isoneof", &many, "8") && !holds(string, "isoneof", &many, "9"));
+        assert!(holds(string, "isnotoneof", &many, "9") && !holds(string, "isnotoneof", &many, "0"));
+    }
+
+    #[test]
+    fn numbers_are_32_bit_integers() {
+        let number = ConstraintType::Number;
+        for text in ["7", "+7", "007"] {
+            assert!(holds(number, "eq", "7", text) && holds(number, "isoneof", "[1,7]", text), "{text}");
+        }
+        for text in ["7.0", "7e0", " 7", "2147483648", "x", "٧"] {
+            assert!(!holds(number, "eq", "7", text) && !holds(number, "neq", "7", text), "{text}");
+            assert!(!holds(number, "isnotoneof", "[1]", text), "{text}");
+        }
+        for list in ["[1.0]", "[-0]", "[2147483648]", "[\"1\"]", "1", ""] {
+            assert!(!holds(number, "isoneof", list, "1") && !holds(number, "isnotoneof", list, "2"), "{list}");
+        }
+        assert!(holds(number, "isnotoneof", "[]", "1"));
+        assert!(holds(number, "gte", "-2147483648", "-2147483648"));
+    }
+
+    #[test]
+    fn dates_are_rfc_3339_in_whole_seconds() {
+        let time = ConstraintType::DateTime;
+        let base = "2024-01-02T03:04:05Z";
+        for text in ["2024-01-02 03:04:05.999z", "2024-01-02t04:04:05+01:00", "2024-01-02T02:04:05\u{2212}01:00"] {
+            assert!(holds(time, "eq", base, text), "{text}");
+        }
+        assert!(holds(time, "eq", "2016-12-31T23:59:59Z", "2016-12-31T23:59:60Z"));
+        for text in ["2024-01-02", "soon", "2024-02-30T00:00:00Z", "2024-01-02T03:04:05"] {
+            assert!(!holds(time, "neq", base, text) && !holds(time, "neq", text, base), "{text}");
+        }
+        assert!(holds(time, "lt", "1970-01-01T00:00:00Z", "1969-12-31T23:59:59.5Z"));
+    }
+}

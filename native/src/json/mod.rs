@@ -1,0 +1,115 @@
+//! JSON text into typed values: by `serde_json`, and when that fails a second time by a slower reader that knows where
+//! it is.
+
+mod located;
+mod path;
+mod reader;
+mod scan;
+
+use serde::Deserialize;
+
+pub use path::{Part, Step};
+pub(crate) use reader::Reader;
+
+/// How deep lists and objects may be nested.
+pub const MAX_DEPTH: usize = 128;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Document,
+    Limit,
+}
+
+/// The text is not what was expected.
+#[derive(Debug)]
+pub struct Malformed {
+    pub kind: Kind,
+    /// Where; empty when it is about the whole.
+    pub path: Vec<Step>,
+    pub problem: String,
+}
+
+impl Malformed {
+    #[must_use]
+    pub fn whole(problem: String) -> Self {
+        Self { kind: Kind::Document, path: Vec::new(), problem }
+    }
+
+    /// The place and the problem.
+    #[must_use]
+    pub fn message(&self) -> String {
+        if self.path.is_empty() {
+            self.problem.clone()
+        } else {
+            format!("{}: {}", path::format(&self.path), self.problem)
+        }
+    }
+}
+
+/// A text in quotes, as JSON has it.
+#[must_use]
+pub fn quote(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Whether there is nothing but white space.
+#[must_use]
+pub fn is_blank(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t'))
+}
+
+/// Reads a value from a whole text.
+///
+/// # Errors
+/// What is wrong, and where.
+pub fn parse<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Malformed> {
+    match serde_json::from_str(text) {
+        Ok(_) if scan::is_suspicious(text.as_bytes()) => {
+            Err(locate::<T>(text).unwrap_or_else(|| Malformed::whole("an unknown field is malformed".into())))
+        }
+        Ok(value) => Ok(value),
+        Err(error) => Err(locate::<T>(text).unwrap_or_else(|| Malformed::whole(error.to_string()))),
+    }
+}
+
+/// What the slower reader finds wrong with a text, if anything.
+pub(crate) fn locate<'de, T: Deserialize<'de>>(text: &'de str) -> Option<Malformed> {
+    let mut reader = Reader::new(text);
+    let problem = T::deserialize(&mut reader).and_then(|_| reader.end()).err()?;
+    Some(reader.malformed(problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fields::{Object, Record};
+
+    fn message(text: &str) -> String {
+        parse::<Object<Record<Object<Record<bool>>>>>(text).map(|_| ()).unwrap_err().message()
+    }
+
+    #[test]
+    fn tells_place_and_problem() {
+        assert_eq!(message(r#"{"a":{"b-c":1}}"#), r#"a["b-c"]: expected true or false, found a number"#);
+        assert_eq!(message(r#"{"a":{"b":true"#), r#"a: expected "," or "}", found the end of the text"#);
+        assert_eq!(message("\u{feff}{}"), "expected an object, found \"\u{feff}\" at character 0");
+        assert_eq!(message("{}😀"), "expected the end of the text, found \"😀\" at character 2");
+        assert_eq!(message(r#"{"a":{"b":true,"b":true}}"#), "a.b: occurs twice");
+    }
+
+    #[test]
+    fn what_serde_json_reads_over_is_checked_too() {
+        #[derive(Deserialize)]
+        struct Nothing {}
+        let problem = |text: &str| parse::<Object<Nothing>>(text).map(|_| ()).map_err(|error| error.message());
+        assert_eq!(problem(r#"{"x":[1e400,"\ud83d\ude00",{"y":null}]}"#), Ok(()));
+        assert_eq!(problem(r#"{"x":[0,"\ud83d"]}"#), Err("x[1]: a lone surrogate in a string".into()));
+        assert_eq!(problem(r#"{"x":"\q"}"#), Err("x: an escape in a string that JSON does not know".into()));
+        let nested = |depth: usize| format!("{{\"x\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
+        assert_eq!(problem(&nested(MAX_DEPTH)), Ok(()));
+        let error = parse::<Object<Nothing>>(&nested(MAX_DEPTH + 1)).err().unwrap();
+        assert_eq!(error.kind, Kind::Limit);
+        assert!(error.message().starts_with("x[0][0]"), "{}", error.message());
+        assert!(error.message().ends_with("[0]: nested deeper than 128 levels"), "{}", error.message());
+    }
+}

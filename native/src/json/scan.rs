@@ -1,0 +1,81 @@
+//! What `serde_json` does not look at in fields that are read over: how deep they are nested, and whether the
+//! surrogates in their strings come in pairs.
+
+use super::MAX_DEPTH;
+
+/// Whether a text that is JSON otherwise is nested too deep or has a lone surrogate.
+pub fn is_suspicious(text: &[u8]) -> bool {
+    let mut depth = 0_usize;
+    let mut position = 0;
+    while let Some(byte) = text.get(position) {
+        position += 1;
+        match byte {
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > MAX_DEPTH {
+                    return true;
+                }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => match end_of_string(text, position) {
+                Some(end) => position = end,
+                None => return true,
+            },
+            _ => {}
+        }
+    }
+    false
+}
+
+/// What follows the string that starts here; `None` for one with a lone surrogate.
+fn end_of_string(text: &[u8], start: usize) -> Option<usize> {
+    let mut position = start;
+    loop {
+        let rest = text.get(position..)?;
+        position += rest.iter().position(|&byte| byte == b'"' || byte == b'\\')?;
+        if text[position] == b'"' {
+            return Some(position + 1);
+        }
+        position += match surrogate(text, position) {
+            None => 2,
+            Some(0xD800..=0xDBFF) if matches!(surrogate(text, position + 6), Some(0xDC00..=0xDFFF)) => 12,
+            Some(_) => return None,
+        };
+    }
+}
+
+/// The surrogate whose escape starts here, if one does.
+fn surrogate(text: &[u8], position: usize) -> Option<u16> {
+    let [b'\\', b'u', digits @ ..] = text.get(position..position + 6)? else {
+        return None;
+    };
+    let unit = u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    (0xD800..=0xDFFF).contains(&unit).then_some(unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn suspicious(text: &str) -> bool {
+        is_suspicious(text.as_bytes())
+    }
+
+    #[test]
+    fn finds_lone_surrogates() {
+        for text in [r#""\ud83d\ude00""#, r#""\\ud83d""#, r#""\u0041\"\\""#, r#""\uDBFF\uDFFF x \n""#, "{}", ""] {
+            assert!(!suspicious(text), "{text}");
+        }
+        for text in [r#""\ud83d""#, r#"["", "\ude00"]"#, r#""\ud83d\ud83d""#, r#""\ud83d\\ude00""#, r#""a\uDBFFb""#] {
+            assert!(suspicious(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn counts_brackets_outside_strings() {
+        assert!(!suspicious(&format!("\"{}\"", "[".repeat(500))));
+        assert!(!suspicious(&"[]".repeat(500)));
+        assert!(!suspicious(&"[".repeat(128)));
+        assert!(suspicious(&"{".repeat(129)));
+    }
+}

@@ -1,0 +1,218 @@
+//! From a seed to definitions.
+
+use std::collections::HashMap;
+
+use serde::de::{Deserializer, Error};
+use serde::Deserialize;
+
+use super::VERSION;
+use crate::definition::{
+    Audience, Constraint, DefaultVariant, Distribution, Flag, FlagType, MatchType, Operator, Rollout, Rule, Segment,
+    SegmentRollout, Threshold,
+};
+use crate::document::RawThreshold;
+use crate::fields::{objects, optional_object, single, Object, Record};
+use crate::json::{self, quote, Malformed};
+
+#[derive(Deserialize)]
+struct SeedFlag {
+    #[serde(rename = "key", deserialize_with = "ignored_text")]
+    _key: (),
+    enabled: bool,
+    #[serde(rename = "type")]
+    kind: FlagType,
+    description: Option<Box<str>>,
+    #[serde(default, deserialize_with = "optional_object::<_, DefaultVariant, _>")]
+    default_variant: Option<DefaultVariant>,
+}
+
+/// A required field that nothing depends on: the key of the map's entry counts.
+fn ignored_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    crate::fields::text(deserializer, |_| ())
+}
+
+#[derive(Deserialize)]
+struct SeedSegment {
+    match_type: MatchType,
+    #[serde(deserialize_with = "objects::<_, Constraint, _>")]
+    constraints: Box<[Constraint]>,
+}
+
+type SeedSegments = Record<Object<SeedSegment>>;
+
+fn audience(operator: Operator, Record(segments): SeedSegments) -> Audience {
+    let segments = segments.into_iter().map(|(key, Object(segment))| Segment {
+        key,
+        match_type: segment.match_type,
+        constraints: segment.constraints,
+    });
+    Audience { operator, segments: segments.collect() }
+}
+
+#[derive(Deserialize)]
+struct SeedRule {
+    id: Box<str>,
+    segment_operator: Operator,
+    segments: SeedSegments,
+}
+
+#[derive(Deserialize)]
+struct SeedSegmentRollout {
+    segment_operator: Operator,
+    segments: SeedSegments,
+    value: bool,
+}
+
+impl From<SeedSegmentRollout> for SegmentRollout {
+    fn from(seed: SeedSegmentRollout) -> Self {
+        Self { audience: audience(seed.segment_operator, seed.segments), value: seed.value }
+    }
+}
+
+#[derive(Deserialize)]
+struct SeedRollout {
+    #[serde(default, deserialize_with = "optional_object::<_, RawThreshold, _>")]
+    threshold: Option<Threshold>,
+    #[serde(default, deserialize_with = "optional_object::<_, SeedSegmentRollout, _>")]
+    segment: Option<SegmentRollout>,
+}
+
+#[derive(Deserialize)]
+struct SeedDistribution {
+    variant_key: Box<str>,
+    variant_attachment: Option<Box<str>>,
+    #[serde(deserialize_with = "single")]
+    rollout: f32,
+}
+
+#[derive(Deserialize)]
+struct SeedNamespace {
+    key: Box<str>,
+    flags: Record<Object<SeedFlag>>,
+    eval_rules: Record<Vec<Object<SeedRule>>>,
+    eval_rollouts: Record<Vec<Object<SeedRollout>>>,
+    eval_distributions: Record<Vec<Object<SeedDistribution>>>,
+}
+
+#[derive(Deserialize)]
+struct Seed {
+    #[serde(rename = "version", deserialize_with = "version")]
+    _version: (),
+    namespace: Object<SeedNamespace>,
+}
+
+fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    let version = single(deserializer)?;
+    if version.to_bits() == f32::from(VERSION).to_bits() {
+        Ok(())
+    } else {
+        Err(D::Error::custom(format!("version {version} is not known, only {VERSION} is")))
+    }
+}
+
+/// Of each flag or rule, what a map has for it.
+struct Entries<T> {
+    name: &'static str,
+    values: HashMap<Box<str>, T>,
+}
+
+impl<T> Entries<T> {
+    fn new<Raw>(name: &'static str, Record(entries): Record<Raw>, read: impl Fn(Raw) -> T) -> Self {
+        Self { name, values: entries.into_iter().map(|(key, value)| (key, read(value))).collect() }
+    }
+
+    fn get(&self, key: &str) -> Result<&T, Malformed> {
+        let missing = || Malformed::whole(format!("\"{}\" has no entry for {}", self.name, quote(key)));
+        self.values.get(key).ok_or_else(missing)
+    }
+}
+
+/// A rule without its distributions, which stand in a map by its id.
+struct Half {
+    id: Box<str>,
+    audience: Audience,
+}
+
+/// Reads the seed of a namespace.
+///
+/// # Errors
+/// What is wrong, and where.
+pub fn read(text: &str, namespace: &str) -> Result<Box<[Flag]>, Malformed> {
+    let Object(Seed { namespace: Object(seed), .. }) = json::parse::<Object<Seed>>(text)?;
+    if *seed.key != *namespace {
+        let (found, asked) = (quote(&seed.key), quote(namespace));
+        return Err(Malformed::whole(format!("it is of namespace {found}, not of {asked}")));
+    }
+    let rules = Entries::new("eval_rules", seed.eval_rules, |rules| list(rules, half));
+    let rollouts = Entries::new("eval_rollouts", seed.eval_rollouts, |rollouts| list(rollouts, rollout));
+    let distributions =
+        Entries::new("eval_distributions", seed.eval_distributions, |list_of| list(list_of, distribution));
+    let flag = |(key, Object(flag)): (Box<str>, Object<SeedFlag>)| {
+        let rules = rules.get(&key)?.iter().map(|Half { audience, id }| {
+            Ok(Rule { audience: audience.clone(), distributions: distributions.get(id)?.clone() })
+        });
+        Ok(Flag {
+            kind: flag.kind,
+            enabled: flag.enabled,
+            description: flag.description,
+            default_variant: flag.default_variant,
+            rules: rules.collect::<Result<_, Malformed>>()?,
+            rollouts: rollouts.get(&key)?.clone(),
+            key,
+        })
+    };
+    seed.flags.0.into_iter().map(flag).collect()
+}
+
+fn list<Raw, T>(values: Vec<Object<Raw>>, read: fn(Raw) -> T) -> Box<[T]> {
+    values.into_iter().map(|Object(raw)| read(raw)).collect()
+}
+
+fn half(seed: SeedRule) -> Half {
+    Half { id: seed.id, audience: audience(seed.segment_operator, seed.segments) }
+}
+
+fn rollout(seed: SeedRollout) -> Rollout {
+    Rollout::new(seed.threshold, seed.segment)
+}
+
+fn distribution(seed: SeedDistribution) -> Distribution {
+    Distribution { variant_key: seed.variant_key, attachment: seed.variant_attachment, rollout: seed.rollout }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEED: &str = r#"{"version":1,"namespace":{"key":"n","flags":{"b":{"key":"x","enabled":true,"type":"?"},
+        "a":{"key":"a","enabled":false,"type":"BOOLEAN_FLAG_TYPE"}},
+        "eval_rules":{"a":[],"b":[{"id":"b-1","segment_operator":"?","segments":{}}]},"eval_rollouts":{"a":[{}],"b":[]},
+        "eval_distributions":{"b-1":[{"variant_key":"v","rollout":33.333333333}]}}}"#;
+
+    fn message(from: &str, to: &str) -> String {
+        assert!(SEED.contains(from));
+        read(&SEED.replacen(from, to, 1), "n").unwrap_err().message()
+    }
+
+    #[test]
+    fn takes_the_keys_of_its_maps() {
+        let flags = read(SEED, "n").unwrap();
+        let keys: Vec<_> = flags.iter().map(|flag| &*flag.key).collect();
+        assert_eq!(keys, ["b", "a"]);
+        assert_eq!(flags[0].rules[0].distributions[0].rollout.to_bits(), 33.333_332_f32.to_bits());
+        assert_eq!(*flags[1].rollouts, [Rollout::Unknown]);
+    }
+
+    #[test]
+    fn is_refused_with_what_is_wrong() {
+        assert_eq!(message("\"version\":1", "\"version\":2"), "version: version 2 is not known, only 1 is");
+        assert_eq!(message("\"version\":1", "\"version\":1.5"), "version: version 1.5 is not known, only 1 is");
+        assert_eq!(message("\"version\":1,", ""), "\"version\" is missing");
+        assert_eq!(message("\"key\":\"n\"", "\"key\":\"m\""), r#"it is of namespace "m", not of "n""#);
+        assert_eq!(message("\"a\":[],", ""), r#""eval_rules" has no entry for "a""#);
+        assert_eq!(message(",\"b\":[]", ""), r#""eval_rollouts" has no entry for "b""#);
+        assert_eq!(message("{\"b-1\"", "{\"b-2\""), r#""eval_distributions" has no entry for "b-1""#);
+        assert_eq!(message("\"a\":[],", "\"a\":[],\"a\":[],"), "namespace.eval_rules.a: occurs twice");
+        assert_eq!(message("\"type\":\"?\"", "\"type\":null"), "namespace.flags.b.type: expected a string, found null");
+    }
+}

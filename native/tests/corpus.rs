@@ -1,0 +1,116 @@
+//! The official engine's answers to some thousands of requests.
+
+use std::fs;
+use std::path::Path;
+
+use flipt_client_effect::audience::Matched;
+use flipt_client_effect::definition::FlagType;
+use flipt_client_effect::describe::{describe, list};
+use flipt_client_effect::evaluate::evaluate;
+use flipt_client_effect::request::{encode, Request};
+use flipt_client_effect::snapshot::Snapshot;
+use serde_json::{json, Value};
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap()
+}
+
+fn parse(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap()
+}
+
+/// One document a line; none when the crate stands alone.
+fn corpus() -> Vec<Value> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../test/fixtures/corpus.ndjson");
+    let lines = fs::read_to_string(file).unwrap_or_default();
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn load(line: &Value) -> Snapshot {
+    Snapshot::from_document(text(line, "namespace"), &line["document"].to_string()).unwrap()
+}
+
+/// The result of a request, and the flag's type; `None` when there is no such flag.
+fn answer(snapshot: &Snapshot, request: &Value) -> Option<(FlagType, Value)> {
+    let index = snapshot.index(text(request, "flagKey"))?;
+    let flag = snapshot.flag(index).unwrap();
+    let values = flag.properties.iter().map(|property| request["context"][&**property].as_str().unwrap_or_default());
+    let bytes = encode(text(request, "entityId"), values);
+    let mut matched = Matched::default();
+    let request = Request::decode(&bytes, flag.properties.len()).unwrap();
+    let answer = evaluate(flag, &request, &mut matched);
+    let mut description = parse(&describe(flag, index));
+    assert_eq!(description["index"], index);
+    let mut result = description["outcomes"][answer.outcome as usize].take();
+    if answer.partial {
+        let keys: Vec<_> = matched.indexes().map(|index| result["segmentKeys"][index as usize].clone()).collect();
+        assert!(!keys.is_empty() && keys.len() < result["segmentKeys"].as_array().unwrap().len());
+        result["segmentKeys"] = Value::from(keys);
+    }
+    Some((flag.definition.kind, sorted(result)))
+}
+
+/// The official engine's order of segments is random.
+fn sorted(mut result: Value) -> Value {
+    result["segmentKeys"].as_array_mut().unwrap().sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+    result
+}
+
+/// With every number as a float: whether 1 was written as `1` or as `1.0` does not count.
+fn floats(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => json!(number.as_f64()),
+        Value::Array(values) => values.iter().map(floats).collect(),
+        Value::Object(entries) => entries.iter().map(|(key, value)| (key.clone(), floats(value))).collect(),
+        value => value.clone(),
+    }
+}
+
+#[test]
+fn every_evaluation_gives_the_official_answer() {
+    let corpus = corpus();
+    let mut evaluations = 0;
+    for line in &corpus {
+        let snapshot = load(line);
+        let seed = line["snapshot"].to_string();
+        let restored = Snapshot::from_seed(text(line, "namespace"), &seed).unwrap();
+        for case in line["cases"].as_array().unwrap() {
+            let request = &case["request"];
+            let kind = if case["kind"] == "boolean" { FlagType::Boolean } else { FlagType::Variant };
+            let key = text(request, "flagKey");
+            for snapshot in [&snapshot, &restored] {
+                let found = match answer(snapshot, request) {
+                    Some((found, result)) if found == kind => json!({ "ok": result }),
+                    Some(_) => {
+                        json!({ "error": format!("invalid request: {key} is not a {} flag", text(case, "kind")) })
+                    }
+                    None => {
+                        let namespace = text(line, "namespace");
+                        json!({ "error": format!("invalid request: failed to get flag information {namespace}/{key}") })
+                    }
+                };
+                assert_eq!(found, case["expected"], "{case}");
+            }
+            evaluations += 1;
+        }
+    }
+    assert_eq!(evaluations, 40 * corpus.len());
+}
+
+#[test]
+fn every_list_and_seed_is_the_official_one() {
+    for line in corpus() {
+        let snapshot = load(&line);
+        let listed = parse(&list(snapshot.flags()));
+        let (mut listed, mut expected) =
+            (listed.as_array().unwrap().clone(), line["flags"].as_array().unwrap().clone());
+        for flags in [&mut listed, &mut expected] {
+            flags.sort_by(|a, b| text(a, "key").cmp(text(b, "key")));
+        }
+        assert_eq!(listed, expected);
+        let expected = floats(&line["snapshot"]);
+        assert_eq!(floats(&parse(&snapshot.seed())), expected);
+        let restored = Snapshot::from_seed(text(&line, "namespace"), &line["snapshot"].to_string()).unwrap();
+        assert_eq!(floats(&parse(&restored.seed())), expected);
+    }
+}
