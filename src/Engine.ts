@@ -8,6 +8,7 @@ import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { EngineError, EvaluationError, ValidationError } from "./FliptError.js"
+import * as choice from "./internal/choice.js"
 import { makeMock } from "./internal/mock.js"
 import { portable } from "./internal/portable.js"
 import type { EvaluationRequest, Seed } from "./Model.js"
@@ -73,12 +74,25 @@ export interface MockFlags {
 export const layerPortable: Layer.Layer<Engine> = Layer.succeed(Engine, portable)
 
 /**
- * The engine of choice for this platform, which is the portable one. A constant, so that many clients share it.
+ * The engine in Rust, loaded as a native library. Fails when it cannot be loaded, and says where it was looked for: at
+ * the path in `FLIPT_ENGINE_PATH`, else in the package for this platform, else in the build of this package's checkout.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<Engine> = layerPortable
+export const layerNative: Layer.Layer<Engine, EngineError> = Layer.effect(Engine, choice.native)
+
+/**
+ * The native engine where it can be loaded, and otherwise the portable one, with one warning that says why. Both give
+ * the same answers.
+ *
+ * `FLIPT_ENGINE` set to `native` or `portable` leaves no choice: then this fails where the native engine cannot be
+ * loaded. A constant, so that many clients share one.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<Engine, EngineError> = Layer.effect(Engine, choice.best)
 
 /**
  * An engine for tests: it takes any document and answers with these flags. Requests are checked as they always are.

@@ -2,17 +2,15 @@ import { readFileSync } from "node:fs"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import type * as Layer from "effect/Layer"
 import * as Engine from "../src/Engine.js"
 import type { EvaluateError } from "../src/FliptError.js"
 import type * as Model from "../src/Model.js"
 import type { Snapshot } from "../src/Snapshot.js"
 import { corpus, decodeSeed, encode, normalize, normalizeEntry } from "./support/corpus.js"
 import { booleanFlag, makeDocument, variantFlag } from "./support/documents.js"
+import { engines } from "./support/engines.js"
 
 const byKey = (a: { readonly key: string }, b: { readonly key: string }) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)
-
-const engines: ReadonlyArray<readonly [string, Layer.Layer<Engine.Engine>]> = [["portable", Engine.layerPortable]]
 
 /** An answer in the corpus's form. */
 const answer = (
@@ -280,10 +278,36 @@ describe.each(engines)("the %s engine", (_name, layer) => {
       ]
       const fingerprints = yield* Effect.forEach(different, (flag) => fingerprint(flag))
       expect(new Set([original, ...fingerprints]).size).toBe(different.length + 1)
+      const zeros = ["0", "-0.0"].map((zero) =>
+        JSON.stringify(withDistribution({ rollout: 12345 })).replace("12345", zero)
+      )
+      const [zero, negative] = yield* Effect.forEach(zeros, (flag) =>
+        Effect.map(compile("default", encode(`{"namespace":{"key":"default"},"flags":[${flag}]}`)), (snapshot) =>
+          snapshot.fingerprint("flag")
+        )
+      )
+      expect(negative).toBe(zero)
       const snapshot = yield* compile("default", encode(makeDocument([withRule({})])))
       const restored = yield* restore("default", yield* snapshot.seed)
       expect(restored.fingerprint("flag")).toBe(original)
       expect(snapshot.fingerprint("nope")).toBeUndefined()
+    })
+  )
+})
+
+describe.skipIf(engines.length < 2)("all engines", () => {
+  it.scoped("give the same fingerprints, for all of the corpus", () =>
+    Effect.gen(function* () {
+      for (const { document, namespace } of corpus) {
+        const snapshots = yield* Effect.forEach(engines, ([, layer]) =>
+          Effect.flatMap(Effect.provide(Engine.Engine, layer), ({ compile }) => compile(namespace, encode(document)))
+        )
+        for (const { key } of yield* snapshots[0]!.flags) {
+          const fingerprints = snapshots.map((snapshot) => snapshot.fingerprint(key))
+          expect(fingerprints[0]).toMatch(/^[0-9a-f]{16}$/)
+          expect(new Set(fingerprints).size).toBe(1)
+        }
+      }
     })
   )
 })

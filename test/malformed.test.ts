@@ -6,15 +6,13 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
-import type * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as fc from "fast-check"
 import * as Engine from "../src/Engine.js"
 import type { EngineError, ValidationError } from "../src/FliptError.js"
 import type { EvaluationRequest } from "../src/Model.js"
 import { encode } from "./support/corpus.js"
-
-const engines: ReadonlyArray<readonly [string, Layer.Layer<Engine.Engine>]> = [["portable", Engine.layerPortable]]
+import { engines } from "./support/engines.js"
 
 // Documents
 

@@ -10,17 +10,15 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
-import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as fc from "fast-check"
 import * as Engine from "../src/Engine.js"
 import type { BatchEntry, EvaluationContext, EvaluationRequest } from "../src/Model.js"
 import type { Snapshot } from "../src/Snapshot.js"
 import { decodeSeed, encode, normalize, normalizeEntry } from "./support/corpus.js"
+import { engines } from "./support/engines.js"
 import * as Generators from "./support/generators.js"
 import * as Oracle from "./support/oracle.js"
-
-const engines: ReadonlyArray<readonly [string, Layer.Layer<Engine.Engine>]> = [["portable", Engine.layerPortable]]
 
 const kinds = ["variant", "boolean"] as const
 

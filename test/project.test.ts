@@ -87,15 +87,25 @@ describe("the modules", () => {
     expect([...reachable("FliptError.ts")].filter((name) => name.endsWith(".ts"))).toEqual(["FliptError.ts"])
   })
 
-  it("meet Node and undici in one module alone", () => {
-    const users = [...publicModules, ...readdirSync(`${root}src/internal`).map((name) => `internal/${name}`)].filter(
-      (name) =>
-        name.endsWith(".ts") &&
-        ts
-          .preProcessFile(readFileSync(`${root}src/${name}`, "utf8"))
-          .importedFiles.some(({ fileName }) => /^node:|^undici$|^koffi$/.test(fileName))
-    )
-    expect(users).toEqual([])
+  it("meet Node, undici and koffi in the modules for Node alone", () => {
+    const all = readdirSync(`${root}src`, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"))
+    const users = (pattern: RegExp) =>
+      all
+        .filter((name) =>
+          ts
+            .preProcessFile(readFileSync(`${root}src/${name}`, "utf8"))
+            .importedFiles.some(({ fileName }) => pattern.test(fileName))
+        )
+        .sort()
+    expect(users(/^koffi$/)).toEqual(["internal/native/library.ts"])
+    expect(users(/^undici$/)).toEqual(["internal/platform/node.ts"])
+    expect(users(/^node:/)).toEqual(["internal/native/library.ts", "internal/platform/node.ts"])
+    expect(users(/native\/(?:library|engine)|\.\/(?:library|engine)\.js$|platform\/node/)).toEqual([
+      "internal/native/arena.ts",
+      "internal/native/engine.ts",
+      "internal/native/evaluator.ts",
+      "internal/native/node.ts"
+    ])
   })
 
   it("are named by the index, all of them", () => {
@@ -143,7 +153,7 @@ describe("the package", () => {
       )
       const inputs = Object.keys(metafile.inputs)
       expect(inputs.some((name) => name.includes("dist/internal/platform/default.js"))).toBe(true)
-      expect(inputs.filter((name) => /undici|koffi|platform\/node\.js/.test(name))).toEqual([])
+      expect(inputs.filter((name) => /undici|koffi|platform\/node\.js|native\/(?!default)/.test(name))).toEqual([])
       expect(Object.values(metafile.outputs).flatMap((output) => output.imports)).toEqual([])
       expect(outputFiles[0]?.text).not.toMatch(/["'](?:node:|undici|koffi)/)
     })

@@ -26,7 +26,8 @@ import * as Status from "../src/Status.js"
 import * as Tls from "../src/Tls.js"
 
 it("every layer needs, gives and fails with what is documented", () => {
-  expectTypeOf(Engine.layer).toEqualTypeOf<Layer.Layer<Engine.Engine>>()
+  expectTypeOf(Engine.layer).toEqualTypeOf<Layer.Layer<Engine.Engine, FliptError.EngineError>>()
+  expectTypeOf(Engine.layerNative).toEqualTypeOf<Layer.Layer<Engine.Engine, FliptError.EngineError>>()
   expectTypeOf(Engine.layerPortable).toEqualTypeOf<Layer.Layer<Engine.Engine>>()
   expectTypeOf(Engine.layerMock).returns.toEqualTypeOf<Layer.Layer<Engine.Engine>>()
 

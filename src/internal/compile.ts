@@ -3,27 +3,12 @@
  * evaluation reads, compares and picks.
  */
 import * as Either from "effect/Either"
-import type { BooleanResult, EvaluationContext, Reason, VariantResult } from "../Model.js"
+import type { BooleanResult, Reason, VariantResult } from "../Model.js"
 import { aborts, type Constraint, compileConstraint, holds } from "./constraint.js"
 import * as Crc32 from "./crc32.js"
 import type * as Definition from "./definition.js"
-import { toText } from "./request.js"
-
-/** Who is asked about. One object serves many evaluations, and hashes the entity's id once, if ever. */
-export class Subject {
-  private hashed: number | undefined = undefined
-
-  constructor(
-    readonly entityId: string,
-    readonly context: EvaluationContext | undefined
-  ) {}
-
-  /** The entity's id, hashed: what a flag's key is appended to. */
-  get register(): number {
-    this.hashed ??= Crc32.update(Crc32.initial, this.entityId)
-    return this.hashed
-  }
-}
+import { readProperty, toText } from "./request.js"
+import type { Subject } from "./subject.js"
 
 interface Segment {
   readonly any: boolean
@@ -84,29 +69,6 @@ const MAX_COMBINATIONS = 256
 
 const none: ReadonlyArray<string> = Object.freeze([])
 
-/** What counts as a property of a context: the same as what the check of a request sees. */
-const isOwn = Object.prototype.propertyIsEnumerable
-
-const readProperty = (context: EvaluationContext | undefined, constraint: Constraint): string => {
-  if (context === undefined) {
-    return ""
-  }
-  const property = constraint.property as string
-  if (!constraint.lenient) {
-    const value = context[property]
-    return value !== undefined && isOwn.call(context, property) ? toText(value) : ""
-  }
-  // of names that become the same the last counts, as in the reference
-  let found: EvaluationContext[string]
-  for (const name of Object.keys(context)) {
-    const candidate = context[name]
-    if (candidate !== undefined && name.toWellFormed() === property) {
-      found = candidate
-    }
-  }
-  return found === undefined ? "" : toText(found)
-}
-
 const matchesSegment = (segment: Segment, subject: Subject): boolean => {
   const { any, constraints } = segment
   for (let i = 0; i < constraints.length; i++) {
@@ -115,7 +77,9 @@ const matchesSegment = (segment: Segment, subject: Subject): boolean => {
       return false
     }
     const text =
-      constraint.property === undefined ? toText(subject.entityId) : readProperty(subject.context, constraint)
+      constraint.property === undefined
+        ? toText(subject.entityId)
+        : readProperty(subject.context, constraint.property, constraint.lenient)
     if (holds(constraint, text) === any) {
       return any
     }

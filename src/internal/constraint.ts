@@ -4,6 +4,7 @@
  */
 import { parseSeconds } from "./datetime.js"
 import type * as Definition from "./definition.js"
+import { isLenient } from "./request.js"
 
 // biome-ignore lint/suspicious/noConstEnum: used in this module alone, where it becomes plain numbers
 const enum Op {
@@ -134,7 +135,7 @@ export const compileConstraint = (definition: Definition.Constraint): Constraint
   const isEntity = definition.type === "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE"
   const make = (op: Op, operands: Partial<Pick<Constraint, "number" | "numbers" | "texts">> = {}): Constraint => ({
     property: isEntity ? undefined : definition.property,
-    lenient: definition.property.includes("\ufffd"),
+    lenient: isLenient(definition.property),
     op,
     text: definition.value,
     number: operands.number ?? 0,

@@ -1,16 +1,17 @@
 /**
  * The engine of tests: flags as plain values.
  */
+import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Engine from "../Engine.js"
 import { EvaluationError } from "../FliptError.js"
 import type { BooleanResult, VariantResult } from "../Model.js"
-import type { Subject } from "./compile.js"
 import type * as Definition from "./definition.js"
 import { fingerprint } from "./fingerprint.js"
 import { flagInfo } from "./portable.js"
 import { writeSeed } from "./seed.js"
 import { type Evaluator, errorEntry, makeErrors, makeSnapshot } from "./snapshot.js"
+import type { Subject } from "./subject.js"
 
 const none: ReadonlyArray<string> = Object.freeze([])
 
@@ -84,22 +85,24 @@ const makeEvaluator = (namespace: string, flags: Engine.MockFlags): Evaluator =>
       Either.flatMap(evaluate(flagKey, subject), (result) =>
         result._tag === "Boolean" ? Either.right(result) : errors.wrongType(flagKey, "boolean")
       ),
-    entry: (flagKey, subject) =>
-      Either.match(evaluate(flagKey, subject), {
-        onLeft: (error) =>
-          errorEntry(
-            namespace,
-            flagKey,
-            error.reason === "FlagNotFound" ? "NOT_FOUND_ERROR_EVALUATION_REASON" : "UNKNOWN_ERROR_EVALUATION_REASON"
-          ),
-        onRight: (result) => result
-      }),
+    batch: (requests) =>
+      requests.map(({ flagKey, subject }) =>
+        Either.match(evaluate(flagKey, subject), {
+          onLeft: (error) =>
+            errorEntry(
+              namespace,
+              flagKey,
+              error.reason === "FlagNotFound" ? "NOT_FOUND_ERROR_EVALUATION_REASON" : "UNKNOWN_ERROR_EVALUATION_REASON"
+            ),
+          onRight: (result) => result
+        })
+      ),
     fingerprint: (flagKey) => {
       const definition = definitions.find((flag) => flag.key === flagKey)
       return definition && fingerprint(definition)
     },
-    flags: () => definitions.map(flagInfo),
-    seed: () => writeSeed(namespace, definitions)
+    flags: () => Either.right(definitions.map(flagInfo)),
+    seed: Effect.sync(() => writeSeed(namespace, definitions))
   }
 }
 

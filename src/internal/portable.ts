@@ -4,7 +4,6 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
-import * as Scheduler from "effect/Scheduler"
 import type * as Engine from "../Engine.js"
 import { EngineError, ValidationError } from "../FliptError.js"
 import type { FlagInfo } from "../Model.js"
@@ -15,12 +14,10 @@ import { fingerprint } from "./fingerprint.js"
 import { formatPath, Malformed } from "./json.js"
 import { readSeed, writeSeed } from "./seed.js"
 import { type Evaluator, errorEntry, makeErrors, makeSnapshot } from "./snapshot.js"
+import { turn } from "./turn.js"
 
 /** How much of a document is read before others may run: a few milliseconds' worth. */
 const SLICE_CHARACTERS = 256 * 1024
-
-/** Lets the event loop turn: the default scheduler runs what follows a yield in a microtask. */
-const turn = Effect.yieldNow().pipe(Effect.withScheduler(Scheduler.timerBatched(0)))
 
 /** A flag as `listFlags` tells it. */
 export const flagInfo = (flag: Definition.Flag): FlagInfo =>
@@ -64,20 +61,21 @@ const makeEvaluator = (namespace: string, digest: string | undefined, flags: Rea
           ? evaluateBoolean(flag, subject)
           : errors.wrongType(flag.definition.key, "boolean")
     },
-    entry: (flagKey, subject) => {
-      const flag = find(flagKey)
-      return flag === undefined
-        ? errorEntry(namespace, flagKey)
-        : flag._tag === "Boolean"
-          ? Either.merge(evaluateBoolean(flag, subject))
-          : Either.merge(evaluateVariant(flag, subject))
-    },
+    batch: (requests) =>
+      requests.map(({ flagKey, subject }) => {
+        const flag = find(flagKey)
+        return flag === undefined
+          ? errorEntry(namespace, flagKey)
+          : flag._tag === "Boolean"
+            ? Either.merge(evaluateBoolean(flag, subject))
+            : Either.merge(evaluateVariant(flag, subject))
+      }),
     fingerprint: (flagKey) => {
       const flag = find(flagKey)
       return flag && fingerprint(flag.definition)
     },
-    flags: () => definitions().map(flagInfo),
-    seed: () => writeSeed(namespace, definitions())
+    flags: () => Either.right(definitions().map(flagInfo)),
+    seed: Effect.sync(() => writeSeed(namespace, definitions()))
   }
 }
 
@@ -137,31 +135,33 @@ const compileText = (
     )
   })
 
-const invalidSeed = (problem: string): ValidationError =>
+export const invalidSeed = (problem: string): ValidationError =>
   new ValidationError({
     reason: "Seed",
     path: "snapshot",
     message: `the snapshot to start from does not load: ${problem}; it must be the text that getSnapshot gave`
   })
 
-/** The JSON text of a seed. */
-const decodeSeed = (seed: string): Effect.Effect<string, ValidationError> =>
+/** The bytes of a seed's JSON text. */
+export const decodeSeed = (seed: string): Effect.Effect<Uint8Array, ValidationError> =>
   typeof seed === "string"
-    ? Either.mapLeft(Encoding.decodeBase64(seed), (error) => `it is not base64 text (${error.message})`).pipe(
-        Effect.flatMap((bytes) => Effect.try({ try: () => decodeUtf8([bytes]), catch: () => "it is not valid UTF-8" })),
-        Effect.mapError(invalidSeed)
-      )
+    ? Either.mapLeft(Encoding.decodeBase64(seed), (error) => invalidSeed(`it is not base64 text (${error.message})`))
     : Effect.fail(invalidSeed(`it is a ${typeof seed}, not a text`))
 
 const compileSeed = (seed: string, namespace: string): Effect.Effect<Map<string, Flag>, ValidationError> =>
-  Effect.flatMap(decodeSeed(seed), (text) =>
-    Effect.suspend(() => {
-      try {
-        return Effect.succeed(new Map(readSeed(text, namespace).map((flag) => [flag.key, compileFlag(flag)])))
-      } catch (error) {
-        return error instanceof Malformed ? Effect.fail(invalidSeed(describe(error))) : Effect.die(error)
-      }
-    })
+  decodeSeed(seed).pipe(
+    Effect.flatMap((bytes) =>
+      Effect.try({ try: () => decodeUtf8([bytes]), catch: () => invalidSeed("it is not valid UTF-8") })
+    ),
+    Effect.flatMap((text) =>
+      Effect.suspend(() => {
+        try {
+          return Effect.succeed(new Map(readSeed(text, namespace).map((flag) => [flag.key, compileFlag(flag)])))
+        } catch (error) {
+          return error instanceof Malformed ? Effect.fail(invalidSeed(describe(error))) : Effect.die(error)
+        }
+      })
+    )
   )
 
 /** The portable engine. */

@@ -3,6 +3,7 @@
  * without a single allocation.
  */
 import { ValidationError } from "../FliptError.js"
+import type { EvaluationContext } from "../Model.js"
 
 const invalid = (path: string, message: string): ValidationError =>
   new ValidationError({ reason: "Argument", path, message })
@@ -110,3 +111,29 @@ export const toText = (value: string | number | boolean | Date): string =>
     : typeof value === "object"
       ? value.toISOString()
       : String(value)
+
+/** Whether a property's name has U+FFFD in it, which a lone surrogate in a request's property name stands for. */
+export const isLenient = (property: string): boolean => property.includes("\ufffd")
+
+/** What counts as a property of a context: the same as what the check of a request sees. */
+const isOwn = Object.prototype.propertyIsEnumerable
+
+/** The text of a property, `""` when there is none. `lenient` is that of the property's name. */
+export const readProperty = (context: EvaluationContext | undefined, property: string, lenient: boolean): string => {
+  if (context === undefined) {
+    return ""
+  }
+  if (!lenient) {
+    const value = context[property]
+    return value !== undefined && isOwn.call(context, property) ? toText(value) : ""
+  }
+  // of names that become the same the last counts, as in the reference
+  let found: EvaluationContext[string]
+  for (const name of Object.keys(context)) {
+    const candidate = context[name]
+    if (candidate !== undefined && name.toWellFormed() === property) {
+      found = candidate
+    }
+  }
+  return found === undefined ? "" : toText(found)
+}

@@ -15,8 +15,14 @@ import type {
   VariantResult
 } from "../Model.js"
 import type { Snapshot } from "../Snapshot.js"
-import { Subject } from "./compile.js"
 import { checkBatch, checkEntity, checkFlagKey, checkRequest } from "./request.js"
+import { Subject } from "./subject.js"
+
+/** One request of a batch. */
+export interface Inquiry {
+  readonly flagKey: string
+  readonly subject: Subject
+}
 
 /** What an engine knows how to do, for requests that have been checked. */
 export interface Evaluator {
@@ -24,10 +30,10 @@ export interface Evaluator {
   readonly digest: string | undefined
   readonly variant: (flagKey: string, subject: Subject) => Either.Either<VariantResult, EvaluationError>
   readonly boolean: (flagKey: string, subject: Subject) => Either.Either<BooleanResult, EvaluationError>
-  readonly entry: (flagKey: string, subject: Subject) => BatchEntry
+  readonly batch: (requests: ReadonlyArray<Inquiry>) => ReadonlyArray<BatchEntry>
   readonly fingerprint: (flagKey: string) => string | undefined
-  readonly flags: () => ReadonlyArray<FlagInfo>
-  readonly seed: () => Seed
+  readonly flags: () => Either.Either<ReadonlyArray<FlagInfo>, EvaluationError>
+  readonly seed: Effect.Effect<Seed, EngineError>
 }
 
 /** Of unknown flag keys: a typo costs the making of an error once, and hostile keys cost little memory. */
@@ -142,8 +148,11 @@ const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readon
       return invalid === undefined
         ? Either.right(
             Object.freeze(
-              requests.map((request: EvaluationRequest) =>
-                current.entry(request.flagKey, new Subject(request.entityId, request.context))
+              current.batch(
+                requests.map(({ context, entityId, flagKey }: EvaluationRequest) => ({
+                  flagKey,
+                  subject: new Subject(entityId, context)
+                }))
               )
             )
           )
@@ -168,13 +177,17 @@ const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readon
       if (open === undefined) {
         return answerClosed()
       }
-      flags ??= Either.right(Object.freeze(open.flags()))
+      if (flags === undefined) {
+        const made = Either.map(open.flags(), (list) => Object.freeze(list))
+        if (Either.isLeft(made)) {
+          return made
+        }
+        flags = made
+      }
       return flags
     },
     seed: Effect.suspend(() =>
-      open === undefined
-        ? Effect.fail(new EngineError({ reason: "Closed", message: closedMessage }))
-        : Effect.succeed(open.seed())
+      open === undefined ? Effect.fail(new EngineError({ reason: "Closed", message: closedMessage })) : open.seed
     )
   }
 

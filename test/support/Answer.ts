@@ -42,8 +42,22 @@ export const plain = (status: number, text: string): Answer => ({
   body: bytes(text)
 })
 
+const errorBody = (status: number, message: string) => ({
+  code: grpcCodes[status] ?? unknownCode,
+  message,
+  details: []
+})
+
 export const error = (status: number, message: string): Answer =>
-  json(bytes(JSON.stringify({ code: grpcCodes[status] ?? unknownCode, message, details: [] })), {}, status)
+  json(bytes(JSON.stringify(errorBody(status, message))), {}, status)
+
+/** What a stream says that comes to nothing: an error is a frame too. */
+export const streamError = (status: number, message: string): Answer =>
+  json(bytes(`${JSON.stringify({ error: errorBody(status, message) })}\n`), {}, status)
+
+/** A frame of a stream. It is a line, so the document may have no line break: where JSON has one, a space does as well. */
+export const frame = (document: Uint8Array): Uint8Array =>
+  Buffer.concat([bytes('{"result":'), document.map((byte) => (byte === 0x0a ? 0x20 : byte)), bytes("}\n")])
 
 export const notModified = (headers: Readonly<Record<string, string>>): Answer => ({
   status: 304,

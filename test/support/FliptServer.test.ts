@@ -6,6 +6,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as Fault from "./Fault.js"
 import * as FliptServer from "./FliptServer.js"
@@ -253,15 +254,11 @@ describe("what is not there", () => {
     })
   )
 
-  it.scopedLive("v1 has no client API, and no server has the stream yet: 404 in plain text", () =>
+  it.scopedLive("v1 has no client API: 404 in plain text", () =>
     Effect.gen(function* () {
       const v1 = yield* FliptServer.make({ version: "v1", documents: { default: document } })
-      const v2 = yield* FliptServer.make({ documents: { default: document } })
-      for (const outcome of [
-        yield* ask(v1, clientPath("default", "default")),
-        yield* ask(v1, clientPath("default", "default", "stream")),
-        yield* ask(v2, clientPath("default", "default", "stream"))
-      ]) {
+      for (const what of ["snapshot", "stream"]) {
+        const outcome = yield* ask(v1, clientPath("default", "default", what))
         expect(outcome.status).toBe(404)
         expect(outcome.headers["content-type"]).toContain("text/plain")
       }
@@ -332,6 +329,127 @@ it.scopedLive("v1 keeps from older clients what they do not know", () =>
     expect(parse(yield* ask(v2, path()))).toMatchObject(full)
   })
 )
+
+describe("the stream", () => {
+  const streamPath = clientPath("default", "default", "stream")
+  const named = (name: string) => ({ namespace: { key: "default", name }, flags: [] })
+
+  /** The head as soon as it is there, and then one line after the other. */
+  const open = (server: FliptServer.Server, target = streamPath, headers: Http.OutgoingHttpHeaders = {}) =>
+    Effect.gen(function* () {
+      const heads = yield* Queue.unbounded<Http.IncomingMessage>()
+      const frames = yield* Queue.unbounded<string>()
+      const request = yield* Effect.acquireRelease(
+        Effect.sync(() => Http.get({ host: "127.0.0.1", port: server.port, path: target, headers, agent: false })),
+        (request) => Effect.sync(() => request.destroy())
+      )
+      request.on("error", () => frames.unsafeOffer("end"))
+      request.on("response", (response) => {
+        heads.unsafeOffer(response)
+        let rest = ""
+        response.setEncoding("utf8").on("data", (chunk: string) => {
+          const lines = (rest + chunk).split("\n")
+          rest = lines.pop()!
+          for (const line of lines) frames.unsafeOffer(line)
+        })
+        response.on("error", () => {}).on("close", () => frames.unsafeOffer("end"))
+      })
+      return {
+        head: Queue.take(heads),
+        frame: Effect.map(Queue.take(frames), (line): unknown => (line === "end" ? line : JSON.parse(line))),
+        silent: Effect.sleep(40).pipe(
+          Effect.zipRight(Effect.all([Queue.size(heads), Queue.size(frames)])),
+          Effect.map(([head, frame]) => head === 0 && frame === 0)
+        )
+      }
+    })
+
+  const digestOf = (server: FliptServer.Server) =>
+    Effect.map(ask(server, path()), (outcome) => String(outcome.headers.etag))
+
+  it.scopedLive("a frame at once, and one for every change of the document", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make({ documents: { default: named("1") } })
+      const stream = yield* open(server)
+      const { headers, statusCode } = yield* stream.head
+      expect(statusCode).toBe(200)
+      expect(headers).toMatchObject({ "content-type": "application/json", "transfer-encoding": "chunked" })
+      expect(yield* stream.frame).toEqual({ result: { ...named("1"), digest: yield* digestOf(server) } })
+      // Line breaks in the document are none in the stream.
+      yield* server.setDocument(JSON.stringify(named("2"), null, 2))
+      expect(yield* stream.frame).toEqual({ result: { ...named("2"), digest: yield* digestOf(server) } })
+      yield* server.setDocument(JSON.stringify(named("2"), null, 2))
+      yield* server.setDocument(named("elsewhere"), { namespace: "other" })
+      yield* server.setDocument(named("elsewhere"), { environment: "prod" })
+      yield* server.removeNamespace()
+      expect(yield* stream.silent).toBe(true)
+      yield* server.setDocument(named("3"))
+      expect(yield* stream.frame).toMatchObject({ result: named("3") })
+    })
+  )
+
+  it.scopedLive("not even a head for the digest of now or for an unknown namespace, until there is a document", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make({ documents: { default: named("1") } })
+      const digest = yield* digestOf(server)
+      const current = yield* open(server, `${streamPath}?digest=${digest}`)
+      const unknown = yield* open(server, clientPath("default", "x", "stream"))
+      const old = yield* open(server, `${streamPath}?digest=${"0".repeat(40)}`)
+      expect(yield* old.frame).toMatchObject({ result: named("1") })
+      expect(yield* Effect.all([current.silent, unknown.silent])).toEqual([true, true])
+      yield* server.setDocument(named("2"))
+      yield* server.setDocument(named("x"), { namespace: "x" })
+      expect((yield* current.head).statusCode).toBe(200)
+      expect(yield* current.frame).toMatchObject({ result: named("2") })
+      expect(yield* unknown.frame).toMatchObject({ result: named("x") })
+    })
+  )
+
+  it.scopedLive("its errors are frames: the digest's length, the credential, the environment", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make({ documents: { default: document } })
+      const bad = yield* ask(server, `${streamPath}?digest=${"0".repeat(32)}`)
+      expect(bad.status).toBe(400)
+      expect(parse(bad)).toEqual({ error: error(3, "invalid field digest: must be a 40-character string") })
+      const lost = yield* ask(server, clientPath("x", "default", "stream"), { headers: { "x-flipt-environment": "x" } })
+      expect(lost.status).toBe(404)
+      expect(parse(lost)).toHaveProperty("error.code", 5)
+      yield* server.setToken({ kind: "client", value: "t" })
+      const refused = yield* ask(server, streamPath)
+      expect(refused.status).toBe(401)
+      expect(parse(refused)).toEqual({ error: error(16, "request was not authenticated") })
+      const stream = yield* open(server, streamPath, { authorization: "Bearer t" })
+      expect(yield* stream.frame).toMatchObject({ result: document })
+    })
+  )
+
+  it.scopedLive("ends on stop, silent or not; a client that goes leaves nothing", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make({ documents: { default: document } })
+      yield* Effect.scoped(Effect.flatMap(open(server), (stream) => stream.frame))
+      yield* server.awaitConnections(0)
+      yield* server.setDocument(named("1"))
+      const stream = yield* open(server)
+      const silent = yield* open(server, clientPath("default", "x", "stream"))
+      yield* stream.frame
+      yield* server.awaitRequests(3)
+      yield* server.stop
+      expect(yield* Effect.all([stream.frame, silent.frame])).toEqual(["end", "end"])
+      yield* server.start
+      yield* server.setDocument(named("2"))
+      expect(yield* Effect.flatMap(open(server), (again) => again.frame)).toMatchObject({ result: named("2") })
+    })
+  )
+
+  it.scopedLive("can go wrong like any answer", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make({ documents: { default: document } })
+      yield* server.fail(Fault.cutBody(20, { framing: "chunked" }), Fault.status(503))
+      expect(yield* ask(server, streamPath)).toMatchObject({ status: 200, broken: "ECONNRESET" })
+      expect((yield* ask(server, streamPath)).status).toBe(503)
+    })
+  )
+})
 
 describe("authentication", () => {
   const as = (authorization: string) => ({ headers: { authorization } })

@@ -1,6 +1,7 @@
 /**
  * A stand-in for a Flipt server: a real HTTP server on the loopback interface that answers as Flipt v1 or v2 does, keeps
- * a log of what it was asked, and goes wrong on demand.
+ * a log of what it was asked, and goes wrong on demand. Its streams end where a connection ends: the client's doing, or
+ * `stop`, or the end of the scope.
  */
 import * as Http from "node:http"
 import type * as Net from "node:net"
@@ -84,6 +85,8 @@ export interface Server {
 
 const host = "127.0.0.1"
 
+const streamHeaders = { "content-type": "application/json" }
+
 /** How long the port may be in other hands when the server wants it back. */
 const bindAttempts = 100
 const bindRetryMillis = 20
@@ -135,6 +138,20 @@ const route = (path: string, prefix: string, version: "v1" | "v2"): Route => {
   }
 }
 
+/** What a stream is about, and the digest that its client has. */
+interface Subscription {
+  readonly key: string
+  digest: string | undefined
+}
+
+interface Reply {
+  /** Of a stream that goes well: its first frame, or nothing as long as there is none. */
+  readonly answer: Answer.Answer
+  readonly subscription?: Subscription
+}
+
+const digestLength = 40
+
 export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.Scope> =>
   Effect.gen(function* () {
     const version = options.version ?? "v2"
@@ -142,6 +159,7 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
     const environments = new Set(["default"])
     const documents = new Map<string, Map<string, Stored.Stored>>()
     const sockets = new Set<Net.Socket>()
+    const streams = new Map<Http.ServerResponse, Subscription>()
     const log: Array<Request> = []
     const faults: Array<Fault.Fault> = []
     const watchers = new Set<() => void>()
@@ -174,6 +192,19 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
       const references = documents.get(key) ?? new Map<string, Stored.Stored>()
       documents.set(key, references)
       references.set(reference, Stored.make(document, { version, namespace, etag: target.etag }))
+      for (const [response, subscription] of streams) {
+        if (subscription.key === key) sendFrame(response, subscription)
+      }
+    }
+
+    /** The document as it is now, unless the client has it: neither an unknown namespace nor a deletion is news. */
+    const sendFrame = (response: Http.ServerResponse, subscription: Subscription) => {
+      const stored = documents.get(subscription.key)?.get("")
+      if (stored === undefined || stored.etag === subscription.digest) return
+      subscription.digest = stored.etag
+      // Not before: as long as there is no frame, there is no status line either.
+      if (!response.headersSent) response.writeHead(200, streamHeaders)
+      response.write(Answer.frame(stored.body(undefined)))
     }
 
     const authenticated = (request: Request): boolean =>
@@ -190,37 +221,65 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
         : found(stored, request)
     }
 
-    const snapshotV2 = (request: Request, pathEnvironment: string | undefined, namespace: string): Answer.Answer => {
+    const environmentOf = (request: Request, pathEnvironment: string | undefined): string => {
       // An unknown environment in the path counts as none, and only then the header counts.
       const wanted = pathEnvironment !== undefined && environments.has(pathEnvironment) ? pathEnvironment : undefined
-      const environment = wanted ?? (request.headers["x-flipt-environment"] || "default")
-      if (!environments.has(environment)) {
-        const quoted = JSON.stringify(environment)
-        return Answer.error(404, `failed to get environment ${quoted} from context: environment: ${quoted} not found`)
-      }
+      return wanted ?? (request.headers["x-flipt-environment"] || "default")
+    }
+
+    const unknownEnvironment = (environment: string): string => {
+      const quoted = JSON.stringify(environment)
+      return `failed to get environment ${quoted} from context: environment: ${quoted} not found`
+    }
+
+    const snapshotV2 = (request: Request, pathEnvironment: string | undefined, namespace: string): Answer.Answer => {
+      const environment = environmentOf(request, pathEnvironment)
+      if (!environments.has(environment)) return Answer.error(404, unknownEnvironment(environment))
       const stored = documents.get(keyOf(environment, namespace))?.get("")
       return stored === undefined
         ? Answer.error(404, `evaluation snapshot for namespace ${JSON.stringify(namespace)} not found`)
         : found(stored, request)
     }
 
-    const answerTo = (request: Request): Answer.Answer => {
+    const stream = (request: Request, pathEnvironment: string, namespace: string): Reply => {
+      const environment = environmentOf(request, pathEnvironment)
+      if (!environments.has(environment)) return { answer: Answer.streamError(404, unknownEnvironment(environment)) }
+      const digest = request.query.digest || undefined
+      if (digest !== undefined && [...digest].length !== digestLength) {
+        return { answer: Answer.streamError(400, "invalid field digest: must be a 40-character string") }
+      }
+      const key = keyOf(environment, namespace)
+      const stored = documents.get(key)?.get("")
+      const first =
+        stored === undefined || stored.etag === digest ? new Uint8Array(0) : Answer.frame(stored.body(undefined))
+      return { answer: Answer.json(first, streamHeaders), subscription: { key, digest } }
+    }
+
+    const replyTo = (request: Request): Reply => {
       const routed = route(request.path, prefix, version)
       switch (routed._tag) {
         case "None":
-          return Answer.error(404, "Not Found")
+          return { answer: Answer.error(404, "Not Found") }
         case "Malformed":
-          return Answer.plain(400, "400 Bad Request")
+          return { answer: Answer.plain(400, "400 Bad Request") }
         case "NoClientApi":
-        case "Stream":
-          return Answer.plain(404, "404 page not found\n")
+          return { answer: Answer.plain(404, "404 page not found\n") }
         case "Snapshot":
+        case "Stream": {
+          const isStream = routed._tag === "Stream"
           // The gateway finds the route before the server behind it sees the credential.
-          if (request.method !== "GET") return Answer.error(501, "Method Not Allowed")
-          if (!authenticated(request)) return Answer.error(401, "request was not authenticated")
-          return version === "v1"
-            ? snapshotV1(request, routed.namespace)
-            : snapshotV2(request, routed.environment, routed.namespace)
+          if (request.method !== "GET") return { answer: Answer.error(501, "Method Not Allowed") }
+          if (!authenticated(request)) {
+            return { answer: (isStream ? Answer.streamError : Answer.error)(401, "request was not authenticated") }
+          }
+          if (isStream) return stream(request, routed.environment, routed.namespace)
+          return {
+            answer:
+              version === "v1"
+                ? snapshotV1(request, routed.namespace)
+                : snapshotV2(request, routed.environment, routed.namespace)
+          }
+        }
       }
     }
 
@@ -228,8 +287,14 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
       const request = describe(message)
       log.push(request)
       message.resume()
-      const answer = answerTo(request)
+      const { answer, subscription } = replyTo(request)
       const proceed = () => {
+        if (subscription !== undefined) {
+          streams.set(response, subscription)
+          response.once("close", () => streams.delete(response))
+          sendFrame(response, subscription)
+          return
+        }
         const etag = answer.headers.etag
         const unchanged = etag !== undefined && request.headers["if-none-match"] === etag
         Answer.send(unchanged ? Answer.notModified({ etag }) : Answer.encode(answer, message), response)

@@ -1,0 +1,483 @@
+/**
+ * Our client beside the official Python and JavaScript SDKs, all of them over real HTTP and on one server: the same
+ * answers, the same updates, and seeds that one makes and another starts from. Needs pip and its index; without them it
+ * says so and that is no failure.
+ */
+import { spawn, spawnSync } from "node:child_process"
+import { existsSync, readFileSync } from "node:fs"
+import { createInterface } from "node:readline"
+import { fileURLToPath } from "node:url"
+import { isDeepStrictEqual } from "node:util"
+import { FliptClient as OfficialClient } from "@flipt-io/flipt-client-js"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import type * as Scope from "effect/Scope"
+import * as Auth from "flipt-client-effect/Auth"
+import * as Engine from "flipt-client-effect/Engine"
+import * as Fetcher from "flipt-client-effect/Fetcher"
+import * as FliptClient from "flipt-client-effect/FliptClient"
+import type * as Model from "flipt-client-effect/Model"
+import * as Tls from "flipt-client-effect/Tls"
+import type { Line } from "../test/support/corpus.js"
+import * as Fault from "../test/support/Fault.js"
+import * as FliptServer from "../test/support/FliptServer.js"
+
+const SDK = "flipt-client==1.4.5"
+/** Each seed starts every client, which takes its time: not every document's. */
+const SEEDED = 4
+const PATIENCE = "5 seconds"
+const TIME = "5 minutes"
+
+// Compiled, this lies in build/interop/interop.
+const pathOf = (relative: string) => fileURLToPath(new URL(`../../../${relative}`, import.meta.url))
+
+// What all answer, in one form
+
+type Result = Readonly<Record<string, unknown>>
+type Answer = { readonly ok: unknown } | { readonly error: string }
+
+interface Answers {
+  readonly cases: ReadonlyArray<Answer>
+  readonly batch: Answer
+}
+
+/** Segment keys are a set: the official engine's order is random. Times and our tag are left out. */
+const normalize = ({ _tag, requestDurationMillis: _, timestamp: __, ...result }: Result): Result =>
+  Array.isArray(result.segmentKeys) ? { ...result, segmentKeys: [...result.segmentKeys].sort() } : result
+
+const normalizeEntry = ({ type, ...rest }: Result): Result => {
+  const kind = /^[A-Z]+/.exec(String(type))![0].toLowerCase()
+  return { type, result: normalize(rest[`${kind}EvaluationResponse`] as Result) }
+}
+
+const normalizeOurs = (entry: Model.BatchEntry): Result => ({
+  type: `${entry._tag.toUpperCase()}_EVALUATION_RESPONSE_TYPE`,
+  result: normalize({ ...entry })
+})
+
+const normalizeFlags = (flags: ReadonlyArray<Result>): ReadonlyArray<Result> =>
+  // The Python SDK's flags have these fields alone.
+  flags
+    .map(({ description, enabled, key, type }) => ({
+      key,
+      enabled,
+      type,
+      ...(description === undefined ? {} : { description })
+    }))
+    .sort((a, b) => (String(a.key) < String(b.key) ? -1 : 1))
+
+const mapAnswer = <A>(answer: { readonly ok: A } | { readonly error: string }, f: (value: A) => unknown): Answer =>
+  "ok" in answer ? { ok: f(answer.ok) } : answer
+
+/** A client to compare, whichever it is. */
+interface Subject {
+  readonly name: string
+  readonly answers: (line: Line) => Effect.Effect<Answers>
+  readonly flags: Effect.Effect<ReadonlyArray<Result>>
+  readonly seed: Effect.Effect<string>
+  /** Asks the server for news, where that has to be said. */
+  readonly refresh: Effect.Effect<unknown>
+}
+
+interface Start {
+  readonly url: string
+  readonly namespace: string
+  readonly snapshot?: string
+}
+
+type Open = (start: Start) => Effect.Effect<Subject, never, Scope.Scope>
+
+// Ours
+
+const openOurs =
+  (name: string, engine: Layer.Layer<Engine.Engine>): Open =>
+  ({ namespace, snapshot, url }) =>
+    Effect.gen(function* () {
+      const fetcher = Fetcher.layerPolling({ url, namespace, updateInterval: "1 hour" }).pipe(
+        Layer.provide([Auth.layerNone, Layer.provide(Tls.layerHttpClient, Tls.layerSystem)])
+      )
+      const options = snapshot === undefined ? {} : ({ snapshot, errorStrategy: "fallback" } as const)
+      const layer = FliptClient.layerWithoutDependencies(options).pipe(Layer.provide([engine, fetcher]))
+      const client = Context.get(yield* Layer.build(layer), FliptClient.FliptClient)
+      const answer = <A>(effect: Effect.Effect<A, Error>, form: (value: A) => unknown): Effect.Effect<Answer> =>
+        Effect.map(
+          Effect.either(effect),
+          Either.match({ onLeft: (error) => ({ error: error.message }), onRight: (value) => ({ ok: form(value) }) })
+        )
+      return {
+        name,
+        answers: (line: Line) =>
+          Effect.all({
+            cases: Effect.forEach(line.cases, ({ kind, request }) =>
+              kind === "variant"
+                ? answer(client.evaluateVariant(request), (result) => normalize({ ...result }))
+                : answer(client.evaluateBoolean(request), (result) => normalize({ ...result }))
+            ),
+            batch: answer(client.evaluateBatch(line.batch.requests), (entries) => entries.map(normalizeOurs))
+          }),
+        flags: Effect.orDie(
+          Effect.map(client.listFlags, (flags) => normalizeFlags(flags.map((flag) => ({ ...flag }))))
+        ),
+        seed: Effect.orDie(client.getSnapshot),
+        refresh: Effect.orDie(client.refresh)
+      } satisfies Subject
+    }).pipe(Effect.orDie)
+
+// The JavaScript SDK
+
+interface Official {
+  readonly evaluateVariant: (request: Model.EvaluationRequest) => Result
+  readonly evaluateBoolean: (request: Model.EvaluationRequest) => Result
+  readonly evaluateBatch: (requests: ReadonlyArray<Model.EvaluationRequest>) => {
+    readonly responses: ReadonlyArray<Result>
+  }
+  readonly listFlags: () => ReadonlyArray<Result>
+  readonly getSnapshot: () => string
+  readonly refresh: () => Promise<boolean>
+  readonly close: () => void
+}
+
+// Its own declarations do not resolve in an ESM project.
+const Client = OfficialClient as unknown as { readonly init: (options: object) => Promise<Official> }
+
+// Two that are made at the same time each start the engine, and the first loses its memory to the second.
+const oneAtATime = Effect.unsafeMakeSemaphore(1).withPermits(1)
+
+const openJavaScript: Open = ({ namespace, snapshot, url }) =>
+  Effect.gen(function* () {
+    const client = yield* Effect.acquireRelease(
+      oneAtATime(
+        Effect.promise(() =>
+          Client.init({ url, namespace, errorStrategy: snapshot === undefined ? "fail" : "fallback", snapshot })
+        )
+      ),
+      (client) => Effect.sync(() => client.close())
+    )
+    const attempt = <A>(evaluate: () => A): { readonly ok: A } | { readonly error: string } => {
+      try {
+        return { ok: evaluate() }
+      } catch (thrown) {
+        return { error: thrown instanceof Error ? thrown.message : String(thrown) }
+      }
+    }
+    const full = (request: Model.EvaluationRequest) => ({ ...request, context: request.context ?? {} })
+    return {
+      name: "JavaScript",
+      answers: (line) =>
+        Effect.sync(() => ({
+          cases: line.cases.map(({ kind, request }) =>
+            mapAnswer(
+              attempt(() =>
+                kind === "variant" ? client.evaluateVariant(full(request)) : client.evaluateBoolean(full(request))
+              ),
+              normalize
+            )
+          ),
+          batch: mapAnswer(
+            attempt(() => client.evaluateBatch(line.batch.requests.map(full))),
+            ({ responses }) => responses.map(normalizeEntry)
+          )
+        })),
+      flags: Effect.sync(() => normalizeFlags(client.listFlags())),
+      seed: Effect.sync(() => client.getSnapshot()),
+      refresh: Effect.promise(() => client.refresh())
+    }
+  })
+
+// The Python SDK
+
+type Call = (message: Result) => Effect.Effect<unknown>
+
+/** The child process, and a call to it: a line there, a line back. */
+const startPython = (python: string): Effect.Effect<Call, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const waiting = new Map<number, (effect: Effect.Effect<unknown>) => void>()
+    let calls = 0
+    let end: Effect.Effect<never> | undefined
+    const child = yield* Effect.acquireRelease(
+      Effect.sync(() => spawn(python, [pathOf("interop/python_client.py")], { stdio: ["pipe", "pipe", "inherit"] })),
+      (child) =>
+        Effect.async<void>((resume) => {
+          if (end !== undefined) return resume(Effect.void)
+          child.once("exit", () => resume(Effect.void))
+          child.stdin.end()
+          // Its engine has threads of its own, which may be in no hurry.
+          setTimeout(() => child.kill("SIGKILL"), 3000).unref()
+        })
+    )
+    child.once("exit", (code, signal) => {
+      end = Effect.dieMessage(`the Python client ended with ${code ?? signal}`)
+      for (const resume of waiting.values()) resume(end)
+    })
+    child.stdin.on("error", () => {})
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      const { failure, id, value } = JSON.parse(line) as { id: number; value?: unknown; failure?: string }
+      waiting.get(id)?.(failure === undefined ? Effect.succeed(value) : Effect.dieMessage(`Python: ${failure}`))
+      waiting.delete(id)
+    })
+    return (message) =>
+      Effect.async((resume) => {
+        if (end !== undefined) return resume(end)
+        const id = calls++
+        waiting.set(id, resume)
+        child.stdin.write(`${JSON.stringify({ id, ...message })}\n`)
+      })
+  })
+
+const camelCase = (value: unknown): unknown =>
+  Array.isArray(value)
+    ? value.map(camelCase)
+    : typeof value === "object" && value !== null
+      ? Object.fromEntries(
+          Object.entries(value).map(([name, inner]) => [
+            name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
+            camelCase(inner)
+          ])
+        )
+      : value
+
+const openPython = (call: Call): ((mode: "polling" | "streaming") => Open) => {
+  let clients = 0
+  return (mode) =>
+    ({ namespace, snapshot, url }) =>
+      Effect.gen(function* () {
+        const client = clients++
+        const options = {
+          url,
+          namespace,
+          fetch_mode: mode,
+          // Seconds. What a stream brings must not have come by a poll.
+          update_interval: mode === "polling" ? 1 : 3600,
+          error_strategy: snapshot === undefined ? "fail" : "fallback",
+          snapshot
+        }
+        yield* Effect.acquireRelease(call({ do: "open", client, options }), () => call({ do: "close", client }))
+        return {
+          name: `Python, ${mode}`,
+          answers: (line) =>
+            call({ do: "answers", client, cases: line.cases, batch: line.batch.requests }).pipe(
+              Effect.map((value) => camelCase(value) as Answers),
+              Effect.map(({ batch, cases }) => ({
+                cases: cases.map((answer) => mapAnswer(answer, (result) => normalize(result as Result))),
+                batch: mapAnswer(batch, (all) =>
+                  (all as { readonly responses: ReadonlyArray<Result> }).responses.map(normalizeEntry)
+                )
+              }))
+            ),
+          flags: Effect.map(call({ do: "flags", client }), (value) =>
+            normalizeFlags((value as { readonly ok?: ReadonlyArray<Result> }).ok ?? [])
+          ),
+          seed: Effect.map(call({ do: "seed", client }), String),
+          refresh: Effect.void
+        } satisfies Subject
+      })
+}
+
+// The comparison
+
+const differencesShown = 5
+const rows = new Map<string, { documents: number; evaluations: number; differences: number }>()
+let differences = 0
+
+const compare = (row: string, line: Line, asked: ReadonlyArray<readonly [unknown, unknown, unknown]>): void => {
+  const counts = rows.get(row) ?? { documents: 0, evaluations: 0, differences: 0 }
+  rows.set(row, counts)
+  counts.documents++
+  counts.evaluations += line.cases.length + line.batch.requests.length
+  for (const [request, ours, theirs] of asked) {
+    if (isDeepStrictEqual(ours, theirs)) continue
+    counts.differences++
+    if (++differences <= differencesShown) {
+      console.error(`${row}: ${JSON.stringify({ namespace: line.namespace, request, ours, theirs })}`)
+    }
+  }
+}
+
+let officialDisagreements = 0
+
+/**
+ * The one thing in which the two official engines disagree: of a disabled boolean flag without rollouts the Python
+ * SDK's says that it is disabled, the JavaScript SDK's, as ours, that it has its default. Both say `enabled: false`.
+ */
+const asPython = (line: Line, answer: Answer): Answer => {
+  if ("error" in answer) return answer
+  const { flagKey, enabled, reason } = answer.ok as Result
+  const { flags } = line.document as { readonly flags: ReadonlyArray<Result> }
+  const flag = flags.findLast(({ key }) => key === flagKey)
+  const rollouts = flag?.rollouts as ReadonlyArray<unknown> | null | undefined
+  const isAffected = enabled === false && reason === "DEFAULT_EVALUATION_REASON" && flag?.enabled === false
+  if (!isAffected || (rollouts ?? []).length > 0) return answer
+  officialDisagreements++
+  return { ok: { ...(answer.ok as Result), reason: "FLAG_DISABLED_EVALUATION_REASON" } }
+}
+
+const compareWith = (row: string, line: Line, reference: Subject, subject: Subject): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const answers = yield* reference.answers(line)
+    const ours = subject.name.startsWith("Python")
+      ? {
+          cases: answers.cases.map((answer) => asPython(line, answer)),
+          batch: mapAnswer(answers.batch, (entries) =>
+            (entries as ReadonlyArray<Result>).map((entry) => {
+              const expected = asPython(line, { ok: entry.result })
+              return { ...entry, result: "ok" in expected ? expected.ok : entry.result }
+            })
+          )
+        }
+      : answers
+    const theirs = yield* subject.answers(line)
+    compare(row, line, [
+      ...line.cases.map(({ kind, request }, n) => [{ kind, ...request }, ours.cases[n], theirs.cases[n]] as const),
+      [{ batch: line.batch.requests }, ours.batch, theirs.batch],
+      ["flags", yield* reference.flags, yield* subject.flags]
+    ])
+  })
+
+/** The document with a flag more, by which a client shows that it has it. */
+const marked = (line: Line, marker: string): object => {
+  // Its digest would be that of the document without the flag: the server makes one.
+  const { digest: _, ...document } = line.document as { flags: ReadonlyArray<unknown>; digest?: unknown }
+  const flag = { key: marker, name: "", description: "", enabled: true, type: "BOOLEAN_FLAG_TYPE" }
+  return { ...document, flags: [...document.flags, flag] }
+}
+
+const awaitMarker = (subject: Subject, marker: string): Effect.Effect<void> =>
+  Effect.map(subject.flags, (flags) => flags.some(({ key }) => key === marker)).pipe(
+    Effect.filterOrFail((has) => has),
+    Effect.retry({ while: () => Effect.as(Effect.sleep("20 millis"), true) }),
+    Effect.timeout(PATIENCE),
+    // What it has then is compared all the same, and is a difference.
+    Effect.ignore
+  )
+
+const run = (python: string, lines: ReadonlyArray<Line>) =>
+  Effect.gen(function* () {
+    const server = yield* FliptServer.make()
+    // A seed is all that its clients have, and no client asks it a second time.
+    const refusing = yield* FliptServer.make()
+    yield* refusing.failAlways(Fault.status(403))
+
+    const py = openPython(yield* startPython(python))
+    const native = yield* Effect.either(Effect.scoped(Layer.build(Engine.layerNative)))
+    if (Either.isLeft(native)) console.log(`without the native engine: ${native.left.message}`)
+    const ours: ReadonlyArray<Open> = [
+      openOurs("ours, portable", Engine.layerPortable),
+      ...(Either.isRight(native) ? [openOurs("ours, native", Layer.orDie(Engine.layerNative))] : [])
+    ]
+    const seedTakers = [...ours, openJavaScript, py("polling")]
+
+    const exchangeSeeds = (line: Line, reference: Subject, makers: ReadonlyArray<Subject>) =>
+      Effect.gen(function* () {
+        for (const maker of makers) {
+          const start = { url: refusing.url, namespace: line.namespace, snapshot: yield* maker.seed }
+          for (const open of seedTakers) {
+            yield* Effect.scoped(
+              Effect.flatMap(open(start), (taker) =>
+                compareWith(`seed: ${maker.name} > ${taker.name.replace(", polling", "")}`, line, reference, taker)
+              )
+            )
+          }
+        }
+      })
+
+    const inNamespace = (namespace: string) =>
+      Effect.gen(function* () {
+        const own = lines.filter((line) => line.namespace === namespace)
+        yield* server.setDocument(marked(own[0]!, "marker"), { namespace })
+        const start = { url: server.url, namespace }
+        const [reference, ...others] = yield* Effect.forEach(
+          [...ours, openJavaScript, py("polling"), py("streaming")],
+          (open) => open(start)
+        )
+        if (reference === undefined) return
+        for (const [n, line] of own.entries()) {
+          const marker = `marker-${n}`
+          yield* server.setDocument(marked(line, marker), { namespace })
+          yield* reference.refresh
+          for (const subject of others) {
+            yield* subject.refresh
+            yield* awaitMarker(subject, marker)
+            yield* compareWith(subject.name, line, reference, subject)
+          }
+          if (n % SEEDED === 0) {
+            yield* exchangeSeeds(line, reference, [
+              reference,
+              ...others.filter(({ name }) => !name.endsWith("streaming"))
+            ])
+          }
+        }
+      })
+
+    const namespaces = [...new Set(lines.map(({ namespace }) => namespace))]
+    yield* Effect.forEach(namespaces, (namespace) => Effect.scoped(inNamespace(namespace)), {
+      concurrency: "unbounded",
+      discard: true
+    })
+    const requests = yield* server.requests
+    const streams = requests.filter(({ path }) => path.endsWith("/stream")).length
+    const conditional = requests.filter(({ headers, path }) => "if-none-match" in headers && !path.endsWith("/stream"))
+    console.log(`${requests.length} requests, ${conditional.length} of them conditional, ${streams} streams`)
+  })
+
+// The Python SDK's installation
+
+const tail = (text: string | null | undefined): string => (text ?? "").trim().split("\n").at(-1) ?? ""
+
+/** The interpreter that has the SDK, or why there is none. */
+const install = (): Either.Either<string, string> => {
+  const folder = pathOf("build/interop-venv")
+  const python = process.platform === "win32" ? `${folder}/Scripts/python.exe` : `${folder}/bin/python`
+  const execute = (command: string, ...args: ReadonlyArray<string>) => spawnSync(command, args, { encoding: "utf8" })
+  const [name, version] = SDK.split("==")
+  const hasSdk = `import importlib.metadata as m, flipt_client; assert m.version("${name}") == "${version}"`
+  if (existsSync(python) && execute(python, "-c", hasSdk).status === 0) return Either.right(python)
+  const made = execute("python3", "-m", "venv", "--clear", folder)
+  if (made.error !== undefined) return Either.left(`no python3 (${made.error.message})`)
+  if (made.status !== 0) return Either.left(`no virtual environment (${tail(made.stderr || made.stdout)})`)
+  const installed = execute(python, "-m", "pip", "install", "--disable-pip-version-check", "--retries", "1", SDK)
+  return installed.status === 0
+    ? Either.right(python)
+    : Either.left(`pip cannot install ${SDK} (${tail(installed.stderr)})`)
+}
+
+const table = (): string => {
+  const head = ["compared with our portable engine", "documents", "evaluations", "differences"]
+  const body = [...rows].map(([row, counts]) => [row, ...Object.values(counts).map(String)])
+  const widths = head.map((_, n) => Math.max(...[head, ...body].map((cells) => cells[n]!.length)))
+  const line = (cells: ReadonlyArray<string>) =>
+    cells.map((cell, n) => (n === 0 ? cell.padEnd(widths[n]!) : cell.padStart(widths[n]!))).join("  ")
+  return [head, ...body].map(line).join("\n")
+}
+
+const main = async (): Promise<void> => {
+  const python = install()
+  if (Either.isLeft(python)) {
+    console.log(`interop skipped: ${python.left}`)
+    return
+  }
+  const lines = readFileSync(pathOf("test/fixtures/corpus.ndjson"), "utf8")
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as Line)
+  // The JavaScript SDK has a notice about its own use of its engine.
+  console.warn = () => {}
+  await Effect.runPromise(
+    Effect.scoped(run(python.right, lines)).pipe(
+      Effect.timeout(TIME),
+      // A client that starts from a seed warns that the server refuses it, as it should.
+      Logger.withMinimumLogLevel(LogLevel.None)
+    )
+  )
+  console.log(table())
+  console.log(
+    `${officialDisagreements} times the Python SDK's reason for a disabled boolean flag without rollouts was expected`
+  )
+  console.log(differences === 0 ? "no differences" : `${differences} differences`)
+  if (differences > 0) process.exitCode = 1
+}
+
+await main()

@@ -1,0 +1,56 @@
+// Loads a document of 1,000 flags again and again, and prints the memory after the first tenth and at the end. Run with
+// --expose-gc.
+import * as Effect from "effect/Effect"
+import * as Engine from "flipt-client-effect/Engine"
+import { load, Stat } from "../../dist/internal/native/library.js"
+
+const loads = Number(process.env.FLIPT_NATIVE_LOADS ?? 10_000)
+
+const rules = [
+  {
+    segmentOperator: "OR_SEGMENT_OPERATOR",
+    segments: [
+      {
+        key: "pro",
+        matchType: "ALL_SEGMENT_MATCH_TYPE",
+        constraints: [{ type: "STRING_CONSTRAINT_COMPARISON_TYPE", property: "plan", operator: "eq", value: "pro" }]
+      }
+    ],
+    distributions: [{ variantKey: "a", rollout: 100 }]
+  }
+]
+const flags = Array.from({ length: 1000 }, (_, index) => {
+  const key = `flag-${index}`
+  const flag = { key, name: key, enabled: true }
+  return index % 10 === 0
+    ? { ...flag, type: "VARIANT_FLAG_TYPE", rules }
+    : { ...flag, type: "BOOLEAN_FLAG_TYPE", rollouts: [] }
+})
+const document = [new TextEncoder().encode(JSON.stringify({ namespace: { key: "default" }, flags }))]
+
+const program = Effect.gen(function* () {
+  const { compile } = yield* Engine.Engine
+  const library = yield* load(process.env.FLIPT_ENGINE_PATH)
+  let right = 0
+  const one = Effect.scoped(
+    Effect.gen(function* () {
+      const snapshot = yield* compile("default", document)
+      const { variantKey } = yield* snapshot.variant({ flagKey: "flag-990", entityId: "e", context: { plan: "pro" } })
+      right += variantKey === "a" ? 1 : 0
+    })
+  )
+  const repeat = (count) => Effect.replicateEffect(one, count, { discard: true })
+  const measure = Effect.promise(async () => {
+    for (let turn = 0; turn < 20; turn++) {
+      await new Promise((resolve) => setImmediate(resolve))
+      globalThis.gc()
+    }
+    return { resident: process.memoryUsage().rss, native: Object.values(Stat).map(library.stat) }
+  })
+  yield* repeat(Math.floor(loads / 10))
+  const before = yield* measure
+  yield* repeat(loads - Math.floor(loads / 10))
+  return { loads, right, before, after: yield* measure }
+})
+
+console.log(JSON.stringify(await Effect.runPromise(Effect.provide(program, Engine.layerNative))))

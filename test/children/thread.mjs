@@ -1,0 +1,32 @@
+// A worker thread: compiles and evaluates, as many rounds as `rounds` says, or until it is terminated. It sends
+// "working" after its first rounds, and at the end how many there were and how many answers were wrong.
+import { isMainThread, parentPort, workerData } from "node:worker_threads"
+import * as Effect from "effect/Effect"
+import * as Engine from "flipt-client-effect/Engine"
+
+const { document, expected, requests, rounds } = workerData
+
+const program = Effect.gen(function* () {
+  const { compile } = yield* Engine.Engine
+  let wrong = 0
+  let round = 0
+  while (round < rounds) {
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const snapshot = yield* compile("default", [document])
+        for (let turn = 0; turn < 20; turn++) {
+          const answers = [...requests.map(snapshot.variant), snapshot.batch(requests)]
+          const results = yield* Effect.all(answers)
+          wrong += JSON.stringify(results) === expected ? 0 : 1
+        }
+      })
+    )
+    round++
+    if (round === 5) {
+      parentPort.postMessage("working")
+    }
+  }
+  return { isMainThread, round, wrong }
+})
+
+parentPort.postMessage(await Effect.runPromise(Effect.provide(program, Engine.layerNative)))
