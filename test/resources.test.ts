@@ -16,7 +16,8 @@ const run = (script: string, url: string, timeout: number) =>
       (error, stdout, stderr) =>
         resume(
           error === null
-            ? Effect.sync(() => JSON.parse(stdout))
+            ? // before it the log may tell that the portable engine runs
+              Effect.sync(() => JSON.parse(stdout.trim().split("\n").at(-1) ?? ""))
             : Effect.fail(new Error(`${error.message}\n${stdout}\n${stderr}`))
         )
     )
