@@ -78,6 +78,7 @@ describe("Engine.layerNative", () => {
     })
   )
 
+  // where the library is built it is found, and there is no such message
   it.effect.skipIf(native)("says where it looked", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(nameOf(Engine.layerNative))

@@ -10,22 +10,18 @@ export interface Pinned {
   readonly snapshot: Snapshot
   /** Keeps the Snapshot open, until `release`. */
   readonly hold: () => void
+  /** Gives up a hold, of which who makes it has the first: the last one closes the Snapshot. */
   readonly release: Effect.Effect<void>
-  /** The Snapshot has been replaced: those who hold it may go on with it. */
-  readonly retire: Effect.Effect<void>
 }
 
 /** Takes a Snapshot over, with the Scope that it lives in. */
 export const make = (snapshot: Snapshot, scope: Scope.CloseableScope): Pinned => {
-  // its own hold, which `retire` gives up, and those of others
   let holds = 1
-  const release = Effect.suspend(() => (--holds === 0 ? Scope.close(scope, Exit.void) : Effect.void))
   return {
     snapshot,
     hold: () => {
       holds++
     },
-    release,
-    retire: release
+    release: Effect.suspend(() => (--holds === 0 ? Scope.close(scope, Exit.void) : Effect.void))
   }
 }

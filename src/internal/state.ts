@@ -131,7 +131,7 @@ export const make = (
             generation++
             serve()
             if (replaced !== undefined) {
-              yield* replaced.pinned.retire
+              yield* replaced.pinned.release
             }
           })
         ),
