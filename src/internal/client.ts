@@ -14,6 +14,7 @@ import * as Fetcher from "../Fetcher.js"
 import type * as FliptClient from "../FliptClient.js"
 import { type EngineError, EvaluationError, FetchError, type RefreshError, type StartError } from "../FliptError.js"
 import * as Flight from "./flight.js"
+import * as Observe from "./observe.js"
 import type { StateSettings } from "./options.js"
 import * as State from "./state.js"
 
@@ -100,7 +101,7 @@ export const make = (
         case "Failed":
           return state.fail(event.error)
         case "Mode":
-          return state.setMode(event.mode)
+          return state.setMode(event.mode, event.connected)
       }
     }
 
@@ -110,7 +111,7 @@ export const make = (
     }
     // Whoever builds the client gets the error itself, so it is no outage to report.
     yield* settings.errorStrategy === "fail" ? bringUpToDate : Effect.ignore(refresh)
-    yield* fetcher.events(state.version).pipe(
+    yield* fetcher.events({ loaded: state.version, refresh }).pipe(
       Stream.runForEach(handle),
       Effect.catchAllDefect((defect) =>
         Effect.logError("Flipt: a Fetcher died; it is listened to again", Cause.die(defect))
@@ -131,6 +132,11 @@ export const make = (
         )
       ),
       refresh,
-      status: state.status
+      status: state.status,
+      statusChanges: Observe.statusChanges(state),
+      changes: Observe.changes(state),
+      awaitReady: Observe.awaitReady(state),
+      watchVariant: (request) => Observe.watchVariant(state, request),
+      watchBoolean: (request) => Observe.watchBoolean(state, request)
     }
   })

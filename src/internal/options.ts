@@ -147,7 +147,7 @@ const clientFields = {
   ...stateFields,
   authentication: Schema.optional(Authentication),
   fetchMode: Schema.optionalWith(
-    Schema.Literal("polling").annotations(must('must be "polling": this release does not stream yet')),
+    Schema.Literal("polling", "streaming").annotations(must('must be "polling" or "streaming"')),
     { default: () => "polling" as const }
   ),
   tlsConfig: Schema.optional(

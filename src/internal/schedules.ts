@@ -8,7 +8,7 @@ import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as ScheduleInterval from "effect/ScheduleInterval"
-import type { FetchError } from "../FliptError.js"
+import type { FetchError, RefreshError } from "../FliptError.js"
 
 const BASE_DELAY = Duration.seconds(1)
 const MAX_DELAY = Duration.seconds(30)
@@ -59,3 +59,28 @@ export const polls = (interval: Duration.Duration): Schedule.Schedule<boolean> =
     )
   )
 }
+
+/** A stream that lived this long was well: the next one is not held back for what went before. */
+const HEALTHY = Duration.minutes(1)
+
+/** How a stream ended. */
+export interface Ended {
+  readonly error: RefreshError
+  /** How long it lived; none where even the request before it failed. */
+  readonly lived: Option.Option<Duration.Duration>
+}
+
+/**
+ * When the next stream is opened: after a random part of a delay that doubles from one second to half a minute, so that
+ * the clients of a server that comes back do not come all at once. Gives the number of streams that were not well.
+ */
+export const reconnects: Schedule.Schedule<number, Ended> = Schedule.makeWithState(0, (now, { error, lived }, before) =>
+  Effect.map(Random.next, (random) => {
+    const wasWell = Option.exists(lived, Duration.greaterThanOrEqualTo(HEALTHY))
+    const ended = wasWell ? 0 : before
+    const most = Math.min(Duration.toMillis(BASE_DELAY) * 2 ** ended, Duration.toMillis(MAX_DELAY))
+    const asked = (error._tag === "FetchError" ? error.retryAfter : undefined) ?? Duration.zero
+    const wait = Math.max(random * most, Duration.toMillis(asked))
+    return [ended + 1, ended, ScheduleDecision.continueWith(ScheduleInterval.after(now + wait))] as const
+  })
+)

@@ -8,7 +8,9 @@ import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as PubSub from "effect/PubSub"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type * as Fetcher from "../Fetcher.js"
 import { EngineError, EvaluationError, type RefreshError } from "../FliptError.js"
 import type { Snapshot } from "../Snapshot.js"
@@ -34,6 +36,8 @@ export interface State {
   readonly current: () => Either.Either<Snapshot, EvaluationError>
   /** The same Snapshot, kept open until the Scope ends. */
   readonly pin: Effect.Effect<Snapshot, EvaluationError, Scope.Scope>
+  /** What is loaded, in an outage too, kept open until the Scope ends. */
+  readonly hold: Effect.Effect<Option.Option<Snapshot>, never, Scope.Scope>
   /** The version of what is loaded. */
   readonly version: Effect.Effect<Option.Option<Fetcher.Version>>
   /** Grows with everything that is loaded. */
@@ -48,9 +52,14 @@ export interface State {
   readonly confirm: Effect.Effect<void>
   /** An attempt to bring the state up to date has failed. */
   readonly fail: (error: RefreshError) => Effect.Effect<void>
-  /** How the state is kept current from here on. */
-  readonly setMode: (mode: Status.Info["mode"]) => Effect.Effect<void>
+  /** How the state is kept current from here on, and whether that works. */
+  readonly setMode: (mode: Status.Info["mode"], connected: boolean) => Effect.Effect<void>
   readonly status: Effect.Effect<Status.Status>
+  /**
+   * One element now, and one when something of all this has changed since the last was taken: who is slow misses steps,
+   * and not where they lead. Ends when the Scope does.
+   */
+  readonly signals: Stream.Stream<void>
 }
 
 const refusal = (reason: EvaluationError["reason"], message: string, cause?: RefreshError) =>
@@ -72,8 +81,13 @@ export const make = (
     let outage: Outage | undefined
     let confirmedAt: DateTime.Utc | undefined
     let mode = source.kind
+    // a stream is opened after the first request
+    let connected = source.kind !== "streaming"
     let generation = 0
     let current: Either.Either<Snapshot, EvaluationError> = refusal("NotReady", `${label}: nothing has been loaded yet`)
+
+    const hub = yield* PubSub.sliding<void>(1)
+    const signal = Effect.unlessEffect(PubSub.publish(hub, undefined), PubSub.isShutdown(hub))
 
     const serve = () => {
       if (loaded === undefined) {
@@ -94,7 +108,7 @@ export const make = (
         loaded = undefined
         outage = { since, error: closed }
         current = refusal("Closed", closed.message)
-      })
+      }).pipe(Effect.zipRight(PubSub.shutdown(hub)))
     )
 
     return {
@@ -111,6 +125,13 @@ export const make = (
         ),
         (pinned) => pinned.release
       ).pipe(Effect.map((pinned) => pinned.snapshot)),
+      hold: Effect.acquireRelease(
+        Effect.sync(() => {
+          loaded?.pinned.hold()
+          return loaded?.pinned
+        }),
+        (pinned) => pinned?.release ?? Effect.void
+      ).pipe(Effect.map((pinned) => Option.fromNullable(pinned?.snapshot))),
       version: Effect.sync(() => loaded?.version ?? Option.none()),
       generation: () => generation,
       load: (compile, origin, version) =>
@@ -130,6 +151,7 @@ export const make = (
             }
             generation++
             serve()
+            yield* signal
             if (replaced !== undefined) {
               yield* replaced.pinned.release
             }
@@ -140,6 +162,7 @@ export const make = (
         confirmedAt = yield* DateTime.now
         outage = undefined
         serve()
+        yield* signal
         if (ended !== undefined) {
           yield* Effect.logInfo(`${label}: up to date again; the trouble began at ${DateTime.formatIso(ended.since)}`)
         }
@@ -149,20 +172,27 @@ export const make = (
           const begun = outage
           outage = { since: begun?.since ?? (yield* DateTime.now), error }
           serve()
+          yield* signal
           const log = begun === undefined ? Effect.logWarning : Effect.logDebug
           const serving = Either.isRight(current) ? "the last state goes on" : "evaluations fail"
           yield* log(`${label}: not up to date, ${serving}: ${error.message}`)
         }),
-      setMode: (next) =>
-        Effect.sync(() => {
-          mode = next
+      setMode: (nextMode, nextConnected) =>
+        Effect.suspend(() => {
+          mode = nextMode
+          connected = nextConnected
+          return signal
         }),
+      signals: Stream.unwrapScoped(
+        Effect.map(PubSub.subscribe(hub), (queue) => Stream.concat(Stream.void, Stream.fromQueue(queue)))
+      ),
       status: Effect.sync(() => {
         const info: Status.Info = {
           version: Option.getOrUndefined(loaded?.version ?? Option.none()),
           confirmedAt,
           origin: loaded?.origin ?? "none",
-          mode
+          mode,
+          connected
         }
         if (outage !== undefined) {
           return loaded === undefined ? Status.Failed({ ...info, ...outage }) : Status.Stale({ ...info, ...outage })
