@@ -2,6 +2,7 @@
  * The client: its state, and the one way in which it is brought up to date.
  */
 import * as Cause from "effect/Cause"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
@@ -13,9 +14,11 @@ import * as Engine from "../Engine.js"
 import * as Fetcher from "../Fetcher.js"
 import type * as FliptClient from "../FliptClient.js"
 import { type EngineError, EvaluationError, FetchError, type RefreshError, type StartError } from "../FliptError.js"
+import * as SnapshotStore from "../SnapshotStore.js"
 import * as Flight from "./flight.js"
 import * as Observe from "./observe.js"
 import type { StateSettings } from "./options.js"
+import * as Saving from "./saving.js"
 import * as State from "./state.js"
 
 /** How soon a Fetcher is listened to again when its events ended, which they should not. */
@@ -38,12 +41,29 @@ export const make = (
     )
     // A document may be pushed while the answer of a request is being loaded.
     const loading = yield* Effect.makeSemaphore(1)
+    const store = yield* SnapshotStore.SnapshotStore
+    const save = yield* Saving.make(store, fetcher.source)
 
     const loadDocument = (
       bytes: ReadonlyArray<Uint8Array>,
       version: Option.Option<Fetcher.Version>
     ): Effect.Effect<void, EngineError> =>
-      state.load(engine.compile(namespace, bytes), kind === "file" ? "file" : "server", version)
+      Effect.gen(function* () {
+        yield* state.load(engine.compile(namespace, bytes), kind === "file" ? "file" : "server", version)
+        yield* save(bytes, yield* state.version)
+      })
+
+    const loadStored = Effect.gen(function* () {
+      const stored = yield* store.load(fetcher.source)
+      if (Option.isSome(stored)) {
+        const { bytes, storedAt, version } = stored.value
+        yield* state.load(engine.compile(namespace, bytes), "store", version)
+        yield* Effect.logDebug(`Flipt: the state stored at ${DateTime.formatIso(storedAt)} is there to start from`)
+      }
+    }).pipe(
+      Effect.catchAll((error) => Effect.logWarning(`Flipt: the stored state is not used: ${error.message}`)),
+      Effect.catchAllDefect((defect) => Effect.logWarning("Flipt: the store of snapshots died; it is not used", defect))
+    )
 
     /** A bug in a part of the client is an outage too: it must not leave a state that nobody knows to be old. */
     const died = (cause: Cause.Cause<unknown>): FetchError =>
@@ -108,6 +128,10 @@ export const make = (
     const { snapshot: seed } = settings
     if (seed !== undefined) {
       yield* state.load(engine.restore(namespace, seed), "seed", Option.none())
+    }
+    if (settings.errorStrategy === "fallback") {
+      // A client has stored it since the seed was chosen, so it is taken for the newer one.
+      yield* loadStored
     }
     // Whoever builds the client gets the error itself, so it is no outage to report.
     yield* settings.errorStrategy === "fail" ? bringUpToDate : Effect.ignore(refresh)
