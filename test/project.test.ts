@@ -99,7 +99,11 @@ describe("the modules", () => {
         .sort()
     expect(users(/^koffi$/)).toEqual(["internal/native/library.ts"])
     expect(users(/^undici$/)).toEqual(["internal/platform/node.ts"])
-    expect(users(/^node:/)).toEqual(["internal/native/library.ts", "internal/platform/node.ts"])
+    expect(users(/^node:/)).toEqual([
+      "internal/native/library.ts",
+      "internal/platform/folder.ts",
+      "internal/platform/node.ts"
+    ])
     expect(users(/native\/(?:library|engine)|\.\/(?:library|engine)\.js$|platform\/node/)).toEqual([
       "internal/native/arena.ts",
       "internal/native/engine.ts",

@@ -3,6 +3,7 @@
  * the exports exist.
  */
 import type * as HttpClient from "@effect/platform/HttpClient"
+import type * as KeyValueStore from "@effect/platform/KeyValueStore"
 import { expectTypeOf, it } from "@effect/vitest"
 import type * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
@@ -22,6 +23,7 @@ import * as platformDefault from "../src/internal/platform/default.js"
 import type * as platformNode from "../src/internal/platform/node.js"
 import type * as Model from "../src/Model.js"
 import type * as Snapshot from "../src/Snapshot.js"
+import * as SnapshotStore from "../src/SnapshotStore.js"
 import * as Status from "../src/Status.js"
 import * as Tls from "../src/Tls.js"
 
@@ -49,6 +51,13 @@ it("every layer needs, gives and fails with what is documented", () => {
   const fetch = (_: Option.Option<string>): Effect.Effect<string, Error, "R"> => null as never
   expectTypeOf(() => Fetcher.layerEffect({ fetch })).returns.toEqualTypeOf<
     Layer.Layer<Fetcher.Fetcher, FliptError.ValidationError, "R">
+  >()
+
+  expectTypeOf(SnapshotStore.layerFileSystem).returns.toEqualTypeOf<
+    Layer.Layer<SnapshotStore.SnapshotStore, FliptError.ValidationError>
+  >()
+  expectTypeOf(SnapshotStore.layerKeyValueStore).toEqualTypeOf<
+    Layer.Layer<SnapshotStore.SnapshotStore, never, KeyValueStore.KeyValueStore>
   >()
 
   expectTypeOf(FliptClient.layer).returns.toEqualTypeOf<Layer.Layer<FliptClient.FliptClient, FliptError.StartError>>()
@@ -105,6 +114,17 @@ it("the errors are one family", () => {
   expectTypeOf<Effect.Effect.Success<typeof Fetcher.RetryPolicy>>().toEqualTypeOf<
     Schedule.Schedule<unknown, FliptError.FetchError>
   >()
+})
+
+it("a store is asked for with a Fetcher's source, and never fails", () => {
+  expectTypeOf<Effect.Effect.Success<typeof SnapshotStore.SnapshotStore>>().toEqualTypeOf<SnapshotStore.Service>()
+  expectTypeOf<Fetcher.Source>().toExtend<SnapshotStore.Target>()
+  expectTypeOf<SnapshotStore.Target>().toExtend<Model.Target>()
+  expectTypeOf<Model.Target>().not.toExtend<SnapshotStore.Target>()
+  expectTypeOf<SnapshotStore.Service["load"]>().returns.toEqualTypeOf<
+    Effect.Effect<Option.Option<SnapshotStore.Entry>>
+  >()
+  expectTypeOf<SnapshotStore.Service["save"]>().returns.toEqualTypeOf<Effect.Effect<void>>()
 })
 
 it("a status tells its kinds apart", () => {

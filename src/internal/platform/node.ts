@@ -9,6 +9,11 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import type { ConnectionOptions } from "../../Tls.js"
 
+export { openFolder, readFrom, replaceIn, sweepFolder } from "./folder.js"
+
+/** Whether there are files at all. */
+export const hasFiles: boolean = true
+
 /** An HttpClient over an undici Agent of its own, destroyed with the scope. */
 export const layerHttpClient = (
   connectionOptions: Effect.Effect<ConnectionOptions>
