@@ -38,7 +38,9 @@ export const make = (
       isScheduled = false
       return Option.isSome(entry) ? store.save(target, entry.value) : Effect.void
     }).pipe(
-      Effect.catchAllDefect((defect) => Effect.logWarning("Flipt: the store of snapshots died; the state is not stored", defect)),
+      Effect.catchAllDefect((defect) =>
+        Effect.logWarning("Flipt: the store of snapshots died; the state is not stored", defect)
+      ),
       saving.withPermits(1)
     )
 
