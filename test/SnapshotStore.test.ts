@@ -730,6 +730,7 @@ describe("layerKeyValueStore", () => {
 
   it.scopedLive.each([
     ["fails", full, /Unable to (?:get|set) item/],
+    ["gives up by itself", failing(() => Effect.interrupt), /interrupt/i],
     ["throws", failing(() => Effect.die(new Error("no such table"))), /no such table/]
   ] as const)("warns of a store that %s, and goes on", ([, layer, problem]) =>
     captured((lines) =>

@@ -85,9 +85,7 @@ export const encode = ({ environment, namespace }: Target, entry: Entry): Effect
 
 const beginning = /*#__PURE__*/ new TextEncoder().encode(`{"format":${JSON.stringify(FORMAT)},`)
 
-const decodeText = Option.liftThrowable((bytes: Uint8Array) =>
-  new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)
-)
+const decodeText = Option.liftThrowable((bytes: Uint8Array) => new TextDecoder("utf-8", { fatal: true }).decode(bytes))
 
 /** The header's line as text, its end included. A large file of something else is not looked at any further. */
 const firstLine = (bytes: Uint8Array): Option.Option<string> =>

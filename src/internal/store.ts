@@ -36,15 +36,14 @@ interface Place {
   readonly write: (name: string, pieces: ReadonlyArray<Uint8Array>) => Effect.Effect<void, unknown>
 }
 
-/** Whatever goes wrong, defects of a KeyValueStore included, is told in one warning, and nothing comes of it. */
+/**
+ * Whatever goes wrong, defects of a KeyValueStore included, is told in one warning, and nothing comes of it. Who is
+ * interrupted from outside does not get here.
+ */
 const told =
   <B>(instead: B, warning: (problem: string) => string) =>
   <A, E>(self: Effect.Effect<A, E>): Effect.Effect<A | B> =>
-    Effect.catchAllCause(self, (cause) =>
-      Cause.isInterrupted(cause)
-        ? Effect.interrupt
-        : Effect.as(Effect.logWarning(warning(textOf(Cause.squash(cause)))), instead)
-    )
+    Effect.catchAllCause(self, (cause) => Effect.as(Effect.logWarning(warning(textOf(Cause.squash(cause)))), instead))
 
 const make = (place: Place): Service => ({
   load: (target) =>
