@@ -86,7 +86,8 @@ export const make = (
     let generation = 0
     let current: Either.Either<Snapshot, EvaluationError> = refusal("NotReady", `${label}: nothing has been loaded yet`)
 
-    const hub = yield* PubSub.sliding<void>(1)
+    // Room for two, since a hub with room for one lets a slow subscriber take what is meant for the others (Effect 3.22).
+    const hub = yield* PubSub.sliding<void>(2)
     const signal = Effect.unlessEffect(PubSub.publish(hub, undefined), PubSub.isShutdown(hub))
 
     const serve = () => {
