@@ -298,11 +298,11 @@ describe("statusChanges", () => {
     "serves many listeners, and ends for all of them when the client closes",
     Effect.gen(function* () {
       const { client, close, hub, next } = yield* open(answer(onDocument(true)))
-      const listeners = yield* Effect.all(Array.from({ length: 50 }, () => listen(client.statusChanges)))
+      const listeners = yield* Effect.all(Array.from({ length: 25 }, () => listen(client.statusChanges)))
       for (const { has } of listeners) {
         yield* has(1)
       }
-      expect(listenersOf(hub)).toBe(50)
+      expect(listenersOf(hub)).toBe(25)
       yield* next(away)
       for (const { has } of listeners) {
         yield* has(2)
@@ -759,7 +759,7 @@ describe("changes", () => {
             }
           }).pipe(Effect.runPromise)
         )
-        yield* Effect.promise(() => fc.assert(property, { numRuns: 80 }))
+        yield* Effect.promise(() => fc.assert(property, { numRuns: 50 }))
         expect(Math.min(...Object.values(kinds)), JSON.stringify(kinds)).toBeGreaterThan(0)
       })
     )
@@ -892,7 +892,7 @@ const altered = (engine: Engine.Service, alter: (snapshot: Snapshot) => Property
 })
 
 describe("changes, in the middle of reading what is loaded", () => {
-  const COUNT = 5000
+  const COUNT = 3000
   const flags = Array.from({ length: COUNT }, (_, index) => booleanFlag(`flag-${index}`, true))
   const plain = makeDocument(flags)
   const second = makeDocument([...flags.slice(0, -1), booleanFlag("last", true)])
@@ -1064,7 +1064,8 @@ describe("watchBoolean and watchVariant", () => {
         return { ...flag, rules: [{ ...flag.rules[0]!, segments: keys.map((key) => segment(key)) }] }
       }
       const steps: ReadonlyArray<readonly [ReadonlyArray<object>, string, string]> = [
-        [[booleanFlag("on", true), rule("a")], "DEFAULT:", "MATCH:a"],
+        [[booleanFlag("on", true), rule("d")], "DEFAULT:", "MATCH:d"],
+        [[gradual("on", 100), rule("a")], "MATCH:", "MATCH:a"],
         [[rollout("a"), rule("b")], "MATCH:a", "MATCH:b"],
         [[rollout("b"), rule("b", "c")], "MATCH:b", "MATCH:b,c"],
         [[rollout("b", "c"), targeted("theme", segment("a", "free"))], "MATCH:b,c", "UNKNOWN:"]
