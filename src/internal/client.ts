@@ -92,10 +92,7 @@ export const make = (
       // Documents that are pushed faster than requests are answered confirm the state as well.
       Effect.repeat({ until: Option.isSome, times: MAX_OVERTAKEN }),
       Effect.flatMap((changed) =>
-        Effect.as(
-          state.confirm,
-          Option.getOrElse(changed, () => false)
-        )
+        Option.contains(changed, true) ? Effect.succeed(true) : Effect.as(state.confirm, false)
       ),
       Effect.catchAllCause((cause) =>
         Option.match(Cause.failureOption(cause), {
@@ -113,11 +110,7 @@ export const make = (
           // What else the Fetcher has to say does not wait for the answer.
           return Effect.asVoid(Effect.forkIn(Effect.ignore(refresh), scope))
         case "Pushed":
-          return loadDocument(event.bytes, event.version).pipe(
-            Effect.zipRight(state.confirm),
-            Effect.catchAll(state.fail),
-            loading.withPermits(1)
-          )
+          return loadDocument(event.bytes, event.version).pipe(Effect.catchAll(state.fail), loading.withPermits(1))
         case "Failed":
           return state.fail(event.error)
         case "Mode":

@@ -31,19 +31,25 @@ const FINGERPRINTS_A_TURN = 500
 
 type Fingerprints = ReadonlyMap<string, string>
 
-const fingerprints = (snapshot: Snapshot): Effect.Effect<Fingerprints> =>
+/** None when the Snapshot cannot be read to its end, as when the client closes: what is not read is not removed. */
+const fingerprints = (snapshot: Snapshot): Effect.Effect<Option.Option<Fingerprints>> =>
   Effect.gen(function* () {
+    const { flags } = snapshot
+    if (Either.isLeft(flags)) {
+      return Option.none()
+    }
     const found = new Map<string, string>()
-    for (const { key } of Either.getOrElse(snapshot.flags, () => [])) {
+    for (const { key } of flags.right) {
       const fingerprint = snapshot.fingerprint(key)
-      if (fingerprint !== undefined) {
-        found.set(key, fingerprint)
+      if (fingerprint === undefined) {
+        return Option.none()
       }
+      found.set(key, fingerprint)
       if (found.size % FINGERPRINTS_A_TURN === 0) {
         yield* turn
       }
     }
-    return found
+    return Option.some(found)
   })
 
 const difference = (before: Fingerprints, after: Fingerprints): FliptClient.Changes => ({
@@ -71,11 +77,14 @@ export const changes = (state: State): Stream.Stream<FliptClient.Changes> =>
           return [seen, Option.none<FliptClient.Changes>()] as const
         }
         const snapshot = yield* state.hold
-        const flags = Option.isSome(snapshot) ? yield* fingerprints(snapshot.value) : new Map<string, string>()
-        return [
-          Option.some({ generation, flags }),
-          Option.map(seen, (before) => difference(before.flags, flags))
-        ] as const
+        const read = Option.isSome(snapshot)
+          ? yield* fingerprints(snapshot.value)
+          : Option.some<Fingerprints>(new Map())
+        return Option.match(read, {
+          onNone: () => [seen, Option.none<FliptClient.Changes>()] as const,
+          onSome: (flags) =>
+            [Option.some({ generation, flags }), Option.map(seen, (before) => difference(before.flags, flags))] as const
+        })
       }).pipe(Effect.scoped)
     ),
     Stream.filterMap(Option.filter((difference) => !isEmpty(difference)))

@@ -42,7 +42,10 @@ export interface State {
   readonly version: Effect.Effect<Option.Option<Fetcher.Version>>
   /** Grows with everything that is loaded. */
   readonly generation: () => number
-  /** Compiles in a Scope of the Snapshot's own, then puts Snapshot and version in place in one step. */
+  /**
+   * Compiles in a Scope of the Snapshot's own, then puts Snapshot and version in place in one step, in which it confirms
+   * them too: but for a seed, it is the source that gave them.
+   */
   readonly load: <E>(
     compile: Effect.Effect<Snapshot, E, Scope.Scope>,
     origin: Status.Info["origin"],
@@ -86,7 +89,8 @@ export const make = (
     let generation = 0
     let current: Either.Either<Snapshot, EvaluationError> = refusal("NotReady", `${label}: nothing has been loaded yet`)
 
-    const hub = yield* PubSub.sliding<void>(1)
+    // Room for two, since a hub with room for one lets a slow subscriber take what is meant for the others (Effect 3.22).
+    const hub = yield* PubSub.sliding<void>(2)
     const signal = Effect.unlessEffect(PubSub.publish(hub, undefined), PubSub.isShutdown(hub))
 
     const serve = () => {
@@ -101,6 +105,16 @@ export const make = (
       } else {
         current = Either.right(loaded.pinned.snapshot)
       }
+    }
+
+    /** The step alone; gives what there is to log. */
+    const confirmAt = (now: DateTime.Utc): Effect.Effect<void> => {
+      const ended = outage
+      confirmedAt = now
+      outage = undefined
+      return ended === undefined
+        ? Effect.void
+        : Effect.logInfo(`${label}: up to date again; the trouble began at ${DateTime.formatIso(ended.since)}`)
     }
 
     yield* Effect.addFinalizer(() =>
@@ -141,6 +155,7 @@ export const make = (
             const snapshot = yield* restore(Scope.extend(compile, own)).pipe(
               Effect.onError((cause) => Scope.close(own, Exit.failCause(cause)))
             )
+            const now = yield* DateTime.now
             const replaced = loaded
             loaded = {
               pinned: Pinned.make(snapshot, own),
@@ -150,22 +165,19 @@ export const make = (
               origin
             }
             generation++
+            const log = origin === "seed" ? Effect.void : confirmAt(now)
             serve()
             yield* signal
+            yield* log
             if (replaced !== undefined) {
               yield* replaced.pinned.release
             }
           })
         ),
-      confirm: Effect.gen(function* () {
-        const ended = outage
-        confirmedAt = yield* DateTime.now
-        outage = undefined
+      confirm: Effect.flatMap(DateTime.now, (now) => {
+        const log = confirmAt(now)
         serve()
-        yield* signal
-        if (ended !== undefined) {
-          yield* Effect.logInfo(`${label}: up to date again; the trouble began at ${DateTime.formatIso(ended.since)}`)
-        }
+        return Effect.zipRight(signal, log)
       }),
       fail: (error) =>
         Effect.gen(function* () {
