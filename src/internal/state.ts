@@ -44,7 +44,7 @@ export interface State {
   readonly generation: () => number
   /**
    * Compiles in a Scope of the Snapshot's own, then puts Snapshot and version in place in one step, in which it confirms
-   * them too: but for a seed, it is the source that gave them.
+   * them too: it is the source that gave them, but for a seed and what a store has kept.
    */
   readonly load: <E>(
     compile: Effect.Effect<Snapshot, E, Scope.Scope>,
@@ -165,7 +165,7 @@ export const make = (
               origin
             }
             generation++
-            const log = origin === "seed" ? Effect.void : confirmAt(now)
+            const log = origin === "seed" || origin === "store" ? Effect.void : confirmAt(now)
             serve()
             yield* signal
             yield* log
