@@ -129,12 +129,15 @@ export const make = <E, R>(options: {
       return Deferred.await(renewed)
     })
 
-    /** By the clock, since a timer knows nothing of a machine that sleeps; in parts, since a timer holds 31 bits. */
+    /**
+     * By the clock, since a timer knows nothing of a machine that sleeps; in parts, since a timer holds 31 bits; and in
+     * whole milliseconds, lest what is left becomes too little to sleep for.
+     */
     const untilDue: Effect.Effect<void> = Effect.flatMap(Clock.currentTimeMillis, (now) =>
       now >= due
         ? Effect.void
         : Effect.flatMap(
-            Effect.timeoutOption(asked.await, Math.min(due - now, MAX_SLEEP_MILLIS)),
+            Effect.timeoutOption(asked.await, Math.min(Math.ceil(due - now), MAX_SLEEP_MILLIS)),
             Option.match({ onNone: () => untilDue, onSome: () => Effect.void })
           )
     )
