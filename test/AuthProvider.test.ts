@@ -18,7 +18,7 @@ import * as Tracer from "effect/Tracer"
 import * as Auth from "../src/Auth.js"
 import * as Fetcher from "../src/Fetcher.js"
 import { AuthError, ValidationError } from "../src/FliptError.js"
-import { renewals } from "../src/internal/schedules.js"
+import { refusals, renewals } from "../src/internal/schedules.js"
 import * as Tls from "../src/Tls.js"
 import { onDocument } from "./support/documents.js"
 import { exposed, shown } from "./support/Exposure.js"
@@ -313,16 +313,23 @@ describe("a renewal", () => {
   )
 })
 
-/** A clock that jumps without waking anyone, as after a machine's sleep. */
+/** A clock that jumps without waking anyone, as after a machine's sleep, and knows who sleeps by it. */
 const jumpingClock = Effect.clockWith((clock) => {
   let offset = 0
-  const jumping: Clock.Clock & { readonly jump: (millis: number) => void } = {
+  let sleepers = 0
+  const jumping: Clock.Clock & { readonly jump: (millis: number) => void; readonly sleepers: () => number } = {
     [Clock.ClockTypeId]: Clock.ClockTypeId,
     unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() + offset,
     unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
     currentTimeMillis: Effect.map(clock.currentTimeMillis, (millis) => millis + offset),
     currentTimeNanos: clock.currentTimeNanos,
-    sleep: (duration) => clock.sleep(duration),
+    sleep: (duration) =>
+      Effect.acquireUseRelease(
+        Effect.sync(() => sleepers++),
+        () => clock.sleep(duration),
+        () => Effect.sync(() => sleepers--)
+      ),
+    sleepers: () => sleepers,
     jump: (millis) => {
       offset += millis
     }
@@ -404,14 +411,17 @@ describe("a renewal that fails", () => {
     })
   )
 
-  it.scoped("goes on for days, a minute apart", () =>
+  it.effect("goes on for days, a minute apart, and a refusal ten minutes apart", () =>
     Effect.gen(function* () {
-      const delays = yield* Schedule.run(
-        Schedule.delays(Schedule.intersect(renewals, Schedule.recurs(3000))),
-        0,
-        Array.from({ length: 3000 })
-      )
-      expect([...delays].slice(10).every((delay) => Duration.toMillis(delay) === MINUTE)).toBe(true)
+      const inputs = Array.from({ length: 3000 })
+      for (const [schedule, max] of [
+        [renewals, MINUTE],
+        [refusals, 10 * MINUTE]
+      ] as const) {
+        const delays = [...(yield* Schedule.run(Schedule.delays(schedule), 0, inputs))].map(Duration.toMillis)
+        expect(delays.length).toBe(inputs.length)
+        expect(new Set(delays.slice(10))).toEqual(new Set([max]))
+      }
     })
   )
 
@@ -591,11 +601,11 @@ describe("a refusal", () => {
       const auth = yield* provided(issuer)
       issuer.take()
       // a poll every five seconds, each refused
-      for (let second = 0; second < 2400; second += 5) {
+      for (let second = 0; second < 700; second += 5) {
         yield* auth.invalidate(yield* auth.authorize)
         yield* TestClock.adjust("5 seconds")
       }
-      expect(issuer.take().map((instant) => instant / 1000)).toEqual([0, 5, 15, 35, 75, 155, 315, 635, 1235, 1835])
+      expect(issuer.take().map((instant) => instant / 1000)).toEqual([0, 5, 15, 35, 75, 155, 315, 635])
       // after ten quiet minutes it counts as new
       yield* TestClock.adjust("10 minutes")
       const now = (yield* Clock.currentTimeMillis) / 1000
@@ -722,18 +732,19 @@ describe("the end of the scope", () => {
   const opened = (issuer: Issuer.Issuer) =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
-      const auth = yield* Scope.extend(provided(issuer), scope)
-      return { auth, close: Scope.close(scope, Exit.void) }
+      const clock = yield* jumpingClock
+      const auth = yield* Effect.withClock(Scope.extend(provided(issuer), scope), clock)
+      return { auth, close: Scope.close(scope, Exit.void), sleepers: clock.sleepers }
     })
 
   it.effect("ends the renewals, and nobody sleeps any more", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 hour")
-      const { close } = yield* opened(issuer)
+      const { close, sleepers } = yield* opened(issuer)
       yield* TestClock.adjust(1)
-      expect((yield* wakeUps).length).toBe(1)
+      expect(sleepers()).toBe(1)
       yield* close
-      expect(yield* wakeUps).toEqual([])
+      expect(sleepers()).toBe(0)
       yield* TestClock.adjust("2 hours")
       expect(issuer.count()).toBe(1)
     })
@@ -742,18 +753,18 @@ describe("the end of the scope", () => {
   it.effect("ends the wait between two attempts", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 hour")
-      const { close } = yield* opened(issuer)
+      const { close, sleepers } = yield* opened(issuer)
       issuer.become(Effect.fail(new Issuer.Refusal()))
       yield* TestClock.adjust("1 hour")
       yield* close
-      expect(yield* wakeUps).toEqual([])
+      expect(sleepers()).toBe(0)
     })
   )
 
   it.effect("interrupts a renewal and releases what it holds and who waits for it", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 hour")
-      const { auth, close } = yield* opened(issuer)
+      const { auth, close, sleepers } = yield* opened(issuer)
       let ended = ""
       issuer.become(
         Effect.onExit(Effect.never, (exit) =>
@@ -768,7 +779,7 @@ describe("the end of the scope", () => {
       yield* close
       expect(ended).toBe("interrupted")
       yield* Fiber.join(refused)
-      expect(yield* wakeUps).toEqual([])
+      expect(sleepers()).toBe(0)
     })
   )
 
@@ -792,11 +803,14 @@ describe("the end of the scope", () => {
           ended = true
         })
       )
-      const fiber = yield* Effect.fork(Effect.scoped(build(Auth.layerProvider({ acquire }))))
+      const { sleepers, ...clock } = yield* jumpingClock
+      const start = Effect.scoped(build(Auth.layerProvider({ acquire })))
+      const fiber = yield* Effect.fork(Effect.withClock(start, clock))
       yield* TestClock.adjust(1)
+      expect(sleepers()).toBe(1)
       yield* Fiber.interrupt(fiber)
       expect(ended).toBe(true)
-      expect(yield* wakeUps).toEqual([])
+      expect(sleepers()).toBe(0)
     })
   )
 })
@@ -891,28 +905,30 @@ describe("a server whose tokens change", () => {
   )
 
   it.scopedLive("is not asked without a credential, and the fetch says why", () =>
-    Effect.gen(function* () {
-      const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
-      const issuer = Issuer.make("20 millis")
-      const fetcher = Context.get(
-        yield* Layer.build(
-          Fetcher.layerPolling({ url: server.url }).pipe(
-            Layer.provide([
-              Layer.provide(Tls.layerHttpClient, Tls.layerSystem),
-              Auth.layerProvider({ acquire: issuer.acquire })
-            ])
-          )
-        ),
-        Fetcher.Fetcher
-      )
-      issuer.become(Effect.fail(new Issuer.Refusal()))
-      const error = yield* Effect.flip(fetcher.fetch(Option.none()).pipe(Effect.repeat(Schedule.spaced("5 millis"))))
-      expect(error).toMatchObject({
-        _tag: "FetchError",
-        reason: "Auth",
-        cause: { _tag: "AuthError", reason: "Expired" }
+    captured(() =>
+      Effect.gen(function* () {
+        const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
+        const issuer = Issuer.make("20 millis")
+        const fetcher = Context.get(
+          yield* Layer.build(
+            Fetcher.layerPolling({ url: server.url }).pipe(
+              Layer.provide([
+                Layer.provide(Tls.layerHttpClient, Tls.layerSystem),
+                Auth.layerProvider({ acquire: issuer.acquire })
+              ])
+            )
+          ),
+          Fetcher.Fetcher
+        )
+        issuer.become(Effect.fail(new Issuer.Refusal()))
+        const error = yield* Effect.flip(fetcher.fetch(Option.none()).pipe(Effect.repeat(Schedule.spaced("5 millis"))))
+        expect(error).toMatchObject({
+          _tag: "FetchError",
+          reason: "Auth",
+          cause: { _tag: "AuthError", reason: "Expired" }
+        })
+        expect((yield* server.requests).every(({ headers }) => headers.authorization === "Bearer token-1")).toBe(true)
       })
-      expect((yield* server.requests).every(({ headers }) => headers.authorization === "Bearer token-1")).toBe(true)
-    })
+    )
   )
 })
