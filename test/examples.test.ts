@@ -33,7 +33,7 @@ const run = (name: string, variables: Readonly<Record<string, string>> = {}) =>
 it("there is a test for every example", () => {
   const names = readdirSync(`${root}examples`).filter((name) => name.endsWith(".ts"))
   // testing.test.ts is run by the test runner itself
-  expect(names.sort()).toEqual(["errors.ts", "quickstart.ts", "snapshot.ts", "testing.test.ts"])
+  expect(names.sort()).toEqual(["errors.ts", "quickstart.ts", "rotating-jwt.ts", "snapshot.ts", "testing.test.ts"])
 })
 
 it.live("quickstart evaluates the flags of a file", () =>
@@ -88,5 +88,11 @@ it.live("snapshot starts from a file while the server is away, and goes over to 
       "Stale, from the seed: new-checkout is true",
       "Ready, from the server: new-checkout is false"
     ])
+  )
+)
+
+it.live("rotating-jwt asks with another JWT when the first is about to run out", () =>
+  Effect.map(run("rotating-jwt"), (output) =>
+    expect(output.trim().split("\n")).toEqual(["new-checkout is true, fetched with JWT 1", "fetched again with JWT 2"])
   )
 )

@@ -39,6 +39,13 @@ it("every layer needs, gives and fails with what is documented", () => {
   expectTypeOf(Auth.layerConfig).returns.toEqualTypeOf<
     Layer.Layer<Auth.Auth, ConfigError.ConfigError | FliptError.ValidationError>
   >()
+  const acquire: Effect.Effect<Auth.Credential, Error, "R" | Scope.Scope> = null as never
+  expectTypeOf(() => Auth.layerProvider({ acquire, renewBefore: undefined })).returns.toEqualTypeOf<
+    Layer.Layer<Auth.Auth, FliptError.AuthError | FliptError.ValidationError, "R">
+  >()
+  expectTypeOf(Auth.layerTokenFile).returns.toEqualTypeOf<
+    Layer.Layer<Auth.Auth, FliptError.AuthError | FliptError.ValidationError>
+  >()
 
   expectTypeOf(Tls.layerSystem).toEqualTypeOf<Layer.Layer<Tls.Tls>>()
   expectTypeOf(Tls.layerHttpClient).toEqualTypeOf<Layer.Layer<HttpClient.HttpClient, never, Tls.Tls>>()
@@ -99,6 +106,8 @@ it("options and contexts take undefined for absent, and nothing that cannot be s
   expectTypeOf({ flagKey: "a", entityId: "b", context: { n: 1n } }).not.toExtend<Model.EvaluationRequest>()
   expectTypeOf({ url: undefined, updateInterval: undefined }).toExtend<FliptClient.Options>()
   expectTypeOf({ authentication: { clientToken: "plain" } }).not.toExtend<FliptClient.Options>()
+  expectTypeOf({ clientToken: "plain" }).not.toExtend<Auth.Credential>()
+  expectTypeOf<{ jwtToken: Redacted.Redacted; expiresIn: undefined }>().toExtend<Auth.Credential>()
   expectTypeOf<{ authentication: { jwtToken: Redacted.Redacted } }>().toExtend<FliptClient.Options>()
   expectTypeOf<{
     url: Config.Config<string>

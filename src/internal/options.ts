@@ -158,6 +158,14 @@ const clientFields = {
   )
 }
 
+const Provider = Schema.Struct({
+  renewBefore: Schema.optionalWith(DurationInput, { default: () => Duration.minutes(1) })
+})
+
+const TokenFile = Schema.Struct({
+  as: Schema.Literal("clientToken", "jwtToken").annotations(must('must be "clientToken" or "jwtToken"'))
+})
+
 const Target = Schema.Struct(targetFields)
 const Polled = Schema.Struct(polledFields)
 const Fetcher = Schema.Struct(fetcherFields)
@@ -208,3 +216,5 @@ export const decodePolled = decode(Polled)
 export const decodeFetcher = decode(Fetcher)
 export const decodeState = decode(State)
 export const decodeClient = decode(Client)
+export const decodeProvider = decode(Provider)
+export const decodeTokenFile = decode(TokenFile)
