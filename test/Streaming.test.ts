@@ -409,7 +409,8 @@ describe("a document that is pushed", () => {
       const body = () =>
         new ReadableStream<Uint8Array>(
           {
-            pull: (controller) => {
+            pull: async (controller) => {
+              await new Promise(setImmediate)
               sent++
               controller.enqueue(Buffer.from(text))
             }
@@ -667,6 +668,32 @@ describe("a stream that is refused", () => {
     )
   )
 
+  it.scoped("is not one before which the request was refused", () =>
+    captured((lines) =>
+      Effect.gen(function* () {
+        const server = yield* Scripted.make(yes)
+        const client = yield* makeClient({ url: server.url })
+        const first = yield* server.awaitStreams(1)
+        let requests = 0
+        server.snapshot = (exchange) => {
+          server.snapshot = ++requests < 2 ? server.snapshot : undefined
+          Scripted.answer(404)(exchange)
+        }
+        first.response.destroy()
+        for (const delay of [700, 1400, 2800]) {
+          yield* awaitSleepOf(delay)
+          expect(server.streams).toHaveLength(1)
+          yield* TestClock.adjust(delay)
+        }
+        yield* server.awaitStreams(2)
+        expect(requests).toBe(2)
+        expect(yield* client.status).toMatchObject({ _tag: "Ready", mode: "streaming" })
+        const warnings = lines.filter((line) => line.level === "WARN").map((line) => line.message)
+        expect(warnings).toEqual([expect.stringContaining("not up to date")])
+      })
+    )
+  )
+
   it.scoped("by a page in its place loads nothing, and is asked for again after a pause", () =>
     Effect.gen(function* () {
       const server = yield* Scripted.make(yes)
@@ -706,7 +733,7 @@ describe("a server without streams", () => {
     )
   )
 
-  for (const status of [404, 501]) {
+  for (const status of [404, 405, 501]) {
     it.scoped(`that says so with ${status} is asked for one after an hour, without another warning`, () =>
       captured((lines) =>
         Effect.gen(function* () {
@@ -726,10 +753,12 @@ describe("a server without streams", () => {
           }
           expect(warnings()).toHaveLength(1)
 
-          server.stream = (exchange) => Scripted.write(exchange, "\n")
+          server.stream = undefined
           yield* awaitSleepOf(3_600_000)
           yield* TestClock.adjust(3_600_000)
           const stream = yield* server.awaitStreams(4)
+          expect(yield* client.status).toMatchObject({ mode: "streaming", connected: false })
+          Scripted.write(stream, "\n")
           yield* awaitStatus(client, (it) => it.mode === "streaming" && it.connected)
           Scripted.write(stream, Scripted.frame(server.put(no)))
           yield* awaitOn(client, false)
@@ -847,17 +876,25 @@ describe("a stream of which nothing is heard", () => {
     })
   )
 
-  it.scoped("with an infinite interval is not asked about", () =>
+  it.scoped("with an infinite interval is not asked about, and no timeout ends it", () =>
     Effect.gen(function* () {
       const server = yield* Scripted.make(yes)
-      yield* makeClient({ url: server.url, updateInterval: Number.POSITIVE_INFINITY })
+      const client = yield* makeClient({
+        url: server.url,
+        updateInterval: Number.POSITIVE_INFINITY,
+        requestTimeout: "10 seconds"
+      })
       const stream = yield* server.awaitStreams(1)
       yield* settle
-      yield* TestClock.adjust("3650 days")
-      yield* awhile
-      expect(server.order).toEqual(["snapshot", "stream"])
-      expect(Scripted.isOpen(stream)).toBe(true)
-      expect(yield* wakeUps).toEqual([])
+      for (const document of [no, yes]) {
+        yield* TestClock.adjust("3650 days")
+        yield* awhile
+        expect(server.order).toEqual(["snapshot", "stream"])
+        expect(Scripted.isOpen(stream)).toBe(true)
+        expect(yield* wakeUps).toEqual([])
+        Scripted.write(stream, Scripted.frame(server.put(document)))
+        yield* awaitOn(client, document === yes)
+      }
     })
   )
 
@@ -935,6 +972,28 @@ describe("a server that ends every stream at once", () => {
         yield* awhile
         expect(server.streams).toHaveLength(++streams)
         expect(server.snapshots).toHaveLength(streams)
+        yield* TestClock.adjust(delay)
+      }
+    })
+  )
+
+  it.scoped("is asked soon again after a stream that was well for a minute", () =>
+    Effect.gen(function* () {
+      const server = yield* Scripted.make(yes)
+      yield* makeClient({ url: server.url, updateInterval: Number.POSITIVE_INFINITY })
+      let streams = 0
+      for (const [lived, delay] of [
+        [0, 700],
+        [0, 1400],
+        [59_999, 2800],
+        [60_000, 700],
+        [0, 1400]
+      ] as const) {
+        const stream = yield* server.awaitStreams(++streams)
+        yield* awaitSleepOf(1000)
+        yield* TestClock.adjust(lived)
+        stream.response.destroy()
+        yield* awaitSleepOf(delay)
         yield* TestClock.adjust(delay)
       }
     })
@@ -1054,7 +1113,7 @@ describe("the end of the scope leaves nothing behind", () => {
   /** Runs a client until the test says that it is where it is to be, closes it, and counts. */
   const closing = (
     what: string,
-    begin: (server: Scripted.Scripted, client: FliptClient.Service) => Effect.Effect<unknown>,
+    begin: (server: Scripted.Scripted, client: FliptClient.Service) => Effect.Effect<unknown, unknown>,
     stream?: Scripted.Handler
   ) =>
     it.scoped(what, () =>
