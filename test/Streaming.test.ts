@@ -526,15 +526,15 @@ describe("a line that is no document", () => {
           },
           { auth }
         )
-        const said = secrets.join(" and ")
+        const echo = secrets.join(" and ")
         const frames = [
-          JSON.stringify({ error: { code: 16, message: said, details: [] } }),
+          JSON.stringify({ error: { code: 16, message: echo, details: [] } }),
           JSON.stringify({ error: { code: 16, details: secrets } }),
-          JSON.stringify({ error: said }),
-          `{"error":{"details":["${[...said].map((it) => `\\u${it.charCodeAt(0).toString(16).padStart(4, "0")}`).join("")}"]}}`,
-          `{"error":${said}`,
-          `${said}`,
-          JSON.stringify({ result: said }),
+          JSON.stringify({ error: echo }),
+          `{"error":{"details":["${[...echo].map((it) => `\\u${it.charCodeAt(0).toString(16).padStart(4, "0")}`).join("")}"]}}`,
+          `{"error":${echo}`,
+          echo,
+          JSON.stringify({ result: echo }),
           `{"result":{"${secrets[0]}`
         ]
         const statuses: Array<string> = []
@@ -554,7 +554,10 @@ describe("a line that is no document", () => {
         yield* awaitSleepOf(delay)
         yield* TestClock.adjust(delay)
         yield* awaitSleepOf(delay)
-        const told = [...lines.map((line) => line.message), ...statuses].join("\n")
+        const said = [...lines.map((line) => line.message), ...statuses].join("\n")
+        // as whoever reads it could
+        const read = said.replaceAll(/\\u([0-9a-f]{4})/g, (_, code) => String.fromCharCode(Number.parseInt(code, 16)))
+        const told = `${said}\n${read}`
         expect(told).toContain("<redacted>")
         for (const secret of secrets) {
           expect(told).not.toContain(secret)
