@@ -30,8 +30,8 @@ const percentEncoded = (text: string): ReadonlyArray<string> => {
 }
 
 /**
- * Takes every secret of a request out of a text: a server may repeat what it was sent, with blanks folded or encoded
- * for a URL. Of secrets that begin alike the longest goes first.
+ * Takes every secret of a request out of a text: a server may repeat what it was sent, with blanks folded, encoded for
+ * a URL, or escaped in JSON. Of secrets that begin alike the longest goes first.
  */
 export const makeScrub = (
   settings: FetcherSettings,
@@ -41,7 +41,7 @@ export const makeScrub = (
     ...Object.values(settings.headers).flatMap((value) => (Redacted.isRedacted(value) ? [Redacted.value(value)] : [])),
     ...Object.values(credentials).flatMap((value) => [value, value.slice(value.indexOf(" ") + 1)])
   ]
-    .flatMap((secret) => [secret, fold(secret), ...percentEncoded(secret)])
+    .flatMap((secret) => [secret, fold(secret), JSON.stringify(secret).slice(1, -1), ...percentEncoded(secret)])
     .filter((secret) => secret !== "")
     .sort((a, b) => b.length - a.length)
   return (text) => secrets.reduce((result, secret) => result.replaceAll(secret, "<redacted>"), text)
@@ -120,13 +120,15 @@ const messageOf = (body: unknown): string | undefined =>
 export const errorMessage = (attempt: Attempt, body: ReadonlyArray<Uint8Array>): string => {
   const decoder = new TextDecoder()
   const text = body.map((chunk) => decoder.decode(chunk, { stream: true })).join("")
-  let message: string | undefined
+  let message = text
   try {
-    message = messageOf(JSON.parse(text))
+    const parsed: unknown = JSON.parse(text)
+    // written anew, since there are many ways to escape a secret
+    message = messageOf(parsed) ?? JSON.stringify(parsed)
   } catch {
     // no JSON
   }
-  return attempt.scrub(fold(message ?? text)).slice(0, MAX_ERROR_CHARACTERS)
+  return attempt.scrub(fold(message)).slice(0, MAX_ERROR_CHARACTERS)
 }
 
 /** What the server says of an error; nothing when it says nothing that can be read. */

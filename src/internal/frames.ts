@@ -6,8 +6,15 @@
 /** What is between two line breaks, or what stood there and was more than the limit. */
 export type Line = { readonly chunks: ReadonlyArray<Uint8Array>; readonly size: number } | "TooLarge"
 
-/** Cuts lines out of chunks. What comes after the last line break is kept for the next chunk, and is no line before. */
-export const makeSplitter = (maxSize: number): ((chunk: Uint8Array) => ReadonlyArray<Line>) => {
+/** How far from either end of a line its frame may reach: more than any server puts there. */
+const EDGE = 32
+
+/**
+ * Cuts lines out of chunks. What comes after the last line break is kept for the next chunk, and is no line before. A
+ * line that cannot hold a document of the size is let go as it comes.
+ */
+export const makeSplitter = (maxDocumentSize: number): ((chunk: Uint8Array) => ReadonlyArray<Line>) => {
+  const maxSize = maxDocumentSize + 2 * EDGE
   let chunks: Array<Uint8Array> = []
   let size = 0
   let tooLarge = false
@@ -50,14 +57,12 @@ const NEWLINE = 0x0a
 
 /** What a line of a stream is. */
 export type Frame =
-  | { readonly _tag: "Document"; readonly bytes: ReadonlyArray<Uint8Array> }
+  | { readonly _tag: "Document"; readonly bytes: ReadonlyArray<Uint8Array>; readonly size: number }
   | { readonly _tag: "Error"; readonly bytes: ReadonlyArray<Uint8Array> }
   | { readonly _tag: "Bad" }
   | { readonly _tag: "Blank" }
 
-/** How far from either end of a line its frame may reach: more than any server puts there. */
-const EDGE = 32
-
+const blankPattern = /^[\t\r ]*$/
 const resultPattern = /^[\t\r ]*\{[\t\r ]*"result"[\t\r ]*:/
 const errorPattern = /^[\t\r ]*\{[\t\r ]*"error"[\t\r ]*:/
 const endPattern = /\}[\t\r ]*$/
@@ -82,7 +87,7 @@ const textOf = (chunks: ReadonlyArray<Uint8Array>): string =>
 
 export const readFrame = ({ chunks, size }: Exclude<Line, "TooLarge">): Frame => {
   const head = textOf(slice(chunks, 0, EDGE))
-  if (size <= EDGE && head.trim() === "") {
+  if (size <= EDGE && blankPattern.test(head)) {
     return { _tag: "Blank" }
   }
   if (errorPattern.test(head)) {
@@ -90,6 +95,7 @@ export const readFrame = ({ chunks, size }: Exclude<Line, "TooLarge">): Frame =>
   }
   const begin = resultPattern.exec(head)?.[0].length
   const end = endPattern.exec(textOf(slice(chunks, Math.max(0, size - EDGE), size)))?.[0].length
-  const bytes = begin === undefined || end === undefined ? [] : slice(chunks, begin, size - end)
-  return bytes.length === 0 ? { _tag: "Bad" } : { _tag: "Document", bytes }
+  return begin === undefined || end === undefined || begin + end >= size
+    ? { _tag: "Bad" }
+    : { _tag: "Document", bytes: slice(chunks, begin, size - end), size: size - begin - end }
 }

@@ -45,7 +45,11 @@ const handleLine = (attempt: Attempt, line: Line, emit: Emit): Effect.Effect<unk
   const frame = readFrame(line)
   switch (frame._tag) {
     case "Document":
-      return emit(Event.Pushed({ bytes: frame.bytes, version: Option.none() }))
+      return emit(
+        frame.size > attempt.settings.maxBodySize
+          ? Event.Failed({ error: tooLarge(attempt) })
+          : Event.Pushed({ bytes: frame.bytes, version: Option.none() })
+      )
     case "Error":
       return Effect.fail(broken(attempt, `the server ended the stream: ${errorMessage(attempt, frame.bytes)}`))
     case "Bad":
