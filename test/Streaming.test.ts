@@ -443,26 +443,59 @@ describe("a line that is no document", () => {
     ["cut short", '{"result":{"flags":[', "Body"],
     ["too large", Scripted.frame(JSON.stringify({ filling: "x".repeat(2000) })), "TooLarge"]
   ] as const) {
-    it.scoped(`but ${what} is told and passed over, and the next request repairs it`, () =>
+    it.scoped(`but ${what} is told and passed over, and one request is made at once that repairs it`, () =>
       Effect.gen(function* () {
         const server = yield* Scripted.make(yes)
         const client = yield* makeClient({ url: server.url, maxBodySize: 1000 })
         const stream = yield* server.awaitStreams(1)
-        Scripted.write(stream, `${text}\n`)
+        const repairs: Array<Scripted.Exchange> = []
+        server.snapshot = (exchange) => repairs.push(exchange)
+        Scripted.write(stream, `${text}\n${text}\n${text}\n`)
         const status = yield* awaitStatus(client, (it) => it._tag === "Stale")
-        expect(status).toMatchObject({ error: { _tag: "FetchError", reason }, mode: "streaming", connected: true })
+        expect(status).toMatchObject({ error: { _tag: "FetchError", reason }, mode: "streaming" })
         expect(yield* isOn(client)).toBe(true)
-        yield* settle
-        yield* awaitSleepOf(84_000)
-        expect((yield* client.status)._tag).toBe("Stale")
-        yield* TestClock.adjust(84_000)
+        yield* until(() => repairs.length === 1)
+        Scripted.answer(304, "", { etag: server.etag() })(repairs[0] as Scripted.Exchange)
         yield* awaitStatus(client, (it) => it._tag === "Ready")
+        yield* settle
+        expect(repairs).toHaveLength(1)
         expect(server.streams).toHaveLength(1)
         Scripted.write(stream, Scripted.frame(server.put(no)))
         yield* awaitOn(client, false)
       })
     )
   }
+
+  it.scoped("sets off a request again where a good one went before", () =>
+    Effect.gen(function* () {
+      const server = yield* Scripted.make(yes)
+      const events = yield* listenTo({ url: server.url })
+      const stream = yield* server.awaitStreams(1)
+      Scripted.write(stream, `bad\nbad\n${Scripted.frame("{}")}bad\n\nbad\n`)
+      yield* until(() => failedIn(events).length === 4)
+      expect(events.map(({ _tag }) => _tag).filter((tag) => tag !== "Mode")).toEqual([
+        "Failed",
+        "Check",
+        "Failed",
+        "Pushed",
+        "Failed",
+        "Check",
+        "Failed"
+      ])
+    })
+  )
+
+  it.scoped("is not the only one to be repaired: so is a document that does not load", () =>
+    Effect.gen(function* () {
+      const server = yield* Scripted.make(yes)
+      const client = yield* makeClient({ url: server.url })
+      const stream = yield* server.awaitStreams(1)
+      server.put(no)
+      Scripted.write(stream, Scripted.frame('{"flags":1}'))
+      yield* awaitOn(client, false)
+      yield* awaitStatus(client, (it) => it._tag === "Ready")
+    })
+  )
 
   it.scoped("may be blank, and says nothing", () =>
     Effect.gen(function* () {

@@ -104,13 +104,19 @@ export const make = (
 
     const refresh = yield* Flight.make(Effect.tapError(bringUpToDate, state.fail), state.closed)
 
+    /** What else the Fetcher has to say does not wait for the answer. */
+    const check = Effect.asVoid(Effect.forkIn(Effect.ignore(refresh), scope))
+
     const handle = (event: Fetcher.Event): Effect.Effect<void> => {
       switch (event._tag) {
         case "Check":
-          // What else the Fetcher has to say does not wait for the answer.
-          return Effect.asVoid(Effect.forkIn(Effect.ignore(refresh), scope))
+          return check
         case "Pushed":
-          return loadDocument(event.bytes, event.version).pipe(Effect.catchAll(state.fail), loading.withPermits(1))
+          return loadDocument(event.bytes, event.version).pipe(
+            loading.withPermits(1),
+            // a change that did not load: a request may bring it
+            Effect.catchAll((error) => Effect.zipRight(state.fail(error), check))
+          )
         case "Failed":
           return state.fail(event.error)
         case "Mode":

@@ -119,7 +119,10 @@ const messageOf = (body: unknown): string | undefined =>
 /** The message in the body of an error; its text where it is not Flipt's form: a proxy's page, most likely. */
 export const errorMessage = (attempt: Attempt, body: ReadonlyArray<Uint8Array>): string => {
   const decoder = new TextDecoder()
-  const text = body.map((chunk) => decoder.decode(chunk, { stream: true })).join("")
+  let text = ""
+  for (let i = 0; i < body.length && text.length < MAX_ERROR_BYTES; i++) {
+    text += decoder.decode(body[i]?.subarray(0, MAX_ERROR_BYTES), { stream: true })
+  }
   let message = text
   try {
     const parsed: unknown = JSON.parse(text)

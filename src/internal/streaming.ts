@@ -37,33 +37,51 @@ const disconnected = Event.Mode({ mode: "streaming", connected: false })
 const broken = (attempt: Attempt, what: string): FetchError =>
   failure(attempt, what, { reason: "Network", retryable: true })
 
-/** Passes on what a line says. A bad one is told and passed over: the next request repairs what it spoiled. */
-const handleLine = (attempt: Attempt, line: Line, emit: Emit): Effect.Effect<unknown, FetchError> => {
+/** What a line has to say, if anything, or why the stream is over. */
+const readLine = (attempt: Attempt, line: Line): Either.Either<Option.Option<Fetcher.Event>, FetchError> => {
+  const failed = (error: FetchError) => Either.right(Option.some(Event.Failed({ error })))
   if (line === "TooLarge") {
-    return emit(Event.Failed({ error: tooLarge(attempt) }))
+    return failed(tooLarge(attempt))
   }
   const frame = readFrame(line)
   switch (frame._tag) {
     case "Document":
-      return emit(
-        frame.size > attempt.settings.maxBodySize
-          ? Event.Failed({ error: tooLarge(attempt) })
-          : Event.Pushed({ bytes: frame.bytes, version: Option.none() })
-      )
+      return frame.size > attempt.settings.maxBodySize
+        ? failed(tooLarge(attempt))
+        : Either.right(Option.some(Event.Pushed({ bytes: frame.bytes, version: Option.none() })))
     case "Error":
-      return Effect.fail(broken(attempt, `the server ended the stream: ${errorMessage(attempt, frame.bytes)}`))
+      return Either.left(broken(attempt, `the server ended the stream: ${errorMessage(attempt, frame.bytes)}`))
     case "Bad":
-      return emit(
-        Event.Failed({
-          error: failure(attempt, "a frame of the stream holds no document; the next request repairs it", {
-            reason: "Body",
-            retryable: false
-          })
+      return failed(
+        failure(attempt, "a frame of the stream holds no document; the next request repairs it", {
+          reason: "Body",
+          retryable: false
         })
       )
     case "Blank":
-      return Effect.void
+      return Either.right(Option.none())
   }
+}
+
+/**
+ * Passes on what lines say. A bad one is told and passed over, and a request is to repair what it spoiled: at once, but
+ * for a run of them only the first time.
+ */
+const makeLineHandler = (attempt: Attempt, emit: Emit): ((line: Line) => Effect.Effect<void, FetchError>) => {
+  let wasBad = false
+  return (line) =>
+    Effect.gen(function* () {
+      const event = yield* readLine(attempt, line)
+      if (Option.isNone(event)) {
+        return
+      }
+      yield* emit(event.value)
+      const isBad = event.value._tag === "Failed"
+      if (isBad && !wasBad) {
+        yield* emit(Event.Check())
+      }
+      wasBad = isBad
+    })
 }
 
 /** One stream: passes on what it brings, and fails with the reason why it ended. */
@@ -83,9 +101,10 @@ const readStream = (
     }
     yield* emit(connected)
     const split = makeSplitter(server.settings.maxBodySize)
+    const handleLine = makeLineHandler(attempt, emit)
     yield* response.stream.pipe(
       Stream.mapError((error) => transportError(attempt, error, "the stream broke off")),
-      Stream.runForEach((chunk) => Effect.forEach(split(chunk), (line) => handleLine(attempt, line, emit)))
+      Stream.runForEach((chunk) => Effect.forEach(split(chunk), handleLine, { discard: true }))
     )
     return yield* broken(attempt, "the server ended the stream")
   }).pipe(Effect.scoped)
