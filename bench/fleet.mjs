@@ -147,13 +147,13 @@ await comeback("polling, every 120 s, after 5 minutes of status 503 with the dat
   outages: [{ from: down, to: back, retryAfter: (now) => back - now }],
   isPromised: false
 })
-for (const hour of [0, 1]) {
-  await steady(`streaming, every 120 s, a proxy cuts every stream after 60 s, half an hour from hour ${hour} on`, {
+for (const hour of [0, 2]) {
+  await steady(`streaming, every 120 s, a proxy cuts every stream after 60 s, from hour ${hour} on`, {
     mode: "streaming",
     interval: 120 * SECOND,
     streamLife: MINUTE,
     from: hour * HOUR + MINUTE,
-    span: HOUR / 2,
+    span: 10 * MINUTE,
     isPromised: false
   })
 }

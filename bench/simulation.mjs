@@ -65,7 +65,7 @@ const makeDriver = (schedule) => {
  *
  * - `outages`: from when to when requests are refused, which cuts the streams too. `retryAfter` gives what a refusal
  *   asks for at an instant.
- * - `cuts`: instants at which the streams are cut, those of all clients within a second.
+ * - `cuts`: instants from which on the streams are cut, one after the other within `cutWithin`.
  * - `streamLife`: how long a proxy lets a stream live.
  * - `latency`: of an answer; a refusal takes no time.
  * - `onRequest(at, client, kind, ok)`: told of every request, in the order of time.
@@ -73,6 +73,7 @@ const makeDriver = (schedule) => {
 export const simulate = ({
   clients,
   cuts = [],
+  cutWithin = 1000,
   interval,
   latency = 0,
   mode,
@@ -206,7 +207,7 @@ export const simulate = ({
     )
     if (mode === "streaming") {
       for (const at of [...cuts, ...outages.map(({ from }) => from)]) {
-        schedule(at + (1000 * client) / clients, (now) => cut(now, connection))
+        schedule(at + (cutWithin * client) / clients, (now) => cut(now, connection))
       }
     }
   }
