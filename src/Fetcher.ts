@@ -203,7 +203,8 @@ export const layerPolling = (
  * Lets a Flipt v2 server push its changes, which arrive within milliseconds. A request goes before each stream, and one
  * every `updateInterval` beside it: a stream has no heartbeat, and only a request finds out that it is dead, or that it
  * has lost a change. A stream that ends is opened again, for ever: after a random part of a delay that doubles from one
- * second to 30 seconds, and begins anew after a minute of health.
+ * second to 30 seconds. After one that lived for a minute or longer the doubling begins anew, and the delay is a tenth
+ * of its life, up to 30 seconds: the clients of a server that restarts come back one after the other.
  *
  * A server that has no streams, such as Flipt v1, is polled as by {@link layerPolling}, with one warning, and asked for
  * a stream again after an hour.
