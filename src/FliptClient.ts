@@ -216,7 +216,6 @@ export const makeWithoutDependencies = (
  * @example
  * ```ts
  * import * as Effect from "effect/Effect"
-import type * as Either from "effect/Either"
  * import * as Redacted from "effect/Redacted"
  * import * as FliptClient from "flipt-client-effect/FliptClient"
  *
@@ -295,7 +294,6 @@ export const layerWithoutDependencies = (
  * @example
  * ```ts
  * import * as Effect from "effect/Effect"
-import type * as Either from "effect/Either"
  * import * as FliptClient from "flipt-client-effect/FliptClient"
  *
  * const test = FliptClient.evaluateBoolean({ flagKey: "new-checkout", entityId: "user-1" }).pipe(
