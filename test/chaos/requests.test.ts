@@ -77,13 +77,15 @@ scenario("DNS failure", (setting, logs) => {
     Effect.sync(() => {
       names.lost = lost
     })
+  // one look-up an attempt: some resolvers take seconds for each
   return outage(setting, logs, {
     begin: lose(true),
     end: lose(false),
     error: { _tag: "FetchError", reason: "Network", retryable: true },
     says: "flipt.invalid",
     requests: 0,
-    make: ({ url }) => makeClientOver(setting, withNames(names), { url, updateInterval: Number.POSITIVE_INFINITY })
+    make: ({ url }) =>
+      makeClientOver(setting, withNames(names), { url, updateInterval: Number.POSITIVE_INFINITY }, once)
   })
 })
 
