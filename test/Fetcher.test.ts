@@ -439,6 +439,16 @@ describe("a status", () => {
     })
   )
 
+  it.scopedLive("304 to a request that had none, since the version cannot be sent, is an error too", () =>
+    Effect.gen(function* () {
+      const server = yield* serve()
+      yield* server.failAlways(Fault.notModified())
+      const fetcher = yield* makeFetcher({ url: server.url })
+      expect(yield* errorOf(fetcher.fetch(Option.some("v\u20ac1")))).toMatchObject({ reason: "Status", status: 304 })
+      expect((yield* server.requests)[0]?.headers).not.toHaveProperty("if-none-match")
+    })
+  )
+
   it.scopedLive("401 and 403 tell whether a credential was sent", () =>
     Effect.gen(function* () {
       const server = yield* serve({ token: { kind: "client", value: "right" } })

@@ -243,5 +243,7 @@ export const fetchOnce = (
       const etag = response.headers.etag
       return Document({ bytes, version: etag === undefined || etag === "" ? Option.none() : Option.some(etag) })
     }
-    return response.status === 304 && Option.isSome(loaded) ? NotModified() : yield* statusError(attempt, response)
+    // not every version can be sent: what was not asked is not answered
+    const asked = attempt.headers["if-none-match"] !== undefined
+    return response.status === 304 && asked ? NotModified() : yield* statusError(attempt, response)
   }).pipe(Effect.scoped)

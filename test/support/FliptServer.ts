@@ -87,6 +87,9 @@ const host = "127.0.0.1"
 
 const streamHeaders = { "content-type": "application/json" }
 
+/** Longer than any test takes; a client that is told none closes an idle connection by itself after some seconds. */
+const keepAliveTimeout = 600_000
+
 /** How long the port may be in other hands when the server wants it back. */
 const bindAttempts = 100
 const bindRetryMillis = 20
@@ -304,8 +307,8 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
       notify()
     }
 
-    // No timeouts: a connection that a client forgets is to stay, and be counted.
-    const server = Http.createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 }, serve)
+    // A connection that a client forgets is to stay, and be counted. The client is told that it may keep one for long.
+    const server = Http.createServer({ keepAliveTimeout, requestTimeout: 0, headersTimeout: 0 }, serve)
     server.on("connection", (socket) => {
       sockets.add(socket)
       socket.once("close", () => {
