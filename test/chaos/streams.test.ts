@@ -108,7 +108,7 @@ describe("a stream that ends at once, again and again", () => {
               return documentAnswer(document, known)
             }
             counts.streams++
-            return new Response(ending())
+            return new Response(Buffer.from(ending()))
           }, "fail").pipe(Effect.withRandom(Random.make(`seed ${index}`)))
           return { client, counts }
         })
@@ -480,7 +480,7 @@ describe("a v1 server asked for a stream", () => {
       const client = yield* scriptedClient((url, known) => {
         if (!url.pathname.endsWith("/stream")) {
           gets++
-          return documentAnswer(onDocument(true), known)
+          return documentAnswer(onDocument(streams < 3), known)
         }
         streams++
         return upgraded

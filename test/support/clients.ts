@@ -55,9 +55,9 @@ export const make = (
   Effect.map(Layer.build(layer(kind, options)), Context.get(FliptClient.FliptClient))
 
 /** Runs a scenario once for each kind of client, all at the same time, each with a log of its own. */
-export const forEach = <E>(
+export const forEach = <A, E>(
   some: ReadonlyArray<Kind>,
-  scenario: (kind: Kind, log: ReadonlyArray<Line>) => Effect.Effect<unknown, E, Scope.Scope>
+  scenario: (kind: Kind, log: ReadonlyArray<Line>) => Effect.Effect<A, E, Scope.Scope>
 ): Effect.Effect<void, E> =>
   Effect.forEach(
     some,
