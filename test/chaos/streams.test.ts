@@ -17,7 +17,7 @@ import * as FliptClient from "../../src/FliptClient.js"
 import * as Clients from "../support/clients.js"
 import { booleanFlag, makeDocument, onDocument } from "../support/documents.js"
 import * as FliptServer from "../support/FliptServer.js"
-import type { Line } from "../support/logs.js"
+import { captured, type Line } from "../support/logs.js"
 import * as Relay from "../support/Relay.js"
 import * as StreamServer from "../support/StreamServer.js"
 import * as Scripted from "../support/scripted.js"
@@ -446,6 +446,38 @@ it.live("a stream refused by a proxy (403) while requests go through: evaluation
       expect(warnings(log)).toHaveLength(1)
       expect(server.streams.length).toBeLessThan(15)
     })
+  )
+)
+
+it.scoped("a stream that is a proxy's page (200) while requests go through: evaluations go on, with one warning", () =>
+  Effect.forEach(Clients.strategies, (strategy) =>
+    captured((log) =>
+      Effect.gen(function* () {
+        let document = onDocument(true)
+        let streams = 0
+        const client = yield* scriptedClient((url, known) => {
+          if (!url.pathname.endsWith("/stream")) {
+            return documentAnswer(document, known)
+          }
+          streams++
+          return new Response("<html>\n<h1>Sign in</h1>\n</html>\n", {
+            headers: { "content-type": "text/html; charset=utf-8" }
+          })
+        }, strategy)
+        for (let second = 0; second < 40; second++) {
+          yield* Scripted.pass(1, "1 seconds")
+          expect(yield* isOn(client)).toBe(true)
+          expect(yield* client.status).toMatchObject({ _tag: "Ready", mode: "streaming", connected: false })
+        }
+        document = onDocument(false)
+        yield* Scripted.pass(2, "30 seconds")
+        expect(yield* isOn(client)).toBe(false)
+        expect(streams).toBeGreaterThanOrEqual(3)
+        expect(streams).toBeLessThanOrEqual(25)
+        expect(warnings(log)).toHaveLength(1)
+        expect(warnings(log)[0]).toMatch(/status 200: .*text\/html/)
+      })
+    )
   )
 )
 
