@@ -29,6 +29,9 @@ const SETTLE = Duration.seconds(1)
 const WITHOUT_STREAM = Duration.hours(1)
 const NO_STREAM: ReadonlySet<number> = new Set([404, 405, 501])
 
+/** What proxies answer in the place of a server, with whatever status. */
+const htmlPattern = /^\s*text\/html\b/i
+
 type Emit = (event: Fetcher.Event) => Effect.Effect<unknown>
 
 const connected = Event.Mode({ mode: "streaming", connected: true })
@@ -98,6 +101,13 @@ const readStream = (
     })
     if (response.status !== 200) {
       return yield* statusError(attempt, response)
+    }
+    if (htmlPattern.test(response.headers["content-type"] ?? "")) {
+      return yield* failure(attempt, "status 200: the answer is text/html and no stream; a proxy may have sent it", {
+        reason: "Body",
+        status: 200,
+        retryable: true
+      })
     }
     yield* emit(connected)
     const split = makeSplitter(server.settings.maxBodySize)
