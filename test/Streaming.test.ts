@@ -738,7 +738,7 @@ describe("a stream that is refused", () => {
       for (const delay of [700, 1400, 2800]) {
         yield* awaitSleepOf(delay)
         expect(yield* isOn(client)).toBe(true)
-        expect(yield* client.status).toMatchObject({ _tag: "Stale", connected: false })
+        expect(yield* client.status).toMatchObject({ _tag: "Ready", connected: false })
         yield* TestClock.adjust(delay)
       }
     })

@@ -3,6 +3,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
@@ -26,6 +27,16 @@ const RESUBSCRIBE = Schedule.spaced("30 seconds")
 
 /** How often an answer that a pushed document has overtaken is asked for again. */
 const MAX_OVERTAKEN = 3
+
+/** How long a client that can do without its first fetch waits for it before it starts; the fetch goes on. */
+const START_PATIENCE = Duration.seconds(10)
+
+const slowStart = (): FetchError =>
+  new FetchError({
+    reason: "Timeout",
+    retryable: true,
+    message: `the first fetch has not ended within ${Duration.format(START_PATIENCE)}; the client starts, and goes on waiting`
+  })
 
 export const make = (
   settings: StateSettings
@@ -133,7 +144,12 @@ export const make = (
       yield* loadStored
     }
     // Whoever builds the client gets the error itself, so it is no outage to report.
-    yield* settings.errorStrategy === "fail" ? bringUpToDate : Effect.ignore(refresh)
+    yield* settings.errorStrategy === "fail"
+      ? bringUpToDate
+      : Effect.timeoutOption(Effect.exit(refresh), START_PATIENCE).pipe(
+          Effect.zipRight(state.status),
+          Effect.flatMap(({ _tag }) => (_tag === "Starting" ? state.fail(slowStart()) : Effect.void))
+        )
     yield* fetcher.events({ loaded: state.version, refresh }).pipe(
       Stream.runForEach(handle),
       Effect.catchAllDefect((defect) =>

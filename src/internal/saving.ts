@@ -31,15 +31,22 @@ export const make = (
     const saving = yield* Effect.makeSemaphore(1)
     let pending: Option.Option<SnapshotStore.Entry> = Option.none()
     let isScheduled = false
+    let isSaving = false
 
     const savePending = Effect.suspend(() => {
       const entry = pending
       pending = Option.none()
       isScheduled = false
+      isSaving = true
       return Option.isSome(entry) ? store.save(target, entry.value) : Effect.void
     }).pipe(
       Effect.catchAllDefect((defect) =>
         Effect.logWarning("Flipt: the store of snapshots died; the state is not stored", defect)
+      ),
+      Effect.ensuring(
+        Effect.sync(() => {
+          isSaving = false
+        })
       ),
       saving.withPermits(1)
     )
@@ -51,7 +58,8 @@ export const make = (
           Option.isSome(saved)
             ? Effect.void
             : Effect.logWarning(`Flipt: the last state was not stored within ${Duration.format(LAST_SAVE_TIMEOUT)}`)
-        )
+        ),
+        Effect.when(() => isSaving || Option.isSome(pending))
       )
     )
 
