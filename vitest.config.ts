@@ -16,6 +16,9 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
     reporters: ["default", ["json", { outputFile: path("./build/tests.json") }]],
-    testTimeout: 30_000
+    testTimeout: 30_000,
+    // much of the time is spent waiting for sockets and timers
+    maxWorkers: 3,
+    minWorkers: 1
   }
 })
