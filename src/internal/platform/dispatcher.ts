@@ -112,8 +112,12 @@ const openTunnel = (proxy: URL, target: URL, secure: SecureOptions): Effect.Effe
 const opened = <S extends Net.Socket>(socket: S, event: "connect" | "secureConnect"): Effect.Effect<S, Error> =>
   Effect.async<S, Error>((resume) => {
     socket.once(event, () => resume(Effect.succeed(socket)))
-    // for good: it may fail at any time before undici listens
-    socket.on("error", (error) => resume(Effect.fail(error)))
+    // For good: it may fail before undici listens. A TLS socket also tells of an alert without ending there and then,
+    // and undici would forget that over the end.
+    socket.on("error", (error) => {
+      resume(Effect.fail(error))
+      socket.destroy(error)
+    })
     return Effect.sync(() => socket.destroy())
   })
 
