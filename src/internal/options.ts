@@ -178,7 +178,7 @@ const Tls = Schema.Struct({
   proxy: Schema.optional(Proxy),
   http2: Schema.optional(flag),
   reloadInterval: Schema.optional(DurationInput)
-}).annotations(must("must be an object of TLS options"))
+}).annotations({ message: () => "must be an object of TLS options" })
 
 const clientFields = {
   ...fetcherFields,
