@@ -98,8 +98,14 @@ describe("the modules", () => {
         )
         .sort()
     expect(users(/^koffi$/)).toEqual(["internal/native/library.ts"])
-    expect(users(/^undici$/)).toEqual(["internal/platform/node.ts"])
-    expect(users(/^node:/)).toEqual(["internal/native/library.ts", "internal/platform/node.ts"])
+    expect(users(/^undici$/)).toEqual(["internal/platform/dispatcher.ts"])
+    expect(users(/^node:/)).toEqual([
+      "internal/native/library.ts",
+      "internal/platform/certificates.ts",
+      "internal/platform/dispatcher.ts",
+      "internal/platform/node.ts"
+    ])
+    expect(users(/(?:platform|\.)\/(?:certificates|dispatcher)\.js$/)).toEqual(["internal/platform/node.ts"])
     expect(users(/native\/(?:library|engine)|\.\/(?:library|engine)\.js$|platform\/node/)).toEqual([
       "internal/native/arena.ts",
       "internal/native/engine.ts",
@@ -153,7 +159,7 @@ describe("the package", () => {
       )
       const inputs = Object.keys(metafile.inputs)
       expect(inputs.some((name) => name.includes("dist/internal/platform/default.js"))).toBe(true)
-      expect(inputs.filter((name) => /undici|koffi|platform\/node\.js|native\/(?!default)/.test(name))).toEqual([])
+      expect(inputs.filter((name) => /undici|koffi|platform\/(?!default)|native\/(?!default)/.test(name))).toEqual([])
       expect(Object.values(metafile.outputs).flatMap((output) => output.imports)).toEqual([])
       expect(outputFiles[0]?.text).not.toMatch(/["'](?:node:|undici|koffi)/)
     })
