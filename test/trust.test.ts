@@ -68,6 +68,15 @@ describe("the certificates of NODE_EXTRA_CA_CERTS", () => {
   )
 })
 
+it.scopedLive("NODE_TLS_REJECT_UNAUTHORIZED=0 counts, unless insecureSkipVerify is set to false", () =>
+  Effect.gen(function* () {
+    const { url } = yield* serve((yield* pki).itself)
+    const variables = { FLIPT_URL: url, NODE_TLS_REJECT_UNAUTHORIZED: "0" }
+    expect(yield* run(variables)).toEqual({ enabled: true })
+    expect(yield* run({ ...variables, FLIPT_INSECURE_SKIP_VERIFY: "false" })).toMatchObject({ reason: "Certificate" })
+  })
+)
+
 it.scopedLive("Node's own roots stay trusted beside an authority of one's own, unless onlyCustomCa is set", () =>
   Effect.gen(function* () {
     const { ours } = yield* pki
