@@ -18,8 +18,8 @@ import * as internal from "./internal/tls.js"
 
 /**
  * The TLS options of the official SDKs, and a few more. All is read and checked when the layer is built: what cannot be
- * used is a `ValidationError` that names the option, never a default in its place. Material out of its time, or soon to
- * be renewed by somebody else, is no error: a certificate that has expired, or is not valid yet, is a warning.
+ * used is a `ValidationError` that names the option, never a default in its place. A certificate that has expired, or is
+ * not valid yet, is no error but a logged warning.
  *
  * Data goes before the file of the same thing, which is then not even opened. All text is PEM.
  *
@@ -40,7 +40,8 @@ export interface Options {
   readonly onlyCustomCa?: boolean | undefined
   /**
    * Takes any certificate of the server, and so anyone for the server. A client certificate is sent all the same. Logs a
-   * warning. Default: what Node does, which is to check.
+   * warning. Default: what Node does, which is to check, unless the variable `NODE_TLS_REJECT_UNAUTHORIZED` is `0`;
+   * `false` checks in any case.
    */
   readonly insecureSkipVerify?: boolean | undefined
   /**

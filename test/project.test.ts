@@ -167,6 +167,42 @@ describe("the package", () => {
     })
   )
 
+  it.live("says in a browser that TLS is the browser's", () =>
+    Effect.gen(function* () {
+      const { outputFiles } = yield* Effect.promise(() =>
+        Esbuild.build({
+          stdin: {
+            contents: `
+              import * as Effect from "effect/Effect"
+              import * as FliptClient from "flipt-client-effect/FliptClient"
+              export const failureOf = (tlsConfig) =>
+                Effect.runPromise(Effect.flip(Effect.scoped(FliptClient.make({ url: "http://127.0.0.1:1", tlsConfig }))))
+            `,
+            resolveDir: root
+          },
+          bundle: true,
+          tsconfigRaw: "{}",
+          format: "esm",
+          platform: "browser",
+          write: false
+        })
+      )
+      const bundle: { readonly failureOf: (tlsConfig: object) => Promise<unknown> } = yield* Effect.promise(
+        () => import(`data:text/javascript;base64,${Buffer.from(outputFiles[0]!.contents).toString("base64")}`)
+      )
+      expect(yield* Effect.promise(() => bundle.failureOf({ caCertFile: "/ca.crt" }))).toMatchObject({
+        _tag: "ValidationError",
+        reason: "Option",
+        path: "tlsConfig.caCertFile",
+        message: expect.stringContaining("in a browser TLS and proxies are the browser's")
+      })
+      expect(yield* Effect.promise(() => bundle.failureOf({ caCertFile: "" }))).toMatchObject({
+        path: "tlsConfig.caCertFile",
+        message: expect.stringContaining("must be the path of a file")
+      })
+    })
+  )
+
   it.live("does nothing when it is imported", () =>
     Effect.gen(function* () {
       const { code, output } = yield* Effect.async<{ readonly code: number; readonly output: string }>((resume) => {

@@ -139,6 +139,26 @@ describe("reloadInterval", () => {
     )
   )
 
+  it.scoped("does not hold while the files are no good: what mends them is seen by the next connection", () =>
+    captured((lines) =>
+      Effect.gen(function* () {
+        const { ours, stranger } = yield* pki
+        const caCertFile = `${yield* Folder.make}/ca.crt`
+        Folder.replace(caCertFile, ours.cert)
+        yield* TestClock.setTime(Date.now())
+        const options = yield* make({ caCertFile })
+        const first = yield* options
+        Folder.replace(caCertFile, "the first half")
+        yield* TestClock.adjust("1 minute")
+        expect(yield* options).toBe(first)
+        expect(yield* options).toBe(first)
+        expect(lines.map(({ level }) => level)).toEqual(["WARN"])
+        Folder.replace(caCertFile, stranger.cert)
+        expect((yield* options).ca).toContain(stranger.cert)
+      })
+    )
+  )
+
   it.scoped("holds for a clock that is put back, too", () =>
     captured(() =>
       Effect.gen(function* () {
