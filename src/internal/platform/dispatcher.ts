@@ -18,8 +18,11 @@ import { hostOf, parseProxy, placeOf, portOf, proxyFromVariables, proxyProblem }
 
 export { fetch }
 
-/** A connection that takes longer is given up; the request that wanted it mostly gave up before. */
-const CONNECT_TIMEOUT = "2 minutes"
+/**
+ * How long a socket that is being opened may be silent. It is the socket's own time, and there only for those that
+ * nobody waits for any more: how long a request waits is the Fetcher's to say, by the Clock.
+ */
+const CONNECT_TIMEOUT_MILLIS = 120_000
 
 /** How long a connection may be silent before the system looks whether the other side is still there. */
 const KEEP_ALIVE_MILLIS = 60_000
@@ -71,6 +74,8 @@ const refusals: { readonly [status: number]: string } = {
   407: "; it asks for a user and a password, which the URL of the proxy can have in it"
 }
 
+const silence = (): Error => new Error(`no sign of the other side within ${CONNECT_TIMEOUT_MILLIS / 1000} s`)
+
 /** A connection to the server through a proxy, which sees its name and port alone. */
 const openTunnel = (proxy: URL, target: URL, secure: SecureOptions): Effect.Effect<Net.Socket, Error> =>
   Effect.async<Net.Socket, Error>((resume) => {
@@ -83,13 +88,14 @@ const openTunnel = (proxy: URL, target: URL, secure: SecureOptions): Effect.Effe
       method: "CONNECT",
       path: place,
       agent: false,
+      timeout: CONNECT_TIMEOUT_MILLIS,
       headers: { host: place, ...(authorization === undefined ? {} : { "proxy-authorization": authorization }) },
       // a proxy is verified as the server is, but is not shown the client's certificate
       ...(isSecure ? { ca: secure.ca, rejectUnauthorized: secure.rejectUnauthorized } : {})
     })
     request.once("connect", ({ statusCode = 0 }, socket: Net.Socket, head: Buffer) => {
       if (statusCode >= 200 && statusCode < 300 && head.length === 0) {
-        resume(Effect.succeed(socket))
+        resume(Effect.succeed(socket.setTimeout(0)))
       } else {
         socket.destroy()
         const problem =
@@ -103,6 +109,7 @@ const openTunnel = (proxy: URL, target: URL, secure: SecureOptions): Effect.Effe
       response.destroy()
       resume(Effect.fail(viaProxy(proxy, new Error(`it answered status ${response.statusCode} to CONNECT ${place}`))))
     })
+    request.once("timeout", () => request.destroy(silence()))
     request.on("error", (error) => resume(Effect.fail(viaProxy(proxy, error))))
     request.end()
     return Effect.sync(() => request.destroy())
@@ -111,7 +118,8 @@ const openTunnel = (proxy: URL, target: URL, secure: SecureOptions): Effect.Effe
 /** A socket, once it is open. It is destroyed when nobody waits for it any more. */
 const opened = <S extends Net.Socket>(socket: S, event: "connect" | "secureConnect"): Effect.Effect<S, Error> =>
   Effect.async<S, Error>((resume) => {
-    socket.once(event, () => resume(Effect.succeed(socket)))
+    socket.setTimeout(CONNECT_TIMEOUT_MILLIS, () => socket.destroy(silence()))
+    socket.once(event, () => resume(Effect.succeed(socket.setTimeout(0))))
     // For good: it may fail before undici listens. A TLS socket also tells of an alert without ending there and then,
     // and undici would forget that over the end.
     socket.on("error", (error) => {
@@ -204,13 +212,7 @@ export const makeDispatcher = (
         })
         markEarlyEnd(socket, options.cert === undefined ? "none" : "sent")
         return yield* Effect.tapErrorCause(opened(socket, "secureConnect"), () => Effect.sync(() => tunnel?.destroy()))
-      }).pipe(
-        Effect.tap((socket) => Effect.sync(() => socket.setKeepAlive(true, KEEP_ALIVE_MILLIS).setNoDelay(true))),
-        Effect.timeoutFail({
-          duration: CONNECT_TIMEOUT,
-          onTimeout: () => new Error(`no connection within ${CONNECT_TIMEOUT}`)
-        })
-      )
+      }).pipe(Effect.tap((socket) => Effect.sync(() => socket.setKeepAlive(true, KEEP_ALIVE_MILLIS).setNoDelay(true))))
 
     const agent = yield* Effect.acquireRelease(
       Effect.sync(
