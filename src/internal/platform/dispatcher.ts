@@ -94,6 +94,8 @@ const openTunnel = (proxy: URL, target: URL, secure: SecureOptions): Effect.Effe
       ...(isSecure ? { ca: secure.ca, rejectUnauthorized: secure.rejectUnauthorized } : {})
     })
     request.once("connect", ({ statusCode = 0 }, socket: Net.Socket, head: Buffer) => {
+      // it may fail before there is a connection over it that says so
+      socket.on("error", () => {})
       if (statusCode >= 200 && statusCode < 300 && head.length === 0) {
         resume(Effect.succeed(socket.setTimeout(0)))
       } else {
