@@ -94,14 +94,16 @@ type Open = (start: Start) => Effect.Effect<Subject, never, Scope.Scope>
 // Ours
 
 const openOurs =
-  (name: string, engine: Layer.Layer<Engine.Engine>): Open =>
+  (engine: readonly [string, Layer.Layer<Engine.Engine>], mode: "polling" | "streaming"): Open =>
   ({ namespace, snapshot, url }) =>
     Effect.gen(function* () {
-      const fetcher = Fetcher.layerPolling({ url, namespace, updateInterval: "1 hour" }).pipe(
+      // What a stream brings must not have come by a poll.
+      const source = { url, namespace, updateInterval: "1 hour" } as const
+      const fetcher = (mode === "polling" ? Fetcher.layerPolling : Fetcher.layerStreaming)(source).pipe(
         Layer.provide([Auth.layerNone, Layer.provide(Tls.layerHttpClient, Tls.layerSystem)])
       )
       const options = snapshot === undefined ? {} : ({ snapshot, errorStrategy: "fallback" } as const)
-      const layer = FliptClient.layerWithoutDependencies(options).pipe(Layer.provide([engine, fetcher]))
+      const layer = FliptClient.layerWithoutDependencies(options).pipe(Layer.provide([engine[1], fetcher]))
       const client = Context.get(yield* Layer.build(layer), FliptClient.FliptClient)
       const answer = <A>(effect: Effect.Effect<A, Error>, form: (value: A) => unknown): Effect.Effect<Answer> =>
         Effect.map(
@@ -109,7 +111,7 @@ const openOurs =
           Either.match({ onLeft: (error) => ({ error: error.message }), onRight: (value) => ({ ok: form(value) }) })
         )
       return {
-        name,
+        name: `ours, ${engine[0]}, ${mode}`,
         answers: (line: Line) =>
           Effect.all({
             cases: Effect.forEach(line.cases, ({ kind, request }) =>
@@ -123,7 +125,7 @@ const openOurs =
           Effect.map(client.listFlags, (flags) => normalizeFlags(flags.map((flag) => ({ ...flag }))))
         ),
         seed: Effect.orDie(client.getSnapshot),
-        refresh: Effect.orDie(client.refresh)
+        refresh: mode === "polling" ? Effect.orDie(client.refresh) : Effect.void
       } satisfies Subject
     }).pipe(Effect.orDie)
 
@@ -364,20 +366,22 @@ const run = (python: string, lines: ReadonlyArray<Line>) =>
     const py = openPython(yield* startPython(python))
     const native = yield* Effect.either(Effect.scoped(Layer.build(Engine.layerNative)))
     if (Either.isLeft(native)) console.log(`without the native engine: ${native.left.message}`)
-    const ours: ReadonlyArray<Open> = [
-      openOurs("ours, portable", Engine.layerPortable),
-      ...(Either.isRight(native) ? [openOurs("ours, native", Layer.orDie(Engine.layerNative))] : [])
+    const engines: ReadonlyArray<readonly [string, Layer.Layer<Engine.Engine>]> = [
+      ["portable", Engine.layerPortable],
+      ...(Either.isRight(native) ? [["native", Layer.orDie(Engine.layerNative)] as const] : [])
     ]
-    const seedTakers = [...ours, openJavaScript, py("polling")]
+    const polling = [...engines.map((engine) => openOurs(engine, "polling")), openJavaScript, py("polling")]
+    const streaming = [...engines.map((engine) => openOurs(engine, "streaming")), py("streaming")]
 
+    const kind = (subject: Subject) => subject.name.replace(/, polling$/, "")
     const exchangeSeeds = (line: Line, reference: Subject, makers: ReadonlyArray<Subject>) =>
       Effect.gen(function* () {
         for (const maker of makers) {
           const start = { url: refusing.url, namespace: line.namespace, snapshot: yield* maker.seed }
-          for (const open of seedTakers) {
+          for (const open of polling) {
             yield* Effect.scoped(
               Effect.flatMap(open(start), (taker) =>
-                compareWith(`seed: ${maker.name} > ${taker.name.replace(", polling", "")}`, line, reference, taker)
+                compareWith(`seed: ${kind(maker)} > ${kind(taker)}`, line, reference, taker)
               )
             )
           }
@@ -389,10 +393,7 @@ const run = (python: string, lines: ReadonlyArray<Line>) =>
         const own = lines.filter((line) => line.namespace === namespace)
         yield* server.setDocument(marked(own[0]!, "marker"), { namespace })
         const start = { url: server.url, namespace }
-        const [reference, ...others] = yield* Effect.forEach(
-          [...ours, openJavaScript, py("polling"), py("streaming")],
-          (open) => open(start)
-        )
+        const [reference, ...others] = yield* Effect.forEach([...polling, ...streaming], (open) => open(start))
         if (reference === undefined) return
         for (const [n, line] of own.entries()) {
           const marker = `marker-${n}`

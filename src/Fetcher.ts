@@ -15,12 +15,13 @@ import type * as Redacted from "effect/Redacted"
 import type * as Schedule from "effect/Schedule"
 import type * as Stream from "effect/Stream"
 import type * as Auth from "./Auth.js"
-import type { FetchError, ValidationError } from "./FliptError.js"
+import type { FetchError, RefreshError, ValidationError } from "./FliptError.js"
 import * as event from "./internal/event.js"
 import * as file from "./internal/file.js"
 import * as polling from "./internal/polling.js"
 import { retryPolicy } from "./internal/schedules.js"
 import * as source from "./internal/source.js"
+import * as streaming from "./internal/streaming.js"
 import type { Target } from "./Model.js"
 
 /**
@@ -102,8 +103,21 @@ export interface Service {
   readonly source: Source
   /** One request for the state, conditional on the version that is loaded, retried by the {@link RetryPolicy}. */
   readonly fetch: (loaded: Option.Option<Version>) => Effect.Effect<Update, FetchError>
-  /** Never fails, and never ends by itself. The client's first fetch does not wait for it. */
-  readonly events: (loaded: Effect.Effect<Option.Option<Version>>) => Stream.Stream<Event>
+  /** Never fails, and never ends by itself. Listened to from the end of the client's first fetch on. */
+  readonly events: (listener: Listener) => Stream.Stream<Event>
+}
+
+/**
+ * The client that listens to a Fetcher, as far as its `events` need to know it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Listener {
+  /** The version of what is loaded. */
+  readonly loaded: Effect.Effect<Option.Option<Version>>
+  /** What a `Check` sets off, for a Fetcher that needs its outcome: true when a new state was loaded. */
+  readonly refresh: Effect.Effect<boolean, RefreshError>
 }
 
 /**
@@ -164,8 +178,8 @@ export interface Options extends Target {
    */
   readonly requestTimeout?: Duration.DurationInput | undefined
   /**
-   * How often the state is asked for. Each interval varies by up to a tenth either way, and the first is a random part
-   * of one. `Infinity` never asks by itself. Default: 120 seconds.
+   * How often the state is asked for, beside a stream too. Each interval varies by up to a tenth either way, and the
+   * first is a random part of one. `Infinity` never asks by itself. Default: 120 seconds.
    */
   readonly updateInterval?: Duration.DurationInput | undefined
 }
@@ -183,6 +197,44 @@ export const layerPolling = (
   Layer.effect(
     Fetcher,
     Effect.flatMap(RetryPolicy, (policy) => polling.make(options, policy))
+  )
+
+/**
+ * Lets a Flipt v2 server push its changes, which arrive within milliseconds. A request goes before each stream, and one
+ * every `updateInterval` beside it: a stream has no heartbeat, and only a request finds out that it is dead, or that it
+ * has lost a change. A stream that ends is opened again, for ever: after a random part of a delay that doubles from one
+ * second to 30 seconds. After one that lived for a minute or longer the doubling begins anew, and the delay is a tenth
+ * of its life, up to 30 seconds: the clients of a server that restarts come back one after the other.
+ *
+ * A server that has no streams, such as Flipt v1, is polled as by {@link layerPolling}, with one warning, and asked for
+ * a stream again after an hour.
+ *
+ * @example
+ * ```ts
+ * import * as Layer from "effect/Layer"
+ * import * as Auth from "flipt-client-effect/Auth"
+ * import * as Engine from "flipt-client-effect/Engine"
+ * import * as Fetcher from "flipt-client-effect/Fetcher"
+ * import * as FliptClient from "flipt-client-effect/FliptClient"
+ * import * as Tls from "flipt-client-effect/Tls"
+ *
+ * const fetcher = Fetcher.layerStreaming({ url: "http://localhost:8080", namespace: "shop" }).pipe(
+ *   Layer.provide([Tls.layerHttpClient, Auth.layerNone]),
+ *   Layer.provide(Tls.layerSystem)
+ * )
+ *
+ * const client = FliptClient.layerWithoutDependencies().pipe(Layer.provide([fetcher, Engine.layer]))
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerStreaming = (
+  options?: Options
+): Layer.Layer<Fetcher, ValidationError, HttpClient.HttpClient | Auth.Auth> =>
+  Layer.effect(
+    Fetcher,
+    Effect.flatMap(RetryPolicy, (policy) => streaming.make(options, policy))
   )
 
 /**

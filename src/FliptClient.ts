@@ -8,8 +8,10 @@ import type * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
 import type * as Auth from "./Auth.js"
 import * as Engine from "./Engine.js"
 import * as Fetcher from "./Fetcher.js"
@@ -52,6 +54,45 @@ export interface Service {
   readonly refresh: Effect.Effect<boolean, RefreshError>
   /** How current the state is. */
   readonly status: Effect.Effect<Status>
+  /**
+   * The status now, and every other that it becomes, which with each confirmation by the server is one. Who is slow
+   * gets the latest one and misses those before it. Ends when the client closes.
+   */
+  readonly statusChanges: Stream.Stream<Status>
+  /**
+   * Which flags are others than before, from the time on when the stream is run: by all that evaluation can see of
+   * them, so that a changed segment changes every flag that uses it, and ids, names, timestamps and white space change
+   * none. Who is slow gets the difference to what it last got. Ends when the client closes.
+   */
+  readonly changes: Stream.Stream<Changes>
+  /**
+   * Waits until the status is `Ready`: the state is loaded, and the server has confirmed it. Never fails, and waits as
+   * long as an outage lasts: add `Effect.timeout`. Interrupted when the client closes.
+   */
+  readonly awaitReady: Effect.Effect<void>
+  /**
+   * The result of a variant flag for an entity now, and every other that it becomes. Errors are values here, since the
+   * next state may end them. Ends when the client closes.
+   */
+  readonly watchVariant: (request: EvaluationRequest) => Stream.Stream<Either.Either<VariantResult, EvaluateError>>
+  /**
+   * The result of a boolean flag for an entity now, and every other that it becomes. Errors are values here, since the
+   * next state may end them. Ends when the client closes.
+   */
+  readonly watchBoolean: (request: EvaluationRequest) => Stream.Stream<Either.Either<BooleanResult, EvaluateError>>
+}
+
+/**
+ * The keys of flags that are others than before.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Changes {
+  readonly added: ReadonlyArray<string>
+  readonly removed: ReadonlyArray<string>
+  /** Those that evaluation may now answer differently: by `Snapshot.fingerprint`. */
+  readonly changed: ReadonlyArray<string>
 }
 
 /**
@@ -91,7 +132,10 @@ export interface StateOptions {
 export interface Options extends Fetcher.Options, StateOptions {
   /** Default: no credential is sent. */
   readonly authentication?: Auth.Authentication | undefined
-  /** How the state is kept current. Default, and all that this release has: `"polling"`. */
+  /**
+   * How the state is kept current: asked for every `updateInterval`, or also pushed by the server as it changes, by
+   * Flipt v2. Default: `"polling"`.
+   */
   readonly fetchMode?: "polling" | "streaming" | undefined
   /** What connections are secured with, and the proxy that they go through. Default: the platform's own settings. */
   readonly tlsConfig?: Tls.Options | undefined

@@ -20,8 +20,10 @@ export interface Info {
   readonly confirmedAt: DateTime.Utc | undefined
   /** Where the state came from. */
   readonly origin: "server" | "seed" | "store" | "file" | "none"
-  /** How the state is kept current: the `kind` of the Fetcher's source. */
+  /** How the state is kept current: the `kind` of the Fetcher's source, or `polling` where a server has no streams. */
   readonly mode: "polling" | "streaming" | "file" | (string & {})
+  /** False while a stream is down. Until it is up again the state is asked for before each attempt to open it. */
+  readonly connected: boolean
 }
 
 /**
@@ -38,7 +40,7 @@ export interface Trouble extends Info {
 }
 
 /**
- * - `Starting`: nothing is loaded yet, and nothing has failed.
+ * - `Starting`: the source has not answered yet, and nothing has failed.
  * - `Ready`: the state is what the source last had to say.
  * - `Stale`: there is a state, and the last attempt to bring it up to date failed.
  * - `Failed`: there is no state, and the last attempt to get one failed.

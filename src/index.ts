@@ -18,6 +18,8 @@ export * as FliptError from "./FliptError.js"
 export * as Model from "./Model.js"
 /** One compiled flag state, to evaluate synchronously. */
 export * as Snapshot from "./Snapshot.js"
+/** Where the last state is kept over restarts. */
+export * as SnapshotStore from "./SnapshotStore.js"
 /** How current a client's flag state is. */
 export * as Status from "./Status.js"
 /** The connection to the server. */

@@ -32,6 +32,7 @@ import { booleanFlag, makeDocument } from "./support/documents.js"
 import * as Fault from "./support/Fault.js"
 import * as FliptServer from "./support/FliptServer.js"
 import { listen } from "./support/Listener.js"
+import { idle } from "./support/listeners.js"
 import { awaitSleep, awaitSleepOf, wakeUps } from "./support/sleepers.js"
 import { contentOf, errorOf, textOf, versionOf } from "./support/updates.js"
 
@@ -438,6 +439,16 @@ describe("a status", () => {
     })
   )
 
+  it.scopedLive("304 to a request that had none, since the version cannot be sent, is an error too", () =>
+    Effect.gen(function* () {
+      const server = yield* serve()
+      yield* server.failAlways(Fault.notModified())
+      const fetcher = yield* makeFetcher({ url: server.url })
+      expect(yield* errorOf(fetcher.fetch(Option.some("v\u20ac1")))).toMatchObject({ reason: "Status", status: 304 })
+      expect((yield* server.requests)[0]?.headers).not.toHaveProperty("if-none-match")
+    })
+  )
+
   it.scopedLive("401 and 403 tell whether a credential was sent", () =>
     Effect.gen(function* () {
       const server = yield* serve({ token: { kind: "client", value: "right" } })
@@ -464,8 +475,35 @@ describe("a status", () => {
         yield* server.failAlways(Fault.status(status))
         yield* errorOf(fetcher.fetch(Option.none()))
       }
-      expect(counts.authorized).toBe(7)
+      // the one after the refusal is for another try, should there be another credential then
+      expect(counts.authorized).toBe(8)
       expect(counts.rejected.map((headers) => ({ ...headers }))).toEqual([{ authorization: "Bearer token-7" }])
+    })
+  )
+
+  it.scopedLive(
+    "401 is followed by one more try, outside the count of retries, where Auth has another credential",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* serve()
+        const { layer } = counting()
+        const fetcher = yield* makeFetcher({ url: server.url }, { auth: layer, policy: Schedule.stop })
+        yield* server.setToken({ kind: "client", value: "token-2" })
+        expect(yield* fetcher.fetch(Option.none())).toMatchObject({ _tag: "Document" })
+        const refused = yield* errorOf(fetcher.fetch(Option.none()))
+        expect(refused).toMatchObject({ reason: "Unauthorized", status: 401 })
+        const authorizations = (yield* server.requests).map(({ headers }) => headers.authorization)
+        expect(authorizations).toEqual([1, 2, 3, 4].map((count) => `Bearer token-${count}`))
+      })
+  )
+
+  it.scopedLive("401 is final where Auth has no other credential", () =>
+    Effect.gen(function* () {
+      const server = yield* serve()
+      yield* server.setToken({ kind: "client", value: "right" })
+      const auth = Auth.layerClientToken(Redacted.make("wrong"))
+      yield* errorOf((yield* makeFetcher({ url: server.url }, { auth })).fetch(Option.none()))
+      expect((yield* server.requests).length).toBe(1)
     })
   )
 
@@ -1357,7 +1395,7 @@ describe("polls", () => {
     Effect.gen(function* () {
       const counts = { checks: 0, others: 0 }
       const fetcher = yield* makeFetcher({ url: "http://127.0.0.1:1", updateInterval })
-      yield* fetcher.events(Effect.succeedNone).pipe(
+      yield* fetcher.events(idle).pipe(
         Stream.runForEach((event) => Effect.sync(() => counts[event._tag === "Check" ? "checks" : "others"]++)),
         Effect.withRandom(random),
         Effect.forkScoped
@@ -1382,7 +1420,7 @@ describe("polls", () => {
   it.scoped("come every two minutes by default", () =>
     Effect.gen(function* () {
       const fetcher = yield* makeFetcher({})
-      const checks = yield* fetcher.events(Effect.succeedNone).pipe(Stream.take(10), Stream.runCollect, Effect.fork)
+      const checks = yield* fetcher.events(idle).pipe(Stream.take(10), Stream.runCollect, Effect.fork)
       yield* TestClock.adjust("24 minutes")
       expect(Chunk.size(yield* Fiber.join(checks))).toBe(10)
     })

@@ -520,7 +520,6 @@ describe("options", () => {
     ["updateInterval", { updateInterval: 0 }],
     ["requestTimeout", { requestTimeout: "soon" }],
     ["errorStrategy", { errorStrategy: "ignore" }],
-    ["fetchMode", { fetchMode: "streaming" }],
     ["fetchMode", { fetchMode: "carrier pigeon" }],
     ["tlsConfig", { tlsConfig: "strict" }],
     ["tlsConfig.minVersion", { tlsConfig: { minVersion: "TLSv1.1" } }],

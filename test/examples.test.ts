@@ -40,6 +40,7 @@ it("there is a test for every example", () => {
     "errors.ts",
     "own-http-client.ts",
     "quickstart.ts",
+    "rotating-jwt.ts",
     "snapshot.ts",
     "testing.test.ts",
     "tls.ts"
@@ -158,4 +159,10 @@ it.scopedLive("tls fetches over TLS in every way", () =>
       "- HTTP/1.1"
     ])
   })
+)
+
+it.live("rotating-jwt asks with another JWT when the first is about to run out", () =>
+  Effect.map(run("rotating-jwt"), (output) =>
+    expect(output.trim().split("\n")).toEqual(["new-checkout is true, fetched with JWT 1", "fetched again with JWT 2"])
+  )
 )

@@ -19,6 +19,7 @@ import * as Fetcher from "../src/Fetcher.js"
 import { FetchError, ValidationError } from "../src/FliptError.js"
 import { onDocument } from "./support/documents.js"
 import * as Folder from "./support/Folder.js"
+import { idle } from "./support/listeners.js"
 import { awaitSleep, turn, until } from "./support/sleepers.js"
 import { errorOf, textOf, versionOf } from "./support/updates.js"
 
@@ -53,7 +54,7 @@ describe("layerFile", () => {
     Effect.gen(function* () {
       const events = yield* Queue.unbounded<Fetcher.Event>()
       yield* Folder.awaitWatches(0)
-      yield* fetcher.events(Effect.succeedNone).pipe(
+      yield* fetcher.events(idle).pipe(
         Stream.runForEach((event) => Queue.offer(events, event)),
         Effect.forkScoped
       )
@@ -213,7 +214,7 @@ describe("layerFile", () => {
       const file = Path.join(folder, "state.json")
       const fetcher = yield* build(Fetcher.layerFile(file))
       const events = yield* Queue.unbounded<Fetcher.Event>()
-      yield* fetcher.events(Effect.succeedNone).pipe(
+      yield* fetcher.events(idle).pipe(
         Stream.runForEach((event) => Queue.offer(events, event)),
         Effect.forkScoped
       )
@@ -339,7 +340,7 @@ describe("layerStatic", () => {
   it.scoped("says nothing of itself", () =>
     Effect.gen(function* () {
       const fetcher = yield* build(Fetcher.layerStatic(on))
-      const events = yield* Effect.fork(Stream.runCollect(fetcher.events(Effect.succeedNone)))
+      const events = yield* Effect.fork(Stream.runCollect(fetcher.events(idle)))
       yield* TestClock.adjust("3650 days")
       expect(events.unsafePoll()).toBeNull()
       yield* Fiber.interrupt(events)
@@ -538,7 +539,7 @@ describe("layerEffect", () => {
         Effect.gen(function* () {
           let checks = 0
           const fetcher = yield* build(Fetcher.layerEffect({ fetch: () => Effect.succeed(on), updateInterval }))
-          const listening = yield* fetcher.events(Effect.succeedNone).pipe(
+          const listening = yield* fetcher.events(idle).pipe(
             Stream.runForEach((event) => Effect.sync(() => (checks += event._tag === "Check" ? 1 : 1000))),
             Effect.fork
           )

@@ -3,6 +3,7 @@
  * the exports exist.
  */
 import type * as HttpClient from "@effect/platform/HttpClient"
+import type * as KeyValueStore from "@effect/platform/KeyValueStore"
 import { expectTypeOf, it } from "@effect/vitest"
 import type * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
@@ -22,6 +23,7 @@ import * as platformDefault from "../src/internal/platform/default.js"
 import type * as platformNode from "../src/internal/platform/node.js"
 import type * as Model from "../src/Model.js"
 import type * as Snapshot from "../src/Snapshot.js"
+import * as SnapshotStore from "../src/SnapshotStore.js"
 import * as Status from "../src/Status.js"
 import * as Tls from "../src/Tls.js"
 
@@ -36,6 +38,13 @@ it("every layer needs, gives and fails with what is documented", () => {
   expectTypeOf(Auth.layerJwt).returns.toEqualTypeOf<Layer.Layer<Auth.Auth, FliptError.ValidationError>>()
   expectTypeOf(Auth.layerConfig).returns.toEqualTypeOf<
     Layer.Layer<Auth.Auth, ConfigError.ConfigError | FliptError.ValidationError>
+  >()
+  const acquire: Effect.Effect<Auth.Credential, Error, "R" | Scope.Scope> = null as never
+  expectTypeOf(() => Auth.layerProvider({ acquire, renewBefore: undefined })).returns.toEqualTypeOf<
+    Layer.Layer<Auth.Auth, FliptError.AuthError | FliptError.ValidationError, "R">
+  >()
+  expectTypeOf(Auth.layerTokenFile).returns.toEqualTypeOf<
+    Layer.Layer<Auth.Auth, FliptError.AuthError | FliptError.ValidationError>
   >()
 
   expectTypeOf(Tls.layer).returns.toEqualTypeOf<Layer.Layer<Tls.Tls, FliptError.ValidationError>>()
@@ -54,6 +63,13 @@ it("every layer needs, gives and fails with what is documented", () => {
   const fetch = (_: Option.Option<string>): Effect.Effect<string, Error, "R"> => null as never
   expectTypeOf(() => Fetcher.layerEffect({ fetch })).returns.toEqualTypeOf<
     Layer.Layer<Fetcher.Fetcher, FliptError.ValidationError, "R">
+  >()
+
+  expectTypeOf(SnapshotStore.layerFileSystem).returns.toEqualTypeOf<
+    Layer.Layer<SnapshotStore.SnapshotStore, FliptError.ValidationError>
+  >()
+  expectTypeOf(SnapshotStore.layerKeyValueStore).toEqualTypeOf<
+    Layer.Layer<SnapshotStore.SnapshotStore, never, KeyValueStore.KeyValueStore>
   >()
 
   expectTypeOf(FliptClient.layer).returns.toEqualTypeOf<Layer.Layer<FliptClient.FliptClient, FliptError.StartError>>()
@@ -106,6 +122,8 @@ it("options and contexts take undefined for absent, and nothing that cannot be s
     http2: Config.Config<boolean>
   }>().toExtend<Config.Config.Wrap<Tls.Options>>()
   expectTypeOf<{ tlsConfig: { caCertFile: Config.Config<string> } }>().toExtend<FliptClient.ConfigOptions>()
+  expectTypeOf({ clientToken: "plain" }).not.toExtend<Auth.Credential>()
+  expectTypeOf<{ jwtToken: Redacted.Redacted; expiresIn: undefined }>().toExtend<Auth.Credential>()
   expectTypeOf<{ authentication: { jwtToken: Redacted.Redacted } }>().toExtend<FliptClient.Options>()
   expectTypeOf<{
     url: Config.Config<string>
@@ -121,6 +139,17 @@ it("the errors are one family", () => {
   expectTypeOf<Effect.Effect.Success<typeof Fetcher.RetryPolicy>>().toEqualTypeOf<
     Schedule.Schedule<unknown, FliptError.FetchError>
   >()
+})
+
+it("a store is asked for with a Fetcher's source, and never fails", () => {
+  expectTypeOf<Effect.Effect.Success<typeof SnapshotStore.SnapshotStore>>().toEqualTypeOf<SnapshotStore.Service>()
+  expectTypeOf<Fetcher.Source>().toExtend<SnapshotStore.Target>()
+  expectTypeOf<SnapshotStore.Target>().toExtend<Model.Target>()
+  expectTypeOf<Model.Target>().not.toExtend<SnapshotStore.Target>()
+  expectTypeOf<SnapshotStore.Service["load"]>().returns.toEqualTypeOf<
+    Effect.Effect<Option.Option<SnapshotStore.Entry>>
+  >()
+  expectTypeOf<SnapshotStore.Service["save"]>().returns.toEqualTypeOf<Effect.Effect<void>>()
 })
 
 it("a status tells its kinds apart", () => {

@@ -4,53 +4,31 @@ import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import type * as Auth from "../Auth.js"
 import { ValidationError } from "../FliptError.js"
+import { toHeaders } from "./credential.js"
 
 export const none: Auth.Service = {
   authorize: Effect.succeed(Headers.empty),
   invalidate: () => Effect.void
 }
 
-/** What may stand in a header's value as a token: visible ASCII. */
-const tokenPattern = /^[\x21-\x7e]+$/
-
-const invalid = (name: string, problem: string) =>
-  new ValidationError({
-    reason: "Option",
-    path: `authentication.${name}`,
-    message: `the option authentication.${name} ${problem}`
-  })
-
 /** The service for a credential that does not change. */
 export const make = (authentication: Auth.Authentication | undefined): Effect.Effect<Auth.Service, ValidationError> =>
-  Effect.suspend(() => {
-    if (authentication === undefined) {
-      return Effect.succeed(none)
-    }
-    const [name, scheme, token] =
-      "clientToken" in authentication
-        ? (["clientToken", "Bearer", authentication.clientToken] as const)
-        : (["jwtToken", "JWT", authentication.jwtToken] as const)
-    if (!Redacted.isRedacted(token)) {
-      return Effect.fail(invalid(name, "must be the token made by Redacted.make"))
-    }
-    const text: unknown = Redacted.value(token)
-    if (typeof text !== "string") {
-      return Effect.fail(invalid(name, `is a Redacted ${text === null ? "null" : typeof text}, not a text`))
-    }
-    if (text === "") {
-      return Effect.fail(invalid(name, "is empty; leave it out to send no credential"))
-    }
-    if (!tokenPattern.test(text)) {
-      return Effect.fail(
-        invalid(name, "has a blank, a line break or another character that cannot stand in a header; trim it")
-      )
-    }
-    const headers = Effect.sync(() => Headers.fromInput({ authorization: `${scheme} ${text}` }))
-    return Effect.succeed({ authorize: headers, invalidate: () => Effect.void })
-  })
+  Effect.suspend(() =>
+    authentication === undefined
+      ? Effect.succeed(none)
+      : Either.mapBoth(toHeaders(authentication), {
+          onLeft: ({ field, problem }) =>
+            new ValidationError({
+              reason: "Option",
+              path: `authentication.${field}`,
+              message: `the option authentication.${field} ${problem}`
+            }),
+          // not a value of the Effect, which would be shown with it
+          onRight: (headers) => ({ authorize: Effect.sync(() => headers), invalidate: () => Effect.void })
+        })
+  )
 
 /** `FLIPT_CLIENT_TOKEN` or `FLIPT_JWT_TOKEN`, or neither. */
 export const config: Config.Config<Auth.Authentication | undefined> = Config.all({

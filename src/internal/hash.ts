@@ -47,9 +47,17 @@ export class Hasher {
 
   /** Bytes that are a piece of something: however it is cut, the hash of the whole is the same. */
   add(value: Uint8Array): this {
-    for (const byte of value) {
-      this.byte(byte)
+    // documents go through here: in locals it takes a third of the time
+    let first = this.first
+    let second = this.second
+    for (let i = 0; i < value.length; i++) {
+      const byte = value[i] as number
+      first = Math.imul(first ^ byte, PRIME_1)
+      const mixed = Math.imul(second ^ byte, PRIME_2)
+      second = (mixed << 13) | (mixed >>> 19)
     }
+    this.first = first
+    this.second = second
     return this
   }
 

@@ -17,6 +17,7 @@ import * as auth from "./auth.js"
 import * as client from "./client.js"
 import { decodeClient } from "./options.js"
 import * as polling from "./polling.js"
+import * as streaming from "./streaming.js"
 import * as tls from "./tls.js"
 
 /** Providing these compiles, as providing anything does, and would do nothing. */
@@ -47,6 +48,7 @@ export const make = (
     const services = Context.merge(yield* Layer.build(httpClient), yield* Layer.build(Engine.layer)).pipe(
       Context.add(Auth.Auth, yield* auth.make(settings.authentication))
     )
-    const fetcher = yield* Effect.provide(polling.fromSettings(settings, policy), services)
+    const { fromSettings } = settings.fetchMode === "streaming" ? streaming : polling
+    const fetcher = yield* Effect.provide(fromSettings(settings, policy), services)
     return yield* client.make(settings).pipe(Effect.provide(services), Effect.provideService(Fetcher.Fetcher, fetcher))
   })

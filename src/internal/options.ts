@@ -185,11 +185,19 @@ const clientFields = {
   ...stateFields,
   authentication: Schema.optional(Authentication),
   fetchMode: Schema.optionalWith(
-    Schema.Literal("polling").annotations(must('must be "polling": this release does not stream yet')),
+    Schema.Literal("polling", "streaming").annotations(must('must be "polling" or "streaming"')),
     { default: () => "polling" as const }
   ),
   tlsConfig: Schema.optional(Tls)
 }
+
+const Provider = Schema.Struct({
+  renewBefore: Schema.optionalWith(DurationInput, { default: () => Duration.minutes(1) })
+})
+
+const TokenFile = Schema.Struct({
+  as: Schema.Literal("clientToken", "jwtToken").annotations(must('must be "clientToken" or "jwtToken"'))
+})
 
 const Target = Schema.Struct(targetFields)
 const Polled = Schema.Struct(polledFields)
@@ -244,3 +252,5 @@ export const decodeFetcher = decode(Fetcher)
 export const decodeState = decode(State)
 export const decodeTls = decode(Tls)
 export const decodeClient = decode(Client)
+export const decodeProvider = decode(Provider)
+export const decodeTokenFile = decode(TokenFile)

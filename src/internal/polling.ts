@@ -1,17 +1,17 @@
 /**
  * The Fetcher that polls a Flipt server.
  */
-import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import * as Auth from "../Auth.js"
+import type * as Auth from "../Auth.js"
 import type * as Fetcher from "../Fetcher.js"
 import type { FetchError, ValidationError } from "../FliptError.js"
 import { Event } from "./event.js"
-import { fetchOnce } from "./http.js"
+import { fetchOnce, makeServer } from "./http.js"
 import { decodeFetcher, type FetcherSettings } from "./options.js"
 import { polls, withRetryAfter } from "./schedules.js"
 
@@ -41,21 +41,21 @@ export const retry =
       Effect.flatten
     )
 
+/** What a Fetcher with these settings tells of itself. */
+export const sourceOf = (
+  kind: Fetcher.Source["kind"],
+  { environment, namespace, url }: FetcherSettings
+): Fetcher.Source => ({ kind, environment, namespace, url })
+
 export const fromSettings = (
   settings: FetcherSettings,
   policy: Policy
 ): Effect.Effect<Fetcher.Service, never, HttpClient.HttpClient | Auth.Auth> =>
   Effect.gen(function* () {
-    const client = yield* HttpClient.HttpClient
-    const auth = yield* Auth.Auth
+    const server = yield* makeServer(settings)
     return {
-      source: {
-        kind: "polling",
-        environment: settings.environment,
-        namespace: settings.namespace,
-        url: settings.url
-      },
-      fetch: (loaded) => fetchOnce(client, auth, settings, loaded).pipe(retry(policy)),
+      source: sourceOf("polling", settings),
+      fetch: (loaded) => fetchOnce(server, loaded).pipe(retry(policy)),
       events: () => checks(settings.updateInterval)
     }
   })

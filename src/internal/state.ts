@@ -8,7 +8,9 @@ import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as PubSub from "effect/PubSub"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type * as Fetcher from "../Fetcher.js"
 import { EngineError, EvaluationError, type RefreshError } from "../FliptError.js"
 import type { Snapshot } from "../Snapshot.js"
@@ -34,11 +36,16 @@ export interface State {
   readonly current: () => Either.Either<Snapshot, EvaluationError>
   /** The same Snapshot, kept open until the Scope ends. */
   readonly pin: Effect.Effect<Snapshot, EvaluationError, Scope.Scope>
+  /** What is loaded, in an outage too, kept open until the Scope ends. */
+  readonly hold: Effect.Effect<Option.Option<Snapshot>, never, Scope.Scope>
   /** The version of what is loaded. */
   readonly version: Effect.Effect<Option.Option<Fetcher.Version>>
   /** Grows with everything that is loaded. */
   readonly generation: () => number
-  /** Compiles in a Scope of the Snapshot's own, then puts Snapshot and version in place in one step. */
+  /**
+   * Compiles in a Scope of the Snapshot's own, then puts Snapshot and version in place in one step, in which it confirms
+   * them too: it is the source that gave them, but for a seed and what a store has kept.
+   */
   readonly load: <E>(
     compile: Effect.Effect<Snapshot, E, Scope.Scope>,
     origin: Status.Info["origin"],
@@ -48,9 +55,14 @@ export interface State {
   readonly confirm: Effect.Effect<void>
   /** An attempt to bring the state up to date has failed. */
   readonly fail: (error: RefreshError) => Effect.Effect<void>
-  /** How the state is kept current from here on. */
-  readonly setMode: (mode: Status.Info["mode"]) => Effect.Effect<void>
+  /** How the state is kept current from here on, and whether that works. */
+  readonly setMode: (mode: Status.Info["mode"], connected: boolean) => Effect.Effect<void>
   readonly status: Effect.Effect<Status.Status>
+  /**
+   * One element now, and one when something of all this has changed since the last was taken: who is slow misses steps,
+   * and not where they lead. Ends when the Scope does.
+   */
+  readonly signals: Stream.Stream<void>
 }
 
 const refusal = (reason: EvaluationError["reason"], message: string, cause?: RefreshError) =>
@@ -72,8 +84,14 @@ export const make = (
     let outage: Outage | undefined
     let confirmedAt: DateTime.Utc | undefined
     let mode = source.kind
+    // a stream is opened after the first request
+    let connected = source.kind !== "streaming"
     let generation = 0
     let current: Either.Either<Snapshot, EvaluationError> = refusal("NotReady", `${label}: nothing has been loaded yet`)
+
+    // Room for two, since a hub with room for one lets a slow subscriber take what is meant for the others (Effect 3.22).
+    const hub = yield* PubSub.sliding<void>(2)
+    const signal = Effect.unlessEffect(PubSub.publish(hub, undefined), PubSub.isShutdown(hub))
 
     const serve = () => {
       if (loaded === undefined) {
@@ -89,12 +107,22 @@ export const make = (
       }
     }
 
+    /** The step alone; gives what there is to log. */
+    const confirmAt = (now: DateTime.Utc): Effect.Effect<void> => {
+      const ended = outage
+      confirmedAt = now
+      outage = undefined
+      return ended === undefined
+        ? Effect.void
+        : Effect.logInfo(`${label}: up to date again; the trouble began at ${DateTime.formatIso(ended.since)}`)
+    }
+
     yield* Effect.addFinalizer(() =>
       Effect.map(DateTime.now, (since) => {
         loaded = undefined
         outage = { since, error: closed }
         current = refusal("Closed", closed.message)
-      })
+      }).pipe(Effect.zipRight(PubSub.shutdown(hub)))
     )
 
     return {
@@ -111,6 +139,13 @@ export const make = (
         ),
         (pinned) => pinned.release
       ).pipe(Effect.map((pinned) => pinned.snapshot)),
+      hold: Effect.acquireRelease(
+        Effect.sync(() => {
+          loaded?.pinned.hold()
+          return loaded?.pinned
+        }),
+        (pinned) => pinned?.release ?? Effect.void
+      ).pipe(Effect.map((pinned) => Option.fromNullable(pinned?.snapshot))),
       version: Effect.sync(() => loaded?.version ?? Option.none()),
       generation: () => generation,
       load: (compile, origin, version) =>
@@ -120,6 +155,7 @@ export const make = (
             const snapshot = yield* restore(Scope.extend(compile, own)).pipe(
               Effect.onError((cause) => Scope.close(own, Exit.failCause(cause)))
             )
+            const now = yield* DateTime.now
             const replaced = loaded
             loaded = {
               pinned: Pinned.make(snapshot, own),
@@ -129,40 +165,46 @@ export const make = (
               origin
             }
             generation++
+            const log = origin === "seed" || origin === "store" ? Effect.void : confirmAt(now)
             serve()
+            yield* signal
+            yield* log
             if (replaced !== undefined) {
               yield* replaced.pinned.release
             }
           })
         ),
-      confirm: Effect.gen(function* () {
-        const ended = outage
-        confirmedAt = yield* DateTime.now
-        outage = undefined
+      confirm: Effect.flatMap(DateTime.now, (now) => {
+        const log = confirmAt(now)
         serve()
-        if (ended !== undefined) {
-          yield* Effect.logInfo(`${label}: up to date again; the trouble began at ${DateTime.formatIso(ended.since)}`)
-        }
+        return Effect.zipRight(signal, log)
       }),
       fail: (error) =>
         Effect.gen(function* () {
           const begun = outage
           outage = { since: begun?.since ?? (yield* DateTime.now), error }
           serve()
+          yield* signal
           const log = begun === undefined ? Effect.logWarning : Effect.logDebug
           const serving = Either.isRight(current) ? "the last state goes on" : "evaluations fail"
           yield* log(`${label}: not up to date, ${serving}: ${error.message}`)
         }),
-      setMode: (next) =>
-        Effect.sync(() => {
-          mode = next
+      setMode: (nextMode, nextConnected) =>
+        Effect.suspend(() => {
+          mode = nextMode
+          connected = nextConnected
+          return signal
         }),
+      signals: Stream.unwrapScoped(
+        Effect.map(PubSub.subscribe(hub), (queue) => Stream.concat(Stream.void, Stream.fromQueue(queue)))
+      ),
       status: Effect.sync(() => {
         const info: Status.Info = {
           version: Option.getOrUndefined(loaded?.version ?? Option.none()),
           confirmedAt,
           origin: loaded?.origin ?? "none",
-          mode
+          mode,
+          connected
         }
         if (outage !== undefined) {
           return loaded === undefined ? Status.Failed({ ...info, ...outage }) : Status.Stale({ ...info, ...outage })

@@ -38,6 +38,7 @@ export type Fault =
       readonly statusLine: string
       readonly body: string | Uint8Array | undefined
     }
+  | { readonly _tag: "Own"; readonly inflict: (exchange: Exchange) => void }
 
 /** No fault: a gap between two others in a queue. */
 export const pass: Fault = { _tag: "Pass" }
@@ -103,6 +104,9 @@ export const rawHeaders = (
   lines: ReadonlyArray<string>,
   options: { readonly statusLine?: string; readonly body?: string | Uint8Array } = {}
 ): Fault => ({ _tag: "RawHeaders", lines, statusLine: options.statusLine ?? "HTTP/1.1 200 OK", body: options.body })
+
+/** Whatever a test does with an exchange by itself. */
+export const own = (inflict: (exchange: Exchange) => void): Fault => ({ _tag: "Own", inflict })
 
 export interface Exchange {
   readonly request: Http.IncomingMessage
@@ -221,6 +225,9 @@ export const inflict = (fault: Fault, exchange: Exchange): void => {
     case "RawHeaders":
       socket.write(`${[fault.statusLine, ...fault.lines].join("\r\n")}\r\n\r\n`, "latin1")
       socket.end(fault.body === undefined ? answer.body : bytes(fault.body))
+      return
+    case "Own":
+      fault.inflict(exchange)
       return
   }
 }

@@ -113,6 +113,9 @@ const host = "127.0.0.1"
 
 const streamHeaders = { "content-type": "application/json" }
 
+/** Longer than any test takes; a client that is told none closes an idle connection by itself after some seconds. */
+const keepAliveTimeout = 600_000
+
 /** How long the port may be in other hands when the server wants it back. */
 const bindAttempts = 100
 const bindRetryMillis = 20
@@ -343,8 +346,8 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
       notify()
     }
 
-    // No timeouts: a connection that a client forgets is to stay, and be counted.
-    const noTimeouts = { keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 }
+    // A connection that a client forgets is to stay, and be counted. The client is told that it may keep one for long.
+    const noTimeouts = { keepAliveTimeout, requestTimeout: 0, headersTimeout: 0 }
     const server =
       options.tls === undefined
         ? Http.createServer(noTimeouts, serve)

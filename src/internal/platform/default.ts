@@ -28,3 +28,24 @@ export const readFile = (_path: string): Promise<{ readonly bytes: Uint8Array; r
   Promise.reject(noFiles())
 
 export const watchFile = (_path: string): Stream.Stream<void, unknown> => Stream.fail(noFiles())
+
+/** Whether there are files at all. */
+export const hasFiles: boolean = false
+
+export const openFolder = (
+  _directory: string,
+  _probe: string
+): Promise<{ readonly path: string; readonly unwritable: unknown }> => Promise.reject(noFiles())
+
+export const sweepFolder = (_directory: string, _names: RegExp, _before: number): Promise<void> =>
+  Promise.reject(noFiles())
+
+export const readFrom = (_directory: string, _name: string, _signal: AbortSignal): Promise<Uint8Array | undefined> =>
+  Promise.reject(noFiles())
+
+export const replaceIn = (
+  _directory: string,
+  _name: string,
+  _pieces: ReadonlyArray<Uint8Array>,
+  _signal: AbortSignal
+): Promise<void> => Promise.reject(noFiles())

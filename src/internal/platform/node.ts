@@ -11,6 +11,11 @@ import type { ValidationError } from "../../FliptError.js"
 import type { ConnectionOptions } from "../../Tls.js"
 import type { Checked, Material } from "../material.js"
 
+export { openFolder, readFrom, replaceIn, sweepFolder } from "./folder.js"
+
+/** Whether there are files at all. */
+export const hasFiles: boolean = true
+
 /** An HttpClient over undici connections of its own, which end with the scope. */
 export const layerHttpClient = (
   connectionOptions: Effect.Effect<ConnectionOptions>

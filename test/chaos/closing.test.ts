@@ -1,0 +1,154 @@
+/**
+ * What is left when a client's scope closes, whatever the client is about: nothing.
+ */
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Supervisor from "effect/Supervisor"
+import * as FliptClient from "../../src/FliptClient.js"
+import { load, Stat } from "../../src/internal/native/library.js"
+import { run } from "../support/child.js"
+import * as Clients from "../support/clients.js"
+import { onDocument } from "../support/documents.js"
+import { native, reason } from "../support/engines.js"
+import * as Fault from "../support/Fault.js"
+import * as FliptServer from "../support/FliptServer.js"
+import { turn } from "../support/sleepers.js"
+
+const nothing = { fibers: 0, requests: 0, resources: [], handles: 0 }
+
+/** The client is closed, and what was waited for is over. */
+const closed = {
+  start: "success",
+  evaluation: "EvaluationError Closed",
+  refresh: "EngineError Closed",
+  status: "Failed",
+  left: nothing
+}
+const closedForWaiting = { ...closed, waiting: "EngineError Closed" }
+const both = <A>(expected: A) => ({ fail: expected, fallback: expected })
+
+const compiling = { "it compiles": both(closedForWaiting), "it compiles what a stream has pushed": both(closed) }
+
+/** What comes of closing a client when ... */
+const situations: { readonly [situation: string]: unknown } = {
+  "a request is in flight": both(closedForWaiting),
+  "a body is read": both(closedForWaiting),
+  "it retries": both(closedForWaiting),
+  "it streams": both(closed),
+  "it waits for a stream's first byte": both(closed),
+  "it waits to reconnect": both(closed),
+  "it is degraded to polling": both(closed),
+  "its start has failed": {
+    fail: { start: "FetchError", left: nothing },
+    fallback: { start: "ValidationError", left: nothing }
+  }
+}
+
+/** One process an engine, for all situations. That it ends by itself is a part of each. */
+const closing = (engine: string, some: object) =>
+  Effect.runSync(Effect.cached(run("closing.mjs", [engine, ...Object.keys(some)], 60_000)))
+
+const results = {
+  portable: closing("portable", situations),
+  native: closing("native", { ...situations, ...compiling })
+}
+
+const leavesNothing = (situation: string, expected: unknown, engines: ReadonlyArray<keyof typeof results>) =>
+  Effect.forEach(engines, (engine) =>
+    Effect.map(results[engine], (result) =>
+      expect((result as { readonly [situation: string]: unknown })[situation], engine).toEqual(expected)
+    )
+  )
+
+describe("close leaves no fiber, socket, timer or native handle, and the process ends by itself, when", () => {
+  for (const [situation, expected] of Object.entries(situations)) {
+    it.live(situation, () => leavesNothing(situation, expected, native ? ["portable", "native"] : ["portable"]), 60_000)
+  }
+
+  for (const [situation, expected] of Object.entries(compiling)) {
+    it.live.skipIf(!native)(
+      `${situation}: a document of 16 MB, over the native engine${native ? "" : `: ${reason}`}`,
+      () => leavesNothing(situation, expected, ["native"]),
+      60_000
+    )
+  }
+})
+
+/** So that an interruption hits another step each time, from the first on; the start takes fewer steps than that. */
+const MOMENTS = 30
+
+describe("interruption of the start at any moment", () => {
+  const held = Effect.promise(async () => {
+    if (!native) {
+      return 0
+    }
+    const { stat } = await Effect.runPromise(load(process.env.FLIPT_ENGINE_PATH))
+    return stat(Stat.snapshots) + stat(Stat.jobs) + stat(Stat.arenas) + stat(Stat.blobs)
+  })
+
+  const open = (kind: string) => process.getActiveResourcesInfo().filter((name) => name.startsWith(kind)).length
+
+  for (const fetchMode of ["polling", "streaming"] as const) {
+    it.live(`leaves nothing: ${fetchMode}`, () =>
+      Clients.forEach(Clients.kinds, (kind) =>
+        Effect.gen(function* () {
+          const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
+          const supervisor = yield* Supervisor.track
+          const building = Layer.build(Clients.layer(kind, { url: server.url, fetchMode }))
+          // what is loaded but once is no part of a start
+          yield* Effect.scoped(building)
+          let interrupted = 0
+          for (let moment = 0; moment < MOMENTS; moment++) {
+            // an answer that is late, is cut or is none makes the start long enough to be hit in each of its parts
+            yield* server.fail([Fault.pass, Fault.delay(5), Fault.drip(20, 1), Fault.hangInBody(30)][moment % 4]!)
+            let started = false
+            const fiber = yield* Effect.scoped(
+              Effect.zipRight(
+                Effect.tap(building, () =>
+                  Effect.sync(() => {
+                    started = true
+                  })
+                ),
+                Effect.never
+              )
+            ).pipe(Effect.supervised(supervisor), Effect.fork)
+            const random = Math.random()
+            for (let turns = 0; turns < moment + random * 10; turns++) {
+              yield* turn
+            }
+            if (moment % 2 === 0) {
+              yield* Effect.sleep(`${Math.floor(random * 20)} millis`)
+            }
+            interrupted += started ? 0 : 1
+            yield* Fiber.interrupt(fiber)
+            expect((yield* supervisor.value).length).toBe(0)
+          }
+          expect(interrupted).toBeGreaterThan(MOMENTS / 4)
+          yield* server.awaitConnections(0)
+        })
+      ).pipe(
+        Effect.zipRight(Clients.eventually(() => open("TCPSocket") === 0)),
+        Effect.zipRight(Effect.map(held, (handles) => expect(handles).toBe(0)))
+      )
+    )
+  }
+
+  it.scopedLive("of the one-stop layer leaves nothing", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
+      for (let moment = 0; moment < MOMENTS; moment++) {
+        const errorStrategy = Clients.strategies[moment % 2]
+        const building = Layer.build(FliptClient.layer({ url: server.url, errorStrategy, fetchMode: "streaming" }))
+        const fiber = yield* Effect.fork(Effect.scoped(Effect.zipRight(building, Effect.never)))
+        for (let turns = 0; turns < moment; turns++) {
+          yield* turn
+        }
+        yield* Fiber.interrupt(fiber)
+      }
+      yield* server.awaitConnections(0)
+      expect(yield* held).toBe(0)
+    })
+  )
+})

@@ -1,0 +1,543 @@
+/**
+ * What an application sees when the stream of its client goes wrong.
+ */
+import * as Crypto from "node:crypto"
+import { describe, expect, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
+import * as Stream from "effect/Stream"
+import * as Auth from "../../src/Auth.js"
+import * as Engine from "../../src/Engine.js"
+import * as Fetcher from "../../src/Fetcher.js"
+import * as FliptClient from "../../src/FliptClient.js"
+import * as Clients from "../support/clients.js"
+import { booleanFlag, makeDocument, onDocument } from "../support/documents.js"
+import * as FliptServer from "../support/FliptServer.js"
+import * as Scripted from "../support/handMade.js"
+import { captured, type Line } from "../support/logs.js"
+import { afterGc } from "../support/memory.js"
+import * as Relay from "../support/Relay.js"
+import * as StreamServer from "../support/StreamServer.js"
+
+const { awaitOn, eventually, eventuallyOf, isOn, warnings } = Clients
+
+/** No check in the time of a test: what is repaired is repaired by something else. */
+const seldom = "10 minutes"
+
+/** What evaluations give while there is trouble. */
+const during = ({ strategy }: Clients.Kind, last: boolean) => (strategy === "fail" ? "Unavailable" : last)
+
+/** Evaluates all the while; gives everything that was seen. */
+const watching = (client: FliptClient.Service) =>
+  Effect.gen(function* () {
+    const seen = new Set<unknown>()
+    yield* Effect.forkScoped(
+      Effect.forever(
+        Effect.delay(
+          Effect.map(isOn(client), (value) => seen.add(value)),
+          "5 millis"
+        )
+      )
+    )
+    return seen
+  })
+
+const isConnected = (client: FliptClient.Service, connected: boolean) =>
+  eventuallyOf(client.status, (status) => status.connected === connected)
+
+/** The levels at which the client says something with this text. */
+const levels = (log: ReadonlyArray<Line>, text: string) =>
+  log.filter(({ message }) => message.startsWith("Flipt") && message.includes(text)).map(({ level }) => level)
+
+/** A client that waits on the TestClock, for requests that are answered at once. */
+const scriptedClient = (answer: (url: URL, known: string | undefined) => Response, strategy: Clients.Strategy) =>
+  Effect.map(
+    Layer.build(
+      FliptClient.layerWithoutDependencies({ errorStrategy: strategy }).pipe(
+        Layer.provide([Engine.layerPortable, Fetcher.layerStreaming({ url: "http://flipt.test" })]),
+        Layer.provide([Scripted.layer(answer), Auth.layerNone])
+      )
+    ),
+    Context.get(FliptClient.FliptClient)
+  )
+
+const documentAnswer = (document: object, known: string | undefined): Response => {
+  const etag = StreamServer.digestOf(document)
+  return known === etag
+    ? new Response(null, { status: 304, headers: { etag } })
+    : new Response(JSON.stringify(document), { headers: { etag } })
+}
+
+describe("a stream that ends at once, again and again", () => {
+  it.live("leaves the state right by the requests in between, and is no outage", () =>
+    Clients.forEach(Clients.kinds, (kind, log) =>
+      Effect.gen(function* () {
+        const server = yield* StreamServer.make(onDocument(true))
+        server.onStream((stream) => stream.end())
+        const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom })
+        const seen = yield* watching(client)
+        yield* eventually(() => server.streams.length >= 2)
+        server.setDocument(onDocument(false))
+        yield* awaitOn(client, false)
+        yield* isConnected(client, false)
+        expect(yield* client.status).toMatchObject({ _tag: "Ready", mode: "streaming" })
+        expect([...seen].sort()).toEqual([false, true])
+        expect(warnings(log)).toEqual([])
+        expect(server.connections()).toBeLessThanOrEqual(2)
+        // a request before each stream but the first, which comes after the request of the start
+        expect(Math.abs(server.gets() - server.streams.length)).toBeLessThanOrEqual(1)
+        expect(server.streams.length).toBeLessThan(15)
+      })
+    )
+  )
+
+  it.scoped("is never a hot loop, however it ends", () =>
+    Effect.gen(function* () {
+      let document = onDocument(true)
+      const whole = () => StreamServer.frame(document)
+      const endings = [() => new Uint8Array(0), whole, () => whole().subarray(0, 50)]
+      const clients = yield* Effect.forEach(endings, (ending, index) =>
+        Effect.gen(function* () {
+          const counts = { gets: 0, streams: 0 }
+          const client = yield* scriptedClient((url, known) => {
+            if (!url.pathname.endsWith("/stream")) {
+              counts.gets++
+              return documentAnswer(document, known)
+            }
+            counts.streams++
+            // a hot loop would be without end
+            return new Response(counts.streams > 200 ? new ReadableStream() : Buffer.from(ending()))
+          }, "fail").pipe(Effect.withRandom(Random.make(`seed ${index}`)))
+          return { client, counts }
+        })
+      )
+      yield* Scripted.pass(60, "1 seconds")
+      const minute = clients.map(({ counts }) => counts.streams)
+      for (const { counts } of clients) {
+        expect(counts.streams).toBeGreaterThanOrEqual(3)
+        expect(counts.streams).toBeLessThanOrEqual(20)
+        expect(counts.gets).toBeLessThanOrEqual(counts.streams + 2)
+      }
+      document = onDocument(false)
+      yield* Scripted.pass(2, "30 seconds")
+      for (const { client } of clients) {
+        expect(yield* isOn(client)).toBe(false)
+      }
+      // nothing is given up, and nothing becomes quicker with time
+      yield* Scripted.pass(6, "30 seconds")
+      for (const [index, { counts }] of clients.entries()) {
+        expect(counts.streams - minute[index]!).toBeGreaterThanOrEqual(4)
+        expect(counts.streams - minute[index]!).toBeLessThanOrEqual(50)
+      }
+    })
+  )
+})
+
+it.live("a stream that goes silent is found out by a request, and replaced", () =>
+  Clients.forEach(Clients.kinds, (kind, log) =>
+    Effect.gen(function* () {
+      const server = yield* StreamServer.make(onDocument(false))
+      const client = yield* Clients.make(kind, { url: server.url, updateInterval: "100 millis" })
+      const seen = yield* watching(client)
+      yield* eventually(() => server.streams.length === 1)
+      server.streams[0]!.push(onDocument(true))
+      yield* awaitOn(client, true)
+      yield* isConnected(client, true)
+      server.setDocument(onDocument(true))
+      // some checks that find nothing: silence alone is no fault
+      const checked = server.gets()
+      yield* eventually(() => server.gets() >= checked + 3)
+      expect(server.streams.length).toBe(1)
+      server.setDocument(onDocument(false))
+      yield* awaitOn(client, false)
+      yield* eventually(() => server.streams.length === 2)
+      expect(server.streams[1]!.digest).toBe(StreamServer.digestOf(onDocument(false)))
+      server.setDocument(onDocument(true))
+      server.streams[1]!.push(onDocument(true))
+      yield* awaitOn(client, true)
+      expect((yield* client.status)._tag).toBe("Ready")
+      expect([...seen].sort()).toEqual([false, true])
+      expect(warnings(log)).toEqual([])
+      expect(levels(log, "the stream has missed a change")[0]).toBe("DEBUG")
+      yield* eventually(() => server.connections() <= 2)
+    })
+  )
+)
+
+it.live("a stream error frame ends the stream, and is no outage", () =>
+  Clients.forEach(Clients.kinds, (kind, log) =>
+    Effect.gen(function* () {
+      const server = yield* StreamServer.make(onDocument(true))
+      const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom })
+      const seen = yield* watching(client)
+      yield* eventually(() => server.streams.length === 1)
+      server.streams[0]!.push(onDocument(false))
+      yield* awaitOn(client, false)
+      server.setDocument(onDocument(false))
+      // the server does not end the answer: the client is to leave by itself
+      server.streams[0]!.write('{"error":{"code":14,"message":"going away","details":[]}}\n')
+      yield* eventually(() => server.streams.length === 2)
+      expect(server.streams[1]!.digest).toBe(StreamServer.digestOf(onDocument(false)))
+      server.streams[1]!.push(onDocument(true))
+      yield* awaitOn(client, true)
+      yield* isConnected(client, true)
+      expect((yield* client.status)._tag).toBe("Ready")
+      expect([...seen].sort()).toEqual([false, true])
+      expect(warnings(log)).toEqual([])
+      expect(levels(log, "going away")).toEqual(["DEBUG"])
+      yield* eventually(() => server.connections() <= 2)
+    })
+  )
+)
+
+describe("a half-open stream", () => {
+  /** What is frozen, and how it is over. */
+  const cases = [
+    ["the connections that there are", (relay: Relay.Relay) => relay.freeze(), () => {}],
+    ["the whole peer", (relay: Relay.Relay) => relay.vanish(true), (relay: Relay.Relay) => relay.vanish(false)]
+  ] as const
+
+  it.live("is found out by a request that is not answered, and replaced as soon as there is a way", () =>
+    Effect.forEach(
+      cases,
+      ([, begin, end]) =>
+        Clients.forEach(Clients.kindsOfOneEngine, (kind, log) =>
+          Effect.gen(function* () {
+            const server = yield* StreamServer.make(onDocument(true))
+            const relay = yield* Relay.make(server.port)
+            const client = yield* Clients.make(kind, {
+              url: relay.url,
+              updateInterval: "200 millis",
+              requestTimeout: "1500 millis"
+            })
+            yield* eventually(() => server.streams.length === 1)
+            server.streams[0]!.push(onDocument(true))
+            // the stream has taken the connection of the first request; the checks have one of their own
+            yield* eventually(() => server.gets() >= 3 && relay.connections() === 2)
+            const before = yield* isConnected(client, true)
+            begin(relay)
+            server.setDocument(onDocument(false))
+            const stale = yield* eventuallyOf(client.status, ({ _tag }) => _tag === "Stale")
+            expect(stale).toMatchObject({ error: { _tag: "FetchError", reason: "Timeout" } })
+            expect(stale.confirmedAt?.epochMillis).toBeGreaterThanOrEqual(before.confirmedAt?.epochMillis ?? 0)
+            expect(yield* isOn(client)).toBe(during(kind, true))
+            end(relay)
+            yield* awaitOn(client, false)
+            yield* eventuallyOf(client.status, ({ _tag, connected }) => _tag === "Ready" && connected)
+            server.streams.at(-1)!.push(onDocument(true))
+            yield* awaitOn(client, true)
+            expect(warnings(log)[0]).toMatch(/no answer within/)
+            expect(warnings(log).length).toBe(log.filter(({ level }) => level === "INFO").length)
+            // what was half open has been let go
+            yield* eventually(() => relay.connections() <= 2)
+            expect(relay.made()).toBeLessThan(10)
+          })
+        ),
+      { concurrency: "unbounded", discard: true }
+    )
+  )
+})
+
+it.live("a server restart in the middle of a frame loses the frame and nothing else", () =>
+  Clients.forEach(Clients.kinds, (kind, log) =>
+    Effect.gen(function* () {
+      const large = makeDocument([
+        booleanFlag("on", true),
+        ...Array.from({ length: 500 }, (_, index) => booleanFlag(`flag-${index}`, true))
+      ])
+      const server = yield* StreamServer.make(onDocument(true))
+      const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom })
+      yield* eventually(() => server.streams.length === 1)
+      const [stream] = server.streams
+      stream!.push(onDocument(false))
+      yield* awaitOn(client, false)
+      const frame = StreamServer.frame(large)
+      stream!.write(frame.subarray(0, frame.length - 10))
+      yield* eventually(() => stream!.unsent() === 0)
+      yield* server.stop
+      const stale = yield* eventuallyOf(client.status, ({ _tag }) => _tag === "Stale")
+      expect(stale).toMatchObject({ connected: false, error: { _tag: "FetchError", reason: "Network" } })
+      expect(yield* isOn(client)).toBe(during(kind, false))
+      server.setDocument(large)
+      yield* server.start
+      yield* awaitOn(client, true)
+      expect((yield* client.listFlags).length).toBe(501)
+      yield* eventually(() => server.streams.length === 2)
+      // nothing of the half frame is left to spoil the next one
+      server.streams[1]!.push(onDocument(false))
+      yield* awaitOn(client, false)
+      expect((yield* client.status)._tag).toBe("Ready")
+      expect(warnings(log)).toHaveLength(1)
+      expect(log.filter(({ level }) => level === "INFO")).toHaveLength(1)
+    })
+  )
+)
+
+it.live("two documents in one chunk are both loaded, and the last one stays", () =>
+  Clients.forEach(Clients.kinds, (kind, log) =>
+    Effect.gen(function* () {
+      const server = yield* StreamServer.make(makeDocument([booleanFlag("start", true)]))
+      const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom })
+      yield* eventually(() => server.streams.length === 1)
+      const [stream] = server.streams
+      const documents = [1, 2, 3].map((n) => makeDocument([booleanFlag(`flag-${n}`, true), booleanFlag("on", n !== 1)]))
+      const [first, second, third] = documents.map(StreamServer.frame)
+      stream!.write(Buffer.concat([first!, second!, third!.subarray(0, 50)]))
+      yield* awaitOn(client, true)
+      expect((yield* client.listFlags).map(({ key }) => key)).toEqual(["flag-2", "on"])
+      expect((yield* client.status).version).toBe(StreamServer.digestOf(documents[1]!))
+      stream!.write(Buffer.concat([third!.subarray(50), first!]))
+      yield* eventuallyOf(client.status, ({ version }) => version === StreamServer.digestOf(documents[0]!))
+      expect(yield* isOn(client)).toBe(false)
+      expect((yield* client.status)._tag).toBe("Ready")
+      expect(warnings(log)).toEqual([])
+      expect([server.gets(), server.streams.length]).toEqual([1, 1])
+    })
+  )
+)
+
+it.live("documents that are pushed faster than they compile wait at the server, and the last one wins", () =>
+  Clients.forEach(
+    Clients.kinds.filter(({ strategy }) => strategy === "fail"),
+    (kind, log) =>
+      Effect.gen(function* () {
+        const gate = yield* Deferred.make<void>()
+        let compiled = 0
+        let atOnce = 0
+        let most = 0
+        const slow = Layer.effect(
+          Engine.Engine,
+          Effect.map(Engine.Engine, (engine) => ({
+            ...engine,
+            compile: (namespace, bytes) =>
+              Effect.acquireUseRelease(
+                Effect.sync(() => {
+                  most = Math.max(most, ++atOnce)
+                }),
+                () =>
+                  Effect.zipRight(
+                    compiled++ === 0 ? Effect.void : Deferred.await(gate),
+                    engine.compile(namespace, bytes)
+                  ),
+                () => Effect.sync(() => atOnce--)
+              )
+          }))
+        ).pipe(Layer.provide(kind.engine))
+        const server = yield* StreamServer.make(onDocument(true))
+        const client = yield* Clients.make({ ...kind, engine: slow }, { url: server.url, updateInterval: seldom })
+        yield* eventually(() => server.streams.length === 1)
+        const [stream] = server.streams
+        const padding = "x".repeat(500_000)
+        const count = 60
+        for (let n = 0; n < count; n++) {
+          stream!.push(makeDocument([{ ...booleanFlag(`flag-${n}`, true), description: padding }]))
+        }
+        // until nothing more leaves the server: the client does not read on
+        let unsent = -1
+        let still = 0
+        yield* eventuallyOf(
+          Effect.sync(() => {
+            still = unsent === stream!.unsent() ? still + 1 : 0
+            unsent = stream!.unsent()
+            return still
+          }).pipe(Effect.delay("50 millis")),
+          (times) => times >= 20
+        )
+        expect(unsent).toBeGreaterThan((count * padding.length) / 3)
+        // the state that is served meanwhile is the one before
+        expect(yield* isOn(client)).toBe(true)
+        yield* Deferred.succeed(gate, undefined)
+        yield* eventuallyOf(client.listFlags, (flags) => flags[0]?.key === `flag-${count - 1}`)
+        expect((yield* client.status)._tag).toBe("Ready")
+        expect(most).toBe(1)
+        expect(compiled).toBe(count + 1)
+        expect(warnings(log)).toEqual([])
+        expect([server.gets(), server.streams.length]).toEqual([1, 1])
+      })
+  )
+)
+
+describe("a stream of garbage", () => {
+  const garbage: ReadonlyArray<readonly [string, string | Uint8Array]> = [
+    ["text", "<html>\n<h1>Sign in</h1>\n</html>\n"],
+    ["bytes", Buffer.concat([Crypto.randomBytes(100_000), Buffer.from("\n")])],
+    ["other JSON", '[1,2]\n{"flags":[]}\n"result"\n{"result":}\n'],
+    ["frames of no document", '{"result":{"flags":3}}\n{"result":null}\n{"result":{"namespace":{"key":"default"}\n'],
+    ["a frame of another namespace's broken document", '{"result":{"namespace":{"key":"other"},"flags":[{}]}}\n']
+  ]
+
+  it.live("is an outage until a request or a good frame repairs it, and never a state", () =>
+    Clients.forEach(Clients.kinds, (kind, log) =>
+      Effect.gen(function* () {
+        const server = yield* StreamServer.make(onDocument(true))
+        const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom })
+        yield* eventually(() => server.streams.length === 1)
+        const [stream] = server.streams
+        const isReady = eventuallyOf(client.status, ({ _tag }) => _tag === "Ready")
+        for (const [name, bytes] of garbage) {
+          const { length } = warnings(log)
+          for (let round = 0; round < 3; round++) {
+            stream!.write(bytes)
+          }
+          // one a time of trouble, however much of it there is
+          yield* eventually(() => warnings(log).length > length)
+          expect([true, "Unavailable"], name).toContain(yield* isOn(client))
+          // by a frame
+          stream!.push(onDocument(false))
+          yield* awaitOn(client, false)
+          yield* isReady
+          // by the request that it sets off
+          stream!.write(bytes)
+          yield* awaitOn(client, true)
+          yield* client.refresh
+          yield* isReady
+        }
+        // it is still the same stream: a bad line is passed over
+        expect(server.streams.length).toBe(1)
+      })
+    )
+  )
+
+  it.live("without a line break is not kept beyond maxBodySize", () =>
+    Clients.forEach(Clients.kinds, (kind, log) =>
+      Effect.gen(function* () {
+        const server = yield* StreamServer.make(onDocument(true))
+        const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom, maxBodySize: 100_000 })
+        yield* eventually(() => server.streams.length === 1)
+        const [stream] = server.streams
+        const chunk = Buffer.alloc(1_000_000, "x")
+        for (let written = 0; written < 30; written++) {
+          stream!.write(chunk)
+          yield* eventually(() => stream!.unsent() === 0)
+        }
+        // of what was sent to all four, more than a hundred million
+        yield* eventuallyOf(afterGc, ({ arrayBuffers }) => arrayBuffers < 60_000_000)
+        stream!.write("\n")
+        yield* eventually(() => warnings(log).length === 1)
+        expect(warnings(log)[0]).toContain("maxBodySize")
+        stream!.push(onDocument(false))
+        yield* awaitOn(client, false)
+        expect(warnings(log)).toHaveLength(1)
+      })
+    )
+  )
+})
+
+it.live("a stream refused by a proxy (403) while requests go through: evaluations go on, with one warning", () =>
+  Clients.forEach(Clients.kinds, (kind, log) =>
+    Effect.gen(function* () {
+      const server = yield* StreamServer.make(onDocument(true))
+      server.refuse(403)
+      const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom })
+      const seen = yield* watching(client)
+      yield* eventually(() => server.streams.length >= 2)
+      server.setDocument(onDocument(false))
+      yield* awaitOn(client, false)
+      yield* eventually(() => server.streams.length >= 3)
+      expect(yield* client.status).toMatchObject({ _tag: "Ready", mode: "streaming", connected: false })
+      expect(warnings(log)).toHaveLength(1)
+      expect(warnings(log)[0]).toMatch(/status 403/)
+      server.onStream((stream) => stream.push(onDocument(true)))
+      yield* awaitOn(client, true)
+      yield* isConnected(client, true)
+      expect([...seen].sort()).toEqual([false, true])
+      expect(warnings(log)).toHaveLength(1)
+      expect(server.streams.length).toBeLessThan(15)
+    })
+  )
+)
+
+it.scoped("a stream that is a proxy's page (200) while requests go through: evaluations go on, with one warning", () =>
+  Effect.forEach(Clients.strategies, (strategy) =>
+    captured((log) =>
+      Effect.gen(function* () {
+        let document = onDocument(true)
+        let streams = 0
+        const client = yield* scriptedClient((url, known) => {
+          if (!url.pathname.endsWith("/stream")) {
+            return documentAnswer(document, known)
+          }
+          streams++
+          return new Response("<html>\n<h1>Sign in</h1>\n</html>\n", {
+            headers: { "content-type": "text/html; charset=utf-8" }
+          })
+        }, strategy)
+        for (let second = 0; second < 40; second++) {
+          yield* Scripted.pass(1, "1 seconds")
+          expect(yield* isOn(client)).toBe(true)
+          expect(yield* client.status).toMatchObject({ _tag: "Ready", mode: "streaming", connected: false })
+        }
+        document = onDocument(false)
+        yield* Scripted.pass(2, "30 seconds")
+        expect(yield* isOn(client)).toBe(false)
+        expect(streams).toBeGreaterThanOrEqual(3)
+        expect(streams).toBeLessThanOrEqual(25)
+        expect(warnings(log)).toHaveLength(1)
+        expect(warnings(log)[0]).toMatch(/status 200: .*text\/html/)
+      })
+    )
+  )
+)
+
+describe("a v1 server asked for a stream", () => {
+  it.live("is polled, with one warning", () =>
+    Clients.forEach(Clients.kinds, (kind, log) =>
+      Effect.gen(function* () {
+        const server = yield* FliptServer.make({ version: "v1", documents: { default: onDocument(true) } })
+        const client = yield* Clients.make(kind, { url: server.url, updateInterval: "100 millis" })
+        const seen = yield* watching(client)
+        yield* eventuallyOf(client.status, ({ mode }) => mode === "polling")
+        expect(yield* client.status).toMatchObject({ _tag: "Ready", connected: true })
+        yield* server.setDocument(onDocument(false))
+        yield* awaitOn(client, false)
+        yield* server.awaitRequests(10)
+        const requests = yield* server.requests
+        expect(requests.filter(({ path }) => path.endsWith("/stream"))).toHaveLength(1)
+        expect(yield* client.status).toMatchObject({ _tag: "Ready", mode: "polling", connected: true })
+        expect([...seen].sort()).toEqual([false, true])
+        expect(warnings(log)).toHaveLength(1)
+        expect(warnings(log)[0]).toMatch(/has no streams and is polled/)
+        expect(yield* server.connections).toBeLessThanOrEqual(2)
+      })
+    )
+  )
+
+  it.scoped("is asked again after an hour, and streams once it can", () =>
+    Effect.gen(function* () {
+      let streams = 0
+      let gets = 0
+      let upgraded = false
+      const client = yield* scriptedClient((url, known) => {
+        if (!url.pathname.endsWith("/stream")) {
+          gets++
+          return documentAnswer(onDocument(streams < 3), known)
+        }
+        streams++
+        return upgraded
+          ? new Response(
+              new ReadableStream({ start: (stream) => stream.enqueue(StreamServer.frame(onDocument(false))) })
+            )
+          : new Response("404 page not found\n", { status: 404 })
+      }, "fail")
+      yield* Scripted.pass(119, "30 seconds")
+      expect(streams).toBe(1)
+      // every two minutes, and three at the start
+      expect(gets).toBeGreaterThan(25)
+      expect(gets).toBeLessThan(38)
+      yield* Scripted.pass(3, "30 seconds")
+      expect(streams).toBe(2)
+      expect((yield* client.status).mode).toBe("polling")
+      upgraded = true
+      const changes = yield* Effect.fork(Stream.runHead(client.changes))
+      yield* Scripted.pass(121, "30 seconds")
+      expect(streams).toBe(3)
+      expect(yield* client.status).toMatchObject({ _tag: "Ready", mode: "streaming", connected: true })
+      expect(yield* isOn(client)).toBe(false)
+      expect(yield* Fiber.join(changes)).toMatchObject({ value: { changed: ["on"] } })
+    })
+  )
+})

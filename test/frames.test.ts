@@ -1,0 +1,278 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as fc from "fast-check"
+import { type Frame, type Line, makeSplitter, readFrame } from "../src/internal/frames.js"
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0))
+
+const lineOf = (...chunks: ReadonlyArray<Uint8Array>): Exclude<Line, "TooLarge"> => ({
+  chunks,
+  size: chunks.reduce((size, chunk) => size + chunk.length, 0)
+})
+
+/** A frame as it can be compared. */
+const shown = (frame: Frame): readonly [string, string?] =>
+  "bytes" in frame ? [frame._tag, Buffer.concat([...frame.bytes]).toString()] : [frame._tag]
+
+const read = (text: string) => shown(readFrame(lineOf(bytes(text))))
+
+/** The lines of these chunks, each as text. */
+const linesOf = (chunks: ReadonlyArray<Uint8Array>, limit = Number.POSITIVE_INFINITY): ReadonlyArray<string> => {
+  const split = makeSplitter(limit)
+  return chunks
+    .flatMap((chunk) => split(chunk))
+    .map((line) => (line === "TooLarge" ? line : Buffer.concat([...line.chunks]).toString("latin1")))
+}
+
+/** What a frame may add to its document: the splitter's limit is the document's. */
+const margin = 64
+
+/** Bytes cut at these places, wherever in them these may be. */
+const cut = (whole: Uint8Array, places: ReadonlyArray<number>): ReadonlyArray<Uint8Array> => {
+  const ends = [...places.map((place) => place % (whole.length + 1)), whole.length].sort((a, b) => a - b)
+  return ends.map((end, nth) => whole.subarray(nth === 0 ? 0 : ends[nth - 1], end))
+}
+
+const places = fc.array(fc.nat(), { maxLength: 30 })
+const blanks = fc.string({ unit: fc.constantFrom(" ", "\t"), maxLength: 4 })
+
+/** A document as any server could write it: on one line, with bytes of every kind. */
+const documents = fc.oneof(
+  fc.json(),
+  fc.string({ unit: "binary" }).map((text) => JSON.stringify({ text, flags: [] })),
+  fc.constantFrom("{}", "[]", "0", '"}"', '{"result":{}}', '{"error":{}}', "null", "{ }")
+)
+
+/** A frame on the wire, and what it is to become. */
+const wireFrames = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc
+      .tuple(documents, blanks, blanks, blanks, blanks, fc.constantFrom("\n", "\r\n"))
+      .map(([document, a, b, c, d, end]) => ({
+        wire: `${a}{${b}"result"${c}:${document}}${d}${end}`,
+        frame: ["Document", document] as const
+      }))
+  },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom("\n", "\r\n", "  \r\n", "\t\n").map((wire) => ({ wire, frame: ["Blank"] as const }))
+  },
+  {
+    weight: 1,
+    arbitrary: fc.json().map((json) => ({
+      wire: `{"error":${json}}\n`,
+      frame: ["Error", `{"error":${json}}`] as const
+    }))
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .constantFrom("{}", "garbage", "[1]", '{"results":{}}', '{"result":[]', "<html>", '{"result":}', "\0")
+      .map((text) => ({ wire: `${text}\n`, frame: ["Bad"] as const }))
+  }
+)
+
+describe("the splitter", () => {
+  it("gives every line once, whatever the chunks are", () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 200 }),
+        fc.array(fc.nat(200), { maxLength: 20 }),
+        places,
+        (raw, breaks, at) => {
+          const whole = raw.slice()
+          for (const place of breaks) {
+            if (place < whole.length) {
+              whole[place] = 0x0a
+            }
+          }
+          const expected = Buffer.from(whole).toString("latin1").split("\n").slice(0, -1)
+          expect(linesOf([whole])).toEqual(expected)
+          expect(linesOf(cut(whole, at))).toEqual(expected)
+          expect(linesOf(Array.from(whole, (byte) => Uint8Array.of(byte)))).toEqual(expected)
+        }
+      )
+    )
+  })
+
+  it("gives a line when its line break is in, not before", () => {
+    const split = makeSplitter(100)
+    expect(split(bytes("ab"))).toEqual([])
+    expect(split(new Uint8Array(0))).toEqual([])
+    expect(split(bytes("c\nd"))).toEqual([lineOf(bytes("ab"), bytes("c"))])
+    expect(split(bytes("\n"))).toEqual([lineOf(bytes("d"))])
+    expect(split(bytes("the rest of a stream that broke off"))).toEqual([])
+  })
+
+  it("copies nothing: a line is made of parts of the chunks", () => {
+    const chunk = bytes("one\ntwo\nthr")
+    const next = bytes("ee\n")
+    const split = makeSplitter(100)
+    const lines = [...split(chunk), ...split(next)]
+    const buffers = lines.map((line) => (line === "TooLarge" ? [] : line.chunks.map((part) => part.buffer)))
+    expect(buffers).toEqual([[chunk.buffer], [chunk.buffer], [chunk.buffer, next.buffer]])
+    buffers.flat().forEach((buffer, nth) => {
+      expect(buffer).toBe(nth < 3 ? chunk.buffer : next.buffer)
+    })
+  })
+
+  it("takes a line of as many bytes as the limit and a frame have, and no longer one", () => {
+    const line = (size: number) => "x".repeat(size)
+    for (const limit of [1, 5, 1000]) {
+      const most = limit + margin
+      const whole = [most - 1, most, most + 1, 1, most + 1000, 0, most].map((size) => `${line(size)}\n`).join("")
+      for (const chunks of [[bytes(whole)], Array.from(bytes(whole), (byte) => Uint8Array.of(byte))]) {
+        expect(linesOf(chunks, limit)).toEqual([
+          line(most - 1),
+          line(most),
+          "TooLarge",
+          line(1),
+          "TooLarge",
+          "",
+          line(most)
+        ])
+      }
+    }
+  })
+
+  it("has room for a document of the limit in any frame that can be read", () => {
+    const frame = `${" ".repeat(21)}{"result":12345}${" ".repeat(31)}`
+    const [line] = makeSplitter(5)(bytes(`${frame}\n`))
+    expect(shown(readFrame(line as never))).toEqual(["Document", "12345"])
+  })
+
+  it("tells of a line that is too large once, and recovers with the next, whatever the chunks are", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.string({ unit: fc.constantFrom("a", "b"), maxLength: 80 }), { maxLength: 8 }),
+        places,
+        (lines, at) => {
+          const whole = bytes(lines.map((line) => `${line}\n`).join(""))
+          expect(linesOf(cut(whole, at), 6)).toEqual(
+            lines.map((line) => (line.length > 6 + margin ? "TooLarge" : line))
+          )
+        }
+      )
+    )
+  })
+
+  it("gives nothing of a line that is too large", () => {
+    const split = makeSplitter(10)
+    let lines = 0
+    for (let n = 0; n < 1000; n++) {
+      lines += split(new Uint8Array(1024)).length
+    }
+    expect(lines).toBe(0)
+    // and what comes after it is whole
+    expect(split(bytes("\nnext\n"))).toEqual(["TooLarge", lineOf(bytes("next"))])
+  })
+})
+
+describe("a frame", () => {
+  it("gives its document, whatever the chunks are", () => {
+    fc.assert(
+      fc.property(fc.array(wireFrames, { maxLength: 6 }), places, (frames, at) => {
+        const whole = bytes(frames.map((frame) => frame.wire).join(""))
+        for (const chunks of [cut(whole, at), Array.from(whole, (byte) => Uint8Array.of(byte))]) {
+          const split = makeSplitter(Number.POSITIVE_INFINITY)
+          const got = chunks.flatMap((chunk) => split(chunk)).map((line) => shown(readFrame(line as never)))
+          expect(got.map(([tag, text]) => [tag, tag === "Document" ? text?.trim() : text])).toEqual(
+            frames.map(({ frame: [tag, text] }) => [tag, tag === "Document" ? text?.trim() : text])
+          )
+        }
+      })
+    )
+  })
+
+  it("gives its document as it stands there: byte for byte, without a look at what it says", () => {
+    for (const document of [
+      '{"a":"\u00e9\u65e5\ud83c\uddef"}',
+      '{"a": [1,2, {"b":"}"}]}',
+      "no JSON at all",
+      "{",
+      "\0\0",
+      '{"digest":"x"}  '
+    ]) {
+      expect(read(`{"result":${document}}`)).toEqual(["Document", document])
+    }
+    const raw = Uint8Array.from({ length: 256 }, (_, byte) => byte)
+    const frame = readFrame(lineOf(bytes('{"result":'), raw, bytes("}")))
+    expect(frame).toEqual({ _tag: "Document", bytes: [raw], size: 256 })
+  })
+
+  it("copies nothing: the document is made of parts of the line", () => {
+    const chunks = [bytes('{"resu'), bytes('lt":{"flags"'), bytes(":[]"), bytes("}"), bytes("} "), bytes("\r")]
+    const frame = readFrame(lineOf(...chunks))
+    if (frame._tag !== "Document") {
+      throw new Error(frame._tag)
+    }
+    expect(Buffer.concat([...frame.bytes]).toString()).toBe('{"flags":[]}')
+    expect(frame.bytes.map((part) => chunks.findIndex((chunk) => chunk.buffer === part.buffer))).toEqual([1, 2, 3])
+    expect(frame.bytes.every((part) => part.length > 0)).toBe(true)
+  })
+
+  it("may have white space around its parts", () => {
+    for (const text of [
+      ' {"result":{}}',
+      '\t{\t"result"\t:{}}\t',
+      '{ "result" :{}}\r',
+      '{"result":{}} \r',
+      '\r{"result":{}}'
+    ]) {
+      expect(read(text), JSON.stringify(text)).toEqual(["Document", "{}"])
+    }
+  })
+
+  it("that is empty or blank is none", () => {
+    for (const text of ["", "\r", " ", "\t \r", " ".repeat(32)]) {
+      expect(read(text), JSON.stringify(text)).toEqual(["Blank"])
+    }
+  })
+
+  it("is an error where it says so, whole", () => {
+    for (const text of ['{"error":{"code":5,"message":"gone"}}', ' { "error" : null }\r', '{"error":']) {
+      expect(read(text)).toEqual(["Error", text])
+    }
+  })
+
+  it("is bad where it is neither", () => {
+    for (const text of [
+      "{}",
+      "{",
+      "}",
+      "\0",
+      "null",
+      "garbage",
+      "<!doctype html>",
+      "data: {}",
+      '"result":{}}',
+      '{"result"}',
+      '{"result":}',
+      '{"result":',
+      '{"result":{"flags":[',
+      '{"result" {}}',
+      '{"Result":{}}',
+      '{"results":{}}',
+      '{"a":1,"result":{}}',
+      '["result":{}}',
+      '{"result":{}}x',
+      '{"result":{}}]',
+      `${" ".repeat(40)}{"result":{}}`,
+      `{"result":{}}${" ".repeat(40)}`,
+      " ".repeat(33)
+    ]) {
+      expect(read(text), JSON.stringify(text)).toEqual(["Bad"])
+    }
+    for (const text of ["\xa0", "\xef\xbb\xbf", "\xff\xfe", '\xef\xbb\xbf{"result":{}}', '{"result":{}}\xa0']) {
+      expect(shown(readFrame(lineOf(latin1(text)))), JSON.stringify(text)).toEqual(["Bad"])
+    }
+  })
+
+  it("is never read from what is far from its ends", () => {
+    const filling = "x".repeat(1 << 20)
+    expect(read(`${filling}{"result":{}}`)).toEqual(["Bad"])
+    expect(read(`{"result":${filling}`)).toEqual(["Bad"])
+    expect(read(`{"result":"${filling}"}`)).toEqual(["Document", `"${filling}"`])
+  })
+})

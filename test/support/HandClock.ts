@@ -1,0 +1,76 @@
+/**
+ * A clock in the test's hand: for days that the TestClock would take minutes for, since each of its wake-ups lets real
+ * time pass; and for a time of day that jumps, as a machine's does, while those who sleep sleep on.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { turn } from "./sleepers.js"
+
+export interface HandClock {
+  readonly clock: Clock.Clock
+  /** Lets time pass, one wake-up after the other. Whoever wakes must not wait for more than microtasks in between. */
+  readonly advance: (duration: Duration.DurationInput) => Effect.Effect<void>
+  /** Sets the time of day forth or back. Nobody wakes sooner or later for it. */
+  readonly jump: (by: number) => Effect.Effect<void>
+  /** How many sleep. */
+  readonly sleepers: Effect.Effect<number>
+}
+
+interface Sleeper {
+  readonly at: number
+  readonly wake: () => void
+}
+
+export const make: Effect.Effect<HandClock> = Effect.sync(() => {
+  let elapsed = 0
+  let offset = Date.UTC(2026, 2, 1, 12)
+  const sleepers = new Set<Sleeper>()
+  const now = () => offset + elapsed
+  const nanos = () => BigInt(Math.round(now() * 1e6))
+
+  const earliest = () => {
+    let found: Sleeper | undefined
+    for (const sleeper of sleepers) {
+      if (found === undefined || sleeper.at < found.at) found = sleeper
+    }
+    return found
+  }
+
+  return {
+    clock: {
+      [Clock.ClockTypeId]: Clock.ClockTypeId,
+      unsafeCurrentTimeMillis: now,
+      unsafeCurrentTimeNanos: nanos,
+      currentTimeMillis: Effect.sync(now),
+      currentTimeNanos: Effect.sync(nanos),
+      sleep: (duration) =>
+        Effect.async<void>((resume) => {
+          const millis = Duration.toMillis(duration)
+          // a longer sleep never ends with the real clock either
+          if (millis >= 2 ** 31) return
+          const sleeper = { at: elapsed + millis, wake: () => resume(Effect.void) }
+          sleepers.add(sleeper)
+          return Effect.sync(() => sleepers.delete(sleeper))
+        })
+    },
+    advance: (duration) =>
+      Effect.gen(function* () {
+        const end = elapsed + Duration.toMillis(duration)
+        for (;;) {
+          yield* turn
+          const next = earliest()
+          if (next === undefined || next.at > end) break
+          elapsed = Math.max(elapsed, next.at)
+          sleepers.delete(next)
+          next.wake()
+        }
+        elapsed = end
+      }),
+    jump: (by) =>
+      Effect.sync(() => {
+        offset += by
+      }),
+    sleepers: Effect.sync(() => sleepers.size)
+  }
+})

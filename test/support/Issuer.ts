@@ -1,0 +1,54 @@
+/**
+ * A stand-in for an identity provider: gives `token-1`, `token-2` and so on, and goes wrong on demand.
+ */
+import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type * as Auth from "../../src/Auth.js"
+
+export class Refusal {
+  readonly _tag = "Refusal"
+}
+
+export interface Issuer {
+  readonly acquire: Effect.Effect<Auth.Credential, Refusal>
+  /** When it was asked, since the last look: milliseconds of the Clock. */
+  readonly take: () => ReadonlyArray<number>
+  /** How many times it was asked. */
+  readonly count: () => number
+  /** What happens in the place of a token from now on; `undefined` ends it. */
+  readonly become: (failure: Effect.Effect<Auth.Credential, Refusal> | undefined) => void
+}
+
+export const make = (expiresIn?: Duration.DurationInput): Issuer => {
+  const instants: Array<number> = []
+  let taken = 0
+  let tokens = 0
+  let failure: Effect.Effect<Auth.Credential, Refusal> | undefined
+  return {
+    acquire: Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      instants.push(now)
+      if (failure !== undefined) {
+        return failure
+      }
+      tokens++
+      return Effect.succeed({ clientToken: Redacted.make(`token-${tokens}`), expiresIn })
+    }),
+    take: () => {
+      const news = instants.slice(taken)
+      taken = instants.length
+      return news
+    },
+    count: () => instants.length,
+    become: (next) => {
+      failure = next
+    }
+  }
+}
+
+/** As OpenID providers make them; nobody here checks the signature. */
+export const jwt = (claims: unknown): string =>
+  ["{}", typeof claims === "string" ? claims : JSON.stringify(claims), "signature"]
+    .map((part) => Buffer.from(part).toString("base64url"))
+    .join(".")

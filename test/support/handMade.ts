@@ -1,0 +1,21 @@
+/**
+ * An HttpClient without a network, for what takes minutes and hours of the TestClock.
+ */
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as TestClock from "effect/TestClock"
+
+/** Answers each request by a function of its URL and of its `If-None-Match`. */
+export const layer = (answer: (url: URL, known: string | undefined) => Response): Layer.Layer<HttpClient.HttpClient> =>
+  Layer.succeed(
+    HttpClient.HttpClient,
+    HttpClient.make((request, url) =>
+      Effect.sync(() => HttpClientResponse.fromWeb(request, answer(url, request.headers["if-none-match"])))
+    )
+  )
+
+/** Lets time pass in steps, so that what begins in one step goes on in the next. */
+export const pass = (steps: number, step: "1 seconds" | "30 seconds"): Effect.Effect<void> =>
+  Effect.replicateEffect(TestClock.adjust(step), steps, { discard: true })

@@ -1,0 +1,8 @@
+/**
+ * What a Fetcher's events are asked for with, where no client does.
+ */
+import * as Effect from "effect/Effect"
+import type * as Fetcher from "../../src/Fetcher.js"
+
+/** Has nothing loaded, and refreshes nothing. */
+export const idle: Fetcher.Listener = { loaded: Effect.succeedNone, refresh: Effect.succeed(false) }
