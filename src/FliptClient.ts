@@ -137,7 +137,7 @@ export interface Options extends Fetcher.Options, StateOptions {
    * Flipt v2. Default: `"polling"`.
    */
   readonly fetchMode?: "polling" | "streaming" | undefined
-  /** Reserved: this release has no TLS options, and setting one is a `ValidationError`. */
+  /** What connections are secured with, and the proxy that they go through. Default: the platform's own settings. */
   readonly tlsConfig?: Tls.Options | undefined
 }
 
@@ -244,6 +244,11 @@ export const layer = (options?: Options): Layer.Layer<FliptClient, StartError> =
  * `FLIPT_REFERENCE`, `FLIPT_CLIENT_TOKEN` or `FLIPT_JWT_TOKEN`, `FLIPT_FETCH_MODE`, `FLIPT_UPDATE_INTERVAL`,
  * `FLIPT_REQUEST_TIMEOUT`, `FLIPT_ERROR_STRATEGY` and `FLIPT_SNAPSHOT`. A duration there is a text such as
  * `30 seconds`, a bare number of seconds, or `infinity`.
+ *
+ * For TLS it reads `FLIPT_CA_CERT_FILE`, `FLIPT_CA_CERT_DATA`, `FLIPT_ONLY_CUSTOM_CA`, `FLIPT_CLIENT_CERT_FILE`,
+ * `FLIPT_CLIENT_CERT_DATA`, `FLIPT_CLIENT_KEY_FILE`, `FLIPT_CLIENT_KEY_DATA`, `FLIPT_KEY_PASSPHRASE`,
+ * `FLIPT_INSECURE_SKIP_VERIFY`, `FLIPT_INSECURE_SKIP_HOSTNAME_VERIFY`, `FLIPT_TLS_SERVER_NAME`,
+ * `FLIPT_TLS_MIN_VERSION`, `FLIPT_TLS_RELOAD_INTERVAL`, `FLIPT_PROXY` and `FLIPT_HTTP2`. An empty one counts as unset.
  *
  * @example
  * ```ts

@@ -6,9 +6,12 @@ import { readdirSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { authority } from "./support/certificates.js"
 import { booleanFlag, makeDocument, variantFlag } from "./support/documents.js"
 import { native } from "./support/engines.js"
 import * as FliptServer from "./support/FliptServer.js"
+import * as Folder from "./support/Folder.js"
+import * as Proxy from "./support/Proxy.js"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 
@@ -33,7 +36,15 @@ const run = (name: string, variables: Readonly<Record<string, string>> = {}) =>
 it("there is a test for every example", () => {
   const names = readdirSync(`${root}examples`).filter((name) => name.endsWith(".ts"))
   // testing.test.ts is run by the test runner itself
-  expect(names.sort()).toEqual(["errors.ts", "quickstart.ts", "rotating-jwt.ts", "snapshot.ts", "testing.test.ts"])
+  expect(names.sort()).toEqual([
+    "errors.ts",
+    "own-http-client.ts",
+    "quickstart.ts",
+    "rotating-jwt.ts",
+    "snapshot.ts",
+    "testing.test.ts",
+    "tls.ts"
+  ])
 })
 
 it.live("quickstart evaluates the flags of a file", () =>
@@ -89,6 +100,65 @@ it.live("snapshot starts from a file while the server is away, and goes over to 
       "Ready, from the server: new-checkout is false"
     ])
   )
+)
+
+it.live("own-http-client fetches with the global fetch, and with an Agent of its own", () =>
+  Effect.map(run("own-http-client"), (output) =>
+    expect(output.trim().split("\n")).toEqual([
+      "GET /internal/v1/evaluation/snapshot/namespace/default",
+      "globalFetch: new-checkout is true",
+      "ownAgent: new-checkout is true"
+    ])
+  )
+)
+
+it.scopedLive("tls fetches over TLS in every way", () =>
+  Effect.gen(function* () {
+    const { cert, issue } = yield* authority()
+    const folder = yield* Folder.make
+    const client = yield* issue({ name: "client" })
+    Folder.replace(`${folder}/ca.crt`, cert)
+    Folder.replace(`${folder}/client.crt`, client.cert)
+    Folder.replace(`${folder}/client.key`, client.key)
+    const server = yield* FliptServer.make({
+      documents: { default: makeDocument([booleanFlag("on", true)]) },
+      tls: {
+        ...(yield* issue({ hosts: [{ type: "dns", value: "localhost" }] })),
+        ca: cert,
+        requestCert: true,
+        rejectUnauthorized: false,
+        http2: true
+      }
+    })
+    const proxy = yield* Proxy.make()
+    const output = yield* run("tls", {
+      FLIPT_URL: server.url.replace("127.0.0.1", "localhost"),
+      CERTIFICATES: folder,
+      HTTPS_PROXY: proxy.url,
+      NO_PROXY: "127.0.0.1"
+    })
+    expect(output.trim().split("\n")).toEqual([
+      "customAuthority: 1 flags",
+      "mutualTls: 1 flags",
+      "fromData: 1 flags",
+      "otherHost: 1 flags",
+      "serverName: 1 flags",
+      "unverified: 1 flags",
+      "throughProxy: 1 flags",
+      "fromParts: 1 flags"
+    ])
+    const seen = (yield* server.requests).map(({ tls }) => `${tls?.client ?? "-"} HTTP/${tls?.httpVersion}`)
+    expect(seen).toEqual([
+      "- HTTP/1.1",
+      "client HTTP/1.1",
+      "client HTTP/1.1",
+      "- HTTP/1.1",
+      "- HTTP/1.1",
+      "- HTTP/1.1",
+      "- HTTP/2.0",
+      "- HTTP/1.1"
+    ])
+  })
 )
 
 it.live("rotating-jwt asks with another JWT when the first is about to run out", () =>

@@ -99,12 +99,15 @@ describe("the modules", () => {
         )
         .sort()
     expect(users(/^koffi$/)).toEqual(["internal/native/library.ts"])
-    expect(users(/^undici$/)).toEqual(["internal/platform/node.ts"])
+    expect(users(/^undici$/)).toEqual(["internal/platform/dispatcher.ts"])
     expect(users(/^node:/)).toEqual([
       "internal/native/library.ts",
+      "internal/platform/certificates.ts",
+      "internal/platform/dispatcher.ts",
       "internal/platform/folder.ts",
       "internal/platform/node.ts"
     ])
+    expect(users(/(?:platform|\.)\/(?:certificates|dispatcher)\.js$/)).toEqual(["internal/platform/node.ts"])
     expect(users(/native\/(?:library|engine)|\.\/(?:library|engine)\.js$|platform\/node/)).toEqual([
       "internal/native/arena.ts",
       "internal/native/engine.ts",
@@ -158,9 +161,47 @@ describe("the package", () => {
       )
       const inputs = Object.keys(metafile.inputs)
       expect(inputs.some((name) => name.includes("dist/internal/platform/default.js"))).toBe(true)
-      expect(inputs.filter((name) => /undici|koffi|platform\/node\.js|native\/(?!default)/.test(name))).toEqual([])
+      expect(
+        inputs.filter((name) => /undici|koffi|dist\/internal\/(?:platform|native)\/(?!default)/.test(name))
+      ).toEqual([])
       expect(Object.values(metafile.outputs).flatMap((output) => output.imports)).toEqual([])
       expect(outputFiles[0]?.text).not.toMatch(/["'](?:node:|undici|koffi)/)
+    })
+  )
+
+  it.live("says in a browser that TLS is the browser's", () =>
+    Effect.gen(function* () {
+      const { outputFiles } = yield* Effect.promise(() =>
+        Esbuild.build({
+          stdin: {
+            contents: `
+              import * as Effect from "effect/Effect"
+              import * as FliptClient from "flipt-client-effect/FliptClient"
+              export const failureOf = (tlsConfig) =>
+                Effect.runPromise(Effect.flip(Effect.scoped(FliptClient.make({ url: "http://127.0.0.1:1", tlsConfig }))))
+            `,
+            resolveDir: root
+          },
+          bundle: true,
+          tsconfigRaw: "{}",
+          format: "esm",
+          platform: "browser",
+          write: false
+        })
+      )
+      const bundle: { readonly failureOf: (tlsConfig: object) => Promise<unknown> } = yield* Effect.promise(
+        () => import(`data:text/javascript;base64,${Buffer.from(outputFiles[0]!.contents).toString("base64")}`)
+      )
+      expect(yield* Effect.promise(() => bundle.failureOf({ caCertFile: "/ca.crt" }))).toMatchObject({
+        _tag: "ValidationError",
+        reason: "Option",
+        path: "tlsConfig.caCertFile",
+        message: expect.stringContaining("in a browser TLS and proxies are the browser's")
+      })
+      expect(yield* Effect.promise(() => bundle.failureOf({ caCertFile: "" }))).toMatchObject({
+        path: "tlsConfig.caCertFile",
+        message: expect.stringContaining("must be the path of a file")
+      })
     })
   )
 

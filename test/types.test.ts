@@ -47,6 +47,11 @@ it("every layer needs, gives and fails with what is documented", () => {
     Layer.Layer<Auth.Auth, FliptError.AuthError | FliptError.ValidationError>
   >()
 
+  expectTypeOf(Tls.layer).returns.toEqualTypeOf<Layer.Layer<Tls.Tls, FliptError.ValidationError>>()
+  expectTypeOf(Tls.layerConfig).returns.toEqualTypeOf<
+    Layer.Layer<Tls.Tls, FliptError.ValidationError | ConfigError.ConfigError>
+  >()
+  expectTypeOf(Tls.make).returns.toEqualTypeOf<Effect.Effect<Tls.Service, FliptError.ValidationError>>()
   expectTypeOf(Tls.layerSystem).toEqualTypeOf<Layer.Layer<Tls.Tls>>()
   expectTypeOf(Tls.layerHttpClient).toEqualTypeOf<Layer.Layer<HttpClient.HttpClient, never, Tls.Tls>>()
 
@@ -106,6 +111,17 @@ it("options and contexts take undefined for absent, and nothing that cannot be s
   expectTypeOf({ flagKey: "a", entityId: "b", context: { n: 1n } }).not.toExtend<Model.EvaluationRequest>()
   expectTypeOf({ url: undefined, updateInterval: undefined }).toExtend<FliptClient.Options>()
   expectTypeOf({ authentication: { clientToken: "plain" } }).not.toExtend<FliptClient.Options>()
+  expectTypeOf({ caCertFile: undefined, http2: undefined, proxy: undefined }).toExtend<Tls.Options>()
+  expectTypeOf({ clientKeyData: "plain" }).not.toExtend<Tls.Options>()
+  expectTypeOf({ keyPassphrase: "plain" }).not.toExtend<Tls.Options>()
+  expectTypeOf<Tls.Options>().toExtend<NonNullable<FliptClient.Options["tlsConfig"]>>()
+  expectTypeOf<{
+    caCertFile: Config.Config<string>
+    clientKeyData: Config.Config<Redacted.Redacted>
+    minVersion: Config.Config<"TLSv1.2" | "TLSv1.3">
+    http2: Config.Config<boolean>
+  }>().toExtend<Config.Config.Wrap<Tls.Options>>()
+  expectTypeOf<{ tlsConfig: { caCertFile: Config.Config<string> } }>().toExtend<FliptClient.ConfigOptions>()
   expectTypeOf({ clientToken: "plain" }).not.toExtend<Auth.Credential>()
   expectTypeOf<{ jwtToken: Redacted.Redacted; expiresIn: undefined }>().toExtend<Auth.Credential>()
   expectTypeOf<{ authentication: { jwtToken: Redacted.Redacted } }>().toExtend<FliptClient.Options>()

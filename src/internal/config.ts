@@ -6,8 +6,10 @@ import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
 import type * as Auth from "../Auth.js"
 import type * as FliptClient from "../FliptClient.js"
+import type * as Tls from "../Tls.js"
 import { config as authentication } from "./auth.js"
 
 /**
@@ -29,6 +31,53 @@ const duration = (name: string): Config.Config<Duration.Duration> =>
 const optional = <A>(config: Config.Config<A>): Config.Config<A | undefined> =>
   Config.map(Config.option(config), Option.getOrUndefined)
 
+/** As `Config.boolean`, but for an empty variable, which counts as unset. */
+const boolean = (name: string): Config.Config<boolean> =>
+  Config.mapOrFail(Config.nonEmptyString(name), (text) =>
+    Either.fromOption(Option.fromNullable(booleans[text.trim().toLowerCase()]), () =>
+      ConfigError.InvalidData([name], "expected true or false")
+    )
+  )
+
+const booleans: Readonly<Record<string, boolean>> = {
+  true: true,
+  yes: true,
+  on: true,
+  1: true,
+  false: false,
+  no: false,
+  off: false,
+  0: false
+}
+
+const secret = (name: string): Config.Config<Redacted.Redacted> => Config.redacted(Config.nonEmptyString(name))
+
+const minVersion = (name: string): Config.Config<"TLSv1.2" | "TLSv1.3"> =>
+  Config.mapOrFail(Config.nonEmptyString(name), (text) =>
+    text === "TLSv1.2" || text === "TLSv1.3"
+      ? Either.right(text)
+      : Either.left(ConfigError.InvalidData([name], "expected TLSv1.2 or TLSv1.3"))
+  )
+
+/** One for every TLS option. */
+const tlsConfig: Config.Config<Tls.Options | undefined> = Config.all({
+  caCertFile: optional(Config.nonEmptyString("FLIPT_CA_CERT_FILE")),
+  caCertData: optional(Config.nonEmptyString("FLIPT_CA_CERT_DATA")),
+  onlyCustomCa: optional(boolean("FLIPT_ONLY_CUSTOM_CA")),
+  insecureSkipVerify: optional(boolean("FLIPT_INSECURE_SKIP_VERIFY")),
+  insecureSkipHostnameVerify: optional(boolean("FLIPT_INSECURE_SKIP_HOSTNAME_VERIFY")),
+  clientCertFile: optional(Config.nonEmptyString("FLIPT_CLIENT_CERT_FILE")),
+  clientKeyFile: optional(Config.nonEmptyString("FLIPT_CLIENT_KEY_FILE")),
+  clientCertData: optional(Config.nonEmptyString("FLIPT_CLIENT_CERT_DATA")),
+  clientKeyData: optional(secret("FLIPT_CLIENT_KEY_DATA")),
+  keyPassphrase: optional(secret("FLIPT_KEY_PASSPHRASE")),
+  serverName: optional(Config.nonEmptyString("FLIPT_TLS_SERVER_NAME")),
+  minVersion: optional(minVersion("FLIPT_TLS_MIN_VERSION")),
+  proxy: optional(Config.nonEmptyString("FLIPT_PROXY")),
+  http2: optional(boolean("FLIPT_HTTP2")),
+  reloadInterval: optional(duration("FLIPT_TLS_RELOAD_INTERVAL"))
+}).pipe(Config.map((options) => (Object.values(options).every((value) => value === undefined) ? undefined : options)))
+
 /** The variables that `layerConfig` reads when it is given nothing. */
 export const environment: Config.Config<FliptClient.Options> = Config.all({
   url: optional(Config.nonEmptyString("FLIPT_URL")),
@@ -40,7 +89,8 @@ export const environment: Config.Config<FliptClient.Options> = Config.all({
   updateInterval: optional(duration("FLIPT_UPDATE_INTERVAL")),
   requestTimeout: optional(duration("FLIPT_REQUEST_TIMEOUT")),
   errorStrategy: optional(Config.literal("fail", "fallback")("FLIPT_ERROR_STRATEGY")),
-  snapshot: optional(Config.nonEmptyString("FLIPT_SNAPSHOT"))
+  snapshot: optional(Config.nonEmptyString("FLIPT_SNAPSHOT")),
+  tlsConfig
 })
 
 /** What `layerConfig` is given: a config of the options, or options of configs. */

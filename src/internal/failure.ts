@@ -85,15 +85,9 @@ export const timeoutError = (attempt: Attempt, limit: Duration.Duration, what: s
     retryable: true
   })
 
-const hints = {
-  Network: "check that the server runs and that the url is right",
-  Certificate: "check the server's certificate and the authorities that are trusted",
-  Body: "a proxy may have changed the answer"
-} as const
-
 export const transportError = (attempt: Attempt, error: HttpClientError.HttpClientError, doing: string): FetchError => {
-  const { code, message, reason } = classify(error.cause ?? error.message)
-  return failure(attempt, `${doing}: ${message}; ${hints[reason]}`, {
+  const { code, hint, message, reason } = classify(error.cause ?? error.message)
+  return failure(attempt, `${doing}: ${message}; ${hint}`, {
     reason,
     retryable: reason === "Network",
     // The errors themselves hold the request, or what was read from the connection, and with it the credentials.

@@ -18,6 +18,7 @@ import * as client from "./client.js"
 import { decodeClient } from "./options.js"
 import * as polling from "./polling.js"
 import * as streaming from "./streaming.js"
+import * as tls from "./tls.js"
 
 /** Providing these compiles, as providing anything does, and would do nothing. */
 const warnOfUnused = Effect.gen(function* () {
@@ -33,8 +34,6 @@ const warnOfUnused = Effect.gen(function* () {
   }
 })
 
-const httpClient = Layer.provide(Tls.layerHttpClient, Tls.layerSystem)
-
 export const make = (
   options: FliptClient.Options | undefined
 ): Effect.Effect<FliptClient.Service, StartError, Scope.Scope> =>
@@ -42,6 +41,10 @@ export const make = (
     const settings = yield* decodeClient(options)
     yield* warnOfUnused
     const policy = yield* Fetcher.RetryPolicy
+    const httpClient = Layer.provide(
+      Tls.layerHttpClient,
+      Layer.succeed(Tls.Tls, yield* tls.make(settings.tlsConfig ?? {}, "tlsConfig."))
+    )
     const services = Context.merge(yield* Layer.build(httpClient), yield* Layer.build(Engine.layer)).pipe(
       Context.add(Auth.Auth, yield* auth.make(settings.authentication))
     )

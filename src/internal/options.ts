@@ -10,6 +10,7 @@ import * as ParseResult from "effect/ParseResult"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { ValidationError } from "../FliptError.js"
+import { parseProxy, proxyProblem } from "./proxy.js"
 
 /** What an option must be, said of any value that it is not. */
 const must = (problem: string) => ({ message: () => ({ message: problem, override: true }) })
@@ -142,6 +143,43 @@ const Authentication = Schema.Union(
   Schema.Struct({ jwtToken: Schema.RedactedFromSelf(Schema.String) })
 ).annotations(must("must be { clientToken } or { jwtToken }, the token made by Redacted.make"))
 
+const file = text("must be the path of a file, not empty")
+const pem = text("must be text in PEM form, not empty")
+const secret = (what: string) =>
+  Schema.RedactedFromSelf(Schema.String)
+    .pipe(Schema.filter((value) => Redacted.value(value) !== ""))
+    .annotations(must(`must be ${what}, not empty, made by Redacted.make`))
+const flag = Schema.Boolean.annotations(must("must be true or false"))
+
+/** Addresses have no place in the part of the handshake that names the server (RFC 6066, section 3). */
+const ServerName = Schema.String.pipe(
+  Schema.filter((name) => /^(?!.*\.\d+$)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?$/.test(name) && /\D/.test(name)),
+  Schema.annotations(must("must be the name of a host, such as flipt.example.com, without port, and not an address"))
+)
+
+const Proxy = Schema.String.pipe(
+  Schema.filter((proxy) => parseProxy(proxy) !== undefined),
+  Schema.annotations(must(proxyProblem))
+)
+
+const Tls = Schema.Struct({
+  caCertFile: Schema.optional(file),
+  caCertData: Schema.optional(pem),
+  onlyCustomCa: Schema.optional(flag),
+  insecureSkipVerify: Schema.optional(flag),
+  insecureSkipHostnameVerify: Schema.optional(flag),
+  clientCertFile: Schema.optional(file),
+  clientKeyFile: Schema.optional(file),
+  clientCertData: Schema.optional(pem),
+  clientKeyData: Schema.optional(secret("the key as text in PEM form")),
+  keyPassphrase: Schema.optional(secret("the passphrase of the key")),
+  serverName: Schema.optional(ServerName),
+  minVersion: Schema.optional(Schema.Literal("TLSv1.2", "TLSv1.3").annotations(must('must be "TLSv1.2" or "TLSv1.3"'))),
+  proxy: Schema.optional(Proxy),
+  http2: Schema.optional(flag),
+  reloadInterval: Schema.optional(DurationInput)
+}).annotations({ message: () => "must be an object of TLS options" })
+
 const clientFields = {
   ...fetcherFields,
   ...stateFields,
@@ -150,12 +188,7 @@ const clientFields = {
     Schema.Literal("polling", "streaming").annotations(must('must be "polling" or "streaming"')),
     { default: () => "polling" as const }
   ),
-  tlsConfig: Schema.optional(
-    Schema.Object.pipe(
-      Schema.filter((options) => Object.values(options).every((value) => value === undefined)),
-      Schema.annotations(must("must not set anything: this release has no TLS options yet, Node's own settings apply"))
-    )
-  )
+  tlsConfig: Schema.optional(Tls)
 }
 
 const Provider = Schema.Struct({
@@ -176,6 +209,8 @@ const Client = Schema.Struct(clientFields)
 export type FetcherSettings = typeof Fetcher.Type
 /** The options of the client alone, decoded. */
 export type StateSettings = typeof State.Type
+/** The options of connections, decoded. */
+export type TlsSettings = typeof Tls.Type
 /** The options of the one-stop client, decoded. */
 export type ClientSettings = typeof Client.Type
 
@@ -215,6 +250,7 @@ export const decodeTarget = decode(Target)
 export const decodePolled = decode(Polled)
 export const decodeFetcher = decode(Fetcher)
 export const decodeState = decode(State)
+export const decodeTls = decode(Tls)
 export const decodeClient = decode(Client)
 export const decodeProvider = decode(Provider)
 export const decodeTokenFile = decode(TokenFile)

@@ -4,7 +4,10 @@
  * `stop`, or the end of the scope.
  */
 import * as Http from "node:http"
+import * as Http2 from "node:http2"
+import * as Https from "node:https"
 import type * as Net from "node:net"
+import type * as NodeTls from "node:tls"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Answer from "./Answer.js"
@@ -16,7 +19,22 @@ export interface Token {
   readonly value: string
 }
 
+/** What a server over TLS has. With `ca` and `requestCert` it asks for a client certificate. */
+export interface TlsOptions {
+  readonly cert: string
+  readonly key: string
+  readonly ca?: string
+  readonly requestCert?: boolean
+  /** Whether a client without a certificate, or with one of another authority, is refused. Default: true. */
+  readonly rejectUnauthorized?: boolean
+  readonly maxVersion?: "TLSv1.2" | "TLSv1.3"
+  /** Whether HTTP/2 is spoken with who wants it. */
+  readonly http2?: boolean
+}
+
 export interface Options {
+  /** Makes it a server over TLS. */
+  readonly tls?: TlsOptions
   /** Which server to be. Default: `"v2"`. */
   readonly version?: "v1" | "v2"
   /** Asked of every request that has a route, once it is set. */
@@ -53,6 +71,12 @@ export interface Request {
   readonly headers: Readonly<Record<string, string>>
   /** When the head of the request was in: milliseconds of `performance.now()`. */
   readonly at: number
+  /** Over TLS: the version of HTTP, the name that was asked for, and the common name of the client's certificate. */
+  readonly tls?: {
+    readonly httpVersion: string
+    readonly serverName: string | undefined
+    readonly client: string | undefined
+  }
 }
 
 export interface Server {
@@ -76,6 +100,8 @@ export interface Server {
   readonly connections: Effect.Effect<number>
   /** Comes back as soon as exactly this many connections are open. */
   readonly awaitConnections: (count: number) => Effect.Effect<void>
+  /** Has another certificate for new connections from now on. */
+  readonly setCertificate: (certificate: Pick<TlsOptions, "cert" | "key">) => Effect.Effect<void>
   /** Closes the listener and every connection. */
   readonly stop: Effect.Effect<void>
   /** Listens again, on the same port. */
@@ -94,7 +120,19 @@ const keepAliveTimeout = 600_000
 const bindAttempts = 100
 const bindRetryMillis = 20
 
-const describe = (message: Http.IncomingMessage): Request => {
+const describeTls = (message: Http.IncomingMessage): Pick<Request, "tls"> => {
+  const socket = message.socket as NodeTls.TLSSocket & { readonly servername?: string | false }
+  const client: unknown = socket.getPeerCertificate()?.subject?.CN
+  return {
+    tls: {
+      httpVersion: message.httpVersion,
+      serverName: socket.servername || undefined,
+      client: client === undefined ? undefined : String(client)
+    }
+  }
+}
+
+const describe = (message: Http.IncomingMessage, isSecure: boolean): Request => {
   const target = message.url ?? ""
   const mark = target.indexOf("?")
   return {
@@ -108,7 +146,8 @@ const describe = (message: Http.IncomingMessage): Request => {
         Array.isArray(value) ? value.join(", ") : `${value}`
       ])
     ),
-    at: performance.now()
+    at: performance.now(),
+    ...(isSecure ? describeTls(message) : {})
   }
 }
 
@@ -287,7 +326,7 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
     }
 
     const serve = (message: Http.IncomingMessage, response: Http.ServerResponse) => {
-      const request = describe(message)
+      const request = describe(message, options.tls !== undefined)
       log.push(request)
       message.resume()
       const { answer, subscription } = replyTo(request)
@@ -308,8 +347,15 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
     }
 
     // A connection that a client forgets is to stay, and be counted. The client is told that it may keep one for long.
-    const server = Http.createServer({ keepAliveTimeout, requestTimeout: 0, headersTimeout: 0 }, serve)
-    server.on("connection", (socket) => {
+    const noTimeouts = { keepAliveTimeout, requestTimeout: 0, headersTimeout: 0 }
+    const server =
+      options.tls === undefined
+        ? Http.createServer(noTimeouts, serve)
+        : options.tls.http2 === true
+          ? // its compatible form of requests and responses has all that is used of the other
+            Http2.createSecureServer({ ...options.tls, allowHTTP1: true }, serve as never)
+          : Https.createServer({ ...noTimeouts, ...options.tls }, serve)
+    server.on("connection", (socket: Net.Socket) => {
       sockets.add(socket)
       socket.once("close", () => {
         sockets.delete(socket)
@@ -360,7 +406,7 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
     port = address.port
 
     return {
-      url: `http://${host}:${port}${prefix}`,
+      url: `${options.tls === undefined ? "http" : "https"}://${host}:${port}${prefix}`,
       port,
       setDocument: (document, target = {}) => Effect.sync(() => put(document, target)),
       removeNamespace: ({ environment = "default", namespace = "default" } = {}) =>
@@ -382,6 +428,10 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
         }),
       connections: Effect.sync(() => sockets.size),
       awaitConnections: (count) => waitUntil(() => sockets.size === count),
+      setCertificate: (certificate) =>
+        Effect.sync(() => {
+          if ("setSecureContext" in server) server.setSecureContext({ ...options.tls, ...certificate })
+        }),
       stop,
       start,
       restart: Effect.zipRight(stop, start)

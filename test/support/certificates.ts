@@ -1,13 +1,40 @@
 /**
- * Certificates that no authority has signed.
+ * Certificates for tests: authorities, those that they issue, and those that nobody has signed.
  */
-import { webcrypto } from "node:crypto"
+import { createPrivateKey, webcrypto } from "node:crypto"
 import * as Effect from "effect/Effect"
 
 export interface Certificate {
+  /** The chain, the certificate itself first. */
   readonly cert: string
   readonly key: string
 }
+
+export interface Issue {
+  /** Of the certificate's subject. */
+  readonly name?: string
+  /** For a server: whom the certificate is for. Default: a client's certificate. */
+  readonly hosts?: ReadonlyArray<Host>
+  /** How long it is valid, counted from yesterday. Default: two. */
+  readonly days?: number
+  /** In how many days it becomes valid. Default: it did so yesterday. */
+  readonly validIn?: number
+}
+
+export interface Authority {
+  readonly cert: string
+  readonly issue: (options?: Issue) => Effect.Effect<Certificate>
+  /** An authority below this one. Its certificates come with its own, as a server sends them. */
+  readonly intermediate: Effect.Effect<Authority>
+}
+
+export interface Host {
+  readonly type: "dns" | "ip"
+  readonly value: string
+}
+
+/** Where the servers of tests are. */
+export const loopback: ReadonlyArray<Host> = [{ type: "ip", value: "127.0.0.1" }]
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" }
 
@@ -25,25 +52,95 @@ const load = async () => {
   return x509
 }
 
+const makeKeys = async (): Promise<CryptoKeyPair> =>
+  (await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"])) as CryptoKeyPair
+
+const keyOf = async (keys: CryptoKeyPair): Promise<string> =>
+  pem("PRIVATE KEY", await webcrypto.subtle.exportKey("pkcs8", keys.privateKey as webcrypto.CryptoKey))
+
+const period = (days = 2, validIn = -1) => {
+  const begin = Date.now() + validIn * day
+  return { notBefore: new Date(begin), notAfter: new Date(begin + days * day) }
+}
+
 /** A certificate for these names, signed with its own key, valid from yesterday on for so many days. */
-export const selfSigned = (
-  names: ReadonlyArray<{ readonly type: "dns" | "ip"; readonly value: string }>,
-  days = 2
-): Effect.Effect<Certificate> =>
+export const selfSigned = (hosts: ReadonlyArray<Host>, days = 2): Effect.Effect<Certificate> =>
   Effect.promise(async () => {
     const { SubjectAlternativeNameExtension, X509CertificateGenerator } = await load()
-    const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"])
-    const begin = Date.now() - day
+    const keys = await makeKeys()
     const certificate = await X509CertificateGenerator.createSelfSigned({
       name: "CN=flipt.test",
-      notBefore: new Date(begin),
-      notAfter: new Date(begin + days * day),
-      keys: keys as CryptoKeyPair,
+      ...period(days),
+      keys,
       signingAlgorithm: algorithm,
-      extensions: [new SubjectAlternativeNameExtension([...names])]
+      extensions: [new SubjectAlternativeNameExtension([...hosts])]
     })
-    return {
-      cert: certificate.toString("pem"),
-      key: pem("PRIVATE KEY", await webcrypto.subtle.exportKey("pkcs8", keys.privateKey))
-    }
+    return { cert: certificate.toString("pem"), key: await keyOf(keys) }
   })
+
+interface Issuer {
+  readonly name: string
+  readonly keys: CryptoKeyPair
+  readonly cert: string
+}
+
+/** Begins at an authority that may already be below another, with what a server sends after its own certificate. */
+const fromIssuer = (issuer: Issuer, chain: string): Authority => {
+  const sign = async (name: string, keys: CryptoKeyPair, isAuthority: boolean, options: Issue): Promise<string> => {
+    const x509 = await load()
+    const certificate = await x509.X509CertificateGenerator.create({
+      subject: name,
+      issuer: issuer.name,
+      ...period(options.days, options.validIn),
+      signingKey: issuer.keys.privateKey,
+      publicKey: keys.publicKey,
+      signingAlgorithm: algorithm,
+      extensions: [
+        new x509.BasicConstraintsExtension(isAuthority, undefined, true),
+        ...(isAuthority
+          ? []
+          : [
+              new x509.ExtendedKeyUsageExtension([
+                options.hosts === undefined ? x509.ExtendedKeyUsage.clientAuth : x509.ExtendedKeyUsage.serverAuth
+              ])
+            ]),
+        ...(options.hosts === undefined ? [] : [new x509.SubjectAlternativeNameExtension([...options.hosts])])
+      ]
+    })
+    return certificate.toString("pem")
+  }
+  return {
+    cert: issuer.cert,
+    issue: (options = {}) =>
+      Effect.promise(async () => {
+        const keys = await makeKeys()
+        const cert = await sign(`CN=${options.name ?? "somebody"}`, keys, false, options)
+        return { cert: `${cert}\n${chain}`, key: await keyOf(keys) }
+      }),
+    intermediate: Effect.promise(async () => {
+      const keys = await makeKeys()
+      const name = `CN=intermediate below ${issuer.name.slice(3)}`
+      const cert = await sign(name, keys, true, {})
+      return fromIssuer({ name, keys, cert }, `${cert}\n${chain}`)
+    })
+  }
+}
+
+/** An authority that nobody trusts by itself. */
+export const authority = (name = "authority", days = 2): Effect.Effect<Authority> =>
+  Effect.promise(async () => {
+    const { BasicConstraintsExtension, X509CertificateGenerator } = await load()
+    const keys = await makeKeys()
+    const certificate = await X509CertificateGenerator.createSelfSigned({
+      name: `CN=${name}`,
+      ...period(days),
+      keys,
+      signingAlgorithm: algorithm,
+      extensions: [new BasicConstraintsExtension(true, undefined, true)]
+    })
+    return fromIssuer({ name: `CN=${name}`, keys, cert: certificate.toString("pem") }, "")
+  })
+
+/** The same key, encrypted. */
+export const encrypted = (key: string, passphrase: string): string =>
+  createPrivateKey(key).export({ format: "pem", type: "pkcs8", cipher: "aes-256-cbc", passphrase }).toString()

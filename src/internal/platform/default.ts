@@ -3,14 +3,24 @@
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as HttpClient from "@effect/platform/HttpClient"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import type { ValidationError } from "../../FliptError.js"
+import type { Checked, Material } from "../material.js"
 
 /** An HttpClient over the global `fetch`. A browser does not let a redirect's target be checked, so none is followed. */
 export const layerHttpClient = (_connectionOptions: unknown): Layer.Layer<HttpClient.HttpClient> =>
   FetchHttpClient.layer.pipe(
     Layer.provide(Layer.succeed(FetchHttpClient.RequestInit, { redirect: "error", cache: "no-store" }))
   )
+
+/** Whether a program can say what TLS connections are opened with. In a browser that is the user's. */
+export const hasTls: boolean = false
+
+/** Never asked for, since there are no TLS options. */
+export const checkCertificates = (_material: Material): Effect.Effect<Checked, ValidationError> =>
+  Effect.succeed({ warnings: [] })
 
 const noFiles = () => new Error("there are no files on this platform")
 

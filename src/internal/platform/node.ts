@@ -7,14 +7,16 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import type { ValidationError } from "../../FliptError.js"
 import type { ConnectionOptions } from "../../Tls.js"
+import type { Checked, Material } from "../material.js"
 
 export { openFolder, readFrom, replaceIn, sweepFolder } from "./folder.js"
 
 /** Whether there are files at all. */
 export const hasFiles: boolean = true
 
-/** An HttpClient over an undici Agent of its own, destroyed with the scope. */
+/** An HttpClient over undici connections of its own, which end with the scope. */
 export const layerHttpClient = (
   connectionOptions: Effect.Effect<ConnectionOptions>
 ): Layer.Layer<HttpClient.HttpClient> =>
@@ -22,26 +24,24 @@ export const layerHttpClient = (
     Layer.provide(
       Layer.scopedContext(
         Effect.gen(function* () {
-          const undici = yield* Effect.promise(() => import("undici"))
-          const { ca, ...options } = yield* connectionOptions
-          const dispatcher = yield* Effect.acquireRelease(
-            Effect.sync(
-              () =>
-                new undici.Agent({
-                  // Time is Effect's: the Fetcher decides how long to wait, and what for.
-                  headersTimeout: 0,
-                  bodyTimeout: 0,
-                  connect: { ...options, ...(ca === undefined ? {} : { ca: [...ca] }), timeout: 0 }
-                })
-            ),
-            (agent) => Effect.promise(() => agent.destroy())
-          )
-          return Context.make(FetchHttpClient.Fetch, undici.fetch as unknown as typeof globalThis.fetch).pipe(
+          const { fetch, makeDispatcher } = yield* Effect.promise(() => import("./dispatcher.js"))
+          const dispatcher = yield* makeDispatcher(connectionOptions)
+          return Context.make(FetchHttpClient.Fetch, fetch as unknown as typeof globalThis.fetch).pipe(
             Context.add(FetchHttpClient.RequestInit, { dispatcher, redirect: "manual" } as RequestInit)
           )
         })
       )
     )
+  )
+
+/** Whether a program can say what TLS connections are opened with. */
+export const hasTls: boolean = true
+
+/** Certificates and keys, read, and held against each other. */
+export const checkCertificates = (material: Material): Effect.Effect<Checked, ValidationError> =>
+  Effect.flatMap(
+    Effect.promise(() => import("./certificates.js")),
+    ({ check }) => check(material)
   )
 
 /** A file's bytes, with a hash of them. Rejects as `node:fs` does. */

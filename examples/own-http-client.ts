@@ -1,0 +1,80 @@
+/**
+ * An HttpClient of your own under the client: the global fetch, or an undici Agent with its own settings.
+ *
+ * The server here is a few lines of this file.
+ */
+import { createServer, type Server } from "node:http"
+import type { AddressInfo } from "node:net"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as Console from "effect/Console"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Auth from "flipt-client-effect/Auth"
+import * as Engine from "flipt-client-effect/Engine"
+import * as Fetcher from "flipt-client-effect/Fetcher"
+import * as FliptClient from "flipt-client-effect/FliptClient"
+import { Agent, fetch } from "undici"
+
+/** Any HttpClient will do. Timeouts and redirects of its own come before those of the Fetcher. */
+const clientOver = (url: string, httpClient: Layer.Layer<HttpClient.HttpClient>) =>
+  FliptClient.layerWithoutDependencies().pipe(
+    Layer.provide([Engine.layer, Fetcher.layerPolling({ url }).pipe(Layer.provide([httpClient, Auth.layerNone]))])
+  )
+
+/** The global fetch, with a line of log for each request. */
+const globalFetch = Layer.effect(
+  HttpClient.HttpClient,
+  Effect.map(
+    HttpClient.HttpClient,
+    HttpClient.tapRequest((request) => Console.log(`${request.method} ${new URL(request.url).pathname}`))
+  )
+).pipe(Layer.provide(FetchHttpClient.layer))
+
+/** An Agent that is closed with the layer. The Fetcher follows redirects itself, and has timeouts of its own. */
+const ownAgent = FetchHttpClient.layer.pipe(
+  Layer.provide(
+    Layer.scopedContext(
+      Effect.acquireRelease(
+        Effect.sync(() => new Agent({ keepAliveTimeout: 60_000, headersTimeout: 0, bodyTimeout: 0 })),
+        (agent) => Effect.promise(() => agent.destroy())
+      ).pipe(
+        Effect.map((dispatcher) =>
+          Context.make(FetchHttpClient.Fetch, fetch as unknown as typeof globalThis.fetch).pipe(
+            Context.add(FetchHttpClient.RequestInit, { dispatcher, redirect: "manual" } as RequestInit)
+          )
+        )
+      )
+    )
+  )
+)
+
+/** Serves one boolean flag until the scope ends; gives the URL. */
+const serve = Effect.acquireRelease(
+  Effect.async<Server>((resume) => {
+    const document = {
+      namespace: { key: "default" },
+      flags: [{ key: "new-checkout", name: "", enabled: true, type: "BOOLEAN_FLAG_TYPE" }]
+    }
+    const server = createServer((_, response) => response.end(JSON.stringify(document)))
+    server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+  }),
+  (server) =>
+    Effect.sync(() => {
+      server.close()
+      server.closeAllConnections()
+    })
+).pipe(Effect.map((server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`))
+
+const program = Effect.gen(function* () {
+  const url = yield* serve
+  for (const [name, httpClient] of Object.entries({ globalFetch, ownAgent })) {
+    const { enabled } = yield* FliptClient.evaluateBoolean({ flagKey: "new-checkout", entityId: "user-42" }).pipe(
+      Effect.provide(clientOver(url, httpClient))
+    )
+    yield* Console.log(`${name}: new-checkout is ${enabled}`)
+  }
+})
+
+await Effect.runPromise(Effect.scoped(program))

@@ -1,0 +1,77 @@
+/**
+ * A forward proxy on the loopback interface that keeps a log: it tunnels on CONNECT, and passes plain requests on.
+ */
+import * as Http from "node:http"
+import * as Https from "node:https"
+import * as Net from "node:net"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Certificate } from "./certificates.js"
+import { listen } from "./Listener.js"
+
+export interface Options {
+  /** Whom it lets through, as `user:password`. Default: everybody. */
+  readonly credential?: string
+  /** Makes it a proxy that is spoken to over TLS. */
+  readonly tls?: Certificate
+}
+
+export interface Proxy {
+  readonly url: string
+  readonly port: number
+  /** What was asked of it: `CONNECT host:port`, or `GET http://...`. */
+  readonly asked: ReadonlyArray<string>
+  /** The tunnels that are open. */
+  readonly tunnels: ReadonlySet<Net.Socket>
+}
+
+export const make = (options: Options = {}): Effect.Effect<Proxy, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const asked: Array<string> = []
+    const tunnels = new Set<Net.Socket>()
+    const lets = (headers: Http.IncomingHttpHeaders): boolean =>
+      options.credential === undefined ||
+      headers["proxy-authorization"] === `Basic ${Buffer.from(options.credential).toString("base64")}`
+
+    const pass = (request: Http.IncomingMessage, response: Http.ServerResponse) => {
+      asked.push(`${request.method} ${request.url}`)
+      if (!lets(request.headers)) {
+        response.writeHead(407, { "proxy-authenticate": "Basic" }).end()
+        return
+      }
+      const { "proxy-authorization": _, ...headers } = request.headers
+      // whatever the host: it is here
+      const { pathname, port, search } = new URL(request.url ?? "")
+      Http.get({ host: "127.0.0.1", port, path: pathname + search, headers, agent: false }, (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers)
+        answer.pipe(response)
+      })
+    }
+    const server = options.tls === undefined ? Http.createServer(pass) : Https.createServer({ ...options.tls }, pass)
+    server.on("connect", (request: Http.IncomingMessage, socket: Net.Socket) => {
+      asked.push(`CONNECT ${request.url}`)
+      socket.on("error", () => {})
+      if (!lets(request.headers)) {
+        socket.end("HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\n\r\n")
+        return
+      }
+      tunnels.add(socket)
+      const onward = Net.connect(Number(request.url?.split(":").at(-1)), "127.0.0.1", () => {
+        socket.write("HTTP/1.1 200 Connection established\r\n\r\n")
+        socket.pipe(onward).pipe(socket)
+      })
+      onward.on("error", () => socket.destroy())
+      socket.once("close", () => {
+        tunnels.delete(socket)
+        onward.destroy()
+      })
+    })
+    const port = yield* listen(server)
+    const credential = options.credential === undefined ? "" : `${options.credential}@`
+    return {
+      url: `${options.tls === undefined ? "http" : "https"}://${credential}127.0.0.1:${port}`,
+      port,
+      asked,
+      tunnels
+    }
+  })

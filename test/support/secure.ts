@@ -1,0 +1,70 @@
+/**
+ * What tests of TLS are made of: authorities, certificates, and one fetch over a connection of its own.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Auth from "../../src/Auth.js"
+import * as Fetcher from "../../src/Fetcher.js"
+import type { FetchError, ValidationError } from "../../src/FliptError.js"
+import * as Tls from "../../src/Tls.js"
+import { authority, encrypted, loopback, selfSigned } from "./certificates.js"
+import { onDocument } from "./documents.js"
+import * as FliptServer from "./FliptServer.js"
+
+export const passphrase = "op3n s3same"
+
+const makePki = Effect.gen(function* () {
+  const ours = yield* authority("ours")
+  const stranger = yield* authority("stranger")
+  const intermediate = yield* ours.intermediate
+  const client = yield* ours.issue({ name: "client" })
+  return {
+    ours,
+    stranger,
+    server: yield* ours.issue({ name: "server", hosts: loopback }),
+    named: yield* ours.issue({ name: "named", hosts: [{ type: "dns", value: "flipt.internal" }] }),
+    below: yield* intermediate.issue({ name: "below", hosts: loopback }),
+    expired: yield* ours.issue({ name: "expired", hosts: loopback, days: 0.5 }),
+    early: yield* ours.issue({ name: "early", hosts: loopback, validIn: 1 }),
+    itself: yield* selfSigned(loopback),
+    client: { ...client, encrypted: encrypted(client.key, passphrase) },
+    clientBelow: yield* intermediate.issue({ name: "client below" }),
+    strange: yield* stranger.issue({ name: "strange" }),
+    strangeServer: yield* stranger.issue({ name: "strange server", hosts: loopback }),
+    expiredClient: yield* ours.issue({ name: "expired client", days: 0.5 })
+  }
+})
+
+/** Made once for all tests of a file. */
+export const pki = Effect.runSync(Effect.cached(makePki))
+
+export type Pki = Effect.Effect.Success<typeof pki>
+
+/** A stand-in over TLS with one document. */
+export const serve = (tls: FliptServer.TlsOptions): Effect.Effect<FliptServer.Server, never, Scope.Scope> =>
+  FliptServer.make({ tls, documents: { default: onDocument(true) } })
+
+/** How a Fetcher is made: streaming makes connections as polling does. */
+export type FetcherLayer = typeof Fetcher.layerPolling
+
+/** A Fetcher that keeps its connections until the Scope ends, and tries once. */
+export const makeFetcher = <E>(
+  tls: Layer.Layer<Tls.Tls, E>,
+  options: Fetcher.Options,
+  layer: FetcherLayer = Fetcher.layerPolling
+): Effect.Effect<Fetcher.Service, E | ValidationError, Scope.Scope> =>
+  Layer.build(layer(options).pipe(Layer.provide([Layer.provide(Tls.layerHttpClient, tls), Auth.layerNone]))).pipe(
+    Effect.flatMap((context) => Effect.provide(Fetcher.Fetcher, context)),
+    Effect.provideService(Fetcher.RetryPolicy, Schedule.stop)
+  )
+
+/** One fetch over a connection of its own. */
+export const fetchWith = <E>(
+  tls: Layer.Layer<Tls.Tls, E>,
+  options: Fetcher.Options,
+  layer?: FetcherLayer
+): Effect.Effect<Fetcher.Update, E | ValidationError | FetchError> =>
+  Effect.scoped(Effect.flatMap(makeFetcher(tls, options, layer), (fetcher) => fetcher.fetch(Option.none())))

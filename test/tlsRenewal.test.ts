@@ -1,0 +1,207 @@
+/**
+ * Certificates that the platform renews while the program runs.
+ */
+import { rmSync } from "node:fs"
+import { describe, expect, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import * as TestClock from "effect/TestClock"
+import type * as Fetcher from "../src/Fetcher.js"
+import * as Tls from "../src/Tls.js"
+import type * as FliptServer from "./support/FliptServer.js"
+import * as Folder from "./support/Folder.js"
+import { captured } from "./support/logs.js"
+import { makeFetcher, pki, serve } from "./support/secure.js"
+
+/** Fetches over a connection that was opened after the server has cut all others. */
+const fetchAnew = (server: FliptServer.Server, fetcher: Fetcher.Service) =>
+  Effect.zipRight(server.restart, fetcher.fetch(Option.none())).pipe(
+    // a request may still go to a connection that is already cut
+    Effect.retry({ while: ({ retryable }) => retryable, schedule: Schedule.recurs(10) })
+  )
+
+const lastClient = (server: FliptServer.Server) =>
+  Effect.map(server.requests, (requests) => requests.at(-1)?.tls?.client)
+
+describe("a new connection", () => {
+  it.scopedLive("trusts the authority that has taken the place of another in its file", () =>
+    captured((lines) =>
+      Effect.gen(function* () {
+        const material = yield* pki
+        const file = `${yield* Folder.make}/ca.crt`
+        Folder.replace(file, material.ours.cert)
+        const server = yield* serve(material.server)
+        const tls = Tls.layer({ caCertFile: file, reloadInterval: 1 })
+        const fetcher = yield* makeFetcher(tls, { url: server.url })
+        yield* fetcher.fetch(Option.none())
+
+        yield* server.setCertificate(material.strangeServer)
+        expect(yield* Effect.flip(fetchAnew(server, fetcher))).toMatchObject({ reason: "Certificate" })
+
+        Folder.replace(file, material.stranger.cert)
+        expect((yield* fetchAnew(server, fetcher))._tag).toBe("Document")
+        expect(lines.filter(({ level }) => level !== "DEBUG")).toEqual([
+          { level: "INFO", message: expect.stringContaining("the certificates have changed") }
+        ])
+
+        yield* server.setCertificate(material.server)
+        expect(yield* Effect.flip(fetchAnew(server, fetcher))).toMatchObject({ reason: "Certificate" })
+      })
+    )
+  )
+
+  it.scopedLive(
+    "has the client certificate that has taken the place of another, and keeps it while one is broken",
+    () =>
+      captured((lines) =>
+        Effect.gen(function* () {
+          const { client, clientBelow, ours, server: certificate } = yield* pki
+          const folder = yield* Folder.make
+          const put = (cert: string, key: string) => {
+            Folder.replace(`${folder}/client.crt`, cert)
+            Folder.replace(`${folder}/client.key`, key)
+          }
+          const warnings = () => lines.filter(({ level }) => level === "WARN").map(({ message }) => message)
+          put(client.cert, client.key)
+          const server = yield* serve({ ...certificate, ca: ours.cert, requestCert: true })
+          const tls = Tls.layer({
+            caCertData: ours.cert,
+            clientCertFile: `${folder}/client.crt`,
+            clientKeyFile: `${folder}/client.key`,
+            reloadInterval: 1
+          })
+          const fetcher = yield* makeFetcher(tls, { url: server.url })
+          yield* fetcher.fetch(Option.none())
+          expect(yield* lastClient(server)).toBe("client")
+
+          // the key has not come yet
+          put(clientBelow.cert, client.key)
+          yield* fetchAnew(server, fetcher)
+          yield* fetchAnew(server, fetcher)
+          expect(yield* lastClient(server)).toBe("client")
+          expect(warnings()).toEqual([expect.stringMatching(/clientKeyFile does not fit .* what was read before/)])
+
+          put(clientBelow.cert, "garbled")
+          yield* fetchAnew(server, fetcher)
+          yield* fetchAnew(server, fetcher)
+          expect(yield* lastClient(server)).toBe("client")
+          expect(warnings()).toHaveLength(2)
+
+          put(clientBelow.cert, clientBelow.key)
+          yield* fetchAnew(server, fetcher)
+          expect(yield* lastClient(server)).toBe("client below")
+          expect(warnings()).toHaveLength(2)
+
+          rmSync(`${folder}/client.key`)
+          yield* fetchAnew(server, fetcher)
+          yield* fetchAnew(server, fetcher)
+          expect(yield* lastClient(server)).toBe("client below")
+          expect(warnings()).toHaveLength(3)
+        })
+      )
+  )
+})
+
+describe("reloadInterval", () => {
+  const make = (options: Tls.Options) =>
+    Effect.map(Layer.build(Tls.layer(options)), (context) => Context.get(context, Tls.Tls).connectionOptions)
+
+  it.scoped("is one minute for files unless it is set, and Infinity reads them never again", () =>
+    captured(() =>
+      Effect.gen(function* () {
+        const { ours, stranger } = yield* pki
+        const caCertFile = `${yield* Folder.make}/ca.crt`
+        Folder.replace(caCertFile, ours.cert)
+        yield* TestClock.setTime(Date.now())
+        const usual = yield* make({ caCertFile })
+        const longer = yield* make({ caCertFile, reloadInterval: "2 minutes" })
+        const never = yield* make({ caCertFile, reloadInterval: Number.POSITIVE_INFINITY })
+        const first = [yield* usual, yield* longer, yield* never]
+
+        Folder.replace(caCertFile, stranger.cert)
+        yield* TestClock.adjust("59999 millis")
+        expect([yield* usual, yield* longer, yield* never]).toEqual(first)
+
+        yield* TestClock.adjust("1 millis")
+        expect((yield* usual).ca).toContain(stranger.cert)
+        expect((yield* usual).ca).not.toContain(ours.cert)
+        expect(yield* longer).toBe(first[1])
+
+        yield* TestClock.adjust("1 minute")
+        expect((yield* longer).ca).toContain(stranger.cert)
+        yield* TestClock.adjust("365 days")
+        expect(yield* never).toBe(first[2])
+      })
+    )
+  )
+
+  it.scoped("does not hold while the files are no good: what mends them is seen by the next connection", () =>
+    captured((lines) =>
+      Effect.gen(function* () {
+        const { ours, stranger } = yield* pki
+        const caCertFile = `${yield* Folder.make}/ca.crt`
+        Folder.replace(caCertFile, ours.cert)
+        yield* TestClock.setTime(Date.now())
+        const options = yield* make({ caCertFile })
+        const first = yield* options
+        Folder.replace(caCertFile, "the first half")
+        yield* TestClock.adjust("1 minute")
+        expect(yield* options).toBe(first)
+        expect(yield* options).toBe(first)
+        expect(lines.map(({ level }) => level)).toEqual(["WARN"])
+        Folder.replace(caCertFile, stranger.cert)
+        expect((yield* options).ca).toContain(stranger.cert)
+      })
+    )
+  )
+
+  it.scoped("holds for a clock that is put back, too", () =>
+    captured(() =>
+      Effect.gen(function* () {
+        const { ours, stranger } = yield* pki
+        const caCertFile = `${yield* Folder.make}/ca.crt`
+        Folder.replace(caCertFile, ours.cert)
+        yield* TestClock.setTime(Date.now())
+        const options = yield* make({ caCertFile })
+        Folder.replace(caCertFile, stranger.cert)
+        yield* TestClock.setTime(Date.now() - 3_600_000)
+        expect((yield* options).ca).toContain(stranger.cert)
+      })
+    )
+  )
+
+  it.scoped("gives the same object while the files are the same, and many connections at once read them once", () =>
+    captured((lines) =>
+      Effect.gen(function* () {
+        const { client, expiredClient } = yield* pki
+        const folder = yield* Folder.make
+        const clientCertFile = `${folder}/client.crt`
+        Folder.replace(clientCertFile, client.cert)
+        Folder.replace(`${folder}/client.key`, client.key)
+        yield* TestClock.setTime(Date.now())
+        const options = yield* make({ clientCertFile, clientKeyFile: `${folder}/client.key` })
+        const first = yield* options
+        yield* TestClock.adjust("1 hour")
+        expect(yield* options).toBe(first)
+
+        Folder.replace(clientCertFile, expiredClient.cert)
+        Folder.replace(`${folder}/client.key`, expiredClient.key)
+        yield* TestClock.adjust("1 minute")
+        const [second, ...others] = yield* Effect.all(
+          Array.from({ length: 10 }, () => options),
+          { concurrency: "unbounded" }
+        )
+        expect(Redacted.value(second?.key as Redacted.Redacted)).toBe(expiredClient.key.trim())
+        for (const other of others) {
+          expect(other).toBe(second)
+        }
+        expect(lines.map(({ level }) => level)).toEqual(["WARN", "INFO"])
+        expect(lines[0]?.message).toContain("expired on")
+      })
+    )
+  )
+})
