@@ -103,7 +103,7 @@ export interface Service {
   readonly source: Source
   /** One request for the state, conditional on the version that is loaded, retried by the {@link RetryPolicy}. */
   readonly fetch: (loaded: Option.Option<Version>) => Effect.Effect<Update, FetchError>
-  /** Never fails, and never ends by itself. Listened to from the end of the client's first fetch on. */
+  /** Never fails, and never ends by itself. Listened to from the time on when the client has started. */
   readonly events: (listener: Listener) => Stream.Stream<Event>
 }
 
@@ -116,7 +116,11 @@ export interface Service {
 export interface Listener {
   /** The version of what is loaded. */
   readonly loaded: Effect.Effect<Option.Option<Version>>
-  /** What a `Check` sets off, for a Fetcher that needs its outcome: true when a new state was loaded. */
+  /** Whether what is loaded came by a `Pushed`. */
+  readonly isPushed: Effect.Effect<boolean>
+  /** Whether the source has confirmed what is loaded, and nothing has failed since. */
+  readonly isReady: Effect.Effect<boolean>
+  /** What a `Check` sets off, for a Fetcher that needs its outcome: true when a document was loaded. */
   readonly refresh: Effect.Effect<boolean, RefreshError>
 }
 
@@ -129,6 +133,9 @@ export class Fetcher extends Context.Tag("flipt-client-effect/Fetcher")<Fetcher,
 /**
  * When a failed request is made again: by default up to three times, after delays that grow exponentially from one
  * second, jittered, none longer than 30 seconds.
+ *
+ * A fetch with its retries is one attempt, and `status` tells of an attempt when it has ended: a policy without an end
+ * would leave a client whose server is away as it was, for ever.
  *
  * Only errors that are `retryable` come here: no connection, a timeout, a body cut short, and the statuses 408, 429,
  * 500, 502, 503 and 504. What the server asks for by `Retry-After` is a floor under each delay, up to five minutes.
@@ -202,12 +209,13 @@ export const layerPolling = (
 /**
  * Lets a Flipt v2 server push its changes, which arrive within milliseconds. A request goes before each stream, and one
  * every `updateInterval` beside it: a stream has no heartbeat, and only a request finds out that it is dead, or that it
- * has lost a change. A stream that ends is opened again, for ever: after a random part of a delay that doubles from one
+ * has lost a change. An infinite `updateInterval` does without, and with it nothing finds a dead stream but the
+ * system's own keep-alive. A stream that ends is opened again, for ever: after a random part of a delay that doubles from one
  * second to 30 seconds. After one that lived for a minute or longer the doubling begins anew, and the delay is a tenth
  * of its life, up to 30 seconds: the clients of a server that restarts come back one after the other.
  *
  * A server that has no streams, such as Flipt v1, is polled as by {@link layerPolling}, with one warning, and asked for
- * a stream again after an hour.
+ * a stream again after about an hour.
  *
  * @example
  * ```ts
@@ -257,7 +265,7 @@ export const layerStatic = (document?: Uint8Array | string, options?: Target): L
   Layer.effect(Fetcher, source.makeStatic(document, options))
 
 /**
- * Documents from one effect, run at every poll. What it fails with becomes a `FetchError` of reason `Source`, which is
+ * Documents from one effect, run at every poll. Give it a timeout: the client waits for it as long as it takes. What it fails with becomes a `FetchError` of reason `Source`, which is
  * retried; a `FetchError` stays what it is. A document without a version is compared with the one before by its bytes.
  *
  * @example

@@ -512,6 +512,102 @@ describe("an HttpClient of one's own", () => {
   )
 })
 
+describe("a Fetcher that misbehaves", () => {
+  const target = { environment: "default", namespace: "default" }
+
+  const over = (fetcher: Partial<Fetcher.Service>, engine: Layer.Layer<Engine.Engine> = Engine.layerPortable) =>
+    FliptClient.makeWithoutDependencies({ errorStrategy: "fallback" }).pipe(
+      Effect.provide(engine),
+      Effect.provideService(Fetcher.Fetcher, {
+        source: { kind: "own", ...target },
+        fetch: () =>
+          Effect.succeed(
+            Fetcher.Document({ bytes: [Buffer.from(JSON.stringify(onDocument(true)))], version: Option.some("v1") })
+          ),
+        events: () => Stream.never,
+        ...fetcher
+      })
+    )
+
+  it.scoped("and says that nothing was modified before anything was loaded leaves no client that seems ready", () =>
+    captured(() =>
+      Effect.gen(function* () {
+        const client = yield* over({ fetch: () => Effect.succeed(Fetcher.NotModified()) })
+        expect(yield* client.status).toMatchObject({ _tag: "Failed", error: { reason: "Source" } })
+      })
+    )
+  )
+
+  for (const [how, events] of [
+    ["is interrupted", Stream.fromEffect(Effect.interrupt)],
+    ["dies", Stream.die("died")],
+    ["ends", Stream.empty]
+  ] as const) {
+    it.scoped(`and whose stream of events ${how} is an outage, and is listened to again`, () =>
+      captured((lines) =>
+        Effect.gen(function* () {
+          let listened = 0
+          const client = yield* over({
+            events: () =>
+              Stream.suspend(() => {
+                listened++
+                return events
+              })
+          })
+          yield* Effect.repeatN(Effect.yieldNow(), 20)
+          expect(yield* client.status).toMatchObject({ _tag: "Stale", error: { reason: "Source" } })
+          expect(lines.filter(({ level }) => level === "ERROR")).toHaveLength(1)
+          yield* TestClock.adjust("30 seconds")
+          yield* Effect.repeatN(Effect.yieldNow(), 20)
+          expect(listened).toBe(2)
+        })
+      )
+    )
+  }
+
+  it.scoped("and pushes what the engine dies of is an outage, which a request ends", () =>
+    captured(() =>
+      Effect.gen(function* () {
+        const pushes = yield* Queue.unbounded<Fetcher.Event>()
+        const dying = Layer.map(Engine.layerPortable, (context) =>
+          Context.add(context, Engine.Engine, {
+            ...Context.get(context, Engine.Engine),
+            compile: (namespace, bytes) =>
+              bytes.length === 0
+                ? Effect.dieMessage("the engine died")
+                : Context.get(context, Engine.Engine).compile(namespace, bytes)
+          })
+        )
+        let fetches = 0
+        const client = yield* over(
+          {
+            fetch: () => {
+              fetches++
+              return fetches === 1
+                ? Effect.succeed(
+                    Fetcher.Document({
+                      bytes: [Buffer.from(JSON.stringify(onDocument(true)))],
+                      version: Option.some("v1")
+                    })
+                  )
+                : Effect.delay(Effect.succeed(Fetcher.NotModified()), "1 second")
+            },
+            events: () => Stream.fromQueue(pushes)
+          },
+          dying
+        )
+        yield* Queue.offer(pushes, Fetcher.Event.Pushed({ bytes: [], version: Option.none() }))
+        yield* Effect.repeatN(Effect.yieldNow(), 50)
+        expect(yield* client.status).toMatchObject({ _tag: "Stale", error: { reason: "Source" } })
+        yield* TestClock.adjust("1 second")
+        yield* Effect.repeatN(Effect.yieldNow(), 50)
+        expect((yield* client.status)._tag).toBe("Ready")
+        expect(fetches).toBe(2)
+      })
+    )
+  )
+})
+
 describe("options", () => {
   const bad: ReadonlyArray<readonly [string, unknown]> = [
     ["url", { url: "localhost:8080" }],

@@ -79,6 +79,8 @@ const listenTo = (
     yield* fetcher
       .events({
         loaded: Effect.succeed(Option.fromNullable(parts.loaded)),
+        isPushed: Effect.succeed(false),
+        isReady: Effect.succeed(parts.loaded !== undefined),
         refresh: parts.refresh ?? Effect.succeed(false)
       })
       .pipe(
@@ -770,28 +772,30 @@ describe("a server without streams", () => {
   )
 
   for (const status of [404, 405, 501]) {
-    it.scoped(`that says so with ${status} is asked for one after an hour, without another warning`, () =>
+    it.scoped(`that says so with ${status} is asked for one after about an hour, without another warning`, () =>
       captured((lines) =>
         Effect.gen(function* () {
           const server = yield* Scripted.make(yes)
           server.stream = Scripted.answer(status, "404 page not found\n", { "content-type": "text/plain" })
           const client = yield* makeClient({ url: server.url, updateInterval: Number.POSITIVE_INFINITY })
           const warnings = () => lines.filter((line) => line.level === "WARN")
-          for (let hour = 1; hour <= 2; hour++) {
-            yield* awaitSleepOf(3_600_000)
+          // between half an hour and one and a half
+          const hour = (0.5 + CHANCE) * 3_600_000
+          for (let asked = 1; asked <= 2; asked++) {
+            yield* awaitSleepOf(hour)
             expect(yield* client.status).toMatchObject({ mode: "polling", connected: true })
-            expect(server.streams).toHaveLength(hour)
-            yield* TestClock.adjust(3_599_999)
+            expect(server.streams).toHaveLength(asked)
+            yield* TestClock.adjust(hour - 1)
             yield* awhile
-            expect(server.streams).toHaveLength(hour)
+            expect(server.streams).toHaveLength(asked)
             yield* TestClock.adjust(1)
-            yield* server.awaitStreams(hour + 1)
+            yield* server.awaitStreams(asked + 1)
           }
           expect(warnings()).toHaveLength(1)
 
           server.stream = undefined
-          yield* awaitSleepOf(3_600_000)
-          yield* TestClock.adjust(3_600_000)
+          yield* awaitSleepOf(hour)
+          yield* TestClock.adjust(hour)
           const stream = yield* server.awaitStreams(4)
           expect(yield* client.status).toMatchObject({ mode: "streaming", connected: false })
           Scripted.write(stream, "\n")
@@ -853,6 +857,8 @@ describe("a stream of which nothing is heard", () => {
         expect(yield* isOn(client)).toBe(true)
         yield* TestClock.adjust(1)
         yield* awaitOn(client, false)
+        // the stream may still bring it
+        yield* settle
         yield* until(() => !Scripted.isOpen(stream))
         yield* awaitSleepOf(700)
         expect(yield* client.status).toMatchObject({ _tag: "Ready", connected: false })
@@ -862,6 +868,58 @@ describe("a stream of which nothing is heard", () => {
         expect(lines.filter((line) => line.level === "WARN")).toEqual([])
       })
     )
+  )
+
+  for (const [what, answered] of [
+    ["an application has asked for the change itself", true],
+    ["the stream brings the change a moment later", false]
+  ] as const) {
+    it.scoped(`and where ${what} is ${answered ? "found out all the same" : "left alone"}`, () =>
+      Effect.gen(function* () {
+        const server = yield* Scripted.make(yes)
+        const client = yield* makeClient({ url: server.url, updateInterval: "1 minute" })
+        const stream = yield* server.awaitStreams(1)
+        yield* settle
+        const text = server.put(no)
+        if (answered) {
+          expect(yield* client.refresh).toBe(true)
+        }
+        yield* awaitSleepOf(42_000)
+        yield* TestClock.adjust(42_000)
+        yield* awaitOn(client, false)
+        yield* awaitSleepOf(1000)
+        if (answered) {
+          yield* TestClock.adjust(1000)
+          yield* until(() => !Scripted.isOpen(stream))
+        } else {
+          const { confirmedAt } = yield* client.status
+          yield* TestClock.adjust(500)
+          Scripted.write(stream, Scripted.frame(text))
+          yield* awaitStatus(client, (it) => String(it.confirmedAt) !== String(confirmedAt))
+          yield* TestClock.adjust(500)
+          yield* awhile
+          expect(Scripted.isOpen(stream)).toBe(true)
+        }
+      })
+    )
+  }
+
+  it.scoped("and whose server sends the same state again and again is left alone", () =>
+    Effect.gen(function* () {
+      const server = yield* Scripted.make(yes)
+      const client = yield* makeClient({ url: server.url, updateInterval: "1 minute" })
+      const stream = yield* server.awaitStreams(1)
+      yield* settle
+      server.snapshot = Scripted.answer(200, server.put(yes), { etag: server.etag() })
+      for (let requests = 1; requests < 4; requests++) {
+        yield* TestClock.adjust("1 minute")
+        yield* server.awaitSnapshots(requests + 1)
+        yield* awaitStatus(client, (it) => it._tag === "Ready")
+      }
+      yield* TestClock.adjust("2 seconds")
+      yield* awhile
+      expect(Scripted.isOpen(stream)).toBe(true)
+    })
   )
 
   it.scoped("since it is cut off and nobody says so is found out by the next change", () =>
@@ -903,6 +961,7 @@ describe("a stream of which nothing is heard", () => {
       yield* awaitSleepOf(42_000)
       yield* TestClock.adjust(42_000)
       yield* awaitOn(client, true)
+      yield* settle
       yield* awaitSleepOf(700)
       yield* TestClock.adjust(700)
       const requests = yield* server.awaitRequests(5)

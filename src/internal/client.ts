@@ -1,35 +1,37 @@
 /**
  * The client: its state, and the one way in which it is brought up to date.
  */
-import * as Cause from "effect/Cause"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Option from "effect/Option"
-import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import * as Engine from "../Engine.js"
 import * as Fetcher from "../Fetcher.js"
 import type * as FliptClient from "../FliptClient.js"
 import { type EngineError, EvaluationError, FetchError, type RefreshError, type StartError } from "../FliptError.js"
 import * as SnapshotStore from "../SnapshotStore.js"
 import * as Flight from "./flight.js"
+import { listen, orDied } from "./listening.js"
 import * as Observe from "./observe.js"
 import type { StateSettings } from "./options.js"
 import * as Saving from "./saving.js"
 import * as State from "./state.js"
-
-/** How soon a Fetcher is listened to again when its events ended, which they should not. */
-const RESUBSCRIBE = Schedule.spaced("30 seconds")
 
 /** How often an answer that a pushed document has overtaken is asked for again. */
 const MAX_OVERTAKEN = 3
 
 /** How long a client that can do without its first fetch waits for it before it starts; the fetch goes on. */
 const START_PATIENCE = Duration.seconds(10)
+
+const notModifiedFromNothing = () =>
+  new FetchError({
+    reason: "Source",
+    retryable: false,
+    message: "the Fetcher says that nothing has been modified, and nothing was loaded before"
+  })
 
 const slowStart = (): FetchError =>
   new FetchError({
@@ -55,17 +57,28 @@ export const make = (
     const store = yield* SnapshotStore.SnapshotStore
     const save = yield* Saving.make(store, fetcher.source)
 
+    /** Whether what is loaded was pushed. */
+    let isPushed = false
+
     const loadDocument = (
       bytes: ReadonlyArray<Uint8Array>,
-      version: Option.Option<Fetcher.Version>
+      version: Option.Option<Fetcher.Version>,
+      pushed: boolean
     ): Effect.Effect<void, EngineError> =>
       Effect.gen(function* () {
         yield* state.load(engine.compile(namespace, bytes), kind === "file" ? "file" : "server", version)
+        isPushed = pushed
         yield* save(bytes, yield* state.version)
       })
 
     const loadStored = Effect.gen(function* () {
-      const stored = yield* store.load(fetcher.source)
+      const found = yield* Effect.disconnect(store.load(fetcher.source)).pipe(Effect.timeoutOption(START_PATIENCE))
+      if (Option.isNone(found)) {
+        return yield* Effect.logWarning(
+          `Flipt: the store has given nothing within ${Duration.format(START_PATIENCE)}; it is not used`
+        )
+      }
+      const stored = found.value
       if (Option.isSome(stored)) {
         const { bytes, storedAt, version } = stored.value
         yield* state.load(engine.compile(namespace, bytes), "store", version)
@@ -76,26 +89,18 @@ export const make = (
       Effect.catchAllDefect((defect) => Effect.logWarning("Flipt: the store of snapshots died; it is not used", defect))
     )
 
-    /** A bug in a part of the client is an outage too: it must not leave a state that nobody knows to be old. */
-    const died = (cause: Cause.Cause<unknown>): FetchError =>
-      new FetchError({
-        reason: "Source",
-        retryable: false,
-        message: `fetching or compiling died, which is a bug: ${Cause.pretty(cause)}`,
-        cause: Cause.squash(cause)
-      })
-
     /** True when a document was loaded, false when the state is confirmed; none when another one overtook the answer. */
     const attempt: Effect.Effect<Option.Option<boolean>, RefreshError> = Effect.gen(function* () {
       const begun = state.generation()
       const update = yield* fetcher.fetch(yield* state.version)
-      return yield* Effect.suspend(() => {
+      return yield* Effect.suspend((): Effect.Effect<Option.Option<boolean>, RefreshError> => {
         if (state.generation() !== begun) {
           return Effect.succeedNone
         }
-        return update._tag === "NotModified"
-          ? Effect.succeedSome(false)
-          : Effect.as(loadDocument(update.bytes, update.version), Option.some(true))
+        if (update._tag === "Document") {
+          return Effect.as(loadDocument(update.bytes, update.version, false), Option.some(true))
+        }
+        return begun === 0 ? Effect.fail(notModifiedFromNothing()) : Effect.succeedSome(false)
       }).pipe(loading.withPermits(1))
     })
 
@@ -105,35 +110,10 @@ export const make = (
       Effect.flatMap((changed) =>
         Option.contains(changed, true) ? Effect.succeed(true) : Effect.as(state.confirm, false)
       ),
-      Effect.catchAllCause((cause) =>
-        Option.match(Cause.failureOption(cause), {
-          onNone: () => Effect.fail(died(cause)),
-          onSome: (error): Effect.Effect<never, RefreshError> => Effect.fail(error)
-        })
-      )
+      orDied
     )
 
     const refresh = yield* Flight.make(Effect.tapError(bringUpToDate, state.fail), state.closed)
-
-    /** What else the Fetcher has to say does not wait for the answer. */
-    const check = Effect.asVoid(Effect.forkIn(Effect.ignore(refresh), scope))
-
-    const handle = (event: Fetcher.Event): Effect.Effect<void> => {
-      switch (event._tag) {
-        case "Check":
-          return check
-        case "Pushed":
-          return loadDocument(event.bytes, event.version).pipe(
-            loading.withPermits(1),
-            // a change that did not load: a request may bring it
-            Effect.catchAll((error) => Effect.zipRight(state.fail(error), check))
-          )
-        case "Failed":
-          return state.fail(event.error)
-        case "Mode":
-          return state.setMode(event.mode, event.connected)
-      }
-    }
 
     const { snapshot: seed } = settings
     if (seed !== undefined) {
@@ -150,14 +130,17 @@ export const make = (
           Effect.zipRight(state.status),
           Effect.flatMap(({ _tag }) => (_tag === "Starting" ? state.fail(slowStart()) : Effect.void))
         )
-    yield* fetcher.events({ loaded: state.version, refresh }).pipe(
-      Stream.runForEach(handle),
-      Effect.catchAllDefect((defect) =>
-        Effect.logError("Flipt: a Fetcher died; it is listened to again", Cause.die(defect))
-      ),
-      Effect.repeat(RESUBSCRIBE),
-      Effect.forkIn(scope)
-    )
+    yield* listen({
+      state,
+      refresh,
+      events: fetcher.events({
+        loaded: state.version,
+        isPushed: Effect.sync(() => isPushed),
+        isReady: Effect.map(state.status, ({ _tag }) => _tag === "Ready"),
+        refresh
+      }),
+      push: (bytes, version) => loadDocument(bytes, version, true).pipe(loading.withPermits(1), orDied)
+    })
 
     return {
       evaluateVariant: (request) => Effect.suspend(() => Either.flatMap(state.current(), (it) => it.variant(request))),

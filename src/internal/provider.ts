@@ -56,6 +56,10 @@ const acquireFrom = <E>(acquire: Effect.Effect<Auth.Credential, E>): Effect.Effe
       const error = Cause.squash(cause)
       return failed(`the effect acquire failed${nameOf(error)}; its error is the cause`, error)
     }),
+    // Nobody waits longer than that, whether it can be interrupted or not. As a value: what a fiber fails with is logged.
+    Effect.either,
+    Effect.disconnect,
+    Effect.flatten,
     Effect.timeoutFail({
       duration: ACQUIRE_TIMEOUT,
       onTimeout: () => failed(`the effect acquire gave nothing within ${Duration.format(ACQUIRE_TIMEOUT)}`)

@@ -52,7 +52,7 @@ export const make = (
     )
 
     yield* Effect.addFinalizer(() =>
-      Effect.interruptible(savePending).pipe(
+      Effect.interruptible(Effect.disconnect(savePending)).pipe(
         Effect.timeoutOption(LAST_SAVE_TIMEOUT),
         Effect.flatMap((saved) =>
           Option.isSome(saved)
@@ -70,6 +70,6 @@ export const make = (
           return Effect.void
         }
         isScheduled = true
-        return Effect.asVoid(Effect.forkIn(savePending, saves))
+        return Effect.asVoid(Effect.forkIn(Effect.disconnect(savePending), saves))
       })
   })

@@ -7,8 +7,10 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Equal from "effect/Equal"
 import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
+import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type * as Auth from "../Auth.js"
@@ -25,8 +27,8 @@ import { type Ended, reconnects } from "./schedules.js"
 /** A server holds the head of its answer back until there is a frame: an open stream is one of which nothing is heard. */
 const SETTLE = Duration.seconds(1)
 
-/** How long a server without streams is polled before it is asked for one again. */
-const WITHOUT_STREAM = Duration.hours(1)
+/** How long a server without streams is polled before it is asked for one again: not by all clients at once. */
+const withoutStream = Effect.map(Random.nextRange(0.5, 1.5), Duration.hours)
 const NO_STREAM: ReadonlySet<number> = new Set([404, 405, 501])
 
 /** What proxies answer in the place of a server, with whatever status. */
@@ -119,21 +121,44 @@ const readStream = (
     return yield* broken(attempt, "the server ended the stream")
   }).pipe(Effect.scoped)
 
-/** Asks beside a stream, and fails when an answer tells that the stream is not to be relied on. */
-const watch = (settings: FetcherSettings, listener: Fetcher.Listener, emit: Emit): Effect.Effect<never, RefreshError> =>
+/**
+ * Asks beside a stream, and fails when that is not to be relied on: a request failed, or a request has brought what the
+ * stream should have, whoever made it.
+ */
+const watch = (
+  settings: FetcherSettings,
+  listener: Fetcher.Listener,
+  opened: Option.Option<Fetcher.Version>,
+  emit: Emit
+): Effect.Effect<never, RefreshError> =>
   Effect.gen(function* () {
+    /** What the stream has brought, as far as it was seen. */
+    let known = opened
+    const hasMissed = Effect.gen(function* () {
+      const loaded = yield* listener.loaded
+      if (yield* listener.isPushed) {
+        known = loaded
+      }
+      return !Equal.equals(loaded, known)
+    })
     yield* Effect.sleep(SETTLE)
     yield* emit(connected)
     yield* Stream.runForEach(checks(settings.updateInterval), () =>
-      Effect.flatMap(listener.refresh, (changed) =>
-        changed
-          ? new FetchError({
+      Effect.gen(function* () {
+        yield* hasMissed
+        yield* listener.refresh
+        if (yield* hasMissed) {
+          // a request may just have been quicker
+          yield* Effect.sleep(SETTLE)
+          if (yield* hasMissed) {
+            return yield* new FetchError({
               reason: "Network",
               retryable: true,
               message: `GET ${streamUrl(settings, Option.none())}: the stream has missed a change`
             })
-          : Effect.void
-      )
+          }
+        }
+      })
     )
     return yield* Effect.never
   })
@@ -151,8 +176,11 @@ const connection = (
       return { error: requested.left, lived: Option.none() }
     }
     const opened = yield* Clock.currentTimeMillis
-    const stream = readStream(server, yield* listener.loaded, emit)
-    const error = yield* Effect.raceFirst(Effect.flip(stream), Effect.flip(watch(server.settings, listener, emit)))
+    const loaded = yield* listener.loaded
+    const error = yield* Effect.raceFirst(
+      Effect.flip(readStream(server, loaded, emit)),
+      Effect.flip(watch(server.settings, listener, loaded, emit))
+    )
     return { error, lived: Option.some(Duration.millis((yield* Clock.currentTimeMillis) - opened)) }
   })
 
@@ -164,27 +192,36 @@ const refusal = ({ error, lived }: Ended): number | undefined =>
 const run = (server: Server, listener: Fetcher.Listener, emit: Emit): Effect.Effect<never> =>
   Effect.gen(function* () {
     const driver = yield* Schedule.driver(reconnects)
-    // Where something is loaded already, a request has just been made.
-    let request = Option.isSome(yield* listener.loaded) ? Effect.void : Effect.asVoid(listener.refresh)
-    let refusedBefore = false
+    const ask = Effect.asVoid(listener.refresh)
+    // The client's own first request need not be made again.
+    let request = (yield* listener.isReady) ? Effect.void : ask
+    let told: "refused" | "no streams" | undefined
+    /** Trouble of a kind is told once, until it is over or another. */
+    const tell = (kind: typeof told, message: string) => {
+      const log = kind === undefined || kind === told ? Effect.logDebug : Effect.logWarning
+      told = kind
+      return log(message)
+    }
     for (;;) {
       const ended = yield* connection(server, listener, request, emit)
-      request = Effect.asVoid(listener.refresh)
+      request = ask
       yield* emit(disconnected)
 
       const status = refusal(ended)
-      const log = status !== undefined && !refusedBefore ? Effect.logWarning : Effect.logDebug
-      refusedBefore = status !== undefined || (refusedBefore && Option.isNone(ended.lived))
       // An environment that there is not is refused alike, and then the request is too.
       if (status !== undefined && NO_STREAM.has(status) && Either.isRight(yield* Effect.either(request))) {
-        yield* log(`Flipt: the server has no streams and is polled: ${ended.error.message}`)
+        yield* tell("no streams", `Flipt: the server has no streams and is polled: ${ended.error.message}`)
         yield* emit(Event.Mode({ mode: "polling", connected: true }))
         yield* Stream.runForEach(checks(server.settings.updateInterval), emit).pipe(
-          Effect.timeoutOption(WITHOUT_STREAM)
+          Effect.timeoutOption(yield* withoutStream)
         )
         yield* emit(disconnected)
       } else {
-        yield* log(`Flipt: the stream is over and will be opened again: ${ended.error.message}`)
+        yield* tell(
+          // a failed request says nothing of streams
+          status !== undefined ? "refused" : Option.isNone(ended.lived) ? told : undefined,
+          `Flipt: the stream is over and will be opened again: ${ended.error.message}`
+        )
         yield* Effect.orDie(driver.next(ended))
       }
     }

@@ -251,6 +251,27 @@ describe("a client with a store", () => {
     )
   )
 
+  it.scoped("starts after ten seconds where the store gives nothing, and says so", () =>
+    captured((lines) =>
+      Effect.gen(function* () {
+        const making = yield* Effect.fork(
+          over(Effect.succeed(JSON.stringify(onDocument(true))), {
+            ...recording().store,
+            load: () => Effect.uninterruptible(Effect.never)
+          })
+        )
+        yield* TestClock.adjust("9999 millis")
+        expect(making.unsafePoll()).toBeNull()
+        yield* TestClock.adjust("1 millis")
+        const client = yield* Fiber.join(making)
+        expect(yield* isOn(client)).toEqual(Either.right(true))
+        expect(warnings(lines).map(({ message }) => message)).toEqual([
+          "Flipt: the store has given nothing within 10s; it is not used"
+        ])
+      })
+    )
+  )
+
   it.scoped("goes on where the store dies", () =>
     captured((lines) =>
       Effect.gen(function* () {

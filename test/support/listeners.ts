@@ -5,4 +5,9 @@ import * as Effect from "effect/Effect"
 import type * as Fetcher from "../../src/Fetcher.js"
 
 /** Has nothing loaded, and refreshes nothing. */
-export const idle: Fetcher.Listener = { loaded: Effect.succeedNone, refresh: Effect.succeed(false) }
+export const idle: Fetcher.Listener = {
+  loaded: Effect.succeedNone,
+  isPushed: Effect.succeed(false),
+  isReady: Effect.succeed(false),
+  refresh: Effect.succeed(false)
+}
