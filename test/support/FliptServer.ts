@@ -96,6 +96,8 @@ export interface Server {
   readonly fail: (...faults: ReadonlyArray<Fault.Fault>) => Effect.Effect<void>
   /** Spoils every request that the queue has no fault for; `undefined` ends it. */
   readonly failAlways: (fault: Fault.Fault | undefined) => Effect.Effect<void>
+  /** How many connections were made until now, with or without a request over them. */
+  readonly accepted: Effect.Effect<number>
   /** How many connections are open. */
   readonly connections: Effect.Effect<number>
   /** Comes back as soon as exactly this many connections are open. */
@@ -208,6 +210,7 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
     let token = options.token
     let constantFault: Fault.Fault | undefined
     let port = 0
+    let accepted = 0
 
     const notify = () => {
       for (const watcher of [...watchers]) watcher()
@@ -357,6 +360,7 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
           : Https.createServer({ ...noTimeouts, ...options.tls }, serve)
     server.on("connection", (socket: Net.Socket) => {
       sockets.add(socket)
+      accepted++
       socket.once("close", () => {
         sockets.delete(socket)
         notify()
@@ -426,6 +430,7 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
         Effect.sync(() => {
           constantFault = fault
         }),
+      accepted: Effect.sync(() => accepted),
       connections: Effect.sync(() => sockets.size),
       awaitConnections: (count) => waitUntil(() => sockets.size === count),
       setCertificate: (certificate) =>
