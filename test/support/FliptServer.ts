@@ -102,6 +102,10 @@ export interface Server {
   readonly connections: Effect.Effect<number>
   /** Comes back as soon as exactly this many connections are open. */
   readonly awaitConnections: (count: number) => Effect.Effect<void>
+  /** Comes back as soon as exactly this many streams are open. */
+  readonly awaitStreams: (count: number) => Effect.Effect<void>
+  /** Tells those who speak HTTP/2 that it goes, and serves what they have asked for to its end. */
+  readonly goAway: Effect.Effect<void>
   /** Has another certificate for new connections from now on. */
   readonly setCertificate: (certificate: Pick<TlsOptions, "cert" | "key">) => Effect.Effect<void>
   /** Closes the listener and every connection. */
@@ -204,6 +208,7 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
     const documents = new Map<string, Map<string, Stored.Stored>>()
     const sockets = new Set<Net.Socket>()
     const streams = new Map<Http.ServerResponse, Subscription>()
+    const sessions = new Set<Http2.Http2Session>()
     const log: Array<Request> = []
     const faults: Array<Fault.Fault> = []
     const watchers = new Set<() => void>()
@@ -336,7 +341,10 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
       const proceed = () => {
         if (subscription !== undefined) {
           streams.set(response, subscription)
-          response.once("close", () => streams.delete(response))
+          response.once("close", () => {
+            streams.delete(response)
+            notify()
+          })
           sendFrame(response, subscription)
           return
         }
@@ -366,6 +374,11 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
         notify()
       })
       notify()
+    })
+
+    server.on("session", (session: Http2.Http2Session) => {
+      sessions.add(session)
+      session.once("close", () => sessions.delete(session))
     })
 
     const start = Effect.async<void>((resume) => {
@@ -433,6 +446,10 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
       accepted: Effect.sync(() => accepted),
       connections: Effect.sync(() => sockets.size),
       awaitConnections: (count) => waitUntil(() => sockets.size === count),
+      awaitStreams: (count) => waitUntil(() => streams.size === count),
+      goAway: Effect.sync(() => {
+        for (const session of sessions) session.close()
+      }),
       setCertificate: (certificate) =>
         Effect.sync(() => {
           if ("setSecureContext" in server) server.setSecureContext({ ...options.tls, ...certificate })
