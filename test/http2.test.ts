@@ -3,6 +3,7 @@
  */
 import type { Http2ServerResponse } from "node:http2"
 import { describe, expect, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -42,7 +43,9 @@ describe("over HTTP/2", () => {
     captured(() =>
       Effect.gen(function* () {
         const { client, server } = yield* start(100)
-        yield* pushTo(client, server)
+        const [time] = yield* Effect.timed(pushTo(client, server))
+        // four documents, none of which waits for more to come
+        expect(Duration.toMillis(time)).toBeLessThan(2000)
         const faults = [
           Fault.pass,
           Fault.status(403),
