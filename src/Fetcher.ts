@@ -170,7 +170,8 @@ export class RetryPolicy extends Context.Reference<RetryPolicy>()("flipt-client-
  */
 export interface Options extends Target {
   /**
-   * The server, with a path in front of Flipt's own where a proxy puts one. Default: `"http://localhost:8080"`.
+   * The server, with a path in front of Flipt's own where a proxy puts one. A credential that goes
+   * over plain http to another host than this one logs a warning, once. Default: `"http://localhost:8080"`.
    */
   readonly url?: string | undefined
   /** A reference (branch, tag or commit) to read the state at. Flipt v1 honours it, v2 does not. Default: not sent. */

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs"
 import * as Http from "node:http"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Headers from "@effect/platform/Headers"
@@ -707,13 +708,30 @@ describe("layerConfig", () => {
     { name: "FLIPT_UPDATE_INTERVAL", value: "soon" },
     { name: "FLIPT_REQUEST_TIMEOUT", value: "-1" },
     { name: "FLIPT_ERROR_STRATEGY", value: "ignore" },
-    { name: "FLIPT_FETCH_MODE", value: "pigeon" }
+    { name: "FLIPT_FETCH_MODE", value: "pigeon" },
+    { name: "FLIPT_HTTP2", value: "2" },
+    { name: "FLIPT_TLS_MIN_VERSION", value: "1.3" }
   ])("names a bad $name", ({ name, value }) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Effect.scoped(Layer.build(FliptClient.layerConfig()))).pipe(
         withVariables({ [name]: value })
       )
-      expect(String(error)).toContain(name)
+      expect(String(error).split(name)).toHaveLength(2)
+    })
+  )
+
+  it.effect("counts an empty variable as unset, each of them", () =>
+    Effect.gen(function* () {
+      const read = (variables: Record<string, string>) => FliptClient.config.pipe(withVariables(variables))
+      const names = ["config", "auth"].flatMap((name) => {
+        const source = readFileSync(new URL(`../src/internal/${name}.ts`, import.meta.url), "utf8")
+        return Array.from(source.matchAll(/\("(FLIPT_\w+)"\)/g), ([, variable]) => variable!)
+      })
+      expect(names).toHaveLength(26)
+      const none = yield* read({})
+      for (const name of names) {
+        expect([name, yield* read({ [name]: "" })]).toEqual([name, none])
+      }
     })
   )
 

@@ -3,19 +3,33 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
-import * as Fetcher from "../src/Fetcher.js"
+import * as TestClock from "effect/TestClock"
 import * as FliptClient from "../src/FliptClient.js"
-import { FetchError } from "../src/FliptError.js"
+import { FetchError, type StartError } from "../src/FliptError.js"
 import * as Tls from "../src/Tls.js"
 import type * as FliptServer from "./support/FliptServer.js"
 import * as Folder from "./support/Folder.js"
 import { captured } from "./support/logs.js"
-import { type FetcherLayer, fetchWith, type Pki, passphrase, pki, serve } from "./support/secure.js"
-import { errorOf } from "./support/updates.js"
+import { fetchWith, makeStreaming, type Pki, passphrase, pki, serve, streamWith } from "./support/secure.js"
+import { awaitSleepOf, turn } from "./support/sleepers.js"
+
+interface Way {
+  readonly name: "polling" | "streaming"
+  /** Connects, gets what there is to be had, and is gone. */
+  readonly connect: (tls: Tls.Options, server: FliptServer.Server, url?: string) => Effect.Effect<void, StartError>
+}
 
 /** Each row below goes for each of these. */
-const ways: ReadonlyArray<readonly [name: string, layer: FetcherLayer]> = [["polling", Fetcher.layerPolling]]
+const ways: ReadonlyArray<Way> = [
+  {
+    name: "polling",
+    connect: (tls, server, url = server.url) =>
+      Effect.flatMap(fetchWith(Tls.layer(tls), { url }), ({ _tag }) => Effect.sync(() => expect(_tag).toBe("Document")))
+  },
+  { name: "streaming", connect: (tlsConfig, server, url = server.url) => streamWith({ url, tlsConfig }, server) }
+]
 
 /** What the server has seen of a client that it has answered, or what the client fails with. */
 type Outcome =
@@ -33,6 +47,12 @@ const trusting = ({ ours }: Pki): Tls.Options => ({ caCertData: ours.cert })
 
 /** A server that lets in who has a certificate of our authority. */
 const mutual = ({ ours, server }: Pki): FliptServer.TlsOptions => ({ ...server, ca: ours.cert, requestCert: true })
+
+const withCertificate = (material: Pki): Tls.Options => ({
+  ...trusting(material),
+  clientCertData: material.client.cert,
+  clientKeyData: Redacted.make(material.client.key)
+})
 
 const answered: Outcome = { client: undefined }
 
@@ -151,11 +171,7 @@ const rows: ReadonlyArray<Row> = [
   {
     name: "a client certificate is sent",
     server: mutual,
-    client: ({ client, ...pki }) => ({
-      ...trusting({ client, ...pki }),
-      clientCertData: client.cert,
-      clientKeyData: Redacted.make(client.key)
-    }),
+    client: withCertificate,
     outcome: { client: "client" }
   },
   {
@@ -209,25 +225,43 @@ const rows: ReadonlyArray<Row> = [
   }
 ]
 
-describe.each(ways.map(([name, layer]) => ({ name, layer })))("by $name", ({ layer }) => {
+const refusals: ReadonlyArray<readonly [name: string, client: (pki: Pki) => Tls.Options, hint: string]> = [
+  ["no certificate", trusting, "none was sent"],
+  [
+    "a stranger's certificate",
+    (pki) => ({ ...trusting(pki), clientCertData: pki.strange.cert, clientKeyData: Redacted.make(pki.strange.key) }),
+    "refused the client certificate"
+  ]
+]
+
+/** What all requests had in common. */
+const seen = <A>(
+  server: FliptServer.Server,
+  what: (tls: NonNullable<FliptServer.Request["tls"]>) => A
+): Effect.Effect<ReadonlyArray<A | undefined>> =>
+  Effect.map(server.requests, (requests) => [...new Set(requests.map(({ tls }) => tls && what(tls)))])
+
+const clientOf = (server: FliptServer.Server) => seen(server, ({ client }) => client)
+
+describe.each(ways)("by $name", ({ connect, name: way }) => {
   for (const { client, name, outcome, server } of rows) {
     it.scopedLive(name, () =>
       captured(() =>
         Effect.gen(function* () {
           const material = yield* pki
           const running = yield* serve(server(material))
-          const fetch = fetchWith(Tls.layer(client(material)), { url: running.url }, layer)
           if ("client" in outcome) {
-            expect((yield* fetch)._tag).toBe("Document")
-            expect((yield* running.requests)[0]?.tls?.client).toBe(outcome.client)
+            yield* connect(client(material), running)
+            expect(yield* clientOf(running)).toEqual([outcome.client])
           } else {
-            const error = yield* errorOf(fetch)
+            const error = yield* Effect.flip(connect(client(material), running))
             expect(error).toBeInstanceOf(FetchError)
             expect(error).toMatchObject({ reason: outcome.reason, retryable: outcome.reason === "Network" })
             for (const text of outcome.says) {
               expect(error.message).toContain(text)
             }
             expect(yield* running.requests).toEqual([])
+            yield* running.awaitConnections(0)
           }
         })
       )
@@ -243,14 +277,14 @@ describe.each(ways.map(([name, layer]) => ({ name, layer })))("by $name", ({ lay
         return `${folder}/${name}`
       }
       const server = yield* serve(mutual(material))
-      const tls = Tls.layer({
+      const tls = {
         caCertFile: put("ca.crt", material.ours.cert),
         clientCertFile: put("client.crt", material.client.cert),
         clientKeyFile: put("client.key", material.client.encrypted),
         keyPassphrase: Redacted.make(passphrase)
-      })
-      expect((yield* fetchWith(tls, { url: server.url }, layer))._tag).toBe("Document")
-      expect((yield* server.requests)[0]?.tls?.client).toBe("client")
+      }
+      yield* connect(tls, server)
+      expect(yield* clientOf(server)).toEqual(["client"])
     })
   )
 
@@ -258,16 +292,16 @@ describe.each(ways.map(([name, layer]) => ({ name, layer })))("by $name", ({ lay
     Effect.gen(function* () {
       const material = yield* pki
       const server = yield* serve(mutual(material))
-      const tls = Tls.layer({
+      const tls = {
         caCertFile: "/nowhere/ca.crt",
         caCertData: material.ours.cert,
         clientCertFile: "/nowhere/client.crt",
         clientCertData: material.client.cert,
         clientKeyFile: "/nowhere/client.key",
         clientKeyData: Redacted.make(material.client.key)
-      })
-      expect((yield* fetchWith(tls, { url: server.url }, layer))._tag).toBe("Document")
-      expect((yield* server.requests)[0]?.tls?.client).toBe("client")
+      }
+      yield* connect(tls, server)
+      expect(yield* clientOf(server)).toEqual(["client"])
     })
   )
 
@@ -277,9 +311,10 @@ describe.each(ways.map(([name, layer]) => ({ name, layer })))("by $name", ({ lay
       const hosts = ["localhost", "flipt.internal"].map((value) => ({ type: "dns" as const, value }))
       const server = yield* serve(yield* material.ours.issue({ hosts }))
       const url = `https://localhost:${server.port}`
-      yield* fetchWith(Tls.layer(trusting(material)), { url }, layer)
-      yield* fetchWith(Tls.layer({ ...trusting(material), serverName: "flipt.internal" }), { url }, layer)
-      expect((yield* server.requests).map(({ tls }) => tls?.serverName)).toEqual(["localhost", "flipt.internal"])
+      yield* connect(trusting(material), server, url)
+      expect(yield* seen(server, ({ serverName }) => serverName)).toEqual(["localhost"])
+      yield* connect({ ...trusting(material), serverName: "flipt.internal" }, server, url)
+      expect(yield* seen(server, ({ serverName }) => serverName)).toEqual(["localhost", "flipt.internal"])
     })
   )
 
@@ -288,17 +323,12 @@ describe.each(ways.map(([name, layer]) => ({ name, layer })))("by $name", ({ lay
       Effect.gen(function* () {
         const material = yield* pki
         const server = yield* serve({ ...mutual(material), http2: true })
-        const tls = Tls.layer({
-          ...trusting(material),
-          clientCertData: material.client.cert,
-          clientKeyData: Redacted.make(material.client.key),
-          http2
-        })
-        expect((yield* fetchWith(tls, { url: server.url }, layer))._tag).toBe("Document")
-        expect((yield* server.requests)[0]?.tls).toMatchObject({
-          httpVersion: http2 ? "2.0" : "1.1",
-          client: "client"
-        })
+        yield* connect({ ...withCertificate(material), http2 }, server)
+        expect(yield* seen(server, ({ client, httpVersion }) => `${client} ${httpVersion}`)).toEqual([
+          `client ${http2 ? "2.0" : "1.1"}`
+        ])
+        // requests and streams share the one connection
+        expect(yield* server.accepted).toBe(1)
       })
     )
   }
@@ -307,54 +337,72 @@ describe.each(ways.map(([name, layer]) => ({ name, layer })))("by $name", ({ lay
     Effect.gen(function* () {
       const material = yield* pki
       const server = yield* serve(material.server)
-      yield* fetchWith(Tls.layer({ ...trusting(material), http2: true }), { url: server.url }, layer)
-      expect((yield* server.requests)[0]?.tls?.httpVersion).toBe("1.1")
+      yield* connect({ ...trusting(material), http2: true }, server)
+      expect(yield* seen(server, ({ httpVersion }) => httpVersion)).toEqual(["1.1"])
     })
   )
-})
 
-describe("on TLS 1.3, where a server looks at the client's certificate after the handshake", () => {
-  const refusals: ReadonlyArray<readonly [name: string, client: (pki: Pki) => Tls.Options, hint: string]> = [
-    ["no certificate", trusting, "none was sent"],
-    [
-      "a stranger's certificate",
-      (pki) => ({
-        ...trusting(pki),
-        clientCertData: pki.strange.cert,
-        clientKeyData: Redacted.make(pki.strange.key)
-      }),
-      "refused the client certificate"
-    ]
-  ]
+  describe("on TLS 1.3, where a server looks at the client's certificate after the handshake", () => {
+    for (const [name, client, hint] of refusals) {
+      it.scopedLive(`${name} is refused, and the error names the possibility`, () =>
+        Effect.gen(function* () {
+          const material = yield* pki
+          const server = yield* serve(mutual(material))
+          const error = yield* Effect.flip(connect(client(material), server))
+          // an alert tells the reason; a connection that was cut before it could be read tells none
+          expect(["Certificate", "Network"]).toContain((error as FetchError).reason)
+          expect((error as FetchError).retryable).toBe((error as FetchError).reason === "Network")
+          expect(error.message).toContain(hint)
+          expect(yield* server.requests).toEqual([])
+        })
+      )
+    }
+  })
 
-  for (const [name, client, hint] of refusals) {
-    it.scopedLive(`${name} is refused, and the error names the possibility`, () =>
-      Effect.gen(function* () {
-        const material = yield* pki
-        const server = yield* serve(mutual(material))
-        const error = yield* errorOf(fetchWith(Tls.layer(client(material)), { url: server.url }))
-        // an alert tells the reason; a connection that was cut before it could be read tells none
-        expect(["Certificate", "Network"]).toContain((error as FetchError).reason)
-        expect((error as FetchError).retryable).toBe((error as FetchError).reason === "Network")
-        expect(error.message).toContain(hint)
-        expect(yield* server.requests).toEqual([])
-      })
-    )
+  if (way === "streaming") {
+    describe("with fallback a client goes on, each time after a pause that grows, where", () => {
+      for (const { client, name, server } of [
+        ...rows.filter(({ outcome }) => "reason" in outcome),
+        ...refusals.map(([name, client]) => ({ name: `${name} is refused`, client, server: mutual }))
+      ]) {
+        it.scoped(name, () =>
+          captured((lines) =>
+            Effect.gen(function* () {
+              const material = yield* pki
+              const running = yield* serve(server(material))
+              const started = yield* makeStreaming({
+                url: running.url,
+                tlsConfig: client(material),
+                errorStrategy: "fallback"
+              }).pipe(Effect.withRandom(Random.fixed([0.5])))
+              expect(yield* Effect.flip(isOn(started))).toMatchObject({ reason: "NotReady" })
+              for (const [attempts, millis] of [500, 1000, 2000, 4000, 8000, 15_000, 15_000].entries()) {
+                yield* awaitSleepOf(millis)
+                yield* Effect.repeatN(turn, 20)
+                // the client's first fetch, and then that before each stream
+                expect(yield* running.accepted).toBe(attempts + 2)
+                yield* TestClock.adjust(millis)
+              }
+              expect(yield* running.requests).toEqual([])
+              const warnings = lines.filter(({ level }) => level === "WARN").map(({ message }) => message)
+              expect(warnings.filter((message) => message.includes(running.url))).toHaveLength(1)
+            })
+          )
+        )
+      }
+    })
   }
 })
+
+const isOn = (client: FliptClient.Service) => client.evaluateBoolean({ flagKey: "on", entityId: "user-1" })
 
 describe("FliptClient.layer", () => {
   it.scopedLive("connects by tlsConfig", () =>
     Effect.gen(function* () {
       const material = yield* pki
       const server = yield* serve(mutual(material))
-      const tlsConfig = {
-        ...trusting(material),
-        clientCertData: material.client.cert,
-        clientKeyData: Redacted.make(material.client.key)
-      }
       const { enabled } = yield* FliptClient.evaluateBoolean({ flagKey: "on", entityId: "user-1" }).pipe(
-        Effect.provide(FliptClient.layer({ url: server.url, tlsConfig }))
+        Effect.provide(FliptClient.layer({ url: server.url, tlsConfig: withCertificate(material) }))
       )
       expect(enabled).toBe(true)
     })

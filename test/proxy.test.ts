@@ -3,6 +3,7 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { FetchError } from "../src/FliptError.js"
@@ -11,8 +12,9 @@ import * as Tls from "../src/Tls.js"
 import { onDocument } from "./support/documents.js"
 import { shown } from "./support/Exposure.js"
 import * as FliptServer from "./support/FliptServer.js"
+import { captured } from "./support/logs.js"
 import * as Proxy from "./support/Proxy.js"
-import { fetchWith, pki, serve } from "./support/secure.js"
+import { awaitStreams, fetchWith, makeStreaming, pki, pushTo, serve, streamWith } from "./support/secure.js"
 import { until } from "./support/sleepers.js"
 import { errorOf } from "./support/updates.js"
 
@@ -70,6 +72,60 @@ describe("the option proxy", () => {
       expect(proxy.asked).toEqual([target, target])
       yield* until(() => proxy.tunnels.size === 0)
     })
+  )
+
+  for (const http2 of [false, true]) {
+    it.scopedLive(`leads streams through the tunnel too, over HTTP/${http2 ? "2.0" : "1.1"}`, () =>
+      Effect.gen(function* () {
+        yield* setVariables({ NO_PROXY: "*" })
+        const { client, ours, server: certificate } = yield* pki
+        const server = yield* serve({ ...certificate, ca: ours.cert, requestCert: true, http2: true })
+        const proxy = yield* Proxy.make({ credential: "someone:s3cret" })
+        const tlsConfig = {
+          caCertData: ours.cert,
+          clientCertData: client.cert,
+          clientKeyData: Redacted.make(client.key),
+          proxy: proxy.url,
+          http2
+        }
+        yield* streamWith({ url: server.url, tlsConfig }, server)
+        const [stream] = yield* awaitStreams(server, 1)
+        expect(stream?.tls).toMatchObject({ client: "client", httpVersion: http2 ? "2.0" : "1.1" })
+        expect(proxy.asked).toEqual([`CONNECT 127.0.0.1:${server.port}`])
+        yield* until(() => proxy.tunnels.size === 0)
+      })
+    )
+  }
+
+  it.scopedLive("is handed streams of a server without TLS, and ends them", () =>
+    Effect.gen(function* () {
+      const server = yield* plain
+      const proxy = yield* Proxy.make()
+      yield* streamWith({ url: `http://flipt.test:${server.port}`, tlsConfig: { proxy: proxy.url } }, server)
+      expect(proxy.asked.map((line) => /(\w+)(?:\?.*)?$/.exec(line)?.[1])).toEqual(["default", "stream"])
+    })
+  )
+
+  it.scopedLive("that lost its tunnels has a client that streams open another", () =>
+    captured(() =>
+      Effect.gen(function* () {
+        const { ours, server: certificate } = yield* pki
+        const server = yield* serve(certificate)
+        const proxy = yield* Proxy.make()
+        const tlsConfig = { caCertData: ours.cert, proxy: proxy.url }
+        const client = yield* makeStreaming({ url: server.url, tlsConfig, errorStrategy: "fallback" }).pipe(
+          Effect.withRandom(Random.fixed([0.02]))
+        )
+        yield* awaitStreams(server, 1)
+        yield* pushTo(client, server)
+        for (const tunnel of proxy.tunnels) {
+          tunnel.destroy()
+        }
+        yield* awaitStreams(server, 2)
+        yield* pushTo(client, server)
+        expect(proxy.asked.length).toBeGreaterThan(1)
+      })
+    )
   )
 
   it.scopedLive("does not make a server trusted", () =>

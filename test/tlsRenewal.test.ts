@@ -7,15 +7,17 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/TestClock"
 import type * as Fetcher from "../src/Fetcher.js"
 import * as Tls from "../src/Tls.js"
+import { eventuallyOf } from "./support/clients.js"
 import type * as FliptServer from "./support/FliptServer.js"
 import * as Folder from "./support/Folder.js"
 import { captured } from "./support/logs.js"
-import { makeFetcher, pki, serve } from "./support/secure.js"
+import { awaitStreams, makeFetcher, makeStreaming, pki, pushTo, serve } from "./support/secure.js"
 
 /** Fetches over a connection that was opened after the server has cut all others. */
 const fetchAnew = (server: FliptServer.Server, fetcher: Fetcher.Service) =>
@@ -104,6 +106,109 @@ describe("a new connection", () => {
         })
       )
   )
+})
+
+describe("a client that streams", () => {
+  /** A client over mutual TLS by files, whose stream is open; and another stream after the server has cut that one. */
+  const start = (http2: boolean) =>
+    Effect.gen(function* () {
+      const { client, ours, server: certificate, stranger } = yield* pki
+      const folder = yield* Folder.make
+      const put = (name: string, content: string) => Folder.replace(`${folder}/${name}`, content)
+      put("ca.crt", ours.cert)
+      put("client.crt", client.cert)
+      put("client.key", client.key)
+      const server = yield* serve({
+        ...certificate,
+        ca: `${ours.cert}\n${stranger.cert}`,
+        requestCert: true,
+        http2
+      })
+      const flipt = yield* makeStreaming({
+        url: server.url,
+        errorStrategy: "fallback",
+        tlsConfig: {
+          caCertFile: `${folder}/ca.crt`,
+          clientCertFile: `${folder}/client.crt`,
+          clientKeyFile: `${folder}/client.key`,
+          reloadInterval: 1,
+          http2
+        }
+      }).pipe(Effect.withRandom(Random.fixed([0.02])))
+      yield* awaitStreams(server, 1)
+      const streams = Effect.map(server.requests, (requests) =>
+        requests.flatMap(({ path, tls }) => (path.endsWith("/stream") ? [`${tls?.client} ${tls?.httpVersion}`] : []))
+      )
+      const reopened = (count: number) => Effect.zipRight(awaitStreams(server, count), pushTo(flipt, server))
+      return { flipt, put, reopened, server, streams }
+    })
+
+  for (const http2 of [false, true]) {
+    const version = http2 ? "2.0" : "1.1"
+    describe(`over HTTP/${version}`, () => {
+      it.scopedLive("keeps its stream while everything is renewed, and opens the next one with what is new", () =>
+        captured((lines) =>
+          Effect.gen(function* () {
+            const { strange, strangeServer, stranger } = yield* pki
+            const { flipt, put, reopened, server, streams } = yield* start(http2)
+            put("ca.crt", stranger.cert)
+            put("client.crt", strange.cert)
+            put("client.key", strange.key)
+            yield* server.setCertificate(strangeServer)
+            yield* pushTo(flipt, server)
+            expect(yield* streams).toEqual([`client ${version}`])
+            expect(yield* server.accepted).toBe(1)
+
+            yield* server.restart
+            yield* reopened(2)
+            expect(yield* streams).toEqual([`client ${version}`, `strange ${version}`])
+            expect(lines.filter(({ message }) => message.includes("the certificates have changed"))).toHaveLength(1)
+          })
+        )
+      )
+
+      it.scopedLive("goes on with what it had while what has come is broken, and says so once", () =>
+        captured((lines) =>
+          Effect.gen(function* () {
+            const { clientBelow } = yield* pki
+            const { flipt, put, reopened, server, streams } = yield* start(http2)
+            put("client.crt", clientBelow.cert)
+            yield* pushTo(flipt, server)
+            for (const count of [2, 3]) {
+              yield* server.restart
+              yield* reopened(count)
+            }
+            const warnings = lines.filter(({ message }) => message.includes("what was read before"))
+            expect(warnings.map(({ level }) => level)).toEqual(["WARN"])
+
+            put("client.key", clientBelow.key)
+            yield* server.restart
+            yield* reopened(4)
+            expect(yield* streams).toEqual([
+              ...Array.from({ length: 3 }, () => `client ${version}`),
+              `client below ${version}`
+            ])
+          })
+        )
+      )
+
+      it.scopedLive("comes back when a server's new authority is known here at last", () =>
+        captured(() =>
+          Effect.gen(function* () {
+            const { strangeServer, stranger } = yield* pki
+            const { flipt, put, reopened, server } = yield* start(http2)
+            yield* server.setCertificate(strangeServer)
+            yield* server.restart
+            const status = yield* eventuallyOf(flipt.status, ({ _tag }) => _tag === "Stale")
+            expect(status).toMatchObject({ error: { reason: "Certificate" } })
+            expect((yield* server.requests).filter(({ path }) => path.endsWith("/stream"))).toHaveLength(1)
+            put("ca.crt", stranger.cert)
+            yield* reopened(2)
+          })
+        )
+      )
+    })
+  }
 })
 
 describe("reloadInterval", () => {

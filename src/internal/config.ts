@@ -35,7 +35,7 @@ const optional = <A>(config: Config.Config<A>): Config.Config<A | undefined> =>
 const boolean = (name: string): Config.Config<boolean> =>
   Config.mapOrFail(Config.nonEmptyString(name), (text) =>
     Either.fromOption(Option.fromNullable(booleans[text.trim().toLowerCase()]), () =>
-      ConfigError.InvalidData([name], "expected true or false")
+      ConfigError.InvalidData([], "expected true or false")
     )
   )
 
@@ -52,12 +52,15 @@ const booleans: Readonly<Record<string, boolean>> = {
 
 const secret = (name: string): Config.Config<Redacted.Redacted> => Config.redacted(Config.nonEmptyString(name))
 
-const minVersion = (name: string): Config.Config<"TLSv1.2" | "TLSv1.3"> =>
-  Config.mapOrFail(Config.nonEmptyString(name), (text) =>
-    text === "TLSv1.2" || text === "TLSv1.3"
-      ? Either.right(text)
-      : Either.left(ConfigError.InvalidData([name], "expected TLSv1.2 or TLSv1.3"))
-  )
+/** As `Config.literal`, but for an empty variable, which counts as unset. */
+const oneOf =
+  <const A extends ReadonlyArray<string>>(...words: A) =>
+  (name: string): Config.Config<A[number]> =>
+    Config.mapOrFail(Config.nonEmptyString(name), (text) =>
+      Either.fromOption(Option.fromNullable(words.find((word) => word === text)), () =>
+        ConfigError.InvalidData([], `expected ${words.join(" or ")}`)
+      )
+    )
 
 /** One for every TLS option. */
 const tlsConfig: Config.Config<Tls.Options | undefined> = Config.all({
@@ -72,7 +75,7 @@ const tlsConfig: Config.Config<Tls.Options | undefined> = Config.all({
   clientKeyData: optional(secret("FLIPT_CLIENT_KEY_DATA")),
   keyPassphrase: optional(secret("FLIPT_KEY_PASSPHRASE")),
   serverName: optional(Config.nonEmptyString("FLIPT_TLS_SERVER_NAME")),
-  minVersion: optional(minVersion("FLIPT_TLS_MIN_VERSION")),
+  minVersion: optional(oneOf("TLSv1.2", "TLSv1.3")("FLIPT_TLS_MIN_VERSION")),
   proxy: optional(Config.nonEmptyString("FLIPT_PROXY")),
   http2: optional(boolean("FLIPT_HTTP2")),
   reloadInterval: optional(duration("FLIPT_TLS_RELOAD_INTERVAL"))
@@ -85,10 +88,10 @@ export const environment: Config.Config<FliptClient.Options> = Config.all({
   namespace: optional(Config.nonEmptyString("FLIPT_NAMESPACE")),
   reference: optional(Config.nonEmptyString("FLIPT_REFERENCE")),
   authentication,
-  fetchMode: optional(Config.literal("polling", "streaming")("FLIPT_FETCH_MODE")),
+  fetchMode: optional(oneOf("polling", "streaming")("FLIPT_FETCH_MODE")),
   updateInterval: optional(duration("FLIPT_UPDATE_INTERVAL")),
   requestTimeout: optional(duration("FLIPT_REQUEST_TIMEOUT")),
-  errorStrategy: optional(Config.literal("fail", "fallback")("FLIPT_ERROR_STRATEGY")),
+  errorStrategy: optional(oneOf("fail", "fallback")("FLIPT_ERROR_STRATEGY")),
   snapshot: optional(Config.nonEmptyString("FLIPT_SNAPSHOT")),
   tlsConfig
 })

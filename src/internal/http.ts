@@ -36,12 +36,35 @@ export interface Server {
   readonly client: HttpClient.HttpClient
   readonly auth: Auth.Service
   readonly settings: FetcherSettings
+  /** Said before a request with a credential. */
+  readonly warnOfPlainText: Effect.Effect<void>
+}
+
+/** The loopback interface by its addresses and names (RFC 6761, section 6.3); URLs have one form for each address. */
+const loopbackPattern = /^(?:(?:.+\.)?localhost\.?|127(?:\.\d{1,3}){3}|\[::1\])$/
+
+/** Once at most: a credential that goes where anybody on the way can read it. */
+const makeWarning = ({ url }: FetcherSettings): Effect.Effect<Effect.Effect<void>> => {
+  const { host, hostname, protocol } = new URL(url)
+  return protocol === "https:" || loopbackPattern.test(hostname)
+    ? Effect.succeed(Effect.void)
+    : Effect.once(
+        Effect.logWarning(
+          `Flipt: a credential is sent to ${host} over http: whoever is in between can read it and change every flag; ` +
+            "set url to an https URL, and tlsConfig.caCertFile where an authority of your own signed its certificate"
+        )
+      )
 }
 
 export const makeServer = (
   settings: FetcherSettings
 ): Effect.Effect<Server, never, HttpClient.HttpClient | Auth.Auth> =>
-  Effect.all({ client: HttpClient.HttpClient, auth: Auth.Auth, settings: Effect.succeed(settings) })
+  Effect.all({
+    client: HttpClient.HttpClient,
+    auth: Auth.Auth,
+    settings: Effect.succeed(settings),
+    warnOfPlainText: makeWarning(settings)
+  })
 
 /** Where the snapshot of a namespace is; every Flipt server has it there. */
 export const snapshotUrl = (settings: FetcherSettings): string =>
@@ -188,7 +211,7 @@ const sameHeaders = Record.getEquivalence(Equivalence.string)
 
 /** One try, with these credentials. */
 const tryWith = (
-  { client, settings }: Server,
+  { client, settings, warnOfPlainText }: Server,
   { loaded, timeout, url }: Inquiry,
   authorization: Headers.Headers
 ): Effect.Effect<Answer, FetchError, Scope.Scope> => {
@@ -196,18 +219,21 @@ const tryWith = (
   // an authorization may also come by the option headers
   const credentials: Readonly<Record<string, string>> =
     headers.authorization === undefined ? authorization : { ...authorization, authorization: headers.authorization }
-  return sendFollowing(
+  const hasCredential = Object.keys(credentials).length > 0
+  const hasSecret = hasCredential || Object.values(settings.headers).some(Redacted.isRedacted)
+  const sent = sendFollowing(
     // A poll is not part of anybody's trace, and headers in spans would show what is Redacted.
     HttpClient.withScope(HttpClient.withTracerDisabledWhen(client, () => true)),
     {
       settings,
       url,
       headers,
-      hasCredential: Object.keys(credentials).length > 0,
+      hasCredential,
       scrub: makeScrub(settings, credentials)
     },
     timeout
   )
+  return hasSecret ? Effect.zipRight(warnOfPlainText, sent) : sent
 }
 
 /**

@@ -96,10 +96,16 @@ export interface Server {
   readonly fail: (...faults: ReadonlyArray<Fault.Fault>) => Effect.Effect<void>
   /** Spoils every request that the queue has no fault for; `undefined` ends it. */
   readonly failAlways: (fault: Fault.Fault | undefined) => Effect.Effect<void>
+  /** How many connections were made until now, with or without a request over them. */
+  readonly accepted: Effect.Effect<number>
   /** How many connections are open. */
   readonly connections: Effect.Effect<number>
   /** Comes back as soon as exactly this many connections are open. */
   readonly awaitConnections: (count: number) => Effect.Effect<void>
+  /** Comes back as soon as exactly this many streams are open. */
+  readonly awaitStreams: (count: number) => Effect.Effect<void>
+  /** Tells those who speak HTTP/2 that it goes, and serves what they have asked for to its end. */
+  readonly goAway: Effect.Effect<void>
   /** Has another certificate for new connections from now on. */
   readonly setCertificate: (certificate: Pick<TlsOptions, "cert" | "key">) => Effect.Effect<void>
   /** Closes the listener and every connection. */
@@ -202,12 +208,14 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
     const documents = new Map<string, Map<string, Stored.Stored>>()
     const sockets = new Set<Net.Socket>()
     const streams = new Map<Http.ServerResponse, Subscription>()
+    const sessions = new Set<Http2.Http2Session>()
     const log: Array<Request> = []
     const faults: Array<Fault.Fault> = []
     const watchers = new Set<() => void>()
     let token = options.token
     let constantFault: Fault.Fault | undefined
     let port = 0
+    let accepted = 0
 
     const notify = () => {
       for (const watcher of [...watchers]) watcher()
@@ -333,7 +341,10 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
       const proceed = () => {
         if (subscription !== undefined) {
           streams.set(response, subscription)
-          response.once("close", () => streams.delete(response))
+          response.once("close", () => {
+            streams.delete(response)
+            notify()
+          })
           sendFrame(response, subscription)
           return
         }
@@ -357,11 +368,17 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
           : Https.createServer({ ...noTimeouts, ...options.tls }, serve)
     server.on("connection", (socket: Net.Socket) => {
       sockets.add(socket)
+      accepted++
       socket.once("close", () => {
         sockets.delete(socket)
         notify()
       })
       notify()
+    })
+
+    server.on("session", (session: Http2.Http2Session) => {
+      sessions.add(session)
+      session.once("close", () => sessions.delete(session))
     })
 
     const start = Effect.async<void>((resume) => {
@@ -426,8 +443,13 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
         Effect.sync(() => {
           constantFault = fault
         }),
+      accepted: Effect.sync(() => accepted),
       connections: Effect.sync(() => sockets.size),
       awaitConnections: (count) => waitUntil(() => sockets.size === count),
+      awaitStreams: (count) => waitUntil(() => streams.size === count),
+      goAway: Effect.sync(() => {
+        for (const session of sessions) session.close()
+      }),
       setCertificate: (certificate) =>
         Effect.sync(() => {
           if ("setSecureContext" in server) server.setSecureContext({ ...options.tls, ...certificate })

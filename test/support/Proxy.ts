@@ -45,6 +45,8 @@ export const make = (options: Options = {}): Effect.Effect<Proxy, never, Scope.S
       Http.get({ host: "127.0.0.1", port, path: pathname + search, headers, agent: false }, (answer) => {
         response.writeHead(answer.statusCode ?? 502, answer.headers)
         answer.pipe(response)
+        // a stream ends when nobody reads it any more
+        response.once("close", () => answer.destroy())
       })
     }
     const server = options.tls === undefined ? Http.createServer(pass) : Https.createServer({ ...options.tls }, pass)

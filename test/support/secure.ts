@@ -1,6 +1,7 @@
 /**
  * What tests of TLS are made of: authorities, certificates, and one fetch over a connection of its own.
  */
+import { expect } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -8,9 +9,11 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Auth from "../../src/Auth.js"
 import * as Fetcher from "../../src/Fetcher.js"
-import type { FetchError, ValidationError } from "../../src/FliptError.js"
+import * as FliptClient from "../../src/FliptClient.js"
+import type { FetchError, StartError, ValidationError } from "../../src/FliptError.js"
 import * as Tls from "../../src/Tls.js"
 import { authority, encrypted, loopback, selfSigned } from "./certificates.js"
+import { awaitOn, eventuallyOf } from "./clients.js"
 import { onDocument } from "./documents.js"
 import * as FliptServer from "./FliptServer.js"
 
@@ -47,16 +50,14 @@ export type Pki = Effect.Effect.Success<typeof pki>
 export const serve = (tls: FliptServer.TlsOptions): Effect.Effect<FliptServer.Server, never, Scope.Scope> =>
   FliptServer.make({ tls, documents: { default: onDocument(true) } })
 
-/** How a Fetcher is made: streaming makes connections as polling does. */
-export type FetcherLayer = typeof Fetcher.layerPolling
-
 /** A Fetcher that keeps its connections until the Scope ends, and tries once. */
 export const makeFetcher = <E>(
   tls: Layer.Layer<Tls.Tls, E>,
-  options: Fetcher.Options,
-  layer: FetcherLayer = Fetcher.layerPolling
+  options: Fetcher.Options
 ): Effect.Effect<Fetcher.Service, E | ValidationError, Scope.Scope> =>
-  Layer.build(layer(options).pipe(Layer.provide([Layer.provide(Tls.layerHttpClient, tls), Auth.layerNone]))).pipe(
+  Layer.build(
+    Fetcher.layerPolling(options).pipe(Layer.provide([Layer.provide(Tls.layerHttpClient, tls), Auth.layerNone]))
+  ).pipe(
     Effect.flatMap((context) => Effect.provide(Fetcher.Fetcher, context)),
     Effect.provideService(Fetcher.RetryPolicy, Schedule.stop)
   )
@@ -64,7 +65,50 @@ export const makeFetcher = <E>(
 /** One fetch over a connection of its own. */
 export const fetchWith = <E>(
   tls: Layer.Layer<Tls.Tls, E>,
-  options: Fetcher.Options,
-  layer?: FetcherLayer
+  options: Fetcher.Options
 ): Effect.Effect<Fetcher.Update, E | ValidationError | FetchError> =>
-  Effect.scoped(Effect.flatMap(makeFetcher(tls, options, layer), (fetcher) => fetcher.fetch(Option.none())))
+  Effect.scoped(Effect.flatMap(makeFetcher(tls, options), (fetcher) => fetcher.fetch(Option.none())))
+
+/** A whole client that learns of changes by its stream alone, and tries once. */
+export const makeStreaming = (
+  options: FliptClient.Options
+): Effect.Effect<FliptClient.Service, StartError, Scope.Scope> =>
+  FliptClient.make({ ...options, fetchMode: "streaming", updateInterval: Number.POSITIVE_INFINITY }).pipe(
+    Effect.provideService(Fetcher.RetryPolicy, Schedule.stop)
+  )
+
+/** The server has changes, and the client has each of them as soon as it is sent. */
+export const pushTo = (client: FliptClient.Service, server: FliptServer.Server): Effect.Effect<void> =>
+  Effect.forEach(
+    [false, true, false, true],
+    (enabled) => Effect.zipRight(server.setDocument(onDocument(enabled)), awaitOn(client, enabled)),
+    { discard: true }
+  )
+
+/** Comes back as soon as the server has been asked for so many streams. */
+export const awaitStreams = (
+  server: FliptServer.Server,
+  count: number
+): Effect.Effect<ReadonlyArray<FliptServer.Request>> =>
+  Effect.map(server.requests, (requests) => requests.filter(({ path }) => path.endsWith("/stream"))).pipe((streams) =>
+    eventuallyOf(streams, ({ length }) => length >= count)
+  )
+
+/**
+ * A client that streams, from its start to its end: several documents are pushed to it, none is asked for, and no
+ * connection is left.
+ */
+export const streamWith = (options: FliptClient.Options, server: FliptServer.Server): Effect.Effect<void, StartError> =>
+  Effect.gen(function* () {
+    const before = (yield* server.requests).length
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const client = yield* makeStreaming(options)
+        yield* server.awaitRequests(before + 2)
+        yield* pushTo(client, server)
+      })
+    )
+    yield* server.awaitConnections(0)
+    const paths = (yield* server.requests).slice(before).map(({ path }) => path.split("/").at(-1))
+    expect(paths).toEqual(["default", "stream"])
+  })

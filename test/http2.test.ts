@@ -1,0 +1,119 @@
+/**
+ * HTTP/2: requests and streams share one connection, and none of them is another's undoing.
+ */
+import type { Http2ServerResponse } from "node:http2"
+import { describe, expect, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import * as Auth from "../src/Auth.js"
+import * as Fetcher from "../src/Fetcher.js"
+import * as Tls from "../src/Tls.js"
+import * as Fault from "./support/Fault.js"
+import { captured } from "./support/logs.js"
+import { awaitStreams, makeStreaming, pki, pushTo, serve } from "./support/secure.js"
+
+const serve2 = Effect.flatMap(pki, ({ server }) => serve({ ...server, http2: true }))
+
+const tls = Effect.map(pki, ({ ours }): Tls.Options => ({ caCertData: ours.cert, http2: true }))
+
+/** The server ends this one exchange, with an error, and nothing else of the connection. */
+const resetStream = Fault.own(({ response }) => (response as unknown as Http2ServerResponse).stream.close(2))
+
+const start = (requestTimeout: number) =>
+  Effect.gen(function* () {
+    const server = yield* serve2
+    const client = yield* makeStreaming({
+      url: server.url,
+      tlsConfig: yield* tls,
+      errorStrategy: "fallback",
+      requestTimeout
+    }).pipe(Effect.withRandom(Random.fixed([0.02])))
+    yield* awaitStreams(server, 1)
+    return { client, server }
+  })
+
+describe("over HTTP/2", () => {
+  it.scopedLive("a stream goes on beside requests that are answered, refused, cut, or not answered at all", () =>
+    captured(() =>
+      Effect.gen(function* () {
+        const { client, server } = yield* start(100)
+        const [time] = yield* Effect.timed(pushTo(client, server))
+        // four documents, none of which waits for more to come
+        expect(Duration.toMillis(time)).toBeLessThan(2000)
+        const faults = [
+          Fault.pass,
+          Fault.status(403),
+          Fault.status(503),
+          Fault.hangBeforeHeaders,
+          Fault.hangInBody(5),
+          resetStream
+        ]
+        for (const fault of [...faults, ...faults, ...faults]) {
+          yield* server.fail(fault)
+          yield* Effect.exit(client.refresh)
+          yield* pushTo(client, server)
+        }
+        expect(yield* awaitStreams(server, 1)).toHaveLength(1)
+        // undici may open a second one while a request hangs, and no more
+        expect(yield* server.accepted).toBeLessThanOrEqual(2)
+        yield* server.awaitStreams(1)
+      })
+    )
+  )
+
+  it.scopedLive("a stream that is left is closed on the server, and the connection goes on", () =>
+    Effect.gen(function* () {
+      const server = yield* serve2
+      const http = Layer.provide(Tls.layerHttpClient, Tls.layer(yield* tls))
+      const context = yield* Layer.build(
+        Fetcher.layerStreaming({ url: server.url }).pipe(Layer.provide([http, Auth.layerNone]))
+      )
+      const fetcher = yield* Effect.provide(Fetcher.Fetcher, context)
+      for (let round = 1; round <= 3; round++) {
+        const streaming = yield* fetcher
+          .events({ loaded: Effect.succeed(Option.some("version")), refresh: Effect.succeed(false) })
+          .pipe(Stream.runDrain, Effect.fork)
+        yield* server.awaitStreams(1)
+        yield* Fiber.interrupt(streaming)
+        yield* server.awaitStreams(0)
+        yield* fetcher.fetch(Option.none())
+      }
+      expect(yield* server.accepted).toBe(1)
+    }).pipe(Effect.provideService(Fetcher.RetryPolicy, Schedule.stop))
+  )
+
+  it.scopedLive("a server that goes away has its streams opened again over another connection", () =>
+    captured((lines) =>
+      Effect.gen(function* () {
+        const { client, server } = yield* start(5000)
+        for (const count of [2, 3, 4]) {
+          yield* server.goAway
+          yield* awaitStreams(server, count)
+          yield* pushTo(client, server)
+        }
+        expect(yield* server.accepted).toBe(4)
+        yield* server.awaitConnections(1)
+        expect(lines.filter(({ level }) => level === "ERROR")).toEqual([])
+      })
+    )
+  )
+
+  it.scopedLive("a server that restarts has its streams opened again", () =>
+    captured(() =>
+      Effect.gen(function* () {
+        const { client, server } = yield* start(5000)
+        for (const count of [2, 3, 4]) {
+          yield* server.restart
+          yield* awaitStreams(server, count)
+          yield* pushTo(client, server)
+        }
+      })
+    )
+  )
+})
