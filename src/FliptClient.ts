@@ -50,7 +50,7 @@ export interface Service {
   readonly snapshot: Effect.Effect<Snapshot, EvaluationError, Scope.Scope>
   /** The same state as base64 text, to store or to hand to another Flipt client: what the option `snapshot` takes. */
   readonly getSnapshot: Effect.Effect<Seed, EvaluationError>
-  /** Fetches now, or joins the fetch that is under way. True when a new state was loaded. */
+  /** Fetches now, or joins the fetch that is under way. True when a document was loaded, false when nothing is new. */
   readonly refresh: Effect.Effect<boolean, RefreshError>
   /** How current the state is. */
   readonly status: Effect.Effect<Status>
@@ -113,13 +113,17 @@ export interface StateOptions {
    *
    * - `"fail"` (default): the layer fails when its first fetch does. Later, evaluations fail with an `EvaluationError`
    *   of reason `Unavailable` until the next fetch succeeds.
-   * - `"fallback"`: the last state goes on, else the `snapshot` option; with neither the client starts all the same,
-   *   and evaluations fail with reason `NotReady` until the first fetch succeeds.
+   * - `"fallback"`: the last state goes on; at the start that of the `SnapshotStore`, else the `snapshot` option. With
+   *   none of them the client starts all the same, and evaluations fail with reason `NotReady` until the first fetch
+   *   succeeds. The start waits for the first fetch for ten seconds at most.
    *
    * In both, fetching goes on, and `status` says since when and why.
    */
   readonly errorStrategy?: "fail" | "fallback" | undefined
-  /** What `getSnapshot` of this or another Flipt client gave, to start from. Default: none. */
+  /**
+   * What `getSnapshot` of this or another Flipt client gave, to start from. There is no time in it, so a state that a
+   * `SnapshotStore` has kept is taken for the newer one. Default: none.
+   */
   readonly snapshot?: Seed | undefined
 }
 
@@ -208,7 +212,8 @@ export const makeWithoutDependencies = (
 
 /**
  * The one-stop client: engine, HTTP client, authentication and fetcher inside, by the official SDKs' options. It is
- * built when the first fetch has ended, and honours `Fetcher.RetryPolicy`.
+ * built when the first fetch has ended, with the strategy `fallback` after ten seconds at the latest. It honours
+ * `Fetcher.RetryPolicy` and `SnapshotStore`.
  *
  * An Engine, Fetcher, Auth or Tls that you provide to it would not be used, so it warns about them: build from parts
  * with {@link layerWithoutDependencies}.

@@ -5,7 +5,7 @@
  * it. An entry that is torn, damaged, of another namespace or of a newer format is ignored with a warning: a store can
  * make a start better, never worse.
  *
- * A store knows environments and namespaces, and no servers: give each server one of its own.
+ * A store knows environments and namespaces, and neither servers nor references: give each of these one of its own.
  *
  * @since 0.1.0
  */

@@ -481,6 +481,18 @@ describe("a status", () => {
     })
   )
 
+  it.scoped("of an Auth that gives nothing in time is an error of its own", () =>
+    Effect.gen(function* () {
+      const auth = Layer.succeed(Auth.Auth, { authorize: Effect.never, invalidate: () => Effect.void })
+      const fetcher = yield* makeFetcher({ url: "http://127.0.0.1:1" }, { auth })
+      const fetching = yield* Effect.fork(errorOf(fetcher.fetch(Option.none())))
+      yield* TestClock.adjust("30 seconds")
+      const error = yield* Fiber.join(fetching)
+      expect(error).toMatchObject({ reason: "Auth", retryable: false })
+      expect(error.message).toContain("within 30s")
+    })
+  )
+
   it.scopedLive(
     "401 is followed by one more try, outside the count of retries, where Auth has another credential",
     () =>

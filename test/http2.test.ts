@@ -15,6 +15,7 @@ import * as Auth from "../src/Auth.js"
 import * as Fetcher from "../src/Fetcher.js"
 import * as Tls from "../src/Tls.js"
 import * as Fault from "./support/Fault.js"
+import { upToDate } from "./support/listeners.js"
 import { captured } from "./support/logs.js"
 import { awaitStreams, makeStreaming, pki, pushTo, serve } from "./support/secure.js"
 
@@ -76,9 +77,7 @@ describe("over HTTP/2", () => {
       )
       const fetcher = yield* Effect.provide(Fetcher.Fetcher, context)
       for (let round = 1; round <= 3; round++) {
-        const streaming = yield* fetcher
-          .events({ loaded: Effect.succeed(Option.some("version")), refresh: Effect.succeed(false) })
-          .pipe(Stream.runDrain, Effect.fork)
+        const streaming = yield* fetcher.events(upToDate).pipe(Stream.runDrain, Effect.fork)
         yield* server.awaitStreams(1)
         yield* Fiber.interrupt(streaming)
         yield* server.awaitStreams(0)

@@ -16,6 +16,7 @@ import * as Fetcher from "../src/Fetcher.js"
 import { AuthError } from "../src/FliptError.js"
 import { onDocument } from "./support/documents.js"
 import { exposed } from "./support/Exposure.js"
+import { upToDate } from "./support/listeners.js"
 import { captured, type Line } from "./support/logs.js"
 import { turn } from "./support/sleepers.js"
 
@@ -172,9 +173,7 @@ describe("a credential over http", () => {
       Effect.gen(function* () {
         const http = answering()
         const fetcher = yield* makeFetcher({ url }, token, http.layer, Fetcher.layerStreaming)
-        yield* fetcher
-          .events({ loaded: Effect.succeed(Option.some("version")), refresh: Effect.succeed(false) })
-          .pipe(Stream.runDrain, Effect.forkScoped)
+        yield* fetcher.events(upToDate).pipe(Stream.runDrain, Effect.forkScoped)
         yield* Effect.repeat(turn, { until: () => http.sent.length > 0 })
         yield* fetcher.fetch(Option.none())
         expect(http.sent).toHaveLength(2)

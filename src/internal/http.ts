@@ -16,7 +16,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Auth from "../Auth.js"
 import type * as Fetcher from "../Fetcher.js"
-import { FetchError } from "../FliptError.js"
+import { type AuthError, FetchError } from "../FliptError.js"
 import { Document, NotModified } from "./event.js"
 import { type Attempt, failure, makeScrub, statusError, timeoutError, tooLarge, transportError } from "./failure.js"
 import { type FetcherSettings, headerValuePattern } from "./options.js"
@@ -195,17 +195,22 @@ const sendFollowing = (
       : sendFollowing(client, { ...attempt, url: target.href }, timeout, redirects + 1)
   })
 
-const authorize = (auth: Auth.Service): Effect.Effect<Headers.Headers, FetchError> =>
-  Effect.mapError(
-    auth.authorize,
-    (cause) =>
-      new FetchError({
-        reason: "Auth",
-        retryable: false,
-        message: `no credential could be had: ${cause.message}`,
-        cause
-      })
+/** The headers that authenticate a request; a credential that does not come is one that cannot be had. */
+const authorize = ({ auth, settings: { requestTimeout } }: Server): Effect.Effect<Headers.Headers, FetchError> => {
+  const failed = (problem: string, cause?: AuthError) =>
+    new FetchError({
+      reason: "Auth",
+      retryable: false,
+      message: `no credential could be had: ${problem}`,
+      ...(cause === undefined ? {} : { cause })
+    })
+  return Effect.mapError(auth.authorize, (cause) => failed(cause.message, cause)).pipe(
+    Effect.timeoutFail({
+      duration: requestTimeout,
+      onTimeout: () => failed(`Auth gave none within ${Duration.format(requestTimeout)}`)
+    })
   )
+}
 
 const sameHeaders = Record.getEquivalence(Equivalence.string)
 
@@ -242,13 +247,13 @@ const tryWith = (
  */
 export const ask = (server: Server, inquiry: Inquiry): Effect.Effect<Answer, FetchError, Scope.Scope> =>
   Effect.gen(function* () {
-    const authorization = yield* authorize(server.auth)
+    const authorization = yield* authorize(server)
     const answer = yield* tryWith(server, inquiry, authorization)
     if (answer.response.status !== 401) {
       return answer
     }
-    yield* server.auth.invalidate(authorization)
-    const renewed = yield* authorize(server.auth)
+    yield* Effect.timeoutOption(server.auth.invalidate(authorization), server.settings.requestTimeout)
+    const renewed = yield* authorize(server)
     return sameHeaders(renewed, authorization) ? answer : yield* tryWith(server, inquiry, renewed)
   })
 

@@ -11,3 +11,10 @@ export const idle: Fetcher.Listener = {
   isReady: Effect.succeed(false),
   refresh: Effect.succeed(false)
 }
+
+/** Has a version loaded, as the source has confirmed; refreshes nothing. */
+export const upToDate: Fetcher.Listener = {
+  ...idle,
+  loaded: Effect.succeedSome("version"),
+  isReady: Effect.succeed(true)
+}
