@@ -101,13 +101,13 @@ export const tooLarge = (attempt: Attempt): FetchError =>
     retryable: false
   })
 
-const messageOf = (body: unknown): string | undefined =>
+const messageIn = (body: unknown): string | undefined =>
   typeof body !== "object" || body === null
     ? undefined
     : "message" in body && typeof body.message === "string"
       ? body.message
       : "error" in body
-        ? messageOf(body.error)
+        ? messageIn(body.error)
         : undefined
 
 /** The message in the body of an error; its text where it is not Flipt's form: a proxy's page, most likely. */
@@ -121,7 +121,7 @@ export const errorMessage = (attempt: Attempt, body: ReadonlyArray<Uint8Array>):
   try {
     const parsed: unknown = JSON.parse(text)
     // written anew, since there are many ways to escape a secret
-    message = messageOf(parsed) ?? JSON.stringify(parsed)
+    message = messageIn(parsed) ?? JSON.stringify(parsed)
   } catch {
     // no JSON
   }

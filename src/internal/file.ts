@@ -10,6 +10,7 @@ import * as Platform from "#platform"
 import type * as Fetcher from "../Fetcher.js"
 import { FetchError, ValidationError } from "../FliptError.js"
 import type { Target } from "../Model.js"
+import { messageOf } from "./cause.js"
 import { Document, Event, NotModified } from "./event.js"
 import { decodeTarget } from "./options.js"
 
@@ -22,7 +23,7 @@ const failure = (path: string, cause: unknown): FetchError =>
   new FetchError({
     reason: "Source",
     retryable: false,
-    message: `the file ${path} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+    message: `the file ${path} cannot be read: ${messageOf(cause)}`,
     cause
   })
 

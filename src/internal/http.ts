@@ -20,6 +20,7 @@ import { type AuthError, FetchError } from "../FliptError.js"
 import { Document, NotModified } from "./event.js"
 import { type Attempt, failure, makeScrub, statusError, timeoutError, tooLarge, transportError } from "./failure.js"
 import { type FetcherSettings, headerValuePattern } from "./options.js"
+import { reveal } from "./secret.js"
 import { version } from "./version.js"
 
 /** The version of Flipt whose documents we understand: a v1 server leaves things out for older clients. */
@@ -83,9 +84,6 @@ export const streamUrl = (settings: FetcherSettings, loaded: Option.Option<Fetch
     Option.isSome(digest) ? `?digest=${digest.value}` : ""
   }`
 }
-
-const reveal = (value: string | Redacted.Redacted): string =>
-  Redacted.isRedacted(value) ? Redacted.value(value) : value
 
 const requestHeaders = (
   settings: FetcherSettings,

@@ -11,6 +11,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { ValidationError } from "../FliptError.js"
 import { parseProxy, proxyProblem } from "./proxy.js"
+import { reveal } from "./secret.js"
 
 /** What an option must be, said of any value that it is not. */
 const must = (problem: string) => ({ message: () => ({ message: problem, override: true }) })
@@ -50,7 +51,7 @@ const reservedHeaders: ReadonlySet<string> = new Set([
 const headerNameProblem = `must be the name of a header, and none of ${[...reservedHeaders].join(", ")}`
 
 const HeaderValue = Schema.Union(Schema.String, Schema.RedactedFromSelf(Schema.String))
-  .pipe(Schema.filter((value) => headerValuePattern.test(Redacted.isRedacted(value) ? Redacted.value(value) : value)))
+  .pipe(Schema.filter((value) => headerValuePattern.test(reveal(value))))
   .annotations(must("must be text, or Redacted text, that can stand in a header: not empty, no line breaks"))
 
 const isBaseUrl = (text: string): boolean => {

@@ -8,6 +8,7 @@ import * as Stream from "effect/Stream"
 import type * as Fetcher from "../Fetcher.js"
 import { FetchError, ValidationError } from "../FliptError.js"
 import type { Target } from "../Model.js"
+import { messageOf } from "./cause.js"
 import { Document, NotModified } from "./event.js"
 import { Hasher } from "./hash.js"
 import { decodePolled, decodeTarget } from "./options.js"
@@ -81,7 +82,7 @@ export const makeEffect = <E, R>(
               : new FetchError({
                   reason: "Source",
                   retryable: true,
-                  message: `the source of flags failed: ${cause instanceof Error ? cause.message : String(cause)}`,
+                  message: `the source of flags failed: ${messageOf(cause)}`,
                   cause
                 })
           ),

@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import * as Platform from "#platform"
 import { ValidationError } from "../FliptError.js"
 import type { Entry, Service, Target } from "../SnapshotStore.js"
+import { messageOf } from "./cause.js"
 import { decode, encode, nameOf, names } from "./entry.js"
 import { forEachSlice } from "./slices.js"
 
@@ -22,8 +23,6 @@ const ABANDONED = Duration.days(1)
 const PROBE = /*#__PURE__*/ nameOf({ environment: "", namespace: "" })
 
 export const none: Service = { load: () => Effect.succeedNone, save: () => Effect.void }
-
-const textOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
 const stateOf = ({ environment, namespace }: Target): string =>
   `the stored state of the namespace ${JSON.stringify(namespace)} in the environment ${JSON.stringify(environment)}`
@@ -43,7 +42,9 @@ interface Place {
 const told =
   <B>(instead: B, warning: (problem: string) => string) =>
   <A, E>(self: Effect.Effect<A, E>): Effect.Effect<A | B> =>
-    Effect.catchAllCause(self, (cause) => Effect.as(Effect.logWarning(warning(textOf(Cause.squash(cause)))), instead))
+    Effect.catchAllCause(self, (cause) =>
+      Effect.as(Effect.logWarning(warning(messageOf(Cause.squash(cause)))), instead)
+    )
 
 const make = (place: Place): Service => ({
   load: (target) =>
@@ -109,13 +110,13 @@ export const makeFileSystem = (directory: string): Effect.Effect<Service, Valida
       try: () => Platform.openFolder(directory, PROBE),
       catch: (cause) =>
         refused(
-          `the directory ${directory} cannot keep states: ${textOf(cause)}; name one that is there or can be made`,
+          `the directory ${directory} cannot keep states: ${messageOf(cause)}; name one that is there or can be made`,
           cause
         )
     })
     if (folder.unwritable !== undefined) {
       yield* Effect.logWarning(
-        `Flipt: the directory ${folder.path} cannot be written: ${textOf(folder.unwritable)}. States are read from ` +
+        `Flipt: the directory ${folder.path} cannot be written: ${messageOf(folder.unwritable)}. States are read from ` +
           "it, and none is stored; see that this process may write there, and that there is room"
       )
     }

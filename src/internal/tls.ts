@@ -11,8 +11,10 @@ import * as SynchronizedRef from "effect/SynchronizedRef"
 import * as Platform from "#platform"
 import { ValidationError } from "../FliptError.js"
 import type * as Tls from "../Tls.js"
+import { messageOf } from "./cause.js"
 import type { Checked, Text, Texts } from "./material.js"
 import type { TlsSettings } from "./options.js"
+import { reveal } from "./secret.js"
 
 const RELOAD_INTERVAL = Duration.minutes(1)
 
@@ -57,7 +59,7 @@ const readFile = (option: string, path: string): Effect.Effect<Text, ValidationE
       invalid(
         "Certificate",
         option,
-        `names a file that cannot be read: ${cause instanceof Error ? cause.message : String(cause)}; ` +
+        `names a file that cannot be read: ${messageOf(cause)}; ` +
           "check that it is there and that this process may read it",
         cause
       )
@@ -70,7 +72,7 @@ const readText = (
   [fileOption, file]: readonly [string, string | undefined]
 ): Effect.Effect<Text | undefined, ValidationError> =>
   data !== undefined
-    ? Effect.succeed({ option: prefix + dataOption, text: Redacted.isRedacted(data) ? Redacted.value(data) : data })
+    ? Effect.succeed({ option: prefix + dataOption, text: reveal(data) })
     : file !== undefined
       ? readFile(prefix + fileOption, file)
       : Effect.succeed(undefined)

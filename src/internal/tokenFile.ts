@@ -13,6 +13,7 @@ import type * as Scope from "effect/Scope"
 import * as Platform from "#platform"
 import type * as Auth from "../Auth.js"
 import { AuthError, ValidationError } from "../FliptError.js"
+import { messageOf } from "./cause.js"
 import { type Held, hold } from "./credential.js"
 import * as Flight from "./flight.js"
 import * as Holder from "./holder.js"
@@ -32,7 +33,7 @@ const read = (path: string, kind: "clientToken" | "jwtToken"): Effect.Effect<Hel
   Effect.gen(function* () {
     const { bytes } = yield* Effect.tryPromise({
       try: () => Platform.readFile(path),
-      catch: (cause) => failed(path, `cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
+      catch: (cause) => failed(path, `cannot be read: ${messageOf(cause)}`, cause)
     })
     const text = new TextDecoder().decode(bytes).trimEnd()
     if (text === "") {

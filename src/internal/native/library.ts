@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import { globalValue } from "effect/GlobalValue"
 import type { LibraryHandle } from "koffi"
 import { EngineError } from "../../FliptError.js"
+import { messageOf } from "../cause.js"
 
 /** What the functions of the library return when they fail. */
 export const Code = {
@@ -180,6 +181,6 @@ export const load = (path: string | undefined): Effect.Effect<Library, EngineErr
     })
     return yield* Effect.try({
       try: () => open(found, koffi),
-      catch: (cause) => loadError(`${found}: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
+      catch: (cause) => loadError(`${found}: ${messageOf(cause)}`, cause)
     })
   })

@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
 import { ValidationError } from "../../FliptError.js"
+import { messageOf } from "../cause.js"
 import type { Checked, Material, Text } from "../material.js"
 
 const certificatePattern = /-----BEGIN ((?:X509 )?CERTIFICATE)-----[\s\S]*?-----END \1-----/g
@@ -19,8 +20,7 @@ const invalid = (option: string, problem: string): ValidationError =>
   new ValidationError({ reason: "Certificate", path: option, message: `the option ${option} ${problem}` })
 
 /** On one line: OpenSSL's messages have line breaks in them. */
-const reasonOf = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, " ").trim()
+const reasonOf = (error: unknown): string => messageOf(error).replaceAll(/\s+/g, " ").trim()
 
 interface Certificate {
   readonly pem: string

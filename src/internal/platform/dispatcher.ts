@@ -9,12 +9,12 @@ import * as NodeTls from "node:tls"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
-import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { Agent, type buildConnector, type Dispatcher, fetch } from "undici"
 import type { ConnectionOptions } from "../../Tls.js"
 import type { ClientCertificate } from "../cause.js"
 import { hostOf, parseProxy, placeOf, portOf, proxyFromVariables, proxyProblem } from "../proxy.js"
+import { reveal } from "../secret.js"
 
 export { fetch }
 
@@ -26,9 +26,6 @@ const CONNECT_TIMEOUT_MILLIS = 120_000
 
 /** How long a connection may be silent before the system looks whether the other side is still there. */
 const KEEP_ALIVE_MILLIS = 60_000
-
-const reveal = (value: string | Redacted.Redacted): string =>
-  Redacted.isRedacted(value) ? Redacted.value(value) : value
 
 const isInNetwork = (host: string, network: string): boolean => {
   const [, address = "", prefix = ""] = /^([0-9a-f.:]+)\/(\d+)$/.exec(network) ?? []
