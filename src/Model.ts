@@ -8,7 +8,7 @@
  * What is known of an entity: the properties that constraints are checked against.
  *
  * Finite numbers become `String(n)`, booleans `"true"` or `"false"`, a Date its RFC 3339 text. `undefined` means that
- * the property is absent, so that `{ plan: user.plan }` type-checks. Only own enumerable properties count.
+ * the property is absent, so that `{ plan: user.plan }` type-checks. Only own properties count.
  *
  * @since 0.1.0
  * @category models

@@ -68,7 +68,10 @@ export interface Snapshot {
    * place; a request that is not valid fails the whole.
    */
   readonly batch: (requests: ReadonlyArray<EvaluationRequest>) => Either<ReadonlyArray<BatchEntry>, EvaluateError>
-  /** For many flags of one entity: the entity is checked and read once. */
+  /**
+   * For many flags of one entity: it is checked once, and what was read of its context may be kept, so leave the context
+   * as it is.
+   */
   readonly bind: (entityId: string, context?: EvaluationContext) => Bound
   /** All flags in the document's order; made when first asked for. */
   readonly flags: Either<ReadonlyArray<FlagInfo>, EvaluationError>

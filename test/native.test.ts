@@ -16,6 +16,7 @@ import * as Scope from "effect/Scope"
 import * as Engine from "../src/Engine.js"
 import * as Fetcher from "../src/Fetcher.js"
 import * as FliptClient from "../src/FliptClient.js"
+import type { EvaluateError } from "../src/FliptError.js"
 import { make } from "../src/internal/native/engine.js"
 import { Code, type Library, load, Stat } from "../src/internal/native/library.js"
 import { portable } from "../src/internal/portable.js"
@@ -696,6 +697,41 @@ describe.skipIf(!native)("the native library", () => {
         expect((yield* snapshot.boolean({ flagKey: "flag", entityId: "e", context })).enabled).toBe(true)
       }
     })
+  )
+
+  // the memory for a request grows with it, and would be registered anew
+  it.live("an evaluation whose own context closes the Snapshot leaves nothing", () =>
+    leavesNothing(
+      Effect.gen(function* () {
+        const engine = yield* make(yield* library)
+        const plan = [segmentOf("s", [constraint("plan", "eq", "pro")])]
+        const flag = { ...booleanFlag("flag", false), rollouts: [{ segment: { value: true, segments: plan } }] }
+        for (const way of ["boolean", "batch", "bind"] as const) {
+          const scope = yield* Scope.make()
+          const snapshot = yield* Scope.extend(engine.compile("default", encode(makeDocument([flag]))), scope)
+          let reads = 0
+          const context = {
+            get plan() {
+              // the first reading is the check's
+              if (++reads === 2) {
+                Effect.runSync(Scope.close(scope, Exit.void))
+              }
+              return "x".repeat(10_000)
+            }
+          }
+          const request = { flagKey: "flag", entityId: "e", context }
+          const answer =
+            way === "bind"
+              ? snapshot.bind("e", context).boolean("flag")
+              : way === "batch"
+                ? snapshot.batch([request])
+                : snapshot.boolean(request)
+          expect(yield* Effect.flip(answer as Either.Either<unknown, EvaluateError>)).toMatchObject({
+            reason: "Closed"
+          })
+        }
+      })
+    )
   )
 
   it.live("a handle that is zero, made up, stale, or of another kind becomes a code in every function", () =>

@@ -143,8 +143,17 @@ export const make = (
     })
 
     return {
-      evaluateVariant: (request) => Effect.suspend(() => Either.flatMap(state.current(), (it) => it.variant(request))),
-      evaluateBoolean: (request) => Effect.suspend(() => Either.flatMap(state.current(), (it) => it.boolean(request))),
+      // as plain as can be: these are what a program does all day
+      evaluateVariant: (request) =>
+        Effect.suspend(() => {
+          const current = state.current()
+          return Either.isRight(current) ? current.right.variant(request) : Effect.fail(current.left)
+        }),
+      evaluateBoolean: (request) =>
+        Effect.suspend(() => {
+          const current = state.current()
+          return Either.isRight(current) ? current.right.boolean(request) : Effect.fail(current.left)
+        }),
       evaluateBatch: (requests) => Effect.suspend(() => Either.flatMap(state.current(), (it) => it.batch(requests))),
       listFlags: Effect.suspend(() => Either.flatMap(state.current(), (it) => it.flags)),
       snapshot: state.pin,

@@ -5,10 +5,8 @@
 import * as Either from "effect/Either"
 import type { BooleanResult, Reason, VariantResult } from "../Model.js"
 import { aborts, type Constraint, compileConstraint, holds } from "./constraint.js"
-import * as Crc32 from "./crc32.js"
 import type * as Definition from "./definition.js"
-import { readProperty, toText } from "./request.js"
-import type { Subject } from "./subject.js"
+import { type Hashed, hash, type Properties, type Subject } from "./subject.js"
 
 interface Segment {
   readonly any: boolean
@@ -20,6 +18,8 @@ interface Audience<A> {
   readonly and: boolean
   readonly keys: ReadonlyArray<string>
   readonly segments: ReadonlyArray<Segment>
+  /** The one segment, where there is one: nearly always. */
+  readonly only: Segment | undefined
   /** When all segments match. */
   readonly all: A
   /** When only some do: each made when it first happens. */
@@ -47,8 +47,7 @@ interface Rollout {
 export interface VariantFlag {
   readonly _tag: "Variant"
   readonly definition: Definition.Flag
-  /** The flag's key, hashed: what the entity's id is appended to. */
-  readonly register: number
+  readonly hashedKey: Hashed
   readonly rules: ReadonlyArray<Rule>
   readonly otherwise: Variant
 }
@@ -56,6 +55,7 @@ export interface VariantFlag {
 export interface BooleanFlag {
   readonly _tag: "Boolean"
   readonly definition: Definition.Flag
+  readonly hashedKey: Hashed
   readonly rollouts: ReadonlyArray<Rollout>
   readonly otherwise: Boolean
 }
@@ -76,11 +76,8 @@ const matchesSegment = (segment: Segment, subject: Subject): boolean => {
     if (aborts(constraint)) {
       return false
     }
-    const text =
-      constraint.property === undefined
-        ? toText(subject.entityId)
-        : readProperty(subject.context, constraint.property, constraint.lenient)
-    if (holds(constraint, text) === any) {
+    const value = constraint.property === undefined ? subject.entityId : subject.read(constraint.property)
+    if (holds(constraint, value) === any) {
       return any
     }
   }
@@ -89,13 +86,16 @@ const matchesSegment = (segment: Segment, subject: Subject): boolean => {
 
 /** The outcome for the segments that match, or `undefined` when the audience does not. */
 const matchAudience = <A>(audience: Audience<A>, subject: Subject): A | undefined => {
-  const { and, segments } = audience
+  const { and, only, segments } = audience
+  if (only !== undefined) {
+    return matchesSegment(only, subject) ? audience.all : undefined
+  }
   let count = 0
   let matched = ""
   for (let i = 0; i < segments.length; i++) {
     if (matchesSegment(segments[i] as Segment, subject)) {
       count++
-      if (segments.length > 1 && !and) {
+      if (!and) {
         matched += `${i},`
       }
     } else if (and) {
@@ -137,7 +137,7 @@ export const evaluateVariant = (flag: VariantFlag, subject: Subject): Variant =>
     if (outcomes !== undefined) {
       let bucket = 0
       if (bounds.length > 1) {
-        const point = (Crc32.finish(Crc32.update(flag.register, subject.entityId)) % BUCKETS) + 1
+        const point = subject.placeAfter(flag.hashedKey, BUCKETS) + 1
         while ((bounds[bucket] as number) < point) {
           bucket++
         }
@@ -154,7 +154,7 @@ export const evaluateBoolean = (flag: BooleanFlag, subject: Subject): Boolean =>
   for (let i = 0; i < rollouts.length; i++) {
     const { audience, inside, percentage } = rollouts[i] as Rollout
     if (audience === undefined) {
-      if (Crc32.finish(Crc32.update(subject.register, flag.definition.key)) % PERCENT < percentage) {
+      if (subject.placeBefore(flag.hashedKey, PERCENT) < percentage) {
         return inside
       }
     } else {
@@ -169,16 +169,19 @@ export const evaluateBoolean = (flag: BooleanFlag, subject: Subject): Boolean =>
 
 const compileAudience = <A>(
   definition: Definition.Audience,
+  properties: Properties,
   make: (segmentKeys: ReadonlyArray<string>) => A
 ): Audience<A> => {
   const keys = Object.freeze(definition.segments.map((segment) => segment.key))
+  const segments = definition.segments.map(({ any, constraints }) => ({
+    any,
+    constraints: constraints.map((constraint) => compileConstraint(constraint, properties))
+  }))
   return {
     and: definition.and,
     keys,
-    segments: definition.segments.map(({ any, constraints }) => ({
-      any,
-      constraints: constraints.map(compileConstraint)
-    })),
+    segments,
+    only: segments.length === 1 ? segments[0] : undefined,
     all: make(keys),
     some: undefined,
     make
@@ -224,25 +227,25 @@ const bucketBounds = (rollouts: ReadonlyArray<number>): ReadonlyArray<number> =>
   })
 }
 
-const compileRule = (flag: Definition.Flag, rule: Definition.Rule): Rule => {
+const compileRule = (flag: Definition.Flag, rule: Definition.Rule, properties: Properties): Rule => {
   const distributions = rule.distributions.filter((distribution) => distribution.rollout > 0)
   const variants =
     distributions.length === 0
       ? [flag.defaultVariant]
       : distributions.map(({ attachment, variantKey }) => ({ key: variantKey, attachment }))
   return {
-    audience: compileAudience(rule, (segmentKeys) =>
+    audience: compileAudience(rule, properties, (segmentKeys) =>
       variants.map((variant) => variantResult(flag.key, true, "MATCH_EVALUATION_REASON", segmentKeys, variant))
     ),
     bounds: bucketBounds(distributions.map((distribution) => distribution.rollout))
   }
 }
 
-const compileVariant = (flag: Definition.Flag): VariantFlag => ({
+const compileVariant = (flag: Definition.Flag, properties: Properties): VariantFlag => ({
   _tag: "Variant",
   definition: flag,
-  register: Crc32.update(Crc32.initial, flag.key),
-  rules: flag.enabled ? flag.rules.map((rule) => compileRule(flag, rule)) : [],
+  hashedKey: hash(flag.key),
+  rules: flag.enabled ? flag.rules.map((rule) => compileRule(flag, rule, properties)) : [],
   otherwise: variantResult(
     flag.key,
     false,
@@ -256,14 +259,18 @@ const compileVariant = (flag: Definition.Flag): VariantFlag => ({
   )
 })
 
-const compileRollout = (flag: Definition.Flag, rollout: Definition.Rollout): ReadonlyArray<Rollout> => {
+const compileRollout = (
+  flag: Definition.Flag,
+  rollout: Definition.Rollout,
+  properties: Properties
+): ReadonlyArray<Rollout> => {
   const result = (value: boolean) => (segmentKeys: ReadonlyArray<string>) =>
     booleanResult(flag.key, value, "MATCH_EVALUATION_REASON", segmentKeys)
   switch (rollout._tag) {
     case "Threshold":
       return [{ audience: undefined, percentage: rollout.percentage, inside: result(rollout.value)(none) }]
     case "Segment": {
-      const audience = compileAudience(rollout.audience, result(rollout.value))
+      const audience = compileAudience(rollout.audience, properties, result(rollout.value))
       return [{ audience, percentage: 0, inside: audience.all }]
     }
     case "Unknown":
@@ -271,12 +278,14 @@ const compileRollout = (flag: Definition.Flag, rollout: Definition.Rollout): Rea
   }
 }
 
-const compileBoolean = (flag: Definition.Flag): BooleanFlag => ({
+const compileBoolean = (flag: Definition.Flag, properties: Properties): BooleanFlag => ({
   _tag: "Boolean",
   definition: flag,
-  rollouts: flag.rollouts.flatMap((rollout) => compileRollout(flag, rollout)),
+  hashedKey: hash(flag.key),
+  rollouts: flag.rollouts.flatMap((rollout) => compileRollout(flag, rollout, properties)),
   otherwise: booleanResult(flag.key, flag.enabled, "DEFAULT_EVALUATION_REASON", none)
 })
 
-/** Compiles a flag. */
-export const compileFlag = (flag: Definition.Flag): Flag => (flag.boolean ? compileBoolean(flag) : compileVariant(flag))
+/** Compiles a flag, with the properties of its state. */
+export const compileFlag = (flag: Definition.Flag, properties: Properties): Flag =>
+  flag.boolean ? compileBoolean(flag, properties) : compileVariant(flag, properties)

@@ -4,7 +4,8 @@
  */
 import { parseSeconds } from "./datetime.js"
 import type * as Definition from "./definition.js"
-import { isLenient } from "./request.js"
+import { isLenient, toText } from "./request.js"
+import type { Properties, Property, Value } from "./subject.js"
 
 // biome-ignore lint/suspicious/noConstEnum: used in this module alone, where it becomes plain numbers
 const enum Op {
@@ -43,8 +44,8 @@ const enum Op {
 /** All constraints have this one shape, so that one function checks them without looking at shapes. */
 export interface Constraint {
   /** The property that is read; `undefined` for the entity's id. */
-  readonly property: string | undefined
-  /** Whether the property's name has U+FFFD in it, which a lone surrogate in a request's property name stands for. */
+  readonly property: Property | undefined
+  /** Whether U+FFFD is in what is looked for, which a lone surrogate in a request's text stands for. */
   readonly lenient: boolean
   readonly op: number
   readonly text: string
@@ -89,16 +90,34 @@ const timeOps: { readonly [operator: string]: Op } = {
 
 const presenceOps: { readonly [operator: string]: Op } = { notpresent: Op.empty, present: Op.notEmpty }
 
-const integerPattern = /^[+-]?\d+$/
+const MAX_INTEGER = 2147483647
 
 /** A 32-bit signed decimal integer, as Rust's `str::parse::<i32>` takes it; NaN for all else. */
 export const parseInteger = (text: string): number => {
-  if (!integerPattern.test(text)) {
+  const first = text.charCodeAt(0)
+  const isNegative = first === 0x2d
+  let i = isNegative || first === 0x2b ? 1 : 0
+  if (i === text.length) {
     return Number.NaN
   }
-  const value = Number(text)
-  return value >= -2147483648 && value <= 2147483647 ? value : Number.NaN
+  let value = 0
+  for (; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 0x30
+    if (!(digit >= 0 && digit <= 9)) {
+      return Number.NaN
+    }
+    // zeros may lead for ever
+    value = value * 10 + digit
+    if (value > MAX_INTEGER + 1) {
+      return Number.NaN
+    }
+  }
+  return isNegative ? -value : value <= MAX_INTEGER ? value : Number.NaN
 }
+
+/** The same of a value that is not a text: that is how its text would be read. */
+const integerOf = (value: Value): number =>
+  typeof value === "number" ? ((value | 0) === value ? value : Number.NaN) : parseInteger(value)
 
 const integerListPattern =
   /^[ \t\n\r]*\[[ \t\n\r]*(?:-?(?:0|[1-9]\d*)(?:[ \t\n\r]*,[ \t\n\r]*-?(?:0|[1-9]\d*))*[ \t\n\r]*)?\][ \t\n\r]*$/
@@ -131,13 +150,20 @@ const parseTexts = (text: string): ReadonlySet<string> | undefined => {
 const own = <A>(record: { readonly [key: string]: A }, key: string): A | undefined =>
   Object.hasOwn(record, key) ? record[key] : undefined
 
-export const compileConstraint = (definition: Definition.Constraint): Constraint => {
+/**
+ * The same text as V8 keeps property names: one object for all that are equal, which a comparison sees at once. Literals
+ * are kept so too.
+ */
+const intern = (text: string): string => Object.keys({ [text]: true })[0] as string
+
+export const compileConstraint = (definition: Definition.Constraint, properties: Properties): Constraint => {
   const isEntity = definition.type === "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE"
   const make = (op: Op, operands: Partial<Pick<Constraint, "number" | "numbers" | "texts">> = {}): Constraint => ({
-    property: isEntity ? undefined : definition.property,
-    lenient: isLenient(definition.property),
+    property: isEntity ? undefined : properties.of(definition.property),
+    lenient: isLenient(definition.value),
     op,
-    text: definition.value,
+    // what is compared with a whole text
+    text: op === Op.eq || op === Op.neq ? intern(definition.value) : definition.value,
     number: operands.number ?? 0,
     texts: operands.texts ?? noTexts,
     numbers: operands.numbers ?? noNumbers
@@ -190,12 +216,18 @@ export const compileConstraint = (definition: Definition.Constraint): Constraint
 /** Whether reaching this constraint ends its segment as a miss, whatever the segment's match type. */
 export const aborts = (constraint: Constraint): boolean => constraint.op === Op.abort
 
-/** Whether the constraint holds for the text that was read, `""` when there was none. */
-export const holds = (constraint: Constraint, text: string): boolean => {
+/** Whether the constraint holds for the value that was read, `""` when there was none. */
+export const holds = (constraint: Constraint, value: Value): boolean => {
   const op = constraint.op
-  if (text === "" || op <= Op.notEmpty) {
-    return op === Op.empty ? text === "" : op === Op.notEmpty && text !== ""
+  if (value === "" || op <= Op.notEmpty) {
+    return op === Op.empty ? value === "" : op === Op.notEmpty && value !== ""
   }
+  if (op >= Op.numberEq) {
+    return op >= Op.timeEq
+      ? compare(op - Op.timeEq, parseSeconds(toText(value)), constraint)
+      : compare(op - Op.numberEq, integerOf(value), constraint)
+  }
+  const text = typeof value === "string" && !constraint.lenient ? value : toText(value)
   switch (op) {
     case Op.eq:
       return text === constraint.text
@@ -215,54 +247,32 @@ export const holds = (constraint: Constraint, text: string): boolean => {
       return !constraint.texts.has(text)
     case Op.isTrue:
       return text === "true"
-    case Op.isFalse:
+    default:
       return text === "false"
   }
-  return op >= Op.timeEq ? compareTime(constraint, text) : compareNumber(constraint, text)
 }
 
-const compareNumber = (constraint: Constraint, text: string): boolean => {
-  const value = parseInteger(text)
-  if (Number.isNaN(value)) {
+/** By how far the operator is from `eq`; no number, which stands for a text that is none, is neither equal nor unequal. */
+const compare = (operator: number, value: number | undefined, { number, numbers }: Constraint): boolean => {
+  if (value === undefined || Number.isNaN(value)) {
     return false
   }
-  switch (constraint.op) {
-    case Op.numberEq:
-      return value === constraint.number
-    case Op.numberNeq:
-      return value !== constraint.number
-    case Op.numberLt:
-      return value < constraint.number
-    case Op.numberLte:
-      return value <= constraint.number
-    case Op.numberGt:
-      return value > constraint.number
-    case Op.numberGte:
-      return value >= constraint.number
-    case Op.numberOneOf:
-      return constraint.numbers.has(value)
+  switch (operator) {
+    case 0:
+      return value === number
+    case 1:
+      return value !== number
+    case 2:
+      return value < number
+    case 3:
+      return value <= number
+    case 4:
+      return value > number
+    case 5:
+      return value >= number
+    case 6:
+      return numbers.has(value)
     default:
-      return !constraint.numbers.has(value)
-  }
-}
-
-const compareTime = (constraint: Constraint, text: string): boolean => {
-  const value = parseSeconds(text)
-  if (value === undefined) {
-    return false
-  }
-  switch (constraint.op) {
-    case Op.timeEq:
-      return value === constraint.number
-    case Op.timeNeq:
-      return value !== constraint.number
-    case Op.timeLt:
-      return value < constraint.number
-    case Op.timeLte:
-      return value <= constraint.number
-    case Op.timeGt:
-      return value > constraint.number
-    default:
-      return value >= constraint.number
+      return !numbers.has(value)
   }
 }

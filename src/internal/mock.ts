@@ -5,13 +5,12 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Engine from "../Engine.js"
 import { EvaluationError } from "../FliptError.js"
-import type { BooleanResult, VariantResult } from "../Model.js"
+import type { BooleanResult, EvaluationRequest, VariantResult } from "../Model.js"
 import type * as Definition from "./definition.js"
 import { fingerprint } from "./fingerprint.js"
 import { flagInfo } from "./portable.js"
 import { writeSeed } from "./seed.js"
 import { type Evaluator, errorEntry, makeErrors, makeSnapshot } from "./snapshot.js"
-import type { Subject } from "./subject.js"
 
 const none: ReadonlyArray<string> = Object.freeze([])
 
@@ -46,10 +45,11 @@ const makeEvaluator = (namespace: string, flags: Engine.MockFlags): Evaluator =>
   const values = new Map(Object.entries(flags))
   const definitions = Array.from(values, ([key, value]) => define(key, value))
 
-  const evaluate = (
-    flagKey: string,
-    { context, entityId }: Subject
-  ): Either.Either<VariantResult | BooleanResult, EvaluationError> => {
+  const evaluate = ({
+    context,
+    entityId,
+    flagKey
+  }: EvaluationRequest): Either.Either<VariantResult | BooleanResult, EvaluationError> => {
     const flag = values.get(flagKey)
     const value = typeof flag === "function" ? flag({ flagKey, entityId, context }) : flag
     if (value === undefined) {
@@ -74,24 +74,31 @@ const makeEvaluator = (namespace: string, flags: Engine.MockFlags): Evaluator =>
     )
   }
 
+  const variant = (request: EvaluationRequest) =>
+    Either.flatMap(evaluate(request), (result) =>
+      result._tag === "Variant" ? Either.right(result) : errors.wrongType(request.flagKey, "variant")
+    )
+  const boolean = (request: EvaluationRequest) =>
+    Either.flatMap(evaluate(request), (result) =>
+      result._tag === "Boolean" ? Either.right(result) : errors.wrongType(request.flagKey, "boolean")
+    )
+
   return {
     namespace,
     digest: undefined,
-    variant: (flagKey, subject) =>
-      Either.flatMap(evaluate(flagKey, subject), (result) =>
-        result._tag === "Variant" ? Either.right(result) : errors.wrongType(flagKey, "variant")
-      ),
-    boolean: (flagKey, subject) =>
-      Either.flatMap(evaluate(flagKey, subject), (result) =>
-        result._tag === "Boolean" ? Either.right(result) : errors.wrongType(flagKey, "boolean")
-      ),
+    variant: (flagKey, entityId, context) => variant({ flagKey, entityId, context }),
+    boolean: (flagKey, entityId, context) => boolean({ flagKey, entityId, context }),
+    bind: (entityId, context) => ({
+      variant: (flagKey) => variant({ flagKey, entityId, context }),
+      boolean: (flagKey) => boolean({ flagKey, entityId, context })
+    }),
     batch: (requests) =>
-      requests.map(({ flagKey, subject }) =>
-        Either.match(evaluate(flagKey, subject), {
+      requests.map((request) =>
+        Either.match(evaluate(request), {
           onLeft: (error) =>
             errorEntry(
               namespace,
-              flagKey,
+              request.flagKey,
               error.reason === "FlagNotFound" ? "NOT_FOUND_ERROR_EVALUATION_REASON" : "UNKNOWN_ERROR_EVALUATION_REASON"
             ),
           onRight: (result) => result

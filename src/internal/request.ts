@@ -8,6 +8,8 @@ import type { EvaluationContext } from "../Model.js"
 const invalid = (path: string, message: string): ValidationError =>
   new ValidationError({ reason: "Argument", path, message })
 
+const isOwn = Object.prototype.hasOwnProperty
+
 /** The first character decides for nearly all texts. */
 const isBlank = (text: string): boolean => {
   const first = text.charCodeAt(0)
@@ -57,8 +59,8 @@ const checkContext = (context: unknown, prefix: string): ValidationError | undef
     return invalid(`${prefix}context`, `context must be an object of properties, not ${describe(context)}`)
   }
   for (const property in context) {
-    const value = (context as Record<string, unknown>)[property]
-    if (!isValue(value) && Object.hasOwn(context, property)) {
+    const value = isOwn.call(context, property) ? (context as Record<string, unknown>)[property] : undefined
+    if (!isValue(value)) {
       return invalid(
         `${prefix}context.${property}`,
         `context property ${JSON.stringify(property)} must be a string, a finite number, a boolean or a valid Date, not ${describe(value)}`
@@ -102,38 +104,49 @@ export const checkBatch = (requests: unknown): ValidationError | undefined => {
   return undefined
 }
 
-/** The text that a context's value stands for. A lone surrogate becomes U+FFFD. */
-export const toText = (value: string | number | boolean | Date): string =>
-  typeof value === "string"
-    ? value.isWellFormed()
-      ? value
-      : value.toWellFormed()
-    : typeof value === "object"
-      ? value.toISOString()
-      : String(value)
+/** The text that a value stands for. A lone surrogate becomes U+FFFD. */
+export const toText = (value: string | number): string =>
+  typeof value === "number" ? String(value) : value.isWellFormed() ? value : value.toWellFormed()
 
 /** Whether a property's name has U+FFFD in it, which a lone surrogate in a request's property name stands for. */
 export const isLenient = (property: string): boolean => property.includes("\ufffd")
 
-/** What counts as a property of a context: the same as what the check of a request sees. */
-const isOwn = Object.prototype.propertyIsEnumerable
+/** What a context's value is to evaluation: numbers stay what they are, and what the check does not let in is nothing. */
+const valueOf = (value: unknown): string | number => {
+  switch (typeof value) {
+    case "string":
+      return value
+    case "number":
+      return Number.isFinite(value) ? value : ""
+    case "boolean":
+      return value ? "true" : "false"
+    default:
+      return value instanceof Date && !Number.isNaN(value.getTime()) ? value.toISOString() : ""
+  }
+}
 
-/** The text of a property, `""` when there is none. `lenient` is that of the property's name. */
-export const readProperty = (context: EvaluationContext | undefined, property: string, lenient: boolean): string => {
+/**
+ * The value of a property that is the context's own, `""` when there is none. `lenient` is that of the property's name.
+ */
+export const readProperty = (
+  context: EvaluationContext | undefined,
+  property: string,
+  lenient: boolean
+): string | number => {
   if (context === undefined) {
     return ""
   }
   if (!lenient) {
-    const value = context[property]
-    return value !== undefined && isOwn.call(context, property) ? toText(value) : ""
+    const value: unknown = context[property]
+    return value !== undefined && isOwn.call(context, property) ? valueOf(value) : ""
   }
   // of names that become the same the last counts, as in the reference
-  let found: EvaluationContext[string]
-  for (const name of Object.keys(context)) {
+  let found: unknown
+  for (const name of Object.getOwnPropertyNames(context)) {
     const candidate = context[name]
     if (candidate !== undefined && name.toWellFormed() === property) {
       found = candidate
     }
   }
-  return found === undefined ? "" : toText(found)
+  return valueOf(found)
 }

@@ -4,11 +4,12 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
-import { EngineError, EvaluationError } from "../FliptError.js"
+import { EngineError, type EvaluateError, EvaluationError } from "../FliptError.js"
 import type {
   BatchEntry,
   BooleanResult,
   ErrorResult,
+  EvaluationContext,
   EvaluationRequest,
   FlagInfo,
   Seed,
@@ -16,21 +17,29 @@ import type {
 } from "../Model.js"
 import type { Snapshot } from "../Snapshot.js"
 import { checkBatch, checkEntity, checkFlagKey, checkRequest } from "./request.js"
-import { Subject } from "./subject.js"
 
-/** One request of a batch. */
-export interface Inquiry {
-  readonly flagKey: string
-  readonly subject: Subject
+/** Evaluation for one entity. */
+export interface BoundEvaluator {
+  readonly variant: (flagKey: string) => Either.Either<VariantResult, EvaluationError>
+  readonly boolean: (flagKey: string) => Either.Either<BooleanResult, EvaluationError>
 }
 
 /** What an engine knows how to do, for requests that have been checked. */
 export interface Evaluator {
   readonly namespace: string
   readonly digest: string | undefined
-  readonly variant: (flagKey: string, subject: Subject) => Either.Either<VariantResult, EvaluationError>
-  readonly boolean: (flagKey: string, subject: Subject) => Either.Either<BooleanResult, EvaluationError>
-  readonly batch: (requests: ReadonlyArray<Inquiry>) => ReadonlyArray<BatchEntry>
+  readonly variant: (
+    flagKey: string,
+    entityId: string,
+    context: EvaluationContext | undefined
+  ) => Either.Either<VariantResult, EvaluationError>
+  readonly boolean: (
+    flagKey: string,
+    entityId: string,
+    context: EvaluationContext | undefined
+  ) => Either.Either<BooleanResult, EvaluationError>
+  readonly bind: (entityId: string, context: EvaluationContext | undefined) => BoundEvaluator
+  readonly batch: (requests: ReadonlyArray<EvaluationRequest>) => ReadonlyArray<BatchEntry>
   readonly fingerprint: (flagKey: string) => string | undefined
   readonly flags: () => Either.Either<ReadonlyArray<FlagInfo>, EvaluationError>
   readonly seed: Effect.Effect<Seed, EngineError>
@@ -67,6 +76,8 @@ export const makeErrors = (namespace: string) => {
   }
 
   return {
+    /** What {@link notFound} gave before, as far as it is remembered. */
+    knownNotFound: (flagKey: string) => notFound.get(flagKey),
     notFound: (flagKey: string) =>
       remember(
         notFound,
@@ -107,6 +118,7 @@ export const makeSnapshot = (evaluator: Evaluator): Effect.Effect<Snapshot, neve
   ).pipe(Effect.map(({ snapshot }) => snapshot))
 
 const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readonly close: () => void } => {
+  // Looked at before each evaluation and after it: a getter of a context may close the Snapshot.
   let open: Evaluator | undefined = evaluator
   let closed: Either.Either<never, EvaluationError> | undefined
   let flags: Snapshot["flags"] | undefined
@@ -122,22 +134,28 @@ const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readon
     digest,
     fingerprint: (flagKey) => open?.fingerprint(flagKey),
     variant: (request) => {
-      if (open === undefined) {
+      const current = open
+      if (current === undefined) {
         return answerClosed()
       }
       const invalid = checkRequest(request, "")
-      return invalid === undefined
-        ? open.variant(request.flagKey, new Subject(request.entityId, request.context))
-        : Either.left(invalid)
+      if (invalid !== undefined) {
+        return Either.left(invalid)
+      }
+      const result = current.variant(request.flagKey, request.entityId, request.context)
+      return open === undefined ? answerClosed() : result
     },
     boolean: (request) => {
-      if (open === undefined) {
+      const current = open
+      if (current === undefined) {
         return answerClosed()
       }
       const invalid = checkRequest(request, "")
-      return invalid === undefined
-        ? open.boolean(request.flagKey, new Subject(request.entityId, request.context))
-        : Either.left(invalid)
+      if (invalid !== undefined) {
+        return Either.left(invalid)
+      }
+      const result = current.boolean(request.flagKey, request.entityId, request.context)
+      return open === undefined ? answerClosed() : result
     },
     batch: (requests) => {
       const current = open
@@ -145,32 +163,31 @@ const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readon
         return answerClosed()
       }
       const invalid = checkBatch(requests)
-      return invalid === undefined
-        ? Either.right(
-            Object.freeze(
-              current.batch(
-                requests.map(({ context, entityId, flagKey }: EvaluationRequest) => ({
-                  flagKey,
-                  subject: new Subject(entityId, context)
-                }))
-              )
-            )
-          )
-        : Either.left(invalid)
+      if (invalid !== undefined) {
+        return Either.left(invalid)
+      }
+      const entries = Object.freeze(current.batch(requests))
+      return open === undefined ? answerClosed() : Either.right(entries)
     },
     bind: (entityId, context) => {
       const invalidEntity = checkEntity(entityId, context, "")
-      const subject = new Subject(entityId, context)
-      const guard = <A>(flagKey: string, evaluate: (evaluator: Evaluator) => Either.Either<A, EvaluationError>) => {
+      const bound = invalidEntity === undefined ? open?.bind(entityId, context) : undefined
+      const refusal = (flagKey: string): Either.Either<never, EvaluateError> | undefined => {
         if (open === undefined) {
           return answerClosed()
         }
         const invalid = checkFlagKey(flagKey, "") ?? invalidEntity
-        return invalid === undefined ? evaluate(open) : Either.left(invalid)
+        return invalid && Either.left(invalid)
       }
       return {
-        variant: (flagKey) => guard(flagKey, (evaluator) => evaluator.variant(flagKey, subject)),
-        boolean: (flagKey) => guard(flagKey, (evaluator) => evaluator.boolean(flagKey, subject))
+        variant: (flagKey) => {
+          const result = refusal(flagKey) ?? (bound as BoundEvaluator).variant(flagKey)
+          return open === undefined ? answerClosed() : result
+        },
+        boolean: (flagKey) => {
+          const result = refusal(flagKey) ?? (bound as BoundEvaluator).boolean(flagKey)
+          return open === undefined ? answerClosed() : result
+        }
       }
     },
     get flags() {

@@ -82,6 +82,18 @@ const take = (library: Library, job: number, namespace: string): Effect.Effect<T
       })
   )
 
+/** The Snapshot of a job, until the Scope ends. Apart from `compile`, so that no closure of it keeps the document. */
+const open = (
+  library: Library,
+  job: number,
+  namespace: string,
+  large: boolean
+): Effect.Effect<Snapshot, EngineError, Scope.Scope> =>
+  Effect.flatMap(
+    Effect.acquireRelease(take(library, job, namespace), ({ close }) => close(large)),
+    ({ evaluator }) => makeSnapshot(evaluator)
+  )
+
 /** The engine over a loaded library. */
 export const make = (library: Library): Effect.Effect<Engine.Service> =>
   Effect.gen(function* () {
@@ -113,8 +125,7 @@ export const make = (library: Library): Effect.Effect<Engine.Service> =>
           const large = chunks.reduce((size, chunk) => size + chunk.length, 0) > LARGE_BYTES
           return push(library, job, chunks).pipe(
             Effect.zipRight(run(job)),
-            Effect.zipRight(Effect.acquireRelease(take(library, job, namespace), (taken) => taken.close(large))),
-            Effect.flatMap(({ evaluator }) => makeSnapshot(evaluator))
+            Effect.zipRight(open(library, job, namespace, large))
           )
         },
         (job) => Effect.sync(() => library.jobFree(job))

@@ -6,10 +6,9 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import { EngineError, EvaluationError } from "../../FliptError.js"
-import type { BatchEntry, BooleanResult, FlagInfo, FlagType, VariantResult } from "../../Model.js"
+import type { BatchEntry, BooleanResult, EvaluationContext, FlagInfo, FlagType, VariantResult } from "../../Model.js"
 import { isLenient, readProperty } from "../request.js"
 import { type Evaluator, errorEntry, makeErrors } from "../snapshot.js"
-import type { Subject } from "../subject.js"
 import type { Arena } from "./arena.js"
 import { BlobKind, Code, type Library } from "./library.js"
 
@@ -47,6 +46,8 @@ const ask = (
 }
 
 type Result = VariantResult | BooleanResult
+
+const noValues: ReadonlyArray<string> = []
 
 /** What is known of a flag, from the first time that it is asked for. */
 interface FlagEntry {
@@ -156,26 +157,50 @@ const evaluatorOf = (
     return Either.left(new EvaluationError({ reason, flagKey, message: cause.message, cause }))
   }
 
-  /** All values are read before the first is written: a getter of a context may evaluate on this very Snapshot. */
-  const valuesOf = (entry: FlagEntry, { context }: Subject): ReadonlyArray<string> =>
-    entry.properties.map((property, index) => readProperty(context, property, entry.lenient[index] as boolean))
+  /**
+   * All values are read before the first is written: a getter of a context may evaluate on this very Snapshot. It may
+   * also close it, after which nothing must be written: an arena that grows then is never freed.
+   */
+  const valuesOf = (
+    { lenient, properties }: FlagEntry,
+    context: EvaluationContext | undefined
+  ): ReadonlyArray<string> => {
+    if (properties.length === 0) {
+      return noValues
+    }
+    const values: Array<string> = []
+    for (let i = 0; i < properties.length; i++) {
+      const value = readProperty(context, properties[i] as string, lenient[i] as boolean)
+      // what is written as UTF-8 becomes well-formed by itself
+      values.push(typeof value === "string" ? value : String(value))
+    }
+    return values
+  }
 
   const evaluate = (
     flagKey: string,
-    subject: Subject,
+    entityId: string,
+    context: EvaluationContext | undefined,
     expected: "variant" | "boolean"
   ): Either.Either<Result, EvaluationError> => {
-    const entry = find(flagKey)
+    const entry = entries.get(flagKey) ?? errors.knownNotFound(flagKey) ?? find(flagKey)
     if (entry === undefined) {
       return errors.notFound(flagKey)
     }
     if (entry instanceof EngineError) {
       return failure(flagKey, entry)
     }
+    if (Either.isEither(entry)) {
+      return entry
+    }
     if (entry.boolean !== (expected === "boolean")) {
       return errors.wrongType(flagKey.toWellFormed(), expected)
     }
-    arena.writeRequest(0, subject.entityId, valuesOf(entry, subject))
+    const values = valuesOf(entry, context)
+    if (arena.handle === 0) {
+      return failure(flagKey, failed(`evaluate ${flagKey}`, Code.closed))
+    }
+    arena.writeRequest(0, entityId, values)
     const code = library.evaluate(arena.handle, snapshot, entry.index)
     if (code < 0) {
       return failure(flagKey, failed(`evaluate ${flagKey}`, code))
@@ -183,25 +208,35 @@ const evaluatorOf = (
     return code < PARTIAL ? (entry.outcomes[code] as Either.Either<Result>) : partial(entry, code - PARTIAL, 0)
   }
 
+  const variant: Evaluator["variant"] = (flagKey, entityId, context) =>
+    evaluate(flagKey, entityId, context, "variant") as Either.Either<VariantResult, EvaluationError>
+  const boolean: Evaluator["boolean"] = (flagKey, entityId, context) =>
+    evaluate(flagKey, entityId, context, "boolean") as Either.Either<BooleanResult, EvaluationError>
+
   return {
     namespace,
     digest,
-    variant: (flagKey, subject) =>
-      evaluate(flagKey, subject, "variant") as Either.Either<VariantResult, EvaluationError>,
-    boolean: (flagKey, subject) =>
-      evaluate(flagKey, subject, "boolean") as Either.Either<BooleanResult, EvaluationError>,
+    variant,
+    boolean,
+    bind: (entityId, context) => ({
+      variant: (flagKey) => variant(flagKey, entityId, context),
+      boolean: (flagKey) => boolean(flagKey, entityId, context)
+    }),
     batch: (requests) => {
-      const found = requests.map(({ flagKey, subject }) => {
+      const found = requests.map(({ context, flagKey }) => {
         const entry = find(flagKey)
-        return entry === undefined || entry instanceof EngineError ? entry : { entry, values: valuesOf(entry, subject) }
+        return entry === undefined || entry instanceof EngineError ? entry : { entry, values: valuesOf(entry, context) }
       })
+      if (arena.handle === 0) {
+        return requests.map(({ flagKey }) => errorEntry(namespace, flagKey, "UNKNOWN_ERROR_EVALUATION_REASON"))
+      }
       let word = 0
       let count = 0
       // room for the answers: a word each, and the segments of those that matched in part
       let answers = 0
       found.forEach((it, i) => {
         if (it !== undefined && !(it instanceof EngineError)) {
-          const bytes = arena.writeRequest(word + 2, requests[i]!.subject.entityId, it.values)
+          const bytes = arena.writeRequest(word + 2, requests[i]!.entityId, it.values)
           const end = Math.ceil(bytes / 4)
           arena.setWord(word, it.entry.index)
           arena.setWord(word + 1, (end - word - 2) * 4)

@@ -1,0 +1,48 @@
+/** Loads a namespace over HTTP with one client, in a process of its own; tells its parent what that took. */
+import process from "node:process"
+import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
+import { watch } from "./held.mjs"
+
+const [name, url] = process.argv.slice(2)
+
+const starters = {
+  official: async () => {
+    const { FliptClient } = await import("@flipt-io/flipt-client-js")
+    return async () => {
+      const client = await FliptClient.init({ url, updateInterval: 0 })
+      return (request) => client.evaluateBoolean(request).enabled
+    }
+  },
+  ours: async () => {
+    const FliptClient = await import("../../dist/FliptClient.js")
+    return async () => {
+      const scope = Effect.runSync(Scope.make())
+      const client = await Effect.runPromise(Scope.extend(FliptClient.make({ url, updateInterval: "1 hour" }), scope))
+      return (request) => Effect.runSync(client.evaluateBoolean(request)).enabled
+    }
+  }
+}
+
+/** What is held on to, once the garbage is collected. */
+const memory = async () => {
+  for (let i = 0; i < 5; i++) {
+    globalThis.gc()
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  const { external, heapUsed, rss } = process.memoryUsage()
+  return { rss, heap: heapUsed + external }
+}
+
+const start = await starters[name === "official" ? "official" : "ours"]()
+const before = await memory()
+const { value: evaluate, ...result } = await watch(start)
+const after = await memory()
+// half of the entities are let in: enough of them and both answers occur
+const answers = new Set(
+  Array.from({ length: 64 }, (_, i) => evaluate({ flagKey: "boolean-300", entityId: `entity-${i}`, context: {} }))
+)
+if (answers.size !== 2) {
+  throw new Error(`${name} does not evaluate what it has loaded`)
+}
+process.send({ ...result, rss: after.rss - before.rss, heap: after.heap - before.heap }, () => process.exit(0))

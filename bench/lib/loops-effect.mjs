@@ -1,0 +1,101 @@
+/** The loops of the Effect benchmark: a copy of this module for each subject, as with loops.mjs. */
+import * as Effect from "effect/Effect"
+
+export const synchronous = (snapshot, flagKey, entities, from, count) => {
+  const mask = entities.length - 1
+  let seen = 0
+  for (let i = from; i < from + count; i++) {
+    const { context, entityId } = entities[i & mask]
+    const result = snapshot.boolean({ flagKey, entityId, context })
+    if (result._tag === "Right" && result.right.enabled) {
+      seen++
+    }
+  }
+  return seen
+}
+
+/** In one fiber, which goes from one to the next by `yield*`. */
+export const inFiber = (client, flagKey, entities, from, count) =>
+  Effect.runSync(
+    Effect.gen(function* () {
+      const mask = entities.length - 1
+      let seen = 0
+      for (let i = from; i < from + count; i++) {
+        const { context, entityId } = entities[i & mask]
+        const result = yield* client.evaluateBoolean({ flagKey, entityId, context })
+        if (result.enabled) {
+          seen++
+        }
+      }
+      return seen
+    })
+  )
+
+/** In one fiber, without a generator. */
+export const inLoop = (client, flagKey, entities, from, count) => {
+  const mask = entities.length - 1
+  let seen = 0
+  let i = from
+  Effect.runSync(
+    Effect.whileLoop({
+      while: () => i < from + count,
+      body: () => {
+        const { context, entityId } = entities[i++ & mask]
+        return client.evaluateBoolean({ flagKey, entityId, context })
+      },
+      step: (result) => {
+        if (result.enabled) {
+          seen++
+        }
+      }
+    })
+  )
+  return seen
+}
+
+/** What the `yield*` costs that evaluates nothing. */
+export const nothing = (entities, from, count) =>
+  Effect.runSync(
+    Effect.gen(function* () {
+      const mask = entities.length - 1
+      let seen = 0
+      for (let i = from; i < from + count; i++) {
+        const { entityId } = entities[i & mask]
+        const result = yield* Effect.suspend(() => Effect.succeed(entityId))
+        if (result.length > 0) {
+          seen++
+        }
+      }
+      return seen
+    })
+  )
+
+/** Flags that there are not, as many as there are keys; the error is caught each time. */
+export const unknown = (client, keys, entities, from, count) =>
+  Effect.runSync(
+    Effect.gen(function* () {
+      const mask = entities.length - 1
+      let seen = 0
+      for (let i = from; i < from + count; i++) {
+        const { context, entityId } = entities[i & mask]
+        const result = yield* Effect.either(
+          client.evaluateBoolean({ flagKey: keys[i % keys.length], entityId, context })
+        )
+        if (result._tag === "Left") {
+          seen++
+        }
+      }
+      return seen
+    })
+  )
+
+export const official = (client, flagKey, entities, from, count) => {
+  const mask = entities.length - 1
+  let seen = 0
+  for (let i = from; i < from + count; i++) {
+    if (client.evaluateBoolean({ flagKey, ...entities[i & mask] }).enabled) {
+      seen++
+    }
+  }
+  return seen
+}

@@ -1,0 +1,27 @@
+/** The loops of the scale benchmark: a copy of this module for each subject, as with loops.mjs. */
+export const sameFlag = (snapshot, flagKey, entities, from, count) => {
+  const mask = entities.length - 1
+  let seen = 0
+  for (let i = from; i < from + count; i++) {
+    const { context, entityId } = entities[i & mask]
+    const result = snapshot.boolean({ flagKey, entityId, context })
+    if (result._tag === "Right" && result.right.enabled) {
+      seen++
+    }
+  }
+  return seen
+}
+
+export const otherFlags = (snapshot, keys, entities, from, count) => {
+  const mask = entities.length - 1
+  let seen = 0
+  for (let i = from, place = from % keys.length; i < from + count; i++) {
+    const { context, entityId } = entities[i & mask]
+    const result = snapshot.boolean({ flagKey: keys[place], entityId, context })
+    place = place + 1 === keys.length ? 0 : place + 1
+    if (result._tag === "Right" && result.right.enabled) {
+      seen++
+    }
+  }
+  return seen
+}

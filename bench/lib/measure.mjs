@@ -1,0 +1,131 @@
+/**
+ * How times are taken and told. The machine may be busy with other things: so all subjects run in short slices, one
+ * after the other in an order that is new in each round, and only what ran in the same round is compared.
+ *
+ * The clock is the processor time of the main thread where that can be had, on Linux: it does not go on while something
+ * else has the processor. Threads that V8 collects garbage on are not in it.
+ */
+import { readFileSync } from "node:fs"
+import os from "node:os"
+import process from "node:process"
+import koffi from "koffi"
+
+const CLOCK_THREAD_CPUTIME_ID = 3
+
+const wallClock = () => Number(process.hrtime.bigint())
+
+const threadClock = () => {
+  const read = koffi.load("libc.so.6").func("int clock_gettime(int clock, uint8_t *time)")
+  const time = new BigInt64Array(2)
+  const bytes = new Uint8Array(time.buffer)
+  return () => {
+    read(CLOCK_THREAD_CPUTIME_ID, bytes)
+    return Number(time[0]) * 1e9 + Number(time[1])
+  }
+}
+
+const onGlibc = process.platform === "linux" && process.report?.getReport().header.glibcVersionRuntime !== undefined
+
+export const clock = onGlibc ? "processor time of the thread" : "wall time"
+/** Nanoseconds since some time. */
+export const now = onGlibc ? threadClock() : wallClock
+
+export const json = process.argv.includes("--json")
+
+/** The value behind an argument such as `--rounds 5`. */
+export const argument = (name, otherwise) => {
+  const place = process.argv.indexOf(`--${name}`)
+  return place === -1 ? otherwise : Number(process.argv[place + 1])
+}
+
+export const quantile = (values, share) =>
+  [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))]
+
+export const median = (values) => quantile(values, 0.5)
+
+export const shuffle = (values) => {
+  const list = [...values]
+  for (let i = list.length - 1; i > 0; i--) {
+    const other = Math.floor(Math.random() * (i + 1))
+    ;[list[i], list[other]] = [list[other], list[i]]
+  }
+  return list
+}
+
+/** Evaluations between two turns of the microtask queue, where promises that nobody awaits would pile up. */
+const BLOCK = 1_000
+
+/** Runs `loop(from, count)` until so many calls are made; nanoseconds for one. */
+const slice = async (loop, from, calls) => {
+  const start = now()
+  let done = 0
+  for (; done < calls; done += BLOCK) {
+    loop(from + done, Math.min(BLOCK, calls - done))
+    await undefined
+  }
+  return (now() - start) / calls
+}
+
+/**
+ * Times tasks (`{ name, loop }`) in rounds: gives, for each name, nanoseconds a call in each round. How many calls fill a
+ * slice is found out while warming up.
+ */
+export const rounds = async (tasks, { count, sliceMillis = 25, warmMillis = 250 }) => {
+  const plans = []
+  for (const task of tasks) {
+    let calls = 100
+    let nanos = 0
+    for (const end = now() + warmMillis * 1e6; now() < end; ) {
+      nanos = await slice(task.loop, 0, calls)
+      calls = Math.max(100, Math.min(1e7, Math.round((sliceMillis * 1e6) / nanos / 100) * 100))
+    }
+    plans.push({ ...task, calls, place: 0, nanos: [] })
+  }
+  for (let round = 0; round < count; round++) {
+    for (const plan of shuffle(plans)) {
+      plan.nanos.push(await slice(plan.loop, plan.place, plan.calls))
+      plan.place = (plan.place + plan.calls) % 2 ** 30
+    }
+  }
+  return Object.fromEntries(plans.map(({ name, nanos }) => [name, nanos]))
+}
+
+/** The median over the rounds of the ratio within a round. */
+export const ratio = (above, below) => median(above.map((nanos, round) => nanos / below[round]))
+
+const versionOf = (name) => {
+  for (const folder of ["../node_modules/", "../../node_modules/"]) {
+    try {
+      return JSON.parse(readFileSync(new URL(`${folder}${name}/package.json`, import.meta.url), "utf8")).version
+    } catch {
+      // in the other folder, then
+    }
+  }
+  throw new Error(`${name} is not installed`)
+}
+
+/** Where and with what the numbers were taken. */
+export const environment = (packages) => ({
+  date: new Date().toISOString().slice(0, 10),
+  machine: `${os.cpus()[0].model.trim()}, ${os.availableParallelism()} cores, ${Math.round(os.totalmem() / 2 ** 30)} GiB, ${os.platform()} ${os.arch()}`,
+  clock,
+  load: os.loadavg()[0].toFixed(1),
+  node: process.version,
+  versions: Object.fromEntries(packages.map((name) => [name, versionOf(name)]))
+})
+
+/** Prints rows of cells as a Markdown table, in columns. */
+export const table = (header, rows) => {
+  const cells = [header, ...rows].map((row) => row.map(String))
+  const widths = header.map((_, column) => Math.max(3, ...cells.map((row) => row[column].length)))
+  const line = (row) => `| ${row.map((cell, column) => cell.padEnd(widths[column])).join(" | ")} |`
+  console.log([line(cells[0]), line(widths.map((width) => "-".repeat(width))), ...cells.slice(1).map(line)].join("\n"))
+}
+
+export const printEnvironment = ({ clock, date, load, machine, node, versions }) => {
+  console.log(`${date}, ${machine}, load ${load}, Node ${node}, ${clock}`)
+  const list = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
+  if (list.length > 0) {
+    console.log(list.join(", "))
+  }
+}

@@ -1,0 +1,11 @@
+import { FliptClient } from "@flipt-io/flipt-client-js"
+
+/** The official client over a fetcher of ours, which answers out of memory. */
+export const officialClient = (document) =>
+  FliptClient.init({
+    updateInterval: 0,
+    fetcher: async () =>
+      new Response(JSON.stringify(document), {
+        headers: { "Content-Type": "application/json", ETag: "0123456789abcdef" }
+      })
+  })

@@ -1,0 +1,357 @@
+/**
+ * Who is measured: both engines of this library, the official client, and the other SDKs, each by its public API and set
+ * to its advantage: no metrics, no events, no logging, data that is there already, and contexts in the SDK's own form,
+ * made before anything is timed. How Flipt's flags are told in each model stands with each. Conditions are inline, which
+ * is the faster way wherever an SDK knows segments to refer to as well.
+ *
+ * `prepare` gives an entity in the SDK's form, `bare` one without attributes, for (a). `boolean` and `variant` evaluate;
+ * a variant flag without a match gives anything but one of the variants.
+ */
+import * as ConfigCat from "@configcat/sdk"
+import { GrowthBookClient } from "@growthbook/growthbook"
+import launchDarkly from "@launchdarkly/node-server-sdk"
+import launchDarklyIntegrations from "@launchdarkly/node-server-sdk/integrations"
+import { FlagdCore } from "@openfeature/flagd-core"
+import * as Either from "effect/Either"
+import unleash from "unleash-client"
+import * as Engine from "../../dist/Engine.js"
+import { officialClient } from "./official.mjs"
+import { compile } from "./ours.mjs"
+import { countries, documentOf, groups, variants } from "./workloads.mjs"
+
+const flagsBy = (flags, makers) => Object.fromEntries(flags.map(({ key, kind }) => [key, makers[kind](key)]))
+
+const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, log: () => {} }
+
+const ours = (layer) => async (flags) => {
+  const snapshot = await compile(layer, documentOf(flags))
+  return {
+    snapshot,
+    prepare: ({ attributes, id }) => ({ entityId: id, context: attributes }),
+    bare: ({ id }) => ({ entityId: id, context: {} }),
+    boolean: (flagKey, { context, entityId }) => {
+      const result = snapshot.boolean({ flagKey, entityId, context })
+      return Either.isRight(result) && result.right.enabled
+    },
+    variant: (flagKey, { context, entityId }) => {
+      const result = snapshot.variant({ flagKey, entityId, context })
+      return Either.isRight(result) ? result.right.variantKey : undefined
+    },
+    bind: ({ context, entityId }) => snapshot.bind(entityId, context),
+    boundBoolean: (bound, flagKey) => {
+      const result = bound.boolean(flagKey)
+      return Either.isRight(result) && result.right.enabled
+    },
+    boundVariant: (bound, flagKey) => {
+      const result = bound.variant(flagKey)
+      return Either.isRight(result) ? result.right.variantKey : undefined
+    }
+  }
+}
+
+/** It takes texts alone in a context. */
+const texts = (attributes) => Object.fromEntries(Object.entries(attributes).map(([key, value]) => [key, String(value)]))
+
+const official = async (flags) => {
+  const client = await officialClient(documentOf(flags))
+  return {
+    client,
+    prepare: ({ attributes, id }) => ({ entityId: id, context: texts(attributes) }),
+    bare: ({ id }) => ({ entityId: id, context: {} }),
+    boolean: (flagKey, { context, entityId }) => client.evaluateBoolean({ flagKey, entityId, context }).enabled,
+    variant: (flagKey, { context, entityId }) => client.evaluateVariant({ flagKey, entityId, context }).variantKey,
+    close: () => client.close()
+  }
+}
+
+/**
+ * Unleash: (a) a flexible rollout of 50 %, (b) the default strategy with three constraints and variants of its own,
+ * (c) five default strategies, each with one constraint.
+ */
+const unleashSubject = async (flags) => {
+  const feature = (name, strategies) => ({ name, type: "release", enabled: true, strategies, variants: [] })
+  const is = (contextName, operator, values) => ({ contextName, operator, values, inverted: false })
+  const makers = {
+    boolean: (key) =>
+      feature(key, [
+        {
+          name: "flexibleRollout",
+          parameters: { rollout: "50", stickiness: "default", groupId: key },
+          constraints: []
+        }
+      ]),
+    variant: (key) =>
+      feature(key, [
+        {
+          name: "default",
+          parameters: { groupId: key },
+          constraints: [
+            is("plan", "IN", ["pro"]),
+            { contextName: "age", operator: "NUM_GT", value: "18", values: [], inverted: false },
+            is("country", "IN", countries)
+          ],
+          variants: variants.map((name, place) => ({
+            name,
+            weight: place === 2 ? 334 : 333,
+            weightType: "variable",
+            stickiness: "default"
+          }))
+        }
+      ]),
+    segments: (key) =>
+      feature(
+        key,
+        groups.map((group) => ({ name: "default", parameters: {}, constraints: [is("group", "IN", [group])] }))
+      )
+  }
+  const client = new unleash.Unleash({
+    appName: "bench",
+    // nothing listens there: the features are those of the bootstrap
+    url: "http://127.0.0.1:9/",
+    refreshInterval: 0,
+    disableMetrics: true,
+    skipInstanceCountWarning: true,
+    storageProvider: new unleash.InMemStorageProvider(),
+    bootstrap: { data: Object.values(flagsBy(flags, makers)) }
+  })
+  client.on("error", () => {})
+  client.on("warn", () => {})
+  await new Promise((resolve) => client.once("ready", resolve))
+  return {
+    prepare: ({ attributes, id }) => ({ userId: id, properties: texts(attributes) }),
+    bare: ({ id }) => ({ userId: id }),
+    boolean: (key, context) => client.isEnabled(key, context),
+    variant: (key, context) => client.getVariant(key, context).name,
+    close: () => client.destroy()
+  }
+}
+
+/**
+ * GrowthBook: (a) a forced value with half coverage, (b) an experiment with a condition and weights, (c) five forced
+ * values with a condition each. Not a scoped instance, which also keeps track of what it has evaluated.
+ */
+const growthbook = async (flags) => {
+  const makers = {
+    boolean: () => ({
+      defaultValue: false,
+      rules: [{ force: true, coverage: 0.5, hashAttribute: "id", hashVersion: 2 }]
+    }),
+    variant: (key) => ({
+      defaultValue: "none",
+      rules: [
+        {
+          key,
+          condition: { plan: "pro", age: { $gt: 18 }, country: { $in: countries } },
+          variations: variants,
+          weights: [0.3333, 0.3333, 0.3334],
+          hashAttribute: "id",
+          hashVersion: 2
+        }
+      ]
+    }),
+    segments: () => ({
+      defaultValue: false,
+      rules: groups.map((group) => ({ condition: { group }, force: true }))
+    })
+  }
+  const client = new GrowthBookClient().initSync({ payload: { features: flagsBy(flags, makers) } })
+  return {
+    prepare: ({ attributes, id }) => ({ attributes: { id, ...attributes } }),
+    bare: ({ id }) => ({ attributes: { id } }),
+    boolean: (key, context) => client.isOn(key, context),
+    variant: (key, context) => client.getFeatureValue(key, "none", context),
+    close: () => client.destroy()
+  }
+}
+
+/**
+ * LaunchDarkly with TestData: (a) a fallthrough by percentage, (b) a rule of three clauses with a percentage rollout,
+ * (c) five rules of one clause. Its functions give promises; the callback of `variationDetail` has the value at once, so
+ * nothing is awaited.
+ */
+const launchdarkly = async (flags) => {
+  const data = new launchDarklyIntegrations.TestData()
+  const clause = (attribute, op, values) => ({ contextKind: "user", attribute, op, values, negate: false })
+  const rollout = (weights) => ({
+    contextKind: "user",
+    variations: weights.map((weight, variation) => ({ variation, weight }))
+  })
+  const flag = (key, rest) => ({ key, version: 1, on: true, salt: key, targets: [], prerequisites: [], ...rest })
+  const makers = {
+    boolean: (key) =>
+      flag(key, {
+        variations: [true, false],
+        offVariation: 1,
+        rules: [],
+        fallthrough: { rollout: rollout([50_000, 50_000]) }
+      }),
+    variant: (key) =>
+      flag(key, {
+        variations: [...variants, "none"],
+        offVariation: 3,
+        rules: [
+          {
+            id: "rule",
+            clauses: [
+              clause("plan", "in", ["pro"]),
+              clause("age", "greaterThan", [18]),
+              clause("country", "in", countries)
+            ],
+            rollout: rollout([33_330, 33_330, 33_340])
+          }
+        ],
+        fallthrough: { variation: 3 }
+      }),
+    segments: (key) =>
+      flag(key, {
+        variations: [true, false],
+        offVariation: 1,
+        rules: groups.map((group) => ({ id: group, clauses: [clause("group", "in", [group])], variation: 0 })),
+        fallthrough: { variation: 1 }
+      })
+  }
+  for (const it of Object.values(flagsBy(flags, makers))) {
+    await data.usePreconfiguredFlag(it)
+  }
+  const client = launchDarkly.init("sdk-key", {
+    updateProcessor: data.getFactory(),
+    sendEvents: false,
+    diagnosticOptOut: true,
+    logger: silent
+  })
+  await client.waitForInitialization({ timeout: 10 })
+  let value
+  const take = (_, detail) => {
+    value = detail.value
+  }
+  return {
+    prepare: ({ attributes, id }) => ({ kind: "user", key: id, ...attributes }),
+    bare: ({ id }) => ({ kind: "user", key: id }),
+    boolean: (key, context) => {
+      value = undefined
+      client.variationDetail(key, context, false, take)
+      return value
+    },
+    variant: (key, context) => {
+      value = undefined
+      client.variationDetail(key, context, "none", take)
+      return value
+    },
+    close: () => client.close()
+  }
+}
+
+/** flagd: (a) `fractional`, (b) `if` all three conditions hold `fractional`, (c) an `if` with five conditions. Compiled. */
+const flagd = async (flags) => {
+  const reads = (name) => ({ var: name })
+  const boolean = (targeting) => ({
+    state: "ENABLED",
+    variants: { on: true, off: false },
+    defaultVariant: "off",
+    targeting
+  })
+  const makers = {
+    boolean: () =>
+      boolean({
+        fractional: [
+          ["on", 50],
+          ["off", 50]
+        ]
+      }),
+    variant: () => ({
+      state: "ENABLED",
+      variants: Object.fromEntries([...variants, "none"].map((key) => [key, key])),
+      defaultVariant: "none",
+      targeting: {
+        if: [
+          {
+            and: [{ "==": [reads("plan"), "pro"] }, { ">": [reads("age"), 18] }, { in: [reads("country"), countries] }]
+          },
+          { fractional: variants.map((key, place) => [key, place === 2 ? 3334 : 3333]) },
+          "none"
+        ]
+      }
+    }),
+    segments: () => boolean({ if: [...groups.flatMap((group) => [{ "==": [reads("group"), group] }, "on"]), "off"] })
+  }
+  const core = new FlagdCore(undefined, silent)
+  core.setConfigurations(JSON.stringify({ flags: flagsBy(flags, makers) }))
+  return {
+    prepare: ({ attributes, id }) => ({ targetingKey: id, ...attributes }),
+    bare: ({ id }) => ({ targetingKey: id }),
+    boolean: (key, context) => core.resolveBooleanEvaluation(key, false, context, silent).value,
+    variant: (key, context) => core.resolveStringEvaluation(key, "none", context, silent).value
+  }
+}
+
+/**
+ * ConfigCat's snapshot: (a) percentage options, (b) a targeting rule of three conditions with percentage options, (c)
+ * five targeting rules. Its comparisons are those of clear text, not of hashes; percentages are whole.
+ */
+const configcat = async (flags) => {
+  const TextIsOneOf = 0
+  const NumberGreater = 14
+  const TextEquals = 28
+  const text = (s) => ({ v: { s }, i: s })
+  const on = { v: { b: true }, i: "on" }
+  const off = { v: { b: false }, i: "off" }
+  const makers = {
+    boolean: () => ({
+      t: 0,
+      p: [
+        { p: 50, ...on },
+        { p: 50, ...off }
+      ],
+      ...off
+    }),
+    variant: () => ({
+      t: 1,
+      r: [
+        {
+          c: [
+            { u: { a: "plan", c: TextEquals, s: "pro" } },
+            { u: { a: "age", c: NumberGreater, d: 18 } },
+            { u: { a: "Country", c: TextIsOneOf, l: countries } }
+          ],
+          p: variants.map((key, place) => ({ p: place === 2 ? 34 : 33, ...text(key) }))
+        }
+      ],
+      ...text("none")
+    }),
+    segments: () => ({
+      t: 0,
+      r: groups.map((group) => ({ c: [{ u: { a: "group", c: TextEquals, s: group } }], s: on })),
+      ...off
+    })
+  }
+  const config = { p: { u: "https://cdn-global.configcat.com", r: 0, s: "salt" }, f: flagsBy(flags, makers) }
+  const client = ConfigCat.getClient(
+    "1234567890123456789012/1234567890123456789012",
+    ConfigCat.PollingMode.ManualPoll,
+    {
+      offline: true,
+      logger: ConfigCat.createConsoleLogger(ConfigCat.LogLevel.Off),
+      cache: { get: () => `${Date.now()}\n"etag"\n${JSON.stringify(config)}`, set: () => {} }
+    }
+  )
+  await client.waitForReady()
+  const snapshot = client.snapshot()
+  return {
+    prepare: ({ attributes: { country, ...custom }, id }) => new ConfigCat.User(id, undefined, country, custom),
+    bare: ({ id }) => new ConfigCat.User(id),
+    boolean: (key, user) => snapshot.getValue(key, false, user),
+    variant: (key, user) => snapshot.getValue(key, "none", user),
+    close: () => client.dispose()
+  }
+}
+
+export const engines = { portable: ours(Engine.layerPortable), native: ours(Engine.layerNative) }
+
+export const peers = {
+  official,
+  unleash: unleashSubject,
+  growthbook,
+  launchdarkly,
+  "flagd-core": flagd,
+  configcat
+}
