@@ -66,8 +66,8 @@ export interface Service {
    */
   readonly changes: Stream.Stream<Changes>
   /**
-   * Waits until the status is `Ready`: the state is loaded, and the server has confirmed it. Never fails, and waits as
-   * long as an outage lasts: add `Effect.timeout`. Interrupted when the client closes.
+   * Waits until the status is `Ready`: the state is loaded, and the server has confirmed it. A stream may not be up yet
+   * then. Never fails, and waits as long as an outage lasts: add `Effect.timeout`. Interrupted when the client closes.
    */
   readonly awaitReady: Effect.Effect<void>
   /**

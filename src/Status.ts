@@ -16,7 +16,10 @@ import type { RefreshError } from "./FliptError.js"
 export interface Info {
   /** The version of the state: the server's ETag, else the document's digest. */
   readonly version: string | undefined
-  /** When the source last said that this is the state; an answer of "not modified" says so too. */
+  /**
+   * When the source last said that this is the state; an answer of "not modified" says so too. Of a state from a store:
+   * when it was stored.
+   */
   readonly confirmedAt: DateTime.Utc | undefined
   /** Where the state came from. */
   readonly origin: "server" | "seed" | "store" | "file" | "none"
@@ -43,7 +46,7 @@ export interface Trouble extends Info {
  * - `Starting`: the source has not answered yet, and nothing has failed.
  * - `Ready`: the state is what the source last had to say.
  * - `Stale`: there is a state, and the last attempt to bring it up to date failed.
- * - `Failed`: there is no state, and the last attempt to get one failed.
+ * - `Failed`: there is no state, and the last attempt to get one failed; or the client is closed.
  *
  * @since 0.1.0
  * @category models

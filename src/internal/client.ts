@@ -81,7 +81,7 @@ export const make = (
       const stored = found.value
       if (Option.isSome(stored)) {
         const { bytes, storedAt, version } = stored.value
-        yield* state.load(engine.compile(namespace, bytes), "store", version)
+        yield* state.load(engine.compile(namespace, bytes), "store", version, storedAt)
         yield* Effect.logDebug(`Flipt: the state stored at ${DateTime.formatIso(storedAt)} is there to start from`)
       }
     }).pipe(

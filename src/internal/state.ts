@@ -49,7 +49,8 @@ export interface State {
   readonly load: <E>(
     compile: Effect.Effect<Snapshot, E, Scope.Scope>,
     origin: Status.Info["origin"],
-    version: Option.Option<Fetcher.Version>
+    version: Option.Option<Fetcher.Version>,
+    storedAt?: DateTime.Utc
   ) => Effect.Effect<void, E>
   /** The source has confirmed that what is loaded is its state. */
   readonly confirm: Effect.Effect<void>
@@ -83,6 +84,7 @@ export const make = (
     let loaded: Loaded | undefined
     let outage: Outage | undefined
     let confirmedAt: DateTime.Utc | undefined
+    let isConfirmed = false
     let mode = source.kind
     // a stream is opened after the first request
     let connected = source.kind !== "streaming"
@@ -111,6 +113,7 @@ export const make = (
     const confirmAt = (now: DateTime.Utc): Effect.Effect<void> => {
       const ended = outage
       confirmedAt = now
+      isConfirmed = true
       outage = undefined
       return ended === undefined
         ? Effect.void
@@ -120,6 +123,7 @@ export const make = (
     yield* Effect.addFinalizer(() =>
       Effect.map(DateTime.now, (since) => {
         loaded = undefined
+        connected = false
         outage = { since, error: closed }
         current = refusal("Closed", closed.message)
       }).pipe(Effect.zipRight(PubSub.shutdown(hub)))
@@ -148,7 +152,7 @@ export const make = (
       ).pipe(Effect.map((pinned) => Option.fromNullable(pinned?.snapshot))),
       version: Effect.sync(() => loaded?.version ?? Option.none()),
       generation: () => generation,
-      load: (compile, origin, version) =>
+      load: (compile, origin, version, storedAt) =>
         Effect.uninterruptibleMask((restore) =>
           Effect.gen(function* () {
             const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
@@ -165,7 +169,12 @@ export const make = (
               origin
             }
             generation++
-            const log = origin === "seed" || origin === "store" ? Effect.void : confirmAt(now)
+            let log: Effect.Effect<void> = Effect.void
+            if (origin === "seed" || origin === "store") {
+              confirmedAt = storedAt
+            } else {
+              log = confirmAt(now)
+            }
             serve()
             yield* signal
             yield* log
@@ -209,7 +218,7 @@ export const make = (
         if (outage !== undefined) {
           return loaded === undefined ? Status.Failed({ ...info, ...outage }) : Status.Stale({ ...info, ...outage })
         }
-        return confirmedAt === undefined ? Status.Starting(info) : Status.Ready(info)
+        return isConfirmed ? Status.Ready(info) : Status.Starting(info)
       })
     }
   })

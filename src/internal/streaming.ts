@@ -210,7 +210,10 @@ const run = (server: Server, listener: Fetcher.Listener, emit: Emit): Effect.Eff
       const status = refusal(ended)
       // An environment that there is not is refused alike, and then the request is too.
       if (status !== undefined && NO_STREAM.has(status) && Either.isRight(yield* Effect.either(request))) {
-        yield* tell("no streams", `Flipt: the server has no streams and is polled: ${ended.error.message}`)
+        yield* tell(
+          "no streams",
+          `Flipt: the server has no streams and is polled; streams need Flipt v2: GET ${streamUrl(server.settings, Option.none())}: status ${status}`
+        )
         yield* emit(Event.Mode({ mode: "polling", connected: true }))
         yield* Stream.runForEach(checks(server.settings.updateInterval), emit).pipe(
           Effect.timeoutOption(yield* withoutStream)

@@ -20,6 +20,7 @@ import * as Fetcher from "../../src/Fetcher.js"
 import * as FliptClient from "../../src/FliptClient.js"
 import type { FetchError } from "../../src/FliptError.js"
 import * as SnapshotStore from "../../src/SnapshotStore.js"
+import type * as Status from "../../src/Status.js"
 import { onDocument } from "../support/documents.js"
 import { engines } from "../support/engines.js"
 import * as FliptServer from "../support/FliptServer.js"
@@ -92,7 +93,10 @@ describe("a client with a store", () => {
       const client = yield* connect({ url: server.url }, store)
       expect(yield* isOn(client)).toEqual(Either.right(true))
       const stale = yield* client.status
-      expect(stale).toMatchObject({ _tag: "Stale", origin: "store", confirmedAt: undefined })
+      expect(stale).toMatchObject({ _tag: "Stale", origin: "store" })
+      // when it was stored, and not when this client was made
+      const { since } = stale as Extract<Status.Status, { _tag: "Stale" }>
+      expect(stale.confirmedAt?.epochMillis).toBeLessThan(since.epochMillis)
       expect(stale.version).toMatch(/^[0-9a-f]{40}$/)
 
       yield* server.setDocument(onDocument(false))
