@@ -383,14 +383,16 @@ describe("a stream of garbage", () => {
           for (let round = 0; round < 3; round++) {
             stream!.write(bytes)
           }
-          // one a time of trouble, however much of it there is
-          yield* eventually(() => warnings(log).length > length)
+          // it may be repaired by the time that somebody looks, or be there still from the garbage before
+          yield* eventuallyOf(client.status, ({ _tag }) => _tag === "Stale" || warnings(log).length > length)
           expect([true, "Unavailable"], name).toContain(yield* isOn(client))
-          // by a frame
+          // by a frame; the request that the garbage set off may still be under way, and brings the same
+          server.setDocument(onDocument(false))
           stream!.push(onDocument(false))
           yield* awaitOn(client, false)
           yield* isReady
           // by the request that it sets off
+          server.setDocument(onDocument(true))
           stream!.write(bytes)
           yield* awaitOn(client, true)
           yield* eventuallyOf(
@@ -445,6 +447,7 @@ describe("a stream of garbage", () => {
           stream!.write("\n")
           yield* eventually(() => warnings(log).length > 0)
           expect(warnings(log)[0]).toContain("maxBodySize")
+          server.setDocument(onDocument(false))
           stream!.push(onDocument(false))
           yield* awaitOn(client, false)
           expect(warnings(log)).toHaveLength(1)
