@@ -708,6 +708,7 @@ describe("changes", () => {
     })
   )
 
+  // where there is one engine there is nothing to compare; the portable one's are in Engine.test.ts
   it.scopedLive.skipIf(!native)("are the same on every engine, whatever changes in a document", () =>
     quiet(
       Effect.gen(function* () {

@@ -139,6 +139,7 @@ const makeShift = (bytes: number): Shift => {
 /** A Shift has 4 KiB, and the lengths of ids can come from outside: this bounds what is kept to 2 MiB. */
 const MAX_SHIFT = 512
 
+// No state, though it is written to: what a length gives never changes, and whoever asks gets the same.
 const shifts: Array<Shift | undefined> = []
 
 /** The shift by so many bytes, made when it is first asked for; `undefined` for too many. */

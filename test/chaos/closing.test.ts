@@ -11,12 +11,12 @@ import { load, Stat } from "../../src/internal/native/library.js"
 import { run } from "../support/child.js"
 import * as Clients from "../support/clients.js"
 import { onDocument } from "../support/documents.js"
-import { native, reason } from "../support/engines.js"
+import { native } from "../support/engines.js"
 import * as Fault from "../support/Fault.js"
 import * as FliptServer from "../support/FliptServer.js"
 import { turn } from "../support/sleepers.js"
 
-const nothing = { fibers: 0, requests: 0, resources: [], handles: 0 }
+const nothing = { fibers: 0, requests: 0, resources: [], compilations: 0, handles: 0 }
 
 /** The client is closed, and what was waited for is over. */
 const closed = {
@@ -29,8 +29,6 @@ const closed = {
 const closedForWaiting = { ...closed, waiting: "EngineError Closed" }
 const both = <A>(expected: A) => ({ fail: expected, fallback: expected })
 
-const compiling = { "it compiles": both(closedForWaiting), "it compiles what a stream has pushed": both(closed) }
-
 /** What comes of closing a client when ... */
 const situations: { readonly [situation: string]: unknown } = {
   "a request is in flight": both(closedForWaiting),
@@ -40,6 +38,9 @@ const situations: { readonly [situation: string]: unknown } = {
   "it waits for a stream's first byte": both(closed),
   "it waits to reconnect": both(closed),
   "it is degraded to polling": both(closed),
+  // 16 MB
+  "it compiles": both(closedForWaiting),
+  "it compiles what a stream has pushed": both(closed),
   "its start has failed": {
     fail: { start: "FetchError", left: nothing },
     fallback: { start: "ValidationError", left: nothing }
@@ -47,13 +48,10 @@ const situations: { readonly [situation: string]: unknown } = {
 }
 
 /** One process an engine, for all situations. That it ends by itself is a part of each. */
-const closing = (engine: string, some: object) =>
-  Effect.runSync(Effect.cached(run("closing.mjs", [engine, ...Object.keys(some)], 60_000)))
+const closing = (engine: string) =>
+  Effect.runSync(Effect.cached(run("closing.mjs", [engine, ...Object.keys(situations)], 60_000)))
 
-const results = {
-  portable: closing("portable", situations),
-  native: closing("native", { ...situations, ...compiling })
-}
+const results = { portable: closing("portable"), native: closing("native") }
 
 const leavesNothing = (situation: string, expected: unknown, engines: ReadonlyArray<keyof typeof results>) =>
   Effect.forEach(engines, (engine) =>
@@ -65,14 +63,6 @@ const leavesNothing = (situation: string, expected: unknown, engines: ReadonlyAr
 describe("close leaves no fiber, socket, timer or native handle, and the process ends by itself, when", () => {
   for (const [situation, expected] of Object.entries(situations)) {
     it.live(situation, () => leavesNothing(situation, expected, native ? ["portable", "native"] : ["portable"]), 60_000)
-  }
-
-  for (const [situation, expected] of Object.entries(compiling)) {
-    it.live.skipIf(!native)(
-      `${situation}: a document of 16 MB, over the native engine${native ? "" : `: ${reason}`}`,
-      () => leavesNothing(situation, expected, ["native"]),
-      60_000
-    )
   }
 })
 

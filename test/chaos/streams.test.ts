@@ -17,7 +17,7 @@ import * as FliptClient from "../../src/FliptClient.js"
 import * as Clients from "../support/clients.js"
 import { booleanFlag, makeDocument, onDocument } from "../support/documents.js"
 import * as FliptServer from "../support/FliptServer.js"
-import * as Scripted from "../support/handMade.js"
+import * as HandMade from "../support/handMade.js"
 import { captured, type Line } from "../support/logs.js"
 import { afterGc } from "../support/memory.js"
 import * as Relay from "../support/Relay.js"
@@ -59,7 +59,7 @@ const scriptedClient = (answer: (url: URL, known: string | undefined) => Respons
     Layer.build(
       FliptClient.layerWithoutDependencies({ errorStrategy: strategy }).pipe(
         Layer.provide([Engine.layerPortable, Fetcher.layerStreaming({ url: "http://flipt.test" })]),
-        Layer.provide([Scripted.layer(answer), Auth.layerNone])
+        Layer.provide([HandMade.layer(answer), Auth.layerNone])
       )
     ),
     Context.get(FliptClient.FliptClient)
@@ -115,7 +115,7 @@ describe("a stream that ends at once, again and again", () => {
           return { client, counts }
         })
       )
-      yield* Scripted.pass(60, "1 seconds")
+      yield* HandMade.pass(60, "1 seconds")
       const minute = clients.map(({ counts }) => counts.streams)
       for (const { counts } of clients) {
         expect(counts.streams).toBeGreaterThanOrEqual(3)
@@ -123,12 +123,12 @@ describe("a stream that ends at once, again and again", () => {
         expect(counts.gets).toBeLessThanOrEqual(counts.streams + 2)
       }
       document = onDocument(false)
-      yield* Scripted.pass(2, "30 seconds")
+      yield* HandMade.pass(2, "30 seconds")
       for (const { client } of clients) {
         expect(yield* isOn(client)).toBe(false)
       }
       // nothing is given up, and nothing becomes quicker with time
-      yield* Scripted.pass(6, "30 seconds")
+      yield* HandMade.pass(6, "30 seconds")
       for (const [index, { counts }] of clients.entries()) {
         expect(counts.streams - minute[index]!).toBeGreaterThanOrEqual(4)
         expect(counts.streams - minute[index]!).toBeLessThanOrEqual(50)
@@ -497,12 +497,12 @@ it.scoped("a stream that is a proxy's page (200) while requests go through: eval
           })
         }, strategy)
         for (let second = 0; second < 40; second++) {
-          yield* Scripted.pass(1, "1 seconds")
+          yield* HandMade.pass(1, "1 seconds")
           expect(yield* isOn(client)).toBe(true)
           expect(yield* client.status).toMatchObject({ _tag: "Ready", mode: "streaming", connected: false })
         }
         document = onDocument(false)
-        yield* Scripted.pass(2, "30 seconds")
+        yield* HandMade.pass(2, "30 seconds")
         expect(yield* isOn(client)).toBe(false)
         expect(streams).toBeGreaterThanOrEqual(3)
         expect(streams).toBeLessThanOrEqual(25)
@@ -553,18 +553,18 @@ describe("a v1 server asked for a stream", () => {
             )
           : new Response("404 page not found\n", { status: 404 })
       }, "fail")
-      yield* Scripted.pass(58, "30 seconds")
+      yield* HandMade.pass(58, "30 seconds")
       expect(streams).toBe(1)
       // every two minutes, and a few at the start
       expect(gets).toBeGreaterThan(12)
       expect(gets).toBeLessThan(20)
-      yield* Scripted.pass(124, "30 seconds")
+      yield* HandMade.pass(124, "30 seconds")
       expect(streams).toBeGreaterThanOrEqual(2)
       expect(streams).toBeLessThanOrEqual(4)
       expect((yield* client.status).mode).toBe("polling")
       upgraded = true
       const changes = yield* Effect.fork(Stream.runHead(client.changes))
-      yield* Scripted.pass(182, "30 seconds")
+      yield* HandMade.pass(182, "30 seconds")
       expect(yield* client.status).toMatchObject({ _tag: "Ready", mode: "streaming", connected: true })
       expect(yield* isOn(client)).toBe(false)
       expect(yield* Fiber.join(changes)).toMatchObject({ value: { changed: ["on"] } })

@@ -22,6 +22,24 @@ import { load, Stat } from "../../dist/internal/native/library.js"
 const [engine, ...chosen] = process.argv.slice(2)
 const library = engine === "native" ? await Effect.runPromise(load(process.env.FLIPT_ENGINE_PATH)) : undefined
 
+/** How many compilations are under way. The library's count begins later, when it has the document. */
+let compilations = 0
+const counted = ({ compile, ...rest }) => ({
+  ...rest,
+  compile: (...args) =>
+    Effect.suspend(() => {
+      compilations++
+      return Effect.ensuring(
+        compile(...args),
+        Effect.sync(() => compilations--)
+      )
+    })
+})
+const engineLayer = Layer.map(engine === "native" ? Engine.layerNative : Engine.layerPortable, (context) =>
+  Context.add(context, Engine.Engine, counted(Context.get(context, Engine.Engine)))
+)
+const isCompiling = () => compilations === 1 && (library === undefined || library.stat(Stat.jobs) === 1)
+
 const flag = (key, description = "") => ({ key, name: key, description, enabled: true, type: "BOOLEAN_FLAG_TYPE" })
 const documentOf = (flags) => JSON.stringify({ namespace: { key: "default" }, flags })
 const small = documentOf([flag("on")])
@@ -88,15 +106,14 @@ const situations = {
   "it compiles": {
     run: async ({ refresh }) => {
       answers.get = document(large())
-      // the document is in the library, and the job is not over
-      await refresh(() => library.stat(Stat.jobs) === 1)
+      await refresh(isCompiling)
     }
   },
   "it compiles what a stream has pushed": {
     layer: Fetcher.layerStreaming,
     run: async () => {
       answers.stream = (response) => response.writeHead(200).write(`{"result":${large()}}\n`)
-      await until(() => library.stat(Stat.jobs) === 1)
+      await until(isCompiling)
     }
   },
   "it waits to reconnect": {
@@ -154,7 +171,7 @@ const close = async (situation, errorStrategy) => {
   const start = Layer.buildWithScope(
     FliptClient.layerWithoutDependencies({ errorStrategy, ...options?.({ errorStrategy }) }).pipe(
       Layer.provide([
-        engine === "native" ? Engine.layerNative : Engine.layerPortable,
+        engineLayer,
         layer({ url: `http://127.0.0.1:${server.address().port}`, updateInterval: "2 minutes" })
       ]),
       Layer.provide([Layer.provide(Tls.layerHttpClient, Tls.layerSystem), Auth.layerNone])
@@ -195,6 +212,7 @@ const close = async (situation, errorStrategy) => {
       fibers,
       requests: seen.gets + seen.streams - requests,
       resources: added(),
+      compilations,
       handles:
         library === undefined
           ? 0
