@@ -194,7 +194,7 @@ const run = (server: Server, listener: Fetcher.Listener, emit: Emit): Effect.Eff
     const driver = yield* Schedule.driver(reconnects)
     const ask = Effect.asVoid(listener.refresh)
     // The client's own first request need not be made again.
-    let request = (yield* listener.isReady) ? Effect.void : ask
+    let isAsked = yield* listener.isReady
     let told: "refused" | "no streams" | undefined
     /** Trouble of a kind is told once, until it is over or another. */
     const tell = (kind: typeof told, message: string) => {
@@ -203,13 +203,14 @@ const run = (server: Server, listener: Fetcher.Listener, emit: Emit): Effect.Eff
       return log(message)
     }
     for (;;) {
-      const ended = yield* connection(server, listener, request, emit)
-      request = ask
+      const ended = yield* connection(server, listener, isAsked ? Effect.void : ask, emit)
       yield* emit(disconnected)
 
       const status = refusal(ended)
-      // An environment that there is not is refused alike, and then the request is too.
-      if (status !== undefined && NO_STREAM.has(status) && Either.isRight(yield* Effect.either(request))) {
+      // An environment that there is not is refused alike, and then a request is too: the one before, or one now.
+      const hasNone = status !== undefined && NO_STREAM.has(status) && (!isAsked || (yield* Effect.isSuccess(ask)))
+      isAsked = false
+      if (hasNone) {
         yield* tell(
           "no streams",
           `Flipt: the server has no streams and is polled; streams need Flipt v2: GET ${streamUrl(server.settings, Option.none())}: status ${status}`
