@@ -117,6 +117,12 @@ export const makeSnapshot = (evaluator: Evaluator): Effect.Effect<Snapshot, neve
     ({ close }) => Effect.sync(close)
   ).pipe(Effect.map(({ snapshot }) => snapshot))
 
+const askVariant = (evaluator: Evaluator, { context, entityId, flagKey }: EvaluationRequest) =>
+  evaluator.variant(flagKey, entityId, context)
+
+const askBoolean = (evaluator: Evaluator, { context, entityId, flagKey }: EvaluationRequest) =>
+  evaluator.boolean(flagKey, entityId, context)
+
 const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readonly close: () => void } => {
   // Looked at before each evaluation and after it: a getter of a context may close the Snapshot.
   let open: Evaluator | undefined = evaluator
@@ -129,34 +135,28 @@ const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readon
     return closed
   }
 
+  const answer = <A>(
+    request: EvaluationRequest,
+    ask: (evaluator: Evaluator, request: EvaluationRequest) => Either.Either<A, EvaluationError>
+  ): Either.Either<A, EvaluateError> => {
+    const current = open
+    if (current === undefined) {
+      return answerClosed()
+    }
+    const invalid = checkRequest(request, "")
+    if (invalid !== undefined) {
+      return Either.left(invalid)
+    }
+    const result = ask(current, request)
+    return open === undefined ? answerClosed() : result
+  }
+
   const snapshot: Snapshot = {
     namespace,
     digest,
     fingerprint: (flagKey) => open?.fingerprint(flagKey),
-    variant: (request) => {
-      const current = open
-      if (current === undefined) {
-        return answerClosed()
-      }
-      const invalid = checkRequest(request, "")
-      if (invalid !== undefined) {
-        return Either.left(invalid)
-      }
-      const result = current.variant(request.flagKey, request.entityId, request.context)
-      return open === undefined ? answerClosed() : result
-    },
-    boolean: (request) => {
-      const current = open
-      if (current === undefined) {
-        return answerClosed()
-      }
-      const invalid = checkRequest(request, "")
-      if (invalid !== undefined) {
-        return Either.left(invalid)
-      }
-      const result = current.boolean(request.flagKey, request.entityId, request.context)
-      return open === undefined ? answerClosed() : result
-    },
+    variant: (request) => answer(request, askVariant),
+    boolean: (request) => answer(request, askBoolean),
     batch: (requests) => {
       const current = open
       if (current === undefined) {
