@@ -124,7 +124,7 @@ const requests: ReadonlyArray<EvaluationRequest> = ["half", "split", "several"].
   ids.flatMap((entityId) => contexts.map((context) => ({ flagKey, entityId, context })))
 )
 
-describe.each(engines)("the %s engine", (_name, layer) => {
+describe.each(engines)("the %s engine", (name, layer) => {
   const engine = Engine.Engine.pipe(Effect.provide(layer))
 
   it.scoped("answers for one entity after the other as if each were the first", () =>
@@ -236,24 +236,37 @@ describe.each(engines)("the %s engine", (_name, layer) => {
     })
   )
 
-  it.scoped("reads a property once for all constraints of an evaluation, beside the check", () =>
-    Effect.gen(function* () {
-      const { compile } = yield* engine
-      const snapshot = yield* compile("default", document)
-      let reads = 0
-      const context = {
-        get plan() {
-          reads++
-          return "pro"
+  it.scoped(
+    "reads a property once for constraints in a row, and of a bound entity once for all, beside the check",
+    () =>
+      Effect.gen(function* () {
+        const { compile } = yield* engine
+        const plans = ["team", "free", "pro"].map((plan) => segment(plan, constraint("STRING", "plan", "eq", plan)))
+        const snapshot = yield* compile(
+          "default",
+          encode(makeDocument([split, several, segmentsFlag("row", ...plans)]))
+        )
+        let reads = 0
+        const context = {
+          get plan() {
+            reads++
+            return "pro"
+          }
         }
-      }
-      const request = { flagKey: "several", entityId: "e", context }
-      for (const way of ["alone", "batch", "bound"]) {
+        for (const way of ["alone", "batch", "bound"]) {
+          reads = 0
+          expect(ways[way]?.(snapshot, { flagKey: "row", entityId: "e", context })).toMatchObject({
+            segmentKeys: ["pro"]
+          })
+          expect(reads, way).toBe(2)
+        }
         reads = 0
-        expect(ways[way]?.(snapshot, request)).toMatchObject({ enabled: true, segmentKeys: ["pro"] })
-        expect(reads, way).toBe(2)
-      }
-    })
+        const bound = snapshot.bind("e", context)
+        expect(valueOf(bound.boolean("several"))).toMatchObject({ enabled: true, segmentKeys: ["pro"] })
+        expect(valueOf(bound.boolean("row"))).toMatchObject({ enabled: true, segmentKeys: ["pro"] })
+        expect(valueOf(bound.variant("split"))).toMatchObject({ match: false })
+        expect(reads).toBe(name === "native" ? 4 : 2)
+      })
   )
 
   it.scoped("reads a number as it would its text", () =>

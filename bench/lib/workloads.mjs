@@ -17,11 +17,14 @@ export const groups = ["group-0", "group-1", "group-2", "group-3", "group-4"]
 export const variants = ["red", "green", "blue"]
 
 const kinds = ["boolean", "variant", "segments"]
+/** The text as V8 keeps the literals of a program, which keys of flags are. */
+const literal = (text) => Object.keys({ [text]: true })[0]
+
 /** The flags of a document, as kind and key. */
 export const flagsOf = (count) =>
   Array.from({ length: count }, (_, index) => {
     const kind = kinds[index % kinds.length]
-    return { kind, key: `${kind}-${index}` }
+    return { kind, key: literal(`${kind}-${index}`) }
   })
 
 const constraint = (type, property, operator, value) => ({

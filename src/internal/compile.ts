@@ -6,14 +6,17 @@ import * as Either from "effect/Either"
 import type { BooleanResult, Reason, VariantResult } from "../Model.js"
 import { aborts, type Constraint, compileConstraint, holds } from "./constraint.js"
 import type * as Definition from "./definition.js"
-import { type Hashed, hash, type Properties, type Subject } from "./subject.js"
+import { type Hashed, hash, Properties, placeAfter, placeBefore, read, type Subject } from "./subject.js"
 
 interface Segment {
   readonly any: boolean
   readonly constraints: ReadonlyArray<Constraint>
 }
 
-/** Segments, with an outcome for each set of them that can match. */
+/**
+ * Segments, with an outcome for each set of them that can match. Rules and rollouts of all kinds have this one shape, so
+ * that what goes through them need not look at shapes.
+ */
 interface Audience<A> {
   readonly and: boolean
   readonly keys: ReadonlyArray<string>
@@ -25,24 +28,18 @@ interface Audience<A> {
   /** When only some do: each made when it first happens. */
   some: Map<string, A> | undefined
   readonly make: (segmentKeys: ReadonlyArray<string>) => A
+  /** Of a rule: the last point of each bucket, out of 1000; ascending. */
+  readonly bounds: ReadonlyArray<number>
+  /** Of a threshold, which has no segments. */
+  readonly percentage: number | undefined
 }
 
 type Variant = Either.Either<VariantResult>
 type Boolean = Either.Either<BooleanResult>
 
-interface Rule {
-  /** An outcome for each bucket, or one when there are no buckets. */
-  readonly audience: Audience<ReadonlyArray<Variant>>
-  /** The last point of each bucket, out of 1000; ascending. */
-  readonly bounds: ReadonlyArray<number>
-}
-
-interface Rollout {
-  /** Absent for a threshold. */
-  readonly audience: Audience<Boolean> | undefined
-  readonly percentage: number
-  readonly inside: Boolean
-}
+/** With an outcome for each bucket, or one when there are no buckets. */
+type Rule = Audience<ReadonlyArray<Variant>>
+type Rollout = Audience<Boolean>
 
 export interface VariantFlag {
   readonly _tag: "Variant"
@@ -62,6 +59,23 @@ export interface BooleanFlag {
 
 export type Flag = VariantFlag | BooleanFlag
 
+/** What the flags of one state have in common: properties that are read, and segments. */
+export class Shared {
+  private readonly properties = new Properties()
+  private readonly segments = new Map<string, Segment>()
+
+  /** The segment, compiled: equal ones are one, which stays in the processor's caches from flag to flag. */
+  segment({ any, constraints }: Definition.Segment): Segment {
+    const content = JSON.stringify([any, constraints])
+    let segment = this.segments.get(content)
+    if (segment === undefined) {
+      segment = { any, constraints: constraints.map((constraint) => compileConstraint(constraint, this.properties)) }
+      this.segments.set(content, segment)
+    }
+    return segment
+  }
+}
+
 const BUCKETS = 1000
 const PERCENT = 100
 /** Of one audience. Some sets of segments are rare, and an attacker could ask for all of them. */
@@ -76,7 +90,7 @@ const matchesSegment = (segment: Segment, subject: Subject): boolean => {
     if (aborts(constraint)) {
       return false
     }
-    const value = constraint.property === undefined ? subject.entityId : subject.read(constraint.property)
+    const value = constraint.property === undefined ? subject.entityId : read(subject, constraint.property)
     if (holds(constraint, value) === any) {
       return any
     }
@@ -132,12 +146,13 @@ const someOutcome = <A>(audience: Audience<A>, matched: string): A => {
 export const evaluateVariant = (flag: VariantFlag, subject: Subject): Variant => {
   const { rules } = flag
   for (let i = 0; i < rules.length; i++) {
-    const { audience, bounds } = rules[i] as Rule
-    const outcomes = matchAudience(audience, subject)
+    const rule = rules[i] as Rule
+    const outcomes = matchAudience(rule, subject)
     if (outcomes !== undefined) {
+      const { bounds } = rule
       let bucket = 0
       if (bounds.length > 1) {
-        const point = subject.placeAfter(flag.hashedKey, BUCKETS) + 1
+        const point = placeAfter(subject, flag.hashedKey, BUCKETS) + 1
         while ((bounds[bucket] as number) < point) {
           bucket++
         }
@@ -152,39 +167,38 @@ export const evaluateVariant = (flag: VariantFlag, subject: Subject): Variant =>
 export const evaluateBoolean = (flag: BooleanFlag, subject: Subject): Boolean => {
   const { rollouts } = flag
   for (let i = 0; i < rollouts.length; i++) {
-    const { audience, inside, percentage } = rollouts[i] as Rollout
-    if (audience === undefined) {
-      if (subject.placeBefore(flag.hashedKey, PERCENT) < percentage) {
-        return inside
-      }
-    } else {
-      const outcome = matchAudience(audience, subject)
+    const rollout = rollouts[i] as Rollout
+    const { percentage } = rollout
+    if (percentage === undefined) {
+      const outcome = matchAudience(rollout, subject)
       if (outcome !== undefined) {
         return outcome
       }
+    } else if (placeBefore(subject, flag.hashedKey, PERCENT) < percentage) {
+      return rollout.all
     }
   }
   return flag.otherwise
 }
 
 const compileAudience = <A>(
-  definition: Definition.Audience,
-  properties: Properties,
-  make: (segmentKeys: ReadonlyArray<string>) => A
+  { and, segments: definitions }: Definition.Audience,
+  shared: Shared,
+  make: (segmentKeys: ReadonlyArray<string>) => A,
+  { bounds = [], percentage }: { readonly bounds?: ReadonlyArray<number>; readonly percentage?: number } = {}
 ): Audience<A> => {
-  const keys = Object.freeze(definition.segments.map((segment) => segment.key))
-  const segments = definition.segments.map(({ any, constraints }) => ({
-    any,
-    constraints: constraints.map((constraint) => compileConstraint(constraint, properties))
-  }))
+  const keys = definitions.length === 0 ? none : Object.freeze(definitions.map((segment) => segment.key))
+  const segments = definitions.map((segment) => shared.segment(segment))
   return {
-    and: definition.and,
+    and,
     keys,
     segments,
     only: segments.length === 1 ? segments[0] : undefined,
     all: make(keys),
     some: undefined,
-    make
+    make,
+    bounds,
+    percentage
   }
 }
 
@@ -227,25 +241,26 @@ const bucketBounds = (rollouts: ReadonlyArray<number>): ReadonlyArray<number> =>
   })
 }
 
-const compileRule = (flag: Definition.Flag, rule: Definition.Rule, properties: Properties): Rule => {
+const compileRule = (flag: Definition.Flag, rule: Definition.Rule, shared: Shared): Rule => {
   const distributions = rule.distributions.filter((distribution) => distribution.rollout > 0)
   const variants =
     distributions.length === 0
       ? [flag.defaultVariant]
       : distributions.map(({ attachment, variantKey }) => ({ key: variantKey, attachment }))
-  return {
-    audience: compileAudience(rule, properties, (segmentKeys) =>
-      variants.map((variant) => variantResult(flag.key, true, "MATCH_EVALUATION_REASON", segmentKeys, variant))
-    ),
-    bounds: bucketBounds(distributions.map((distribution) => distribution.rollout))
-  }
+  return compileAudience(
+    rule,
+    shared,
+    (segmentKeys) =>
+      variants.map((variant) => variantResult(flag.key, true, "MATCH_EVALUATION_REASON", segmentKeys, variant)),
+    { bounds: bucketBounds(distributions.map((distribution) => distribution.rollout)) }
+  )
 }
 
-const compileVariant = (flag: Definition.Flag, properties: Properties): VariantFlag => ({
+const compileVariant = (flag: Definition.Flag, shared: Shared): VariantFlag => ({
   _tag: "Variant",
   definition: flag,
   hashedKey: hash(flag.key),
-  rules: flag.enabled ? flag.rules.map((rule) => compileRule(flag, rule, properties)) : [],
+  rules: flag.enabled ? flag.rules.map((rule) => compileRule(flag, rule, shared)) : [],
   otherwise: variantResult(
     flag.key,
     false,
@@ -259,33 +274,29 @@ const compileVariant = (flag: Definition.Flag, properties: Properties): VariantF
   )
 })
 
-const compileRollout = (
-  flag: Definition.Flag,
-  rollout: Definition.Rollout,
-  properties: Properties
-): ReadonlyArray<Rollout> => {
+const nobody: Definition.Audience = { and: false, segments: [] }
+
+const compileRollout = (flag: Definition.Flag, rollout: Definition.Rollout, shared: Shared): ReadonlyArray<Rollout> => {
   const result = (value: boolean) => (segmentKeys: ReadonlyArray<string>) =>
     booleanResult(flag.key, value, "MATCH_EVALUATION_REASON", segmentKeys)
   switch (rollout._tag) {
     case "Threshold":
-      return [{ audience: undefined, percentage: rollout.percentage, inside: result(rollout.value)(none) }]
-    case "Segment": {
-      const audience = compileAudience(rollout.audience, properties, result(rollout.value))
-      return [{ audience, percentage: 0, inside: audience.all }]
-    }
+      return [compileAudience(nobody, shared, result(rollout.value), { percentage: rollout.percentage })]
+    case "Segment":
+      return [compileAudience(rollout.audience, shared, result(rollout.value))]
     case "Unknown":
       return []
   }
 }
 
-const compileBoolean = (flag: Definition.Flag, properties: Properties): BooleanFlag => ({
+const compileBoolean = (flag: Definition.Flag, shared: Shared): BooleanFlag => ({
   _tag: "Boolean",
   definition: flag,
   hashedKey: hash(flag.key),
-  rollouts: flag.rollouts.flatMap((rollout) => compileRollout(flag, rollout, properties)),
+  rollouts: flag.rollouts.flatMap((rollout) => compileRollout(flag, rollout, shared)),
   otherwise: booleanResult(flag.key, flag.enabled, "DEFAULT_EVALUATION_REASON", none)
 })
 
-/** Compiles a flag, with the properties of its state. */
-export const compileFlag = (flag: Definition.Flag, properties: Properties): Flag =>
-  flag.boolean ? compileBoolean(flag, properties) : compileVariant(flag, properties)
+/** Compiles a flag, with what it shares with the others of its state. */
+export const compileFlag = (flag: Definition.Flag, shared: Shared): Flag =>
+  flag.boolean ? compileBoolean(flag, shared) : compileVariant(flag, shared)

@@ -5,7 +5,7 @@
 import { parseSeconds } from "./datetime.js"
 import type * as Definition from "./definition.js"
 import { isLenient, toText } from "./request.js"
-import type { Properties, Property, Value } from "./subject.js"
+import { intern, type Properties, type Property, type Value } from "./subject.js"
 
 // biome-ignore lint/suspicious/noConstEnum: used in this module alone, where it becomes plain numbers
 const enum Op {
@@ -115,10 +115,6 @@ export const parseInteger = (text: string): number => {
   return isNegative ? -value : value <= MAX_INTEGER ? value : Number.NaN
 }
 
-/** The same of a value that is not a text: that is how its text would be read. */
-const integerOf = (value: Value): number =>
-  typeof value === "number" ? ((value | 0) === value ? value : Number.NaN) : parseInteger(value)
-
 const integerListPattern =
   /^[ \t\n\r]*\[[ \t\n\r]*(?:-?(?:0|[1-9]\d*)(?:[ \t\n\r]*,[ \t\n\r]*-?(?:0|[1-9]\d*))*[ \t\n\r]*)?\][ \t\n\r]*$/
 
@@ -144,17 +140,13 @@ const parseTexts = (text: string): ReadonlySet<string> | undefined => {
   } catch {
     return undefined
   }
-  return Array.isArray(values) && values.every((value) => typeof value === "string") ? new Set(values) : undefined
+  return Array.isArray(values) && values.every((value) => typeof value === "string")
+    ? new Set(values.map(intern))
+    : undefined
 }
 
 const own = <A>(record: { readonly [key: string]: A }, key: string): A | undefined =>
   Object.hasOwn(record, key) ? record[key] : undefined
-
-/**
- * The same text as V8 keeps property names: one object for all that are equal, which a comparison sees at once. Literals
- * are kept so too.
- */
-const intern = (text: string): string => Object.keys({ [text]: true })[0] as string
 
 export const compileConstraint = (definition: Definition.Constraint, properties: Properties): Constraint => {
   const isEntity = definition.type === "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE"
@@ -219,15 +211,21 @@ export const aborts = (constraint: Constraint): boolean => constraint.op === Op.
 /** Whether the constraint holds for the value that was read, `""` when there was none. */
 export const holds = (constraint: Constraint, value: Value): boolean => {
   const op = constraint.op
-  if (value === "" || op <= Op.notEmpty) {
-    return op === Op.empty ? value === "" : op === Op.notEmpty && value !== ""
+  // first by the type, since a comparison that meets both is slow in V8
+  if (typeof value === "number") {
+    return op >= Op.numberEq && op < Op.timeEq
+      ? compare(op - Op.numberEq, (value | 0) === value ? value : Number.NaN, constraint)
+      : op === Op.notEmpty || (op > Op.notEmpty && holds(constraint, String(value)))
+  }
+  if (value.length === 0 || op <= Op.notEmpty) {
+    return op === Op.empty ? value.length === 0 : op === Op.notEmpty && value.length !== 0
   }
   if (op >= Op.numberEq) {
     return op >= Op.timeEq
       ? compare(op - Op.timeEq, parseSeconds(toText(value)), constraint)
-      : compare(op - Op.numberEq, integerOf(value), constraint)
+      : compare(op - Op.numberEq, parseInteger(value), constraint)
   }
-  const text = typeof value === "string" && !constraint.lenient ? value : toText(value)
+  const text = constraint.lenient ? toText(value) : value
   switch (op) {
     case Op.eq:
       return text === constraint.text

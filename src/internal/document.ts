@@ -19,7 +19,8 @@ const readSegment = struct<Definition.Segment>({
   constraints: required("constraints", list(readConstraint))
 })
 
-const readSegments = (reader: Reader) => lastOfEachKey(list(readSegment)(reader))
+/** A segment stands in every rule that has it. */
+const readSegments = (reader: Reader) => lastOfEachKey(list((it) => it.again(readSegment))(reader))
 
 const readDistribution = struct<Definition.Distribution>({
   variantKey: required("variantKey", string),

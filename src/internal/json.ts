@@ -38,6 +38,17 @@ const BACKSLASH = 92
 /** V8 makes a slice of this length or more a view that keeps the whole text alive. */
 const SLICE_LENGTH = 13
 
+/** So much of a value's text tells it from most others. */
+const HEAD_LENGTH = 48
+
+/** A value that was read, with its text and where that stood. */
+interface Known {
+  readonly text: string
+  readonly depth: number
+  readonly read: unknown
+  readonly value: unknown
+}
+
 const numberPattern = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 
 export class Reader {
@@ -45,6 +56,8 @@ export class Reader {
   private depth = 0
   private readonly path: Array<string | number> = []
   private readonly strings = new Map<string, string>()
+  /** By how their text begins. */
+  private readonly known = new Map<string, Known>()
 
   constructor(private readonly text: string) {}
 
@@ -214,6 +227,25 @@ export class Reader {
       return this.fail("an escape in a string that JSON does not know")
     }
     return value.isWellFormed() ? value : this.fail("a lone surrogate in a string")
+  }
+
+  /**
+   * Reads an object of which the same text is likely to come again: then it is not read again, and the value is the one
+   * that was given before.
+   */
+  again<A>(read: (reader: Reader) => A): A {
+    this.space()
+    const start = this.position
+    const head = this.text.slice(start, start + HEAD_LENGTH)
+    const known = this.known.get(head)
+    // the depth counts, since it is bounded
+    if (known?.read === read && known.depth === this.depth && this.text.startsWith(known.text, start)) {
+      this.position += known.text.length
+      return known.value as A
+    }
+    const value = read(this)
+    this.known.set(head, { text: this.text.slice(start, this.position), depth: this.depth, read, value })
+    return value
   }
 
   boolean(): boolean {

@@ -7,18 +7,19 @@ import * as Encoding from "effect/Encoding"
 import type * as Engine from "../Engine.js"
 import { EngineError, type EvaluationError, ValidationError } from "../FliptError.js"
 import type { BatchEntry, BooleanResult, FlagInfo, VariantResult } from "../Model.js"
-import { compileFlag, evaluateBoolean, evaluateVariant, type Flag } from "./compile.js"
+import { compileFlag, evaluateBoolean, evaluateVariant, type Flag, Shared } from "./compile.js"
 import type * as Definition from "./definition.js"
 import { readDocument } from "./document.js"
 import { fingerprint } from "./fingerprint.js"
 import { formatPath, Malformed } from "./json.js"
 import { readSeed, writeSeed } from "./seed.js"
+import { forEachSlice } from "./slices.js"
 import { type Evaluator, errorEntry, makeErrors, makeSnapshot } from "./snapshot.js"
-import { Properties, Subject } from "./subject.js"
+import { intern, makeBoundSubject, makeIds, makeSubject, type Subject } from "./subject.js"
 import { turn } from "./turn.js"
 
 /** How much of a document is read before others may run: a few milliseconds' worth. */
-const SLICE_CHARACTERS = 256 * 1024
+const SLICE_CHARACTERS = 128 * 1024
 
 /** A flag as `listFlags` tells it. */
 export const flagInfo = (flag: Definition.Flag): FlagInfo =>
@@ -38,16 +39,35 @@ export const flagInfo = (flag: Definition.Flag): FlagInfo =>
         })
   })
 
-const makeEvaluator = (namespace: string, digest: string | undefined, flags: ReadonlyMap<string, Flag>): Evaluator => {
+const makeEvaluator = (
+  namespace: string,
+  digest: string | undefined,
+  definitions: ReadonlyMap<string, Definition.Flag>
+): Evaluator => {
   const errors = makeErrors(namespace)
-  // Taken out while it is in use, since a getter of a context may evaluate on this very Snapshot; when one throws, the
-  // Subject is not put back.
-  let spare: Subject | undefined
-  const find = (flagKey: string): Flag | undefined =>
-    flags.get(flagKey) ?? (flagKey.isWellFormed() ? undefined : flags.get(flagKey.toWellFormed()))
-  const definitions = () => Array.from(flags.values(), (flag) => flag.definition)
+  const ids = makeIds()
+  const shared = new Shared()
+  // each flag is compiled when it is first asked for
+  const flags = new Map<string, Flag>()
+
+  const define = (flagKey: string): Definition.Flag | undefined =>
+    definitions.get(flagKey) ?? (flagKey.isWellFormed() ? undefined : definitions.get(flagKey.toWellFormed()))
+
+  const compile = (flagKey: string): Flag | undefined => {
+    const definition = define(flagKey)
+    if (definition === undefined) {
+      return undefined
+    }
+    let flag = flags.get(definition.key)
+    if (flag === undefined) {
+      flag = compileFlag(definition, shared)
+      flags.set(intern(definition.key), flag)
+    }
+    return flag
+  }
+
   const variant = (flagKey: string, subject: Subject): Either.Either<VariantResult, EvaluationError> => {
-    const flag = find(flagKey)
+    const flag = flags.get(flagKey) ?? compile(flagKey)
     return flag === undefined
       ? errors.notFound(flagKey)
       : flag._tag === "Variant"
@@ -55,7 +75,7 @@ const makeEvaluator = (namespace: string, digest: string | undefined, flags: Rea
         : errors.wrongType(flag.definition.key, "variant")
   }
   const boolean = (flagKey: string, subject: Subject): Either.Either<BooleanResult, EvaluationError> => {
-    const flag = find(flagKey)
+    const flag = flags.get(flagKey) ?? compile(flagKey)
     return flag === undefined
       ? errors.notFound(flagKey)
       : flag._tag === "Boolean"
@@ -63,7 +83,7 @@ const makeEvaluator = (namespace: string, digest: string | undefined, flags: Rea
         : errors.wrongType(flag.definition.key, "boolean")
   }
   const entry = (flagKey: string, subject: Subject): BatchEntry => {
-    const flag = find(flagKey)
+    const flag = flags.get(flagKey) ?? compile(flagKey)
     return flag === undefined
       ? errorEntry(namespace, flagKey)
       : flag._tag === "Boolean"
@@ -71,83 +91,54 @@ const makeEvaluator = (namespace: string, digest: string | undefined, flags: Rea
         : Either.merge(evaluateVariant(flag, subject))
   }
 
-  const take = (): Subject => {
-    const subject = spare ?? new Subject()
-    spare = undefined
-    return subject
-  }
-
-  const putBack = (subject: Subject): void => {
-    subject.forget()
-    spare = subject
-  }
-
   return {
     namespace,
     digest,
-    variant: (flagKey, entityId, context) => {
-      const subject = take()
-      const result = variant(flagKey, subject.become(entityId, context))
-      putBack(subject)
-      return result
-    },
-    boolean: (flagKey, entityId, context) => {
-      const subject = take()
-      const result = boolean(flagKey, subject.become(entityId, context))
-      putBack(subject)
-      return result
-    },
+    variant: (flagKey, entityId, context) => variant(flagKey, makeSubject(entityId, context, ids)),
+    boolean: (flagKey, entityId, context) => boolean(flagKey, makeSubject(entityId, context, ids)),
     bind: (entityId, context) => {
-      const subject = new Subject().become(entityId, context)
+      const subject = makeBoundSubject(entityId, context)
       return {
         variant: (flagKey) => variant(flagKey, subject),
         boolean: (flagKey) => boolean(flagKey, subject)
       }
     },
-    batch: (requests) => {
-      const subject = take()
-      const entries = requests.map(({ context, entityId, flagKey }) => {
-        const result = entry(flagKey, subject.become(entityId, context))
-        subject.forget()
-        return result
-      })
-      putBack(subject)
-      return entries
-    },
+    batch: (requests) =>
+      requests.map(({ context, entityId, flagKey }) => entry(flagKey, makeSubject(entityId, context, ids))),
     fingerprint: (flagKey) => {
-      const flag = find(flagKey)
-      return flag && fingerprint(flag.definition)
+      const definition = define(flagKey)
+      return definition && fingerprint(definition)
     },
-    flags: () => Either.right(definitions().map(flagInfo)),
-    seed: Effect.sync(() => writeSeed(namespace, definitions()))
+    flags: () => Either.right(Array.from(definitions.values(), flagInfo)),
+    seed: Effect.sync(() => writeSeed(namespace, [...definitions.values()]))
   }
 }
 
-/** The text of some chunks of UTF-8, joined. Throws where they are something else. */
-const decodeUtf8 = (chunks: ReadonlyArray<Uint8Array>): string => {
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-  let text = ""
-  for (const chunk of chunks) {
-    text += decoder.decode(chunk, { stream: true })
-  }
-  return text + decoder.decode()
-}
+const makeDecoder = () => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
+/** The text of some chunks of UTF-8, joined. */
 const decodeDocument = (document: ReadonlyArray<Uint8Array>): Effect.Effect<string, EngineError> =>
-  Effect.try({
-    try: () => decodeUtf8(document),
-    catch: (cause) =>
-      new EngineError({ reason: "Document", message: "the document does not load: it is not valid UTF-8", cause })
-  })
+  Effect.suspend(() => {
+    const decoder = makeDecoder()
+    let text = ""
+    return forEachSlice(document, (slice) => {
+      text += decoder.decode(slice, { stream: true })
+    }).pipe(Effect.map(() => text + decoder.decode()))
+  }).pipe(
+    Effect.catchAllDefect((cause) =>
+      Effect.fail(
+        new EngineError({ reason: "Document", message: "the document does not load: it is not valid UTF-8", cause })
+      )
+    )
+  )
 
 const describe = (error: Malformed): string =>
   error.path.length === 0 ? error.problem : `${formatPath(error.path)}: ${error.problem}`
 
-/** Reads a document and compiles its flags as they come, a slice at a time. */
-const compileText = (text: string, namespace: string): Effect.Effect<Evaluator, EngineError> =>
+/** Reads a document a slice at a time; all that can be wrong with a flag is found here. */
+const readText = (text: string, namespace: string): Effect.Effect<Evaluator, EngineError> =>
   Effect.suspend(() => {
-    const flags = new Map<string, Flag>()
-    const properties = new Properties()
+    const definitions = new Map<string, Definition.Flag>()
     const reading = readDocument(text, namespace)
     let digest: string | undefined
     const slice = Effect.try({
@@ -158,7 +149,7 @@ const compileText = (text: string, namespace: string): Effect.Effect<Evaluator, 
             digest = step.value
             return true
           }
-          flags.set(step.value.flag.key, compileFlag(step.value.flag, properties))
+          definitions.set(step.value.flag.key, step.value.flag)
           start ??= step.value.offset
           if (step.value.offset - start > SLICE_CHARACTERS) {
             return false
@@ -173,7 +164,7 @@ const compileText = (text: string, namespace: string): Effect.Effect<Evaluator, 
     return slice.pipe(
       Effect.tap((done) => (done ? Effect.void : turn)),
       Effect.repeat({ until: (done) => done }),
-      Effect.map(() => makeEvaluator(namespace, digest, flags))
+      Effect.map(() => makeEvaluator(namespace, digest, definitions))
     )
   })
 
@@ -190,17 +181,16 @@ export const decodeSeed = (seed: string): Effect.Effect<Uint8Array, ValidationEr
     ? Either.mapLeft(Encoding.decodeBase64(seed), (error) => invalidSeed(`it is not base64 text (${error.message})`))
     : Effect.fail(invalidSeed(`it is a ${typeof seed}, not a text`))
 
-const compileSeed = (seed: string, namespace: string): Effect.Effect<Evaluator, ValidationError> =>
+const restoreSeed = (seed: string, namespace: string): Effect.Effect<Evaluator, ValidationError> =>
   decodeSeed(seed).pipe(
     Effect.flatMap((bytes) =>
-      Effect.try({ try: () => decodeUtf8([bytes]), catch: () => invalidSeed("it is not valid UTF-8") })
+      Effect.try({ try: () => makeDecoder().decode(bytes), catch: () => invalidSeed("it is not valid UTF-8") })
     ),
     Effect.flatMap((text) =>
       Effect.suspend(() => {
         try {
-          const properties = new Properties()
-          const flags = new Map(readSeed(text, namespace).map((flag) => [flag.key, compileFlag(flag, properties)]))
-          return Effect.succeed(makeEvaluator(namespace, undefined, flags))
+          const definitions = new Map(readSeed(text, namespace).map((flag) => [flag.key, flag]))
+          return Effect.succeed(makeEvaluator(namespace, undefined, definitions))
         } catch (error) {
           return error instanceof Malformed ? Effect.fail(invalidSeed(describe(error))) : Effect.die(error)
         }
@@ -213,8 +203,8 @@ export const portable: Engine.Service = {
   name: "portable",
   compile: (namespace, document) =>
     decodeDocument(document).pipe(
-      Effect.flatMap((text) => compileText(text, namespace)),
+      Effect.flatMap((text) => readText(text, namespace)),
       Effect.flatMap(makeSnapshot)
     ),
-  restore: (namespace, seed) => Effect.flatMap(compileSeed(seed, namespace), makeSnapshot)
+  restore: (namespace, seed) => Effect.flatMap(restoreSeed(seed, namespace), makeSnapshot)
 }

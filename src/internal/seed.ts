@@ -45,7 +45,11 @@ const readSegmentFields = struct<{
 })
 
 const readSegments = (reader: Reader): ReadonlyArray<Definition.Segment> =>
-  Array.from(record(readSegmentFields)(reader), ([key, { any, constraints }]) => ({ key, any, constraints }))
+  Array.from(record((it) => it.again(readSegmentFields))(reader), ([key, { any, constraints }]) => ({
+    key,
+    any,
+    constraints
+  }))
 
 const readRule = struct<Definition.Audience & { readonly id: string }>({
   id: required("id", string),

@@ -5,9 +5,16 @@ import { isLenient, readProperty } from "./request.js"
 /** What is read of a context: a text, or a number that has not been made one. */
 export type Value = string | number
 
-/** A property that constraints read, with its number among all that a state's constraints read. */
+/**
+ * The same text as V8 keeps property names: one object for all that are equal, which a comparison sees at once. Literals
+ * are kept so too.
+ */
+export const intern = (text: string): string => Object.keys({ [text]: true })[0] as string
+
+/** A property that constraints read; there is one object for each name in a state. */
 export interface Property {
   readonly name: string
+  /** Its number among all that a state's constraints read. */
   readonly index: number
   /** Whether the name has U+FFFD in it, which a lone surrogate in a request's property name stands for. */
   readonly lenient: boolean
@@ -20,7 +27,7 @@ export class Properties {
   of(name: string): Property {
     let property = this.byName.get(name)
     if (property === undefined) {
-      property = { name, index: this.byName.size, lenient: isLenient(name) }
+      property = { name: intern(name), index: this.byName.size, lenient: isLenient(name) }
       this.byName.set(name, property)
     }
     return property
@@ -44,90 +51,107 @@ export const hash = (text: string): Hashed => ({
   shift: Crc32.shiftBy(Crc32.byteLength(text))
 })
 
+/** The hash of the entity's id that was asked for last: those who ask for several flags of one entity do so in a row. */
+export interface Ids {
+  id: string | undefined
+  register: number
+  shift: Crc32.Shift | undefined
+}
+
+export const makeIds = (): Ids => ({ id: undefined, register: 0, shift: undefined })
+
+const hashId = (ids: Ids, id: string): void => {
+  const ascii = Crc32.updateAscii(Crc32.initial, id)
+  ids.register = ascii ?? Crc32.update(Crc32.initial, id)
+  ids.shift = Crc32.shiftBy(ascii === undefined ? Crc32.byteLength(id) : id.length)
+  ids.id = id
+}
+
 /**
- * Properties with higher numbers are read whenever they are asked for. Without a bound one Subject would grow with the
- * state, and a gap of this size turns a list into a slow dictionary.
+ * Properties with higher numbers are read whenever they are asked for. Without a bound what is kept of one entity would
+ * grow with the state, and a gap of this size turns a list into a slow dictionary.
  */
 const MAX_KEPT = 1024
 
 /**
- * Who is asked about, as far as evaluation has looked: each property is read once, and the entity's id hashed once.
- * One object serves one entity after the other, since making one would cost more than most evaluations.
+ * Who is asked about. For one evaluation a plain object that remembers the property that was read last, since making
+ * more than that would cost more than most evaluations.
  */
-export class Subject {
-  entityId = ""
-  private context: EvaluationContext | undefined = undefined
-  /** By the property's number. */
-  private readonly values: Array<Value | undefined> = []
-  /** The numbers of the properties whose values are kept, to forget them without going through all. */
-  private readonly kept: Array<number> = []
-  private count = 0
-  private hashedId: string | undefined = undefined
-  private idRegister = 0
-  private idShift: Crc32.Shift | undefined = undefined
+export interface Subject {
+  readonly entityId: string
+  readonly context: EvaluationContext | undefined
+  readonly ids: Ids
+  property: Property | undefined
+  value: Value
+  /** All that was read, by the property's number: of an entity that is asked about again and again. */
+  readonly values: Array<Value | undefined> | undefined
+}
 
-  /** Makes it stand for this entity. It must be a new one, or have forgotten the one before. */
-  become(entityId: string, context: EvaluationContext | undefined): this {
-    this.entityId = entityId
-    this.context = context
-    return this
-  }
+export const makeSubject = (entityId: string, context: EvaluationContext | undefined, ids: Ids): Subject => ({
+  entityId,
+  context,
+  ids,
+  property: undefined,
+  value: "",
+  values: undefined
+})
 
-  /**
-   * Forgets the entity, so that whoever keeps the Subject keeps nothing of a context alive. The id that was hashed
-   * stays: those who ask for several flags of one entity do so in a row.
-   */
-  forget(): void {
-    while (this.count > 0) {
-      this.values[this.kept[--this.count] as number] = undefined
-    }
-    this.context = undefined
-  }
+/** A Subject that reads each property once, however often it is asked about. */
+export const makeBoundSubject = (entityId: string, context: EvaluationContext | undefined): Subject => ({
+  entityId,
+  context,
+  ids: makeIds(),
+  property: undefined,
+  value: "",
+  values: []
+})
 
-  /** The value of a property, `""` when there is none. */
-  read(property: Property): Value {
-    const { index } = property
-    const known = this.values[index]
-    if (known !== undefined) {
-      return known
-    }
-    const value = readProperty(this.context, property.name, property.lenient)
-    if (index < MAX_KEPT) {
-      this.values[index] = value
-      this.kept[this.count++] = index
-    }
-    return value
+/** The value of a property, `""` when there is none. */
+export const read = (subject: Subject, property: Property): Value => {
+  if (subject.property === property) {
+    return subject.value
   }
+  const value =
+    subject.values === undefined
+      ? readProperty(subject.context, property.name, property.lenient)
+      : recall(subject, property, subject.values)
+  subject.property = property
+  subject.value = value
+  return value
+}
 
-  private hashId(): void {
-    if (this.hashedId !== this.entityId) {
-      const { entityId } = this
-      const ascii = Crc32.updateAscii(Crc32.initial, entityId)
-      this.idRegister = ascii ?? Crc32.update(Crc32.initial, entityId)
-      this.idShift = Crc32.shiftBy(ascii === undefined ? Crc32.byteLength(entityId) : entityId.length)
-      this.hashedId = entityId
-    }
+const recall = ({ context }: Subject, property: Property, values: Array<Value | undefined>): Value => {
+  const { index } = property
+  const known = values[index]
+  if (known !== undefined) {
+    return known
   }
+  const value = readProperty(context, property.name, property.lenient)
+  if (index < MAX_KEPT) {
+    values[index] = value
+  }
+  return value
+}
 
-  /** Where the entity's id with a text behind it falls, of so many places. */
-  placeBefore(text: Hashed, places: number): number {
-    this.hashId()
-    const register =
-      text.shift === undefined
-        ? Crc32.update(this.idRegister, text.text)
-        : Crc32.shift(text.shift, this.idRegister) ^ text.sum
-    return Crc32.finish(register) % places
+/** Where the entity's id with a text behind it falls, of so many places. */
+export const placeBefore = ({ entityId, ids }: Subject, text: Hashed, places: number): number => {
+  if (ids.id !== entityId) {
+    hashId(ids, entityId)
   }
+  const register =
+    text.shift === undefined ? Crc32.update(ids.register, text.text) : Crc32.shift(text.shift, ids.register) ^ text.sum
+  return Crc32.finish(register) % places
+}
 
-  /** Where the entity's id with a text before it falls, of so many places. */
-  placeAfter(text: Hashed, places: number): number {
-    this.hashId()
-    const { idShift } = this
-    // the id's own register began with all bits set, and would have begun with those of the text
-    const register =
-      idShift === undefined
-        ? Crc32.update(text.register, this.entityId)
-        : Crc32.shift(idShift, text.register ^ Crc32.initial) ^ this.idRegister
-    return Crc32.finish(register) % places
+/** Where the entity's id with a text before it falls, of so many places. */
+export const placeAfter = ({ entityId, ids }: Subject, text: Hashed, places: number): number => {
+  if (ids.id !== entityId) {
+    hashId(ids, entityId)
   }
+  // the id's own register began with all bits set, and would have begun with those of the text
+  const register =
+    ids.shift === undefined
+      ? Crc32.update(text.register, entityId)
+      : Crc32.shift(ids.shift, text.register ^ Crc32.initial) ^ ids.register
+  return Crc32.finish(register) % places
 }

@@ -1,0 +1,83 @@
+/**
+ * Reading a document: what stands in it again and again is read and held once, and is told from what only looks like it.
+ */
+import { describe, expect, it } from "@effect/vitest"
+import type * as Definition from "../src/internal/definition.js"
+import { readDocument } from "../src/internal/document.js"
+import { Malformed } from "../src/internal/json.js"
+import { readSeed, writeSeed } from "../src/internal/seed.js"
+
+const constraint = (value: string) => ({
+  type: "STRING_CONSTRAINT_COMPARISON_TYPE",
+  property: "plan",
+  operator: "eq",
+  value
+})
+
+const segment = (key: string, value: string, rest: object = {}) => ({
+  key,
+  matchType: "ALL_SEGMENT_MATCH_TYPE",
+  constraints: [constraint(value)],
+  ...rest
+})
+
+const rule = (...segments: ReadonlyArray<object>) => ({
+  segmentOperator: "OR_SEGMENT_OPERATOR",
+  segments,
+  distributions: []
+})
+
+const flag = (key: string, rules: ReadonlyArray<object>, rollouts: ReadonlyArray<object> = []) => ({
+  key,
+  name: key,
+  enabled: true,
+  rules,
+  rollouts
+})
+
+const read = (...flags: ReadonlyArray<object>): ReadonlyArray<Definition.Flag> =>
+  Array.from(
+    readDocument(JSON.stringify({ namespace: { key: "default" }, flags }), "default"),
+    ({ flag: definition }) => definition
+  )
+
+const segmentsOf = (flags: ReadonlyArray<Definition.Flag>) =>
+  flags.flatMap(({ rules }) => rules.flatMap(({ segments }) => segments))
+
+describe("segments", () => {
+  it("that are equal are held once, over all flags", () => {
+    const flags = read(
+      flag("a", [rule(segment("pros", "pro")), rule(segment("teams", "team"))]),
+      flag("b", [rule(segment("pros", "pro"), segment("teams", "team"))])
+    )
+    const [pros, teams, ...others] = segmentsOf(flags)
+    expect(others[0]).toBe(pros)
+    expect(others[1]).toBe(teams)
+    expect(pros).not.toBe(teams)
+    const restored = readSeed(
+      new TextDecoder().decode(Uint8Array.from(atob(writeSeed("default", flags)), (c) => c.charCodeAt(0))),
+      "default"
+    )
+    expect(segmentsOf(restored)).toEqual(segmentsOf(flags))
+    const [first, second, third] = segmentsOf(restored)
+    expect(third?.constraints).toBe(first?.constraints)
+    expect(second?.constraints).not.toBe(first?.constraints)
+  })
+
+  it("that begin alike are each what they say", () => {
+    const long = "a key of more characters than are looked at first, by far"
+    const values = ["pro", "pr", "prob", "pro"]
+    const flags = read(...values.map((value, index) => flag(`flag-${index}`, [rule(segment(long, value))])))
+    expect(segmentsOf(flags).map(({ constraints }) => constraints[0]?.value)).toEqual(values)
+  })
+
+  it("are bounded in depth wherever they stand, read before or not", () => {
+    const nested = (depth: number): unknown => (depth === 0 ? 0 : [nested(depth - 1)])
+    // an object of the document, flags, flag, rules, rule, segments, segment; a rollout's segments are one deeper
+    const deepest = segment("s", "pro", { unknown: nested(121) })
+    const rollout = { segment: { value: true, segments: [deepest] } }
+    expect(segmentsOf(read(flag("a", [rule(deepest), rule(deepest)])))).toHaveLength(2)
+    expect(() => read(flag("a", [], [rollout]))).toThrow(Malformed)
+    expect(() => read(flag("a", [rule(deepest)]), flag("b", [], [rollout]))).toThrow(Malformed)
+  })
+})
