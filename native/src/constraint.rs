@@ -148,7 +148,7 @@ pub enum Texts {
     Many(HashSet<Box<str>>),
 }
 
-const FEW: usize = 8;
+const FEW: usize = 16;
 
 impl Texts {
     /// A list of strings, borrowed as the official engine does it, so that none of them may have an escape. Nothing is
@@ -238,8 +238,8 @@ mod tests {
         assert!(holds(string, "isnotoneof", "a", "a"));
         let many: Vec<_> = (0..=FEW).map(|index| index.to_string()).collect();
         let many = serde_json::to_string(&many).unwrap();
-        assert!(holds(string, "isoneof", &many, "8") && !holds(string, "isoneof", &many, "9"));
-        assert!(holds(string, "isnotoneof", &many, "9") && !holds(string, "isnotoneof", &many, "0"));
+        assert!(holds(string, "isoneof", &many, "16") && !holds(string, "isoneof", &many, "17"));
+        assert!(holds(string, "isnotoneof", &many, "17") && !holds(string, "isnotoneof", &many, "0"));
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn evaluate_variant(hasher: &Hasher, rules: &[Rule], request: &Request, matched:
         if found != Match::No {
             let bucket = if bounds.len() > 1 {
                 let mut hasher = hasher.clone();
-                hasher.update(request.entity_id().as_bytes());
+                hasher.update(request.entity_id());
                 let point = remainder(hasher, BUCKETS) + 1;
                 // the last bound is no less than any point
                 (0..).zip(bounds).find(|(_, bound)| **bound >= point).map_or(0, |(bucket, _)| bucket)
@@ -53,7 +53,7 @@ fn evaluate_boolean(key: &str, rollouts: &[Rollout], request: &Request, matched:
             Rollout::Threshold { percentage, outcome } => {
                 let point = *point.get_or_insert_with(|| {
                     let mut hasher = Hasher::new();
-                    hasher.update(request.entity_id().as_bytes());
+                    hasher.update(request.entity_id());
                     hasher.update(key.as_bytes());
                     f32::from(remainder(hasher, PERCENT))
                 });

@@ -1,5 +1,6 @@
 //! What the ABI hands out stands in a registry, under a handle that is known to be stale once its value is gone.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Handles are numbers that a 64-bit float holds exactly: from the top, 3 bits of the kind, 26 of the generation and
@@ -20,6 +21,8 @@ struct Table<T> {
 }
 
 pub struct Registry<T> {
+    /// How many values have been removed.
+    removals: AtomicU64,
     /// Not 0, and different for each registry, so that the handles of two never are the same.
     kind: u8,
     table: RwLock<Table<T>>,
@@ -28,7 +31,7 @@ pub struct Registry<T> {
 impl<T> Registry<T> {
     #[must_use]
     pub const fn new(kind: u8) -> Self {
-        Self { kind, table: RwLock::new(Table { slots: Vec::new(), free: Vec::new() }) }
+        Self { removals: AtomicU64::new(0), kind, table: RwLock::new(Table { slots: Vec::new(), free: Vec::new() }) }
     }
 
     /// A thread that panicked left the table whole: nothing in here panics between two writes that belong together.
@@ -67,6 +70,12 @@ impl<T> Registry<T> {
         }
     }
 
+    /// As long as this number stays the same, so does every value that was got.
+    #[must_use]
+    pub fn removals(&self) -> u64 {
+        self.removals.load(Ordering::Acquire)
+    }
+
     /// The value is dropped by the caller, when the registry is not locked any more.
     pub fn remove(&self, handle: f64) -> Option<Arc<T>> {
         let (generation, index) = self.parts(handle)?;
@@ -76,6 +85,7 @@ impl<T> Registry<T> {
             return None;
         }
         let value = slot.value.take()?;
+        self.removals.fetch_add(1, Ordering::Release);
         if generation < MAX_GENERATION {
             slot.generation += 1;
             table.free.push(index);

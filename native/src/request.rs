@@ -1,5 +1,6 @@
-//! A request as it lies in memory: little-endian words of 32 bits, first the byte length of the entity's id, then that
-//! of the value of each property that the flag reads, nothing for an absent one; then the bytes of all of them.
+//! A request as it lies in memory: little-endian words of 32 bits, two for the entity's id and two for the value of each
+//! property that the flag reads. The first is the offset of the text's bytes in the memory, the second their number,
+//! nothing for an absent value. So a text may stay where it is from one request to the next.
 
 use crate::code::Code;
 
@@ -7,51 +8,51 @@ use crate::code::Code;
 pub const ENTITY: u32 = 0;
 
 const WORD: usize = 4;
+const SLOT: usize = 2 * WORD;
 
 /// A request that has been checked.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
-    lengths: &'a [u8],
-    texts: &'a str,
+    memory: &'a [u8],
+    slots: &'a [u8],
 }
 
 impl<'a> Request<'a> {
-    /// Checks the request that the bytes begin with.
+    /// Checks the request whose slots the memory begins with.
     ///
     /// # Errors
-    /// `Code::Argument` when it reaches over the end, or a text of it is not UTF-8.
-    pub fn decode(bytes: &'a [u8], properties: usize) -> Result<Self, Code> {
-        let (lengths, rest) = bytes.split_at_checked((properties + 1) * WORD).ok_or(Code::Argument)?;
-        let mut total = 0_usize;
-        for length in words(lengths) {
-            total = total.checked_add(length as usize).ok_or(Code::Argument)?;
-        }
-        let texts = std::str::from_utf8(rest.get(..total).ok_or(Code::Argument)?).map_err(|_| Code::Argument)?;
-        let mut end = 0;
-        for length in words(lengths) {
-            end += length as usize;
-            if !texts.is_char_boundary(end) {
-                return Err(Code::Argument);
-            }
-        }
-        Ok(Self { lengths, texts })
+    /// `Code::Argument` when it reaches over the end.
+    pub fn decode(memory: &'a [u8], properties: usize) -> Result<Self, Code> {
+        let slots = memory.get(..(properties + 1) * SLOT).ok_or(Code::Argument)?;
+        Self::check(memory, slots)
     }
 
+    fn check(memory: &'a [u8], slots: &'a [u8]) -> Result<Self, Code> {
+        if slots.chunks_exact(SLOT).all(|slot| text(memory, slot).is_some()) {
+            Ok(Self { memory, slots })
+        } else {
+            Err(Code::Argument)
+        }
+    }
+
+    fn bytes(&self, slot: u32) -> &'a [u8] {
+        let start = slot as usize * SLOT;
+        text(self.memory, &self.slots[start..start + SLOT]).unwrap_or_default()
+    }
+
+    /// The bytes of the entity's id.
     #[must_use]
-    pub fn entity_id(&self) -> &'a str {
-        self.text(ENTITY)
+    pub fn entity_id(&self) -> &'a [u8] {
+        self.bytes(ENTITY)
     }
 
-    /// The text in a slot; empty when the property is absent.
+    /// The text in a slot; empty when the property is absent, or is not UTF-8.
     ///
     /// # Panics
     /// When there is no such slot: the flag that the request was checked for has them all.
     #[must_use]
     pub fn text(&self, slot: u32) -> &'a str {
-        let before = slot as usize * WORD;
-        let start: usize = words(&self.lengths[..before]).map(|length| length as usize).sum();
-        let length = word(&self.lengths[before..]) as usize;
-        &self.texts[start..start + length]
+        std::str::from_utf8(self.bytes(slot)).unwrap_or_default()
     }
 }
 
@@ -60,48 +61,102 @@ fn word(bytes: &[u8]) -> u32 {
     u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
 }
 
-fn words(bytes: &[u8]) -> impl Iterator<Item = u32> + '_ {
-    bytes.chunks_exact(WORD).map(word)
+/// What a slot points at, if that is in the memory.
+fn text<'a>(memory: &'a [u8], slot: &[u8]) -> Option<&'a [u8]> {
+    let (start, length) = (word(slot) as usize, word(&slot[WORD..]) as usize);
+    memory.get(start..)?.get(..length)
 }
 
-/// Requests one after the other: each has the flag's index, the byte length of what follows, and then the request,
-/// filled up to whole words.
-pub struct Requests<'a>(&'a [u8]);
+/// Requests one after the other, from the start of the memory: each has the flag's index, the number of slots, and the
+/// slots. The texts may be anywhere in the memory.
+pub struct Requests<'a> {
+    memory: &'a [u8],
+    rest: &'a [u8],
+}
+
+/// A request of several, before it is checked.
+pub struct Raw<'a> {
+    pub flag: u32,
+    memory: &'a [u8],
+    slots: &'a [u8],
+}
+
+impl<'a> Raw<'a> {
+    /// Checks the request.
+    ///
+    /// # Errors
+    /// `Code::Argument` when it has another number of slots, or a text reaches over the end.
+    pub fn decode(&self, properties: usize) -> Result<Request<'a>, Code> {
+        if self.slots.len() == (properties + 1) * SLOT {
+            Request::check(self.memory, self.slots)
+        } else {
+            Err(Code::Argument)
+        }
+    }
+}
 
 impl<'a> Requests<'a> {
     #[must_use]
-    pub fn new(bytes: &'a [u8]) -> Self {
-        Self(bytes)
+    pub fn new(memory: &'a [u8]) -> Self {
+        Self { memory, rest: memory }
     }
 
-    /// The next flag's index, and the bytes of its request.
+    /// The next one.
     ///
     /// # Errors
     /// `Code::Argument` when it reaches over the end.
-    pub fn take(&mut self) -> Result<(u32, &'a [u8]), Code> {
-        let (head, rest) = self.0.split_at_checked(2 * WORD).ok_or(Code::Argument)?;
-        let length = word(&head[WORD..]) as usize;
-        let request = rest.get(..length).ok_or(Code::Argument)?;
-        // the last one need not be filled up
-        self.0 = rest.get(length.next_multiple_of(WORD)..).unwrap_or_default();
-        Ok((word(head), request))
+    pub fn take(&mut self) -> Result<Raw<'a>, Code> {
+        let (head, rest) = self.rest.split_at_checked(2 * WORD).ok_or(Code::Argument)?;
+        let size = (word(&head[WORD..]) as usize).checked_mul(SLOT).ok_or(Code::Argument)?;
+        let (slots, rest) = rest.split_at_checked(size).ok_or(Code::Argument)?;
+        self.rest = rest;
+        Ok(Raw { flag: word(head), memory: self.memory, slots })
     }
+}
+
+fn le(number: usize) -> [u8; WORD] {
+    u32::try_from(number).expect("less than 4 GiB").to_le_bytes()
 }
 
 /// A request in the form that [`Request::decode`] takes.
 ///
 /// # Panics
-/// When a text has 4 GiB.
+/// When it has 4 GiB.
 #[must_use]
 pub fn encode<'a>(entity_id: &'a str, values: impl IntoIterator<Item = &'a str>) -> Vec<u8> {
     let texts: Vec<_> = std::iter::once(entity_id).chain(values).collect();
     let mut bytes = Vec::new();
+    let mut offset = texts.len() * SLOT;
     for text in &texts {
-        bytes.extend(u32::try_from(text.len()).expect("a text of less than 4 GiB").to_le_bytes());
+        bytes.extend(le(offset));
+        bytes.extend(le(text.len()));
+        offset += text.len();
     }
     for text in &texts {
         bytes.extend(text.as_bytes());
     }
+    bytes
+}
+
+/// Requests in the form that [`Requests`] takes, each with the index of its flag.
+///
+/// # Panics
+/// When they have 4 GiB.
+#[must_use]
+pub fn encode_batch(requests: &[(u32, &str, &[&str])]) -> Vec<u8> {
+    let mut texts: Vec<u8> = Vec::new();
+    let slots: usize = requests.iter().map(|(_, _, values)| values.len() + 2).sum();
+    let mut bytes = Vec::new();
+    for (flag, entity_id, values) in requests {
+        bytes.extend(flag.to_le_bytes());
+        bytes.extend(le(values.len() + 1));
+        for text in std::iter::once(entity_id).chain(*values) {
+            bytes.extend(le(slots * SLOT + texts.len()));
+            bytes.extend(le(text.len()));
+            texts.extend(text.as_bytes());
+        }
+    }
+    bytes.extend(texts);
     bytes
 }
 
@@ -116,7 +171,7 @@ mod tests {
         let request = Request::decode(&bytes, 3).unwrap();
         let texts: Vec<_> = (0..4).map(|slot| request.text(slot)).collect();
         assert_eq!(texts, ["é1", "", "b", "日本"]);
-        assert_eq!(request.entity_id(), "é1");
+        assert_eq!(request.entity_id(), "é1".as_bytes());
     }
 
     #[test]
@@ -126,25 +181,33 @@ mod tests {
             assert!(Request::decode(&bytes[..length], 1).is_err(), "{length}");
         }
         assert!(Request::decode(&bytes, 10).is_err());
-        assert!(Request::decode(&u32::MAX.to_le_bytes().repeat(64), 32).is_err());
+        assert!(Request::decode(&u32::MAX.to_le_bytes().repeat(64), 31).is_err());
     }
 
     #[test]
-    fn is_refused_when_a_text_is_not_utf_8() {
-        assert!(Request::decode(&[1, 0, 0, 0, 0xff], 0).is_err());
-        let mut split = encode("é", [""]);
-        (split[0], split[4]) = (1, 1);
-        assert!(Request::decode(&split, 1).is_err());
+    fn a_text_that_is_not_utf_8_is_absent() {
+        let mut split = encode("é", ["é"]);
+        (split[4], split[12]) = (1, 1);
+        let request = Request::decode(&split, 1).unwrap();
+        assert_eq!((request.text(0), request.text(1)), ("", ""));
+        assert_eq!(request.entity_id(), [0xc3]);
     }
 
     #[test]
-    fn requests_follow_each_other_in_whole_words() {
-        let one = [[7, 0, 0, 0], [5, 0, 0, 0], *b"abcd", *b"e\0\0\0"].concat();
-        let bytes = [one.clone(), one[..13].to_vec()].concat();
+    fn requests_follow_each_other() {
+        let bytes = encode_batch(&[(7, "e", &[]), (1, "f", &["x", ""]), (2, "g", &[])]);
         let mut requests = Requests::new(&bytes);
-        assert_eq!(requests.take(), Ok((7, &b"abcde"[..])));
-        assert_eq!(requests.take(), Ok((7, &b"abcde"[..])));
-        assert_eq!(requests.take(), Err(Code::Argument));
-        assert_eq!(Requests::new(&one[..12]).take(), Err(Code::Argument));
+        for (flag, entity_id, values) in [(7, "e", 0), (1, "f", 2), (2, "g", 0)] {
+            let raw = requests.take().unwrap();
+            assert_eq!(raw.flag, flag);
+            assert!(raw.decode(values + 1).is_err());
+            let request = raw.decode(values).unwrap();
+            assert_eq!(request.entity_id(), entity_id.as_bytes());
+            assert!(values < 2 || (request.text(1), request.text(2)) == ("x", ""));
+        }
+        for length in 0..16 {
+            assert!(Requests::new(&bytes[..length]).take().is_err(), "{length}");
+        }
+        assert!(Requests::new(&u32::MAX.to_le_bytes().repeat(4)).take().is_err());
     }
 }

@@ -13,7 +13,7 @@ use flipt_client_effect::ffi::{
     fce_evaluate_batch, fce_job_free, fce_job_message, fce_job_new, fce_job_push, fce_job_run, fce_job_take,
     fce_snapshot_blob, fce_snapshot_close, fce_stat, fce_test_panic,
 };
-use flipt_client_effect::request::encode;
+use flipt_client_effect::request::{encode, encode_batch};
 use serde_json::{json, Value};
 use support::abi::{blob, compile, message, new_job, push, Arena};
 use support::document;
@@ -42,14 +42,6 @@ fn words(arena: &Arena, count: usize) -> Vec<u32> {
     words.map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect()
 }
 
-/// A request of a batch: the flag's index, the length, the request, filled up.
-fn batched(index: u32, request: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(request.len()).unwrap();
-    let mut bytes = [&index.to_le_bytes()[..], &length.to_le_bytes(), request].concat();
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-    bytes
-}
-
 /// What is no handle of anything.
 fn wrong_handles() -> impl Iterator<Item = f64> {
     let closed = load();
@@ -60,7 +52,7 @@ fn wrong_handles() -> impl Iterator<Item = f64> {
 
 #[test]
 fn has_a_version_and_catches_panics() {
-    assert_eq!(fce_abi_version(), 1);
+    assert_eq!(fce_abi_version(), 2);
     assert_eq!(fce_test_panic(), -99);
     assert_eq!(fce_stat(5).to_bits(), f64::from(ARGUMENT).to_bits());
 }
@@ -117,14 +109,13 @@ fn tells_which_segments_match() {
 #[test]
 fn answers_a_batch_in_its_order() {
     let snapshot = load();
-    let requests = [
-        batched(1, &encode("e", ["1", ""])),
-        batched(7, &[]),
-        batched(0, &encode("user-2", [])),
-        batched(1, &encode("entity", ["1", "1"])),
-        batched(1, &encode("e", ["", "1"])),
-    ]
-    .concat();
+    let requests = encode_batch(&[
+        (1, "e", &["1", ""]),
+        (7, "whoever", &["what", "ever", "else"]),
+        (0, "user-2", &[]),
+        (1, "entity", &["1", "1"]),
+        (1, "e", &["", "1"]),
+    ]);
     let mut arena = Arena::new(requests.len());
     arena.memory.copy_from_slice(&requests);
     assert_eq!(fce_evaluate_batch(arena.handle, snapshot, 5), 10);
@@ -144,14 +135,15 @@ fn refuses_requests_that_reach_over_the_arena() {
         let bytes: Vec<_> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         arena.evaluate(snapshot, 1, &bytes)
     };
-    assert_eq!(evaluate(&mut arena, &[20, 0, 0]), 0);
-    assert_eq!(evaluate(&mut arena, &[21, 0, 0]), ARGUMENT);
-    assert_eq!(evaluate(&mut arena, &[0, 10, 11]), ARGUMENT);
-    assert_eq!(evaluate(&mut arena, &[u32::MAX, u32::MAX, 2]), ARGUMENT);
-    assert_eq!(evaluate(&mut arena, &[4, 0, 0, u32::MAX]), ARGUMENT);
+    assert_eq!(evaluate(&mut arena, &[0, 32, 32, 0, 31, 1]), 0);
+    assert_eq!(evaluate(&mut arena, &[0, 33, 0, 0, 0, 0]), ARGUMENT);
+    assert_eq!(evaluate(&mut arena, &[33, 0, 0, 0, 0, 0]), ARGUMENT);
+    assert_eq!(evaluate(&mut arena, &[0, 0, 0, 0, 31, 2]), ARGUMENT);
+    assert_eq!(evaluate(&mut arena, &[u32::MAX, u32::MAX, 0, 0, 0, 0]), ARGUMENT);
+    assert_eq!(evaluate(&mut arena, &[0, 4, 1, u32::MAX, 0, 0]), ARGUMENT);
     assert_eq!(fce_evaluate(arena.handle, snapshot, 3), FLAG);
     assert_eq!(fce_evaluate(arena.handle, snapshot, u32::MAX), FLAG);
-    let mut small = Arena::new(8);
+    let mut small = Arena::new(23);
     assert_eq!(small.evaluate(snapshot, 1, &[]), ARGUMENT);
 
     let batch = |arena: &mut Arena, words: &[u32], count| {
@@ -161,12 +153,14 @@ fn refuses_requests_that_reach_over_the_arena() {
         }
         fce_evaluate_batch(arena.handle, snapshot, count)
     };
-    assert_eq!(batch(&mut arena, &[0, 4, 0], 1), 1);
-    assert_eq!(batch(&mut arena, &[0, 4, 0], u32::MAX), ARGUMENT);
-    assert_eq!(batch(&mut arena, &[0, 3, 0], 1), ARGUMENT);
-    assert_eq!(batch(&mut arena, &[0, 25, 0], 1), ARGUMENT);
-    assert_eq!(batch(&mut arena, &[0, u32::MAX, 0], 1), ARGUMENT);
-    assert_eq!(batch(&mut arena, &[0, 4, 1], 1), ARGUMENT);
+    assert_eq!(batch(&mut arena, &[0, 1, 0, 4], 1), 1);
+    assert_eq!(batch(&mut arena, &[0, 1, 0, 4], u32::MAX), ARGUMENT);
+    assert_eq!(batch(&mut arena, &[0, 0, 0, 4], 1), ARGUMENT);
+    assert_eq!(batch(&mut arena, &[0, 2, 0, 4], 1), ARGUMENT);
+    assert_eq!(batch(&mut arena, &[0, 4, 0, 0], 1), ARGUMENT);
+    assert_eq!(batch(&mut arena, &[0, u32::MAX, 0, 4], 1), ARGUMENT);
+    assert_eq!(batch(&mut arena, &[0, 1, 0, 33], 1), ARGUMENT);
+    assert_eq!(batch(&mut arena, &[0, 1, 32, 1], 1), ARGUMENT);
     fce_snapshot_close(snapshot);
 }
 
@@ -216,7 +210,7 @@ fn says_when_matching_segments_do_not_fit() {
     assert_eq!(arena.evaluate(snapshot, 0, &encode("e", [])), 1 | PARTIAL);
     assert_eq!(words(&arena, 9), [8, 1, 2, 3, 4, 5, 6, 7, 8]);
 
-    let request = batched(0, &encode("e", []));
+    let request = encode_batch(&[(0, "e", &[])]);
     for (length, expected) in [(39, SPACE), (40, 10)] {
         let mut arena = Arena::new(length);
         arena.memory[..request.len()].copy_from_slice(&request);
@@ -229,8 +223,6 @@ fn says_when_matching_segments_do_not_fit() {
 #[test]
 fn refuses_text_that_is_not_utf_8() {
     let snapshot = load();
-    let mut arena = Arena::new(64);
-    assert_eq!(arena.evaluate(snapshot, 0, &[2, 0, 0, 0, 0xed, 0xa0]), ARGUMENT);
     let bytes = [0xff_u8];
     // SAFETY: the slice is there to read.
     unsafe {

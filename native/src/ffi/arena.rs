@@ -3,9 +3,11 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::Arc;
 
-use super::guard;
+use super::{guard, SNAPSHOTS};
 use crate::code::Code;
+use crate::snapshot::Snapshot;
 
 /// Above the handles of all registries, which end with kind 3, and below 2^53.
 const FIRST_HANDLE: u64 = 4 << 50;
@@ -13,11 +15,33 @@ const FIRST_HANDLE: u64 = 4 << 50;
 static NEXT: AtomicU64 = AtomicU64::new(FIRST_HANDLE);
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 
-#[derive(Clone, Copy)]
 struct Arena {
     handle: f64,
     buffer: *mut u8,
     length: usize,
+    last: Option<Last>,
+}
+
+/// The snapshot that was evaluated last: to look it up in the registry takes longer than many an evaluation.
+struct Last {
+    handle: f64,
+    /// Of the registry's removals, when this was looked up.
+    removals: u64,
+    snapshot: Arc<Snapshot>,
+}
+
+impl Arena {
+    fn snapshot(&mut self, handle: f64) -> Result<&Snapshot, Code> {
+        let removals = SNAPSHOTS.removals();
+        let known = |last: &Last| last.handle.to_bits() == handle.to_bits() && last.removals == removals;
+        if !self.last.as_ref().is_some_and(known) {
+            // gone from here also if the new one is not there
+            self.last = None;
+            let snapshot = SNAPSHOTS.get(handle).ok_or(Code::Handle)?;
+            self.last = Some(Last { handle, removals, snapshot });
+        }
+        self.last.as_ref().map(|last| &*last.snapshot).ok_or(Code::Handle)
+    }
 }
 
 /// A thread's arenas, of which there is one most of the time.
@@ -56,7 +80,7 @@ pub unsafe extern "C" fn fce_arena_new(buffer: *mut u8, length: u32) -> f64 {
         }
         #[allow(clippy::cast_precision_loss, reason = "arenas are not made 2^50 times")]
         let handle = NEXT.fetch_add(1, Ordering::Relaxed) as f64;
-        let arena = Arena { handle, buffer, length: length as usize };
+        let arena = Arena { handle, buffer, length: length as usize, last: None };
         let add = |arenas: &RefCell<Arenas>| arenas.borrow_mut().0.push(arena);
         // not on a thread that is ending
         ARENAS.try_with(add).map_err(|_| Code::Handle)?;
@@ -84,17 +108,26 @@ pub extern "C" fn fce_arena_free(arena: f64) -> i32 {
     })
 }
 
-/// Lends out an arena's memory for one call.
+/// Lends out an arena's memory for one call, with the snapshot that it is about.
 ///
 /// # Safety
 /// The caller of the ABI keeps the promise of [`fce_arena_new`], and `body` does not come back here.
-pub unsafe fn with<T>(handle: f64, body: impl FnOnce(&mut [u8]) -> Result<T, Code>) -> Result<T, Code> {
-    let find = |arenas: &RefCell<Arenas>| {
-        let arenas = &arenas.borrow().0;
-        position(arenas, handle).map(|position| arenas[position])
+pub unsafe fn with<T>(
+    handle: f64,
+    snapshot: f64,
+    body: impl FnOnce(&mut [u8], &Snapshot) -> Result<T, Code>,
+) -> Result<T, Code> {
+    let lend = |arenas: &RefCell<Arenas>| {
+        let arenas = &mut arenas.borrow_mut().0;
+        let position = position(arenas, handle)?;
+        // where it is found at once the next time
+        arenas.swap(0, position);
+        let arena = &mut arenas[0];
+        let (buffer, length) = (arena.buffer, arena.length);
+        let snapshot = arena.snapshot(snapshot)?;
+        // SAFETY: the memory is there until the arena is freed, which is this thread's to do. This thread is here, and
+        // `body` does not come back, so there is no other slice of it.
+        body(unsafe { std::slice::from_raw_parts_mut(buffer, length) }, snapshot)
     };
-    let arena = ARENAS.try_with(find).map_err(|_| Code::Handle)??;
-    // SAFETY: the memory is there until the arena is freed, which is this thread's to do. This thread is here, and
-    // `body` does not come back, so there is no other slice of it.
-    body(unsafe { std::slice::from_raw_parts_mut(arena.buffer, arena.length) })
+    ARENAS.try_with(lend).map_err(|_| Code::Handle)?
 }

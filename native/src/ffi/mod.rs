@@ -26,7 +26,7 @@ pub use jobs::{
 };
 pub use owned::fce_thread_owns;
 
-const ABI_VERSION: u32 = 1;
+const ABI_VERSION: u32 = 2;
 
 static SNAPSHOTS: Registry<Snapshot> = Registry::new(1);
 static JOBS: Registry<Job> = Registry::new(2);

@@ -1,16 +1,43 @@
 /**
  * A Snapshot's piece of memory that requests are written into and answers are read from, so that a call into the
- * library hands over numbers alone.
+ * library hands over numbers alone. It begins with the slots of a request, which are filled for each call, and behind
+ * them are texts. A text stays where it is for the next call that needs the same.
  */
 import type { Library } from "./library.js"
 
-const INITIAL_BYTES = 4 * 1024
 const WORD = 4
+/** Of a text in a request: its offset and its length. */
+const SLOT = 2 * WORD
+const INITIAL_BYTES = 4 * 1024
+const INITIAL_HEAD = 256
+/** When so many bytes of texts have been written, it begins anew: most are of entities that will not come again. */
+const TEXT_BYTES = 16 * 1024
+
+/** Longer texts are written anew for each call. */
+const MAX_KEPT = 256
+
+/** A text in the memory: the one of an entity's id, or the value of one property. */
+export interface Place {
+  /** What stands there: a text, or that of a number. The other one is what no value is. */
+  text: string | undefined
+  number: number
+  offset: number
+  length: number
+  /** Which of the times that the memory was begun anew this is from. */
+  era: number
+}
+
+export const makePlace = (): Place => ({ text: undefined, number: Number.NaN, offset: 0, length: 0, era: 0 })
 
 export class Arena {
   private words = new Uint32Array(0)
   private bytes = new Uint8Array(0)
   private readonly encoder = new TextEncoder()
+  /** Where the texts begin. */
+  private head = INITIAL_HEAD
+  /** Behind the last text. */
+  private end = INITIAL_HEAD
+  private era = 1
   /** The library's handle of the memory. */
   handle = 0
 
@@ -29,13 +56,6 @@ export class Arena {
     this.handle = handle
   }
 
-  /** Makes sure of this many bytes; what is in the memory stays. */
-  reserve(size: number): void {
-    if (size > this.bytes.length) {
-      this.allocate(2 ** Math.ceil(Math.log2(size)))
-    }
-  }
-
   free(): void {
     if (this.handle !== 0) {
       this.library.arenaFree(this.handle)
@@ -51,35 +71,64 @@ export class Arena {
     this.words[index] = value
   }
 
-  /** Writes a text as UTF-8 from an offset of bytes on; gives the offset behind it. A lone surrogate becomes U+FFFD. */
-  writeText(offset: number, text: string): number {
+  /** Begins a call that needs so many words before the texts. Texts that are there from calls before may be gone. */
+  begin(words: number): void {
+    if (words * WORD > this.head) {
+      this.head = 2 ** Math.ceil(Math.log2(words * WORD))
+      this.restart()
+    } else if (this.end - this.head > TEXT_BYTES) {
+      this.restart()
+    }
+  }
+
+  private restart(): void {
+    this.era++
+    this.end = this.head
+    this.reserve(this.head)
+  }
+
+  /** Makes sure of this many bytes; what is in the memory stays. */
+  private reserve(size: number): void {
+    if (size > this.bytes.length) {
+      this.allocate(2 ** Math.ceil(Math.log2(size)))
+    }
+  }
+
+  /** Makes the slot at a word point at the value's text, which is written unless it is there. */
+  fill(word: number, place: Place, value: string | number): void {
+    // apart, since a comparison that meets both types is slow in V8
+    if (place.era !== this.era || (typeof value === "string" ? place.text !== value : place.number !== value)) {
+      this.write(place, value)
+    }
+    this.words[word] = place.offset
+    this.words[word + 1] = place.length
+  }
+
+  private write(place: Place, value: string | number): void {
+    const text = typeof value === "string" ? value : String(value)
+    const offset = this.end
     // three bytes for a unit of UTF-16 are always enough
     this.reserve(offset + text.length * 3)
     const { bytes } = this
+    let length = text.length
     for (let i = 0; i < text.length; i++) {
       const unit = text.charCodeAt(i)
       if (unit > 0x7f) {
-        return offset + this.encoder.encodeInto(text, bytes.subarray(offset)).written
+        // a lone surrogate becomes U+FFFD
+        length = this.encoder.encodeInto(text, bytes.subarray(offset)).written
+        break
       }
       bytes[offset + i] = unit
     }
-    return offset + text.length
-  }
-
-  /**
-   * Writes an entity's id and the values that a flag reads: their lengths in words, then their texts. `start` is a word.
-   * Gives the offset of bytes behind them.
-   */
-  writeRequest(start: number, entityId: string, values: ReadonlyArray<string>): number {
-    const texts = (start + 1 + values.length) * WORD
-    this.reserve(texts)
-    let offset = this.writeText(texts, entityId)
-    this.words[start] = offset - texts
-    for (let index = 0; index < values.length; index++) {
-      const end = this.writeText(offset, values[index] as string)
-      this.words[start + 1 + index] = end - offset
-      offset = end
-    }
-    return offset
+    this.end = offset + length
+    // a long one is not worth being kept alive for
+    place.text = typeof value === "string" && length <= MAX_KEPT ? value : undefined
+    place.number = typeof value === "number" ? value : Number.NaN
+    place.offset = offset
+    place.length = length
+    place.era = this.era
   }
 }
+
+/** How many words the slots of a request take that has so many values beside the entity's id. */
+export const slotWords = (values: number): number => ((values + 1) * SLOT) / WORD

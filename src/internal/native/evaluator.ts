@@ -9,7 +9,8 @@ import { EngineError, EvaluationError } from "../../FliptError.js"
 import type { BatchEntry, BooleanResult, EvaluationContext, FlagInfo, FlagType, VariantResult } from "../../Model.js"
 import { isLenient, readProperty } from "../request.js"
 import { type Evaluator, errorEntry, makeErrors } from "../snapshot.js"
-import type { Arena } from "./arena.js"
+import { intern } from "../subject.js"
+import { type Arena, makePlace, type Place, slotWords } from "./arena.js"
 import { BlobKind, Code, type Library } from "./library.js"
 
 /** Set in an outcome's number when only some of its segments matched; which ones stands in the arena. */
@@ -47,19 +48,27 @@ const ask = (
 
 type Result = VariantResult | BooleanResult
 
-const noValues: ReadonlyArray<string> = []
+/** A property that flags read, with where its last value stands in the arena. */
+interface Property {
+  readonly name: string
+  readonly lenient: boolean
+  readonly place: Place
+}
 
 /** What is known of a flag, from the first time that it is asked for. */
 interface FlagEntry {
   readonly index: number
   readonly boolean: boolean
-  readonly properties: ReadonlyArray<string>
-  readonly lenient: ReadonlyArray<boolean>
+  readonly properties: ReadonlyArray<Property>
   readonly outcomes: ReadonlyArray<Either.Either<Result>>
   readonly partials: Map<string, Either.Either<Result>>
-  /** The most segments that an answer can name. */
-  readonly maxSegments: number
+  /** The words of its requests before the texts: those of the slots, or of an answer that names all segments. */
+  readonly words: number
 }
+
+type Values = ReadonlyArray<string | number>
+
+const noValues: Values = []
 
 const freezeFlag = (flag: FlagInfo): FlagInfo => {
   Object.freeze(flag.defaultVariant)
@@ -71,7 +80,7 @@ const freeze = (result: Result): Either.Either<Result> => {
   return Either.right(Object.freeze(result))
 }
 
-const readEntry = (text: string): FlagEntry => {
+const readEntry = (text: string, propertyOf: (name: string) => Property): FlagEntry => {
   const { index, outcomes, properties, type } = JSON.parse(text) as {
     readonly index: number
     readonly type: FlagType
@@ -82,11 +91,10 @@ const readEntry = (text: string): FlagEntry => {
   return {
     index,
     boolean,
-    properties,
-    lenient: properties.map(isLenient),
+    properties: properties.map(propertyOf),
     outcomes: outcomes.map((outcome) => freeze({ _tag: boolean ? "Boolean" : "Variant", ...outcome } as Result)),
     partials: new Map(),
-    maxSegments: Math.max(0, ...outcomes.map((outcome) => outcome.segmentKeys.length))
+    words: Math.max(slotWords(properties.length), 1 + Math.max(0, ...outcomes.map((it) => it.segmentKeys.length)))
   }
 }
 
@@ -110,21 +118,32 @@ const evaluatorOf = (
 ): Evaluator => {
   const errors = makeErrors(namespace)
   const entries = new Map<string, FlagEntry>()
+  const properties = new Map<string, Property>()
+  const entity = makePlace()
+
+  const propertyOf = (name: string): Property => {
+    let property = properties.get(name)
+    if (property === undefined) {
+      property = { name: intern(name), lenient: isLenient(name), place: makePlace() }
+      properties.set(name, property)
+    }
+    return property
+  }
 
   const find = (flagKey: string): FlagEntry | EngineError | undefined => {
-    const known = entries.get(flagKey)
+    const key = flagKey.toWellFormed()
+    const known = entries.get(key)
     if (known !== undefined) {
       return known
     }
-    const key = flagKey.toWellFormed()
     return Either.match(ask(library, snapshot, BlobKind.flag, key), {
       onLeft: (error): FlagEntry | EngineError | undefined => error,
       onRight: (text) => {
         if (text === undefined) {
           return undefined
         }
-        const entry = readEntry(text)
-        entries.set(key, entry)
+        const entry = readEntry(text, propertyOf)
+        entries.set(intern(key), entry)
         return entry
       }
     })
@@ -161,20 +180,24 @@ const evaluatorOf = (
    * All values are read before the first is written: a getter of a context may evaluate on this very Snapshot. It may
    * also close it, after which nothing must be written: an arena that grows then is never freed.
    */
-  const valuesOf = (
-    { lenient, properties }: FlagEntry,
-    context: EvaluationContext | undefined
-  ): ReadonlyArray<string> => {
+  const valuesOf = ({ properties }: FlagEntry, context: EvaluationContext | undefined): Values => {
     if (properties.length === 0) {
       return noValues
     }
-    const values: Array<string> = []
+    const values = new Array<string | number>(properties.length)
     for (let i = 0; i < properties.length; i++) {
-      const value = readProperty(context, properties[i] as string, lenient[i] as boolean)
-      // what is written as UTF-8 becomes well-formed by itself
-      values.push(typeof value === "string" ? value : String(value))
+      const { lenient, name } = properties[i] as Property
+      values[i] = readProperty(context, name, lenient)
     }
     return values
+  }
+
+  /** Fills the slots of a request from a word on. */
+  const fill = (word: number, entityId: string, { properties }: FlagEntry, values: Values): void => {
+    arena.fill(word, entity, entityId)
+    for (let i = 0; i < properties.length; i++) {
+      arena.fill(word + slotWords(i), (properties[i] as Property).place, values[i] as string | number)
+    }
   }
 
   const evaluate = (
@@ -183,16 +206,33 @@ const evaluatorOf = (
     context: EvaluationContext | undefined,
     expected: "variant" | "boolean"
   ): Either.Either<Result, EvaluationError> => {
-    const entry = entries.get(flagKey) ?? errors.knownNotFound(flagKey) ?? find(flagKey)
-    if (entry === undefined) {
-      return errors.notFound(flagKey)
+    const entry = entries.get(flagKey)
+    return entry === undefined
+      ? evaluateFirst(flagKey, entityId, context, expected)
+      : evaluateEntry(entry, flagKey, entityId, context, expected)
+  }
+
+  /** Of a flag that has not been asked for before, or that there is not. */
+  const evaluateFirst: typeof evaluate = (flagKey, entityId, context, expected) => {
+    const known = errors.knownNotFound(flagKey)
+    if (known !== undefined) {
+      return known
     }
-    if (entry instanceof EngineError) {
-      return failure(flagKey, entry)
-    }
-    if (Either.isEither(entry)) {
-      return entry
-    }
+    const entry = find(flagKey)
+    return entry === undefined
+      ? errors.notFound(flagKey)
+      : entry instanceof EngineError
+        ? failure(flagKey, entry)
+        : evaluateEntry(entry, flagKey, entityId, context, expected)
+  }
+
+  const evaluateEntry = (
+    entry: FlagEntry,
+    flagKey: string,
+    entityId: string,
+    context: EvaluationContext | undefined,
+    expected: "variant" | "boolean"
+  ): Either.Either<Result, EvaluationError> => {
     if (entry.boolean !== (expected === "boolean")) {
       return errors.wrongType(flagKey.toWellFormed(), expected)
     }
@@ -200,7 +240,8 @@ const evaluatorOf = (
     if (arena.handle === 0) {
       return failure(flagKey, failed(`evaluate ${flagKey}`, Code.closed))
     }
-    arena.writeRequest(0, entityId, values)
+    arena.begin(entry.words)
+    fill(0, entityId, entry, values)
     const code = library.evaluate(arena.handle, snapshot, entry.index)
     if (code < 0) {
       return failure(flagKey, failed(`evaluate ${flagKey}`, code))
@@ -224,28 +265,30 @@ const evaluatorOf = (
     }),
     batch: (requests) => {
       const found = requests.map(({ context, flagKey }) => {
-        const entry = find(flagKey)
+        const entry = entries.get(flagKey) ?? find(flagKey)
         return entry === undefined || entry instanceof EngineError ? entry : { entry, values: valuesOf(entry, context) }
       })
       if (arena.handle === 0) {
         return requests.map(({ flagKey }) => errorEntry(namespace, flagKey, "UNKNOWN_ERROR_EVALUATION_REASON"))
       }
+      // a flag's index, the number of slots and the slots; or the answer, the number of segments and these
+      const words = found.reduce(
+        (sum, it) => (it === undefined || it instanceof EngineError ? sum : sum + 2 + it.entry.words),
+        0
+      )
+      arena.begin(words)
       let word = 0
       let count = 0
-      // room for the answers: a word each, and the segments of those that matched in part
-      let answers = 0
       found.forEach((it, i) => {
         if (it !== undefined && !(it instanceof EngineError)) {
-          const bytes = arena.writeRequest(word + 2, requests[i]!.entityId, it.values)
-          const end = Math.ceil(bytes / 4)
+          const slots = slotWords(it.values.length)
           arena.setWord(word, it.entry.index)
-          arena.setWord(word + 1, (end - word - 2) * 4)
-          word = end
+          arena.setWord(word + 1, it.values.length + 1)
+          fill(word + 2, requests[i]!.entityId, it.entry, it.values)
+          word += 2 + slots
           count++
-          answers += 2 + it.entry.maxSegments
         }
       })
-      arena.reserve(4 * answers)
       const code = library.evaluateBatch(arena.handle, snapshot, count)
       let answer = 0
       return requests.map(({ flagKey }, i): BatchEntry => {

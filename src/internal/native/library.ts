@@ -61,7 +61,7 @@ export interface Library {
 }
 
 /** The version of the library's interface that this module is written for. */
-const ABI_VERSION = 1
+const ABI_VERSION = 2
 
 const fileName =
   process.platform === "win32"
