@@ -103,6 +103,14 @@ it("an evaluation fails with two errors, and needs the client alone", () => {
   >()
 })
 
+it("pinning needs the client and a Scope, and changes nothing else of an effect", () => {
+  expectTypeOf<FliptClient.Service["pinned"]>().toEqualTypeOf<Effect.Effect<FliptClient.Service, never, Scope.Scope>>()
+  const effect: Effect.Effect<1, "E", "R" | Scope.Scope> = null as never
+  expectTypeOf(() => FliptClient.withPinned(effect)).returns.toEqualTypeOf<
+    Effect.Effect<1, "E", "R" | Scope.Scope | FliptClient.FliptClient>
+  >()
+})
+
 it("options and contexts take undefined for absent, and nothing that cannot be sent", () => {
   const plan: string | undefined = undefined
   expectTypeOf({ flagKey: "a", entityId: "b", context: { plan } }).toExtend<Model.EvaluationRequest>()
