@@ -8,15 +8,15 @@ import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import * as Engine from "../Engine.js"
-import * as Fetcher from "../Fetcher.js"
+import type * as Engine from "../Engine.js"
+import type * as Fetcher from "../Fetcher.js"
 import type * as FliptClient from "../FliptClient.js"
 import { type EngineError, EvaluationError, FetchError, type RefreshError, type StartError } from "../FliptError.js"
 import * as SnapshotStore from "../SnapshotStore.js"
-import * as Evaluations from "./evaluations.js"
 import * as Flight from "./flight.js"
 import { listen, orDied } from "./listening.js"
 import * as Observe from "./observe.js"
+import * as Observing from "./observing.js"
 import type { StateSettings } from "./options.js"
 import * as Saving from "./saving.js"
 import * as State from "./state.js"
@@ -46,8 +46,7 @@ export const make = (
   settings: StateSettings
 ): Effect.Effect<FliptClient.Service, StartError, Engine.Engine | Fetcher.Fetcher | Scope.Scope> =>
   Effect.gen(function* () {
-    const engine = yield* Engine.Engine
-    const fetcher = yield* Fetcher.Fetcher
+    const { engine, evaluations, fetcher, tellAge } = yield* Observing.make
     const { kind, namespace } = fetcher.source
     const scope = yield* Effect.scope
     // Forked first and so closed last: whatever still runs while the client closes finds its state.
@@ -132,6 +131,7 @@ export const make = (
           Effect.zipRight(state.status),
           Effect.flatMap(({ _tag }) => (_tag === "Starting" ? state.fail(slowStart()) : Effect.void))
         )
+    yield* tellAge(state.status)
     yield* listen({
       state,
       refresh,
@@ -155,7 +155,7 @@ export const make = (
     } satisfies Partial<FliptClient.Service>
 
     const serve = (view: View): FliptClient.Service => ({
-      ...Evaluations.plain(view),
+      ...evaluations(view),
       listFlags: Effect.suspend(() => Either.flatMap(view.current(), (it) => it.flags)),
       snapshot: view.pin,
       getSnapshot: Effect.scoped(Effect.flatMap(view.pin, (snapshot) => snapshot.seed)).pipe(
