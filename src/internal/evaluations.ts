@@ -29,19 +29,19 @@ export const plain = ({ current }: View): Evaluations => ({
   evaluateBatch: (requests) => Effect.suspend(() => Either.flatMap(current(), (it) => it.batch(requests)))
 })
 
+/** Tells telemetry what came of an evaluation; does not throw. `version` is that of the state which was evaluated. */
+export type Record = (
+  fiber: Fiber.RuntimeFiber<unknown, unknown>,
+  version: string | undefined,
+  request: EvaluationRequest,
+  outcome: Outcome
+) => void
+
 /** Who is told of evaluations. */
 export interface Observers {
   /** Tells the hooks that an evaluation begins. */
   readonly begin: ((request: EvaluationRequest) => Told) | undefined
-  /** Tells telemetry what came of one; must not throw. `version` is that of the state which was evaluated. */
-  readonly record:
-    | ((
-        fiber: Fiber.RuntimeFiber<unknown, unknown>,
-        version: string | undefined,
-        request: EvaluationRequest,
-        outcome: Outcome
-      ) => void)
-    | undefined
+  readonly record: Record | undefined
   readonly notes: Notes
 }
 

@@ -4,6 +4,7 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import type * as DefaultServices from "effect/DefaultServices"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Metric from "effect/Metric"
@@ -12,8 +13,9 @@ import type * as Fetcher from "../Fetcher.js"
 import type { EvaluateError } from "../FliptError.js"
 import type { BooleanResult, EvaluationRequest, Reason, VariantResult } from "../Model.js"
 import type { Settings } from "../Telemetry.js"
-import type { Observers } from "./evaluations.js"
+import type { Record as RecordOutcome } from "./evaluations.js"
 import { Hasher } from "./hash.js"
+import type { Outcome } from "./hooks.js"
 import type { Meter } from "./meter.js"
 import type { Notes } from "./notes.js"
 
@@ -122,7 +124,7 @@ export const make = (
   source: Fetcher.Source,
   meter: Meter | undefined,
   notes: Notes
-): Observers["record"] => {
+): RecordOutcome | undefined => {
   if (events === "none" && meter === undefined) {
     return undefined
   }
@@ -171,7 +173,10 @@ export const make = (
   }
 
   const withEntity = (attributes: Attributes, request: EvaluationRequest | null | undefined): Attributes => {
-    const id: unknown = entityId === "omit" ? undefined : request?.entityId
+    if (entityId === "omit") {
+      return attributes
+    }
+    const id: unknown = request?.entityId
     return typeof id === "string"
       ? { ...attributes, "feature_flag.context.id": entityId === "hash" ? hashOf(id) : id.toWellFormed() }
       : attributes
@@ -202,29 +207,45 @@ export const make = (
     }
   }
 
-  return (fiber, version, request, outcome) => {
-    let told: Known | undefined
-    if (Either.isRight(outcome)) {
-      told = known.get(outcome.right)
-      if (told === undefined || told.version !== version) {
-        told = learn(outcome.right, version)
-      }
-    } else {
-      told = learnError(outcome.left, version, request)
+  const know = (version: string | undefined, request: EvaluationRequest, outcome: Outcome): Known => {
+    if (Either.isLeft(outcome)) {
+      return learnError(outcome.left, version, request)
     }
+    const told = known.get(outcome.right)
+    return told !== undefined && told.version === version ? told : learn(outcome.right, version)
+  }
+
+  const count: RecordOutcome = (_, version, request, outcome) => {
+    know(version, request, outcome).counter?.unsafeUpdate(1, noTags)
+  }
+
+  // a fiber's services are hardly ever others than those of the fiber before
+  let services: Context.Context<DefaultServices.DefaultServices> | undefined
+  let clock: Clock.Clock
+
+  const tellSpan: RecordOutcome = (fiber, version, request, outcome) => {
+    const told = know(version, request, outcome)
     told.counter?.unsafeUpdate(1, noTags)
-    if (events === "span") {
-      const span = fiber.currentSpan
-      if (span !== undefined && span._tag === "Span" && span.sampled && mayHaveMore(span)) {
-        const clock = Context.get(fiber.currentDefaultServices, Clock.Clock)
-        try {
-          span.event(EVENT, clock.unsafeCurrentTimeNanos(), withEntity(told.attributes, request))
-        } catch (error) {
-          threw(error)
-        }
-      }
-    } else if (events === "log") {
-      notes.add(Effect.annotateLogs(Effect.logInfo(EVENT), withEntity(told.attributes, request)))
+    const span = fiber.currentSpan
+    if (span === undefined || span._tag !== "Span" || !span.sampled || !mayHaveMore(span)) {
+      return
+    }
+    if (services !== fiber.currentDefaultServices) {
+      services = fiber.currentDefaultServices
+      clock = Context.get(services, Clock.Clock)
+    }
+    try {
+      span.event(EVENT, clock.unsafeCurrentTimeNanos(), withEntity(told.attributes, request))
+    } catch (error) {
+      threw(error)
     }
   }
+
+  const tellLog: RecordOutcome = (_, version, request, outcome) => {
+    const told = know(version, request, outcome)
+    told.counter?.unsafeUpdate(1, noTags)
+    notes.add(Effect.annotateLogs(Effect.logInfo(EVENT), withEntity(told.attributes, request)))
+  }
+
+  return { span: tellSpan, log: tellLog, none: count }[events]
 }
