@@ -21,7 +21,8 @@ export interface Options {
    *
    * - `"span"` (default): on the span that the evaluation runs in, if there is one of this process and it is sampled.
    *   Of one span the first 128 are kept, which is OpenTelemetry's own limit: a loop in one span would fill the memory.
-   * - `"log"`: a log line of level Info, with the attributes for annotations. Costs many times the evaluation.
+   * - `"log"`: a log line of level Info, with the attributes for annotations. Costs many times the evaluation. Effect
+   *   puts log lines on the current span, too, and has no limit there.
    * - `"none"`.
    *
    * Its attributes:

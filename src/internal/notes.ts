@@ -8,16 +8,13 @@ export class Notes {
     this.pending.push(note)
   }
 
-  /** The result, after what has come up. */
+  /** The result, after what has come up, and whatever becomes of that: a logger may throw, too. */
   before<A, E>(result: Effect.Effect<A, E>): Effect.Effect<A, E> {
     if (this.pending.length === 0) {
       return result
     }
     const notes = this.pending
     this.pending = []
-    return Effect.zipRight(
-      Effect.forEach(notes, (note) => note, { discard: true }),
-      result
-    )
+    return Effect.zipRight(Effect.forEach(notes, Effect.exit, { discard: true }), result)
   }
 }

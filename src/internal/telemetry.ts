@@ -8,7 +8,7 @@ import type * as DefaultServices from "effect/DefaultServices"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Metric from "effect/Metric"
-import type * as Tracer from "effect/Tracer"
+import * as Tracer from "effect/Tracer"
 import type * as Fetcher from "../Fetcher.js"
 import type { EvaluateError } from "../FliptError.js"
 import type { BooleanResult, EvaluationRequest, Reason, VariantResult } from "../Model.js"
@@ -202,7 +202,8 @@ export const make = (
         Effect.logWarning(
           "Flipt: a span has not taken an event; evaluations go on, and it is not told again",
           Cause.die(error)
-        )
+          // Effect puts log lines on spans, which this one would not take either
+        ).pipe(Effect.mapInputContext((context: Context.Context<never>) => Context.omit(Tracer.ParentSpan)(context)))
       )
     }
   }
