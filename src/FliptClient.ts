@@ -219,7 +219,7 @@ export const makeWithoutDependencies = (
 /**
  * The one-stop client: engine, HTTP client, authentication and fetcher inside, by the official SDKs' options. It is
  * built when the first fetch has ended, with the strategy `fallback` after ten seconds at the latest. It honours
- * `Fetcher.RetryPolicy` and `SnapshotStore`.
+ * `Fetcher.RetryPolicy`, `SnapshotStore`, `Hook.Hooks` and `Telemetry`.
  *
  * An Engine, Fetcher, Auth or Tls that you provide to it would not be used, so it warns about them: build from parts
  * with {@link layerWithoutDependencies}.
