@@ -6,6 +6,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as FliptClient from "../src/FliptClient.js"
 import { FetchError } from "../src/FliptError.js"
 import * as Hook from "../src/Hook.js"
@@ -256,6 +257,23 @@ describe("a hook that throws", () => {
       )
     )
   }
+
+  it.scoped("breaks nothing where the logger throws, too", () =>
+    Effect.gen(function* () {
+      const { client } = yield* over([
+        {
+          before: () => {
+            throw new Error("no")
+          }
+        }
+      ])
+      const logger = Logger.make(() => {
+        throw new Error("a bug of the logger")
+      })
+      const result = yield* Effect.provide(client.evaluateBoolean(on), Logger.replace(Logger.defaultLogger, logger))
+      expect(result.enabled).toBe(true)
+    })
+  )
 
   it.scoped("is warned of for each hook", () =>
     captured((lines) =>

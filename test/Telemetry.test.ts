@@ -4,6 +4,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -12,6 +13,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as Tracer from "effect/Tracer"
+import * as Engine from "../src/Engine.js"
 import * as Fetcher from "../src/Fetcher.js"
 import * as FliptClient from "../src/FliptClient.js"
 import { FetchError } from "../src/FliptError.js"
@@ -170,6 +172,31 @@ describe("events on spans", () => {
     })
   )
 
+  it.scoped("tell the version also where an engine gives the same result for two states", () =>
+    Effect.gen(function* () {
+      let compiled = 0
+      const result = { _tag: "Boolean", enabled: true, flagKey: "on", segmentKeys: [] } as const
+      const shared = Either.right({ ...result, reason: "DEFAULT_EVALUATION_REASON" } as const)
+      const engine = Layer.map(Engine.layerPortable, (context) => {
+        const portable = Context.get(context, Engine.Engine)
+        return Context.make(Engine.Engine, {
+          ...portable,
+          compile: (namespace, bytes) =>
+            Effect.map(portable.compile(namespace, bytes), (snapshot) => ({
+              ...snapshot,
+              digest: `d${++compiled}`,
+              boolean: () => shared
+            }))
+        })
+      })
+      const { client } = yield* over(undefined, { engine })
+      const pinned = yield* client.pinned
+      yield* client.refresh
+      const versions = yield* attributesOf(Effect.all([pinned.evaluateBoolean(on), client.evaluateBoolean(on)]))
+      expect(versions.map((it) => it["feature_flag.version"])).toEqual(["d1", "d2"])
+    })
+  )
+
   it.scoped("never tell of a context, an attachment or an entity unless asked for", () =>
     Effect.gen(function* () {
       const { client } = yield* over(undefined)
@@ -212,8 +239,13 @@ describe("events on spans", () => {
     Effect.gen(function* () {
       const { client } = yield* over(undefined)
       const external = Tracer.externalSpan({ traceId: "1", spanId: "2" })
-      expect((yield* client.evaluateBoolean(on)).enabled).toBe(true)
-      expect((yield* Effect.withParentSpan(client.evaluateBoolean(on), external)).enabled).toBe(true)
+      yield* captured((lines) =>
+        Effect.gen(function* () {
+          expect((yield* client.evaluateBoolean(on)).enabled).toBe(true)
+          expect((yield* Effect.withParentSpan(client.evaluateBoolean(on), external)).enabled).toBe(true)
+          expect(lines).toEqual([])
+        })
+      )
       let told = 0
       const tracer = (sampled: boolean) =>
         Tracer.make({

@@ -2,6 +2,7 @@
  * Clients over documents that a test hands out: the next fetch gives what was put last, or fails as was asked.
  */
 import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -21,6 +22,7 @@ export interface Options {
   readonly source?: Partial<Fetcher.Source>
   readonly strategy?: "fail" | "fallback"
   readonly events?: Stream.Stream<Fetcher.Event>
+  readonly engine?: Layer.Layer<Engine.Engine>
 }
 
 export const source: Fetcher.Source = { kind: "handed", environment: "default", namespace: "default" }
@@ -29,6 +31,7 @@ const isError = (document: object): document is FetchError => "_tag" in document
 
 /** The client takes the References of the context that it is made in. */
 export const make = ({
+  engine = Engine.layerPortable,
   events = Stream.never,
   first,
   source: own,
@@ -38,7 +41,7 @@ export const make = ({
     let next: object | FetchError | "not modified" = first
     let version = 0
     const client = FliptClient.makeWithoutDependencies({ errorStrategy: strategy }).pipe(
-      Effect.provide(Engine.layerPortable),
+      Effect.provide(engine),
       Effect.provideService(Fetcher.Fetcher, {
         source: { ...source, ...own },
         fetch: () =>
