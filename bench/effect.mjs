@@ -2,6 +2,7 @@
  * What Effect adds: `npm run bench:effect -- [--json] [--rounds 15] [--starts 15]`.
  *
  * - workload (a) by `client.evaluateBoolean` in a running fiber, against the synchronous call and the official client,
+ * - what telemetry adds to it: metrics, and events on the current span,
  * - a flag that there is not: one such key again and again, and more of them than are remembered,
  * - the start of a program: importing the package and evaluating a first flag out of a file, against importing what an
  *   Effect program with HTTP imports anyway; each in a process of its own, in turns.
@@ -19,11 +20,12 @@ import * as Scope from "effect/Scope"
 import * as Engine from "../dist/Engine.js"
 import * as Fetcher from "../dist/Fetcher.js"
 import * as FliptClient from "../dist/FliptClient.js"
+import * as Telemetry from "../dist/Telemetry.js"
 import { argument, environment, json, median, printEnvironment, ratio, rounds, shuffle, table } from "./lib/measure.mjs"
 import { officialClient } from "./lib/official.mjs"
 import { documentOf, FLAGS, flagsOf, makeEntity } from "./lib/workloads.mjs"
 
-const GOALS = { added: 300, official: 20, unknown: 2, start: 1.3 }
+const GOALS = { added: 300, metrics: 100, events: 150, official: 20, unknown: 2, start: 1.3 }
 const KEY = "boolean-600"
 const layers = { portable: Engine.layerPortable, native: Engine.layerNative }
 const document = documentOf(flagsOf(FLAGS))
@@ -40,12 +42,17 @@ tasks.push({ name: "nothing", loop: (from, count) => empty.nothing(entities, fro
 const unknownKeys = Array.from({ length: 4_096 }, (_, index) => `there-is-no-${index}`)
 for (const [name, layer] of Object.entries(layers)) {
   const scope = Effect.runSync(Scope.make())
-  const client = await Effect.runPromise(
-    FliptClient.makeWithoutDependencies().pipe(
-      Effect.provide(Layer.merge(layer, Fetcher.layerStatic(JSON.stringify(document)))),
-      Scope.extend(scope)
+  const make = (telemetry) =>
+    Effect.runPromise(
+      FliptClient.makeWithoutDependencies().pipe(
+        Effect.provide(Layer.merge(layer, Fetcher.layerStatic(JSON.stringify(document)))),
+        Effect.provide(telemetry),
+        Scope.extend(scope)
+      )
     )
-  )
+  const client = await make(Layer.empty)
+  const counting = await make(Telemetry.layer({ events: "none" }))
+  const telling = await make(Telemetry.layer({ metrics: false }))
   const snapshot = await Effect.runPromise(Scope.extend(client.snapshot, scope))
   for (const entity of entities.slice(0, 500)) {
     const { enabled } = await Effect.runPromise(client.evaluateBoolean({ flagKey: KEY, ...entity }))
@@ -57,12 +64,15 @@ for (const [name, layer] of Object.entries(layers)) {
   deepStrictEqual(tag, "EvaluationError")
   // each from a copy of the loops, since the loops of one are no longer those of an application that has one
   const loops = {}
-  for (const kind of ["sync", "fiber", "loop", "again", "others"]) {
+  for (const kind of ["sync", "fiber", "metrics", "spans", "events", "loop", "again", "others"]) {
     loops[kind] = await loopsFor(`${name}-${kind}`)
   }
   const add = (kind, loop) => tasks.push({ name: `${name} ${kind}`, loop })
   add("sync", (from, count) => loops.sync.synchronous(snapshot, KEY, entities, from, count))
   add("fiber", (from, count) => loops.fiber.inFiber(client, KEY, entities, from, count))
+  add("metrics", (from, count) => loops.metrics.inFiber(counting, KEY, entities, from, count))
+  add("spans", (from, count) => loops.spans.inSpans(client, KEY, entities, from, count))
+  add("events", (from, count) => loops.events.inSpans(telling, KEY, entities, from, count))
   add("loop", (from, count) => loops.loop.inLoop(client, KEY, entities, from, count))
   add("again", (from, count) => loops.again.unknown(client, unknownKeys.slice(0, 1), entities, from, count))
   add("others", (from, count) => loops.others.unknown(client, unknownKeys, entities, from, count))
@@ -109,6 +119,8 @@ const results = Object.fromEntries(
     {
       added: median(times[`${name} fiber`].map((value, round) => value - times[`${name} sync`][round])),
       addedInLoop: median(times[`${name} loop`].map((value, round) => value - times[`${name} sync`][round])),
+      metrics: median(times[`${name} metrics`].map((value, round) => value - times[`${name} fiber`][round])),
+      events: median(times[`${name} events`].map((value, round) => value - times[`${name} spans`][round])),
       official: ratio(times.official, times[`${name} fiber`]),
       unknownAgain: nanos[`${name} again`] / 1e3,
       unknownOthers: nanos[`${name} others`] / 1e3,
@@ -137,6 +149,16 @@ if (json) {
         "added by `Effect.whileLoop` instead of `yield*`, ns",
         ...names.map((it) => results[it].addedInLoop.toFixed(0)),
         ""
+      ],
+      [
+        "added by metrics, ns",
+        ...names.map((it) => most(results[it].metrics, GOALS.metrics, 0)),
+        `at most ${GOALS.metrics}`
+      ],
+      [
+        "added by span events, ns",
+        ...names.map((it) => most(results[it].events, GOALS.events, 0)),
+        `at most ${GOALS.events}`
       ],
       ["official / in a fiber", ...names.map((it) => least(results[it].official, GOALS.official)), `${GOALS.official}`],
       [

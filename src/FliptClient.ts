@@ -10,7 +10,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as Auth from "./Auth.js"
 import * as Engine from "./Engine.js"
@@ -48,7 +48,13 @@ export interface Service {
    * synchronously. Not to be confused with `getSnapshot`.
    */
   readonly snapshot: Effect.Effect<Snapshot, EvaluationError, Scope.Scope>
-  /** The same state as base64 text, to store or to hand to another Flipt client: what the option `snapshot` takes. */
+  /**
+   * This client over the state of now, until the Scope ends: evaluations, `listFlags`, `snapshot` and `getSnapshot` all
+   * answer from one state, or all with the error of now where there is none. Everything else is the client's own. Once
+   * the Scope has ended it answers `Closed`. See {@link withPinned}.
+   */
+  readonly pinned: Effect.Effect<Service, never, Scope.Scope>
+  /** The state of now as base64 text, to store or to hand to another Flipt client: what the option `snapshot` takes. */
   readonly getSnapshot: Effect.Effect<Seed, EvaluationError>
   /** Fetches now, or joins the fetch that is under way. True when a document was loaded, false when nothing is new. */
   readonly refresh: Effect.Effect<boolean, RefreshError>
@@ -213,7 +219,7 @@ export const makeWithoutDependencies = (
 /**
  * The one-stop client: engine, HTTP client, authentication and fetcher inside, by the official SDKs' options. It is
  * built when the first fetch has ended, with the strategy `fallback` after ten seconds at the latest. It honours
- * `Fetcher.RetryPolicy` and `SnapshotStore`.
+ * `Fetcher.RetryPolicy`, `SnapshotStore`, `Hook.Hooks` and `Telemetry`.
  *
  * An Engine, Fetcher, Auth or Tls that you provide to it would not be used, so it warns about them: build from parts
  * with {@link layerWithoutDependencies}.
@@ -345,3 +351,32 @@ export const evaluateBatch = (
   requests: ReadonlyArray<EvaluationRequest>
 ): Effect.Effect<ReadonlyArray<BatchEntry>, EvaluateError, FliptClient> =>
   Effect.flatMap(FliptClient, (client) => client.evaluateBatch(requests))
+
+/**
+ * Runs an effect, such as the handling of one request, with the client pinned to the state of now: whatever it
+ * evaluates, wherever in it, agrees with the rest, also when a new state comes in the middle. Inside of another one
+ * it is still that one's state. Fibers that outlive the effect get `Closed` from the pinned client.
+ *
+ * It serves code that takes the client out of the context and evaluates by effects, hooks and telemetry included. Where
+ * one function asks for several flags, `snapshot` is simpler, and faster.
+ *
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as FliptClient from "flipt-client-effect/FliptClient"
+ *
+ * const price = FliptClient.evaluateBoolean({ flagKey: "new-prices", entityId: "user-1" })
+ * const banner = FliptClient.evaluateVariant({ flagKey: "price-banner", entityId: "user-1" })
+ *
+ * const handleRequest = Effect.all({ price, banner }).pipe(FliptClient.withPinned)
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withPinned = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | FliptClient> =>
+  Effect.scopedWith((scope) =>
+    Effect.flatMap(FliptClient, (client) =>
+      Effect.flatMap(Scope.extend(client.pinned, scope), (pinned) => Effect.provideService(self, FliptClient, pinned))
+    )
+  )

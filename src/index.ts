@@ -14,6 +14,8 @@ export * as Fetcher from "./Fetcher.js"
 export * as FliptClient from "./FliptClient.js"
 /** The errors of this library. */
 export * as FliptError from "./FliptError.js"
+/** What is told of every evaluation. */
+export * as Hook from "./Hook.js"
 /** What goes into an evaluation and what comes out of it. */
 export * as Model from "./Model.js"
 /** One compiled flag state, to evaluate synchronously. */
@@ -22,5 +24,7 @@ export * as Snapshot from "./Snapshot.js"
 export * as SnapshotStore from "./SnapshotStore.js"
 /** How current a client's flag state is. */
 export * as Status from "./Status.js"
+/** What a client tells OpenTelemetry. */
+export * as Telemetry from "./Telemetry.js"
 /** The connection to the server. */
 export * as Tls from "./Tls.js"

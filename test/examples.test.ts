@@ -42,6 +42,7 @@ it("there is a test for every example", () => {
     "quickstart.ts",
     "rotating-jwt.ts",
     "snapshot.ts",
+    "telemetry.ts",
     "testing.test.ts",
     "tls.ts"
   ])
@@ -165,4 +166,21 @@ it.live("rotating-jwt asks with another JWT when the first is about to run out",
   Effect.map(run("rotating-jwt"), (output) =>
     expect(output.trim().split("\n")).toEqual(["new-checkout is true, fetched with JWT 1", "fetched again with JWT 2"])
   )
+)
+
+it.live("telemetry brings events and metrics to a collector", () =>
+  Effect.map(run("telemetry"), (output) => {
+    const event = (attributes: string) =>
+      `span GET /checkout, event feature_flag.evaluation: ${attributes} feature_flag.provider.name=Flipt ` +
+      "feature_flag.set.id=default/default feature_flag.context.id=22fbe5a20b5fe4a5"
+    const metric = (tags: string) => `metric flipt_client_evaluations 1: environment=default namespace=default ${tags}`
+    expect(output.trim().split("\n")).toEqual([
+      metric("flag=new-checkout result=false reason=default"),
+      metric("flag=no-such-flag result=flag_not_found reason=error"),
+      metric("flag=theme result=light reason=targeting_match"),
+      event("feature_flag.key=new-checkout feature_flag.result.value=false feature_flag.result.reason=default"),
+      event("feature_flag.key=no-such-flag feature_flag.result.reason=error error.type=flag_not_found"),
+      event("feature_flag.key=theme feature_flag.result.variant=light feature_flag.result.reason=targeting_match")
+    ])
+  })
 )

@@ -19,12 +19,14 @@ import * as Engine from "../src/Engine.js"
 import * as Fetcher from "../src/Fetcher.js"
 import * as FliptClient from "../src/FliptClient.js"
 import * as FliptError from "../src/FliptError.js"
+import * as Hook from "../src/Hook.js"
 import * as platformDefault from "../src/internal/platform/default.js"
 import type * as platformNode from "../src/internal/platform/node.js"
 import type * as Model from "../src/Model.js"
 import type * as Snapshot from "../src/Snapshot.js"
 import * as SnapshotStore from "../src/SnapshotStore.js"
 import * as Status from "../src/Status.js"
+import * as Telemetry from "../src/Telemetry.js"
 import * as Tls from "../src/Tls.js"
 
 it("every layer needs, gives and fails with what is documented", () => {
@@ -101,6 +103,25 @@ it("an evaluation fails with two errors, and needs the client alone", () => {
   expectTypeOf<Snapshot.Snapshot["boolean"]>().returns.toEqualTypeOf<
     Either.Either<Model.BooleanResult, FliptError.EvaluateError>
   >()
+})
+
+it("pinning needs the client and a Scope, and changes nothing else of an effect", () => {
+  expectTypeOf<FliptClient.Service["pinned"]>().toEqualTypeOf<Effect.Effect<FliptClient.Service, never, Scope.Scope>>()
+  const effect: Effect.Effect<1, "E", "R" | Scope.Scope> = null as never
+  expectTypeOf(() => FliptClient.withPinned(effect)).returns.toEqualTypeOf<
+    Effect.Effect<1, "E", "R" | Scope.Scope | FliptClient.FliptClient>
+  >()
+})
+
+it("hooks and telemetry are References, and their layers need nothing", () => {
+  expectTypeOf(Hook.layer()).toEqualTypeOf<Layer.Layer<Hook.Hooks>>()
+  expectTypeOf<Effect.Effect.Success<typeof Hook.Hooks>>().toEqualTypeOf<ReadonlyArray<Hook.Hook>>()
+  expectTypeOf({ before: undefined, after: () => {} }).toExtend<Hook.Hook>()
+  expectTypeOf<Parameters<NonNullable<Hook.Hook["error"]>>[1]>().toEqualTypeOf<FliptError.EvaluateError>()
+  expectTypeOf(Telemetry.layer).returns.toEqualTypeOf<Layer.Layer<Telemetry.Telemetry, FliptError.ValidationError>>()
+  expectTypeOf<Effect.Effect.Success<typeof Telemetry.Telemetry>>().toEqualTypeOf<Telemetry.Settings>()
+  expectTypeOf({ events: undefined, metrics: undefined, entityId: undefined }).toExtend<Telemetry.Options>()
+  expectTypeOf({ events: true }).not.toExtend<Telemetry.Options>()
 })
 
 it("options and contexts take undefined for absent, and nothing that cannot be sent", () => {

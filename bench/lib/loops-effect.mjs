@@ -31,6 +31,32 @@ export const inFiber = (client, flagKey, entities, from, count) =>
     })
   )
 
+/** In spans of a hundred evaluations each: of more than 128 in one span nothing would be told. */
+export const inSpans = (client, flagKey, entities, from, count) =>
+  Effect.runSync(
+    Effect.gen(function* () {
+      const mask = entities.length - 1
+      let seen = 0
+      for (let i = from; i < from + count; i += 100) {
+        seen += yield* Effect.withSpan(
+          Effect.gen(function* () {
+            let inThis = 0
+            for (let j = i; j < i + 100; j++) {
+              const { context, entityId } = entities[j & mask]
+              const result = yield* client.evaluateBoolean({ flagKey, entityId, context })
+              if (result.enabled) {
+                inThis++
+              }
+            }
+            return inThis
+          }),
+          "request"
+        )
+      }
+      return seen
+    })
+  )
+
 /** In one fiber, without a generator. */
 export const inLoop = (client, flagKey, entities, from, count) => {
   const mask = entities.length - 1

@@ -8,17 +8,19 @@ import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import * as Engine from "../Engine.js"
-import * as Fetcher from "../Fetcher.js"
+import type * as Engine from "../Engine.js"
+import type * as Fetcher from "../Fetcher.js"
 import type * as FliptClient from "../FliptClient.js"
 import { type EngineError, EvaluationError, FetchError, type RefreshError, type StartError } from "../FliptError.js"
 import * as SnapshotStore from "../SnapshotStore.js"
 import * as Flight from "./flight.js"
 import { listen, orDied } from "./listening.js"
 import * as Observe from "./observe.js"
+import * as Observing from "./observing.js"
 import type { StateSettings } from "./options.js"
 import * as Saving from "./saving.js"
 import * as State from "./state.js"
+import type { View } from "./view.js"
 
 /** How often an answer that a pushed document has overtaken is asked for again. */
 const MAX_OVERTAKEN = 3
@@ -44,8 +46,7 @@ export const make = (
   settings: StateSettings
 ): Effect.Effect<FliptClient.Service, StartError, Engine.Engine | Fetcher.Fetcher | Scope.Scope> =>
   Effect.gen(function* () {
-    const engine = yield* Engine.Engine
-    const fetcher = yield* Fetcher.Fetcher
+    const { engine, evaluations, fetcher, tellAge } = yield* Observing.make
     const { kind, namespace } = fetcher.source
     const scope = yield* Effect.scope
     // Forked first and so closed last: whatever still runs while the client closes finds its state.
@@ -130,6 +131,7 @@ export const make = (
           Effect.zipRight(state.status),
           Effect.flatMap(({ _tag }) => (_tag === "Starting" ? state.fail(slowStart()) : Effect.void))
         )
+    yield* tellAge(state.status)
     yield* listen({
       state,
       refresh,
@@ -142,26 +144,7 @@ export const make = (
       push: (bytes, version) => loadDocument(bytes, version, true).pipe(loading.withPermits(1), orDied)
     })
 
-    return {
-      // as plain as can be: these are what a program does all day
-      evaluateVariant: (request) =>
-        Effect.suspend(() => {
-          const current = state.current()
-          return Either.isRight(current) ? current.right.variant(request) : Effect.fail(current.left)
-        }),
-      evaluateBoolean: (request) =>
-        Effect.suspend(() => {
-          const current = state.current()
-          return Either.isRight(current) ? current.right.boolean(request) : Effect.fail(current.left)
-        }),
-      evaluateBatch: (requests) => Effect.suspend(() => Either.flatMap(state.current(), (it) => it.batch(requests))),
-      listFlags: Effect.suspend(() => Either.flatMap(state.current(), (it) => it.flags)),
-      snapshot: state.pin,
-      getSnapshot: Effect.scoped(Effect.flatMap(state.pin, (snapshot) => snapshot.seed)).pipe(
-        Effect.catchTag("EngineError", (cause) =>
-          Effect.fail(new EvaluationError({ reason: "Closed", message: cause.message, cause }))
-        )
-      ),
+    const own = {
       refresh,
       status: state.status,
       statusChanges: Observe.statusChanges(state),
@@ -169,5 +152,20 @@ export const make = (
       awaitReady: Observe.awaitReady(state),
       watchVariant: (request) => Observe.watchVariant(state, request),
       watchBoolean: (request) => Observe.watchBoolean(state, request)
-    }
+    } satisfies Partial<FliptClient.Service>
+
+    const serve = (view: View): FliptClient.Service => ({
+      ...evaluations(view),
+      listFlags: Effect.suspend(() => Either.flatMap(view.current(), (it) => it.flags)),
+      snapshot: view.pin,
+      getSnapshot: Effect.scoped(Effect.flatMap(view.pin, (snapshot) => snapshot.seed)).pipe(
+        Effect.catchTag("EngineError", (cause) =>
+          Effect.fail(new EvaluationError({ reason: "Closed", message: cause.message, cause }))
+        )
+      ),
+      pinned: Effect.map(view.pinned, serve),
+      ...own
+    })
+
+    return serve(state)
   })

@@ -200,6 +200,18 @@ const TokenFile = Schema.Struct({
   as: Schema.Literal("clientToken", "jwtToken").annotations(must('must be "clientToken" or "jwtToken"'))
 })
 
+const Telemetry = Schema.Struct({
+  events: Schema.optionalWith(
+    Schema.Literal("span", "log", "none").annotations(must('must be "span", "log" or "none"')),
+    { default: () => "span" as const }
+  ),
+  metrics: Schema.optionalWith(flag, { default: () => true }),
+  entityId: Schema.optionalWith(
+    Schema.Literal("omit", "hash", "include").annotations(must('must be "omit", "hash" or "include"')),
+    { default: () => "omit" as const }
+  )
+})
+
 const Target = Schema.Struct(targetFields)
 const Polled = Schema.Struct(polledFields)
 const Fetcher = Schema.Struct(fetcherFields)
@@ -255,3 +267,4 @@ export const decodeTls = decode(Tls)
 export const decodeClient = decode(Client)
 export const decodeProvider = decode(Provider)
 export const decodeTokenFile = decode(TokenFile)
+export const decodeTelemetry = decode(Telemetry)

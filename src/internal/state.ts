@@ -17,6 +17,7 @@ import type { Snapshot } from "../Snapshot.js"
 import * as Status from "../Status.js"
 import type { StateSettings } from "./options.js"
 import * as Pinned from "./pinned.js"
+import * as View from "./view.js"
 
 interface Loaded {
   readonly pinned: Pinned.Pinned
@@ -29,13 +30,9 @@ interface Outage {
   readonly error: RefreshError
 }
 
-export interface State {
+export interface State extends View.View {
   /** Of everything that is asked for when the Scope is over. */
   readonly closed: EngineError
-  /** The Snapshot to evaluate with, or the error that every evaluation gets in its place. */
-  readonly current: () => Either.Either<Snapshot, EvaluationError>
-  /** The same Snapshot, kept open until the Scope ends. */
-  readonly pin: Effect.Effect<Snapshot, EvaluationError, Scope.Scope>
   /** What is loaded, in an outage too, kept open until the Scope ends. */
   readonly hold: Effect.Effect<Option.Option<Snapshot>, never, Scope.Scope>
   /** The version of what is loaded. */
@@ -66,8 +63,8 @@ export interface State {
   readonly signals: Stream.Stream<void>
 }
 
-const refusal = (reason: EvaluationError["reason"], message: string, cause?: RefreshError) =>
-  Either.left(new EvaluationError({ reason, message, ...(cause === undefined ? {} : { cause }) }))
+const refusal = (reason: EvaluationError["reason"], message: string, cause?: RefreshError): EvaluationError =>
+  new EvaluationError({ reason, message, ...(cause === undefined ? {} : { cause }) })
 
 export const make = (
   source: Fetcher.Source,
@@ -89,7 +86,7 @@ export const make = (
     // a stream is opened after the first request
     let connected = source.kind !== "streaming"
     let generation = 0
-    let current: Either.Either<Snapshot, EvaluationError> = refusal("NotReady", `${label}: nothing has been loaded yet`)
+    const view = View.make(Either.left(refusal("NotReady", `${label}: nothing has been loaded yet`)))
 
     // Room for two, since a hub with room for one lets a slow subscriber take what is meant for the others (Effect 3.22).
     const hub = yield* PubSub.sliding<void>(2)
@@ -97,15 +94,17 @@ export const make = (
 
     const serve = () => {
       if (loaded === undefined) {
-        current =
-          outage === undefined
-            ? current
-            : refusal("NotReady", `${label}: nothing could be loaded yet: ${outage.error.message}`, outage.error)
+        if (outage !== undefined) {
+          const { error } = outage
+          view.refuse(refusal("NotReady", `${label}: nothing could be loaded yet: ${error.message}`, error))
+        }
       } else if (outage !== undefined && errorStrategy === "fail") {
         const { error } = outage
-        current = refusal("Unavailable", `${label}: the state could not be brought up to date: ${error.message}`, error)
+        view.refuse(
+          refusal("Unavailable", `${label}: the state could not be brought up to date: ${error.message}`, error)
+        )
       } else {
-        current = Either.right(loaded.pinned.snapshot)
+        view.serve(loaded.pinned)
       }
     }
 
@@ -125,24 +124,15 @@ export const make = (
         loaded = undefined
         connected = false
         outage = { since, error: closed }
-        current = refusal("Closed", closed.message)
+        view.refuse(refusal("Closed", closed.message))
       }).pipe(Effect.zipRight(PubSub.shutdown(hub)))
     )
 
     return {
       closed,
-      current: () => current,
-      // one step from the look at the state to the hold on it
-      pin: Effect.acquireRelease(
-        Effect.suspend(() =>
-          Either.map(current, () => {
-            const { pinned } = loaded as Loaded
-            pinned.hold()
-            return pinned
-          })
-        ),
-        (pinned) => pinned.release
-      ).pipe(Effect.map((pinned) => pinned.snapshot)),
+      current: view.current,
+      pin: view.pin,
+      pinned: view.pinned,
       hold: Effect.acquireRelease(
         Effect.sync(() => {
           loaded?.pinned.hold()
@@ -195,7 +185,7 @@ export const make = (
           serve()
           yield* signal
           const log = begun === undefined ? Effect.logWarning : Effect.logDebug
-          const serving = Either.isRight(current) ? "the last state goes on" : "evaluations fail"
+          const serving = Either.isRight(view.current()) ? "the last state goes on" : "evaluations fail"
           yield* log(`${label}: not up to date, ${serving}: ${error.message}`)
         }),
       setMode: (nextMode, nextConnected) =>

@@ -1,0 +1,200 @@
+/**
+ * A client that is pinned to one state.
+ */
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as FliptClient from "../src/FliptClient.js"
+import { type EvaluateError, FetchError } from "../src/FliptError.js"
+import { on } from "./support/clients.js"
+import { booleanFlag, makeDocument, onDocument, variantFlag } from "./support/documents.js"
+import * as Handed from "./support/handed.js"
+import { captured } from "./support/logs.js"
+
+const before = makeDocument([booleanFlag("on", true), variantFlag("theme", "dark")])
+const after = makeDocument([booleanFlag("on", false), variantFlag("theme", "light"), booleanFlag("more", true)])
+const theme = { flagKey: "theme", entityId: "user-1" } as const
+
+const outage = new FetchError({ reason: "Network", retryable: false, message: "no way" })
+
+/** Everything that is answered from the state, in one text; or the reason why there is no answer. */
+const answers = (client: FliptClient.Service) =>
+  Effect.gen(function* () {
+    const snapshot = yield* client.snapshot
+    return {
+      boolean: (yield* client.evaluateBoolean(on)).enabled,
+      variant: (yield* client.evaluateVariant(theme)).variantKey,
+      batch: (yield* client.evaluateBatch([on, theme])).map((it) => (it._tag === "Boolean" ? it.enabled : it._tag)),
+      flags: (yield* client.listFlags).length,
+      snapshot: Either.getOrThrow(snapshot.boolean(on)).enabled,
+      seed: (yield* client.getSnapshot) === (yield* snapshot.seed)
+    }
+  }).pipe(Effect.scoped)
+
+const old = { boolean: true, variant: "dark", batch: [true, "Variant"], flags: 2, snapshot: true, seed: true }
+const fresh = { boolean: false, variant: "light", batch: [false, "Variant"], flags: 3, snapshot: false, seed: true }
+
+/** Why each of the calls that are answered from the state fails. */
+const reasons = (client: FliptClient.Service) => {
+  const calls: ReadonlyArray<Effect.Effect<unknown, EvaluateError>> = [
+    client.evaluateBoolean(on),
+    client.evaluateVariant(theme),
+    client.evaluateBatch([on]),
+    client.listFlags,
+    Effect.scoped(client.snapshot),
+    client.getSnapshot,
+    Effect.scoped(Effect.flatMap(client.pinned, (pinned) => pinned.evaluateBoolean(on)))
+  ]
+  return Effect.forEach(calls, (call) =>
+    Effect.match(call, { onFailure: ({ reason }) => reason as string, onSuccess: () => "an answer" })
+  )
+}
+
+const all = (reason: string) => Array.from({ length: 7 }, () => reason)
+
+describe("a pinned client", () => {
+  it.scoped("answers everything from the state of its beginning, while the client has a new one", () =>
+    Effect.gen(function* () {
+      const { client, put } = yield* Handed.make({ first: before })
+      const pinned = yield* client.pinned
+      yield* put(after)
+      expect(yield* pinned.refresh).toBe(true)
+      expect(yield* answers(pinned)).toEqual(old)
+      expect(yield* answers(client)).toEqual(fresh)
+    })
+  )
+
+  it.scoped("answers Closed when its Scope has ended, and lets go of the state", () =>
+    Effect.gen(function* () {
+      const { client, put } = yield* Handed.make({ first: before })
+      const scope = yield* Scope.make()
+      const pinned = yield* Scope.extend(client.pinned, scope)
+      const snapshot = yield* Effect.scoped(client.snapshot)
+      yield* put(after)
+      yield* client.refresh
+      expect(snapshot.boolean(on)._tag).toBe("Right")
+      yield* Scope.close(scope, Exit.void)
+      expect(yield* reasons(pinned)).toEqual(all("Closed"))
+      expect(Either.flip(snapshot.boolean(on))).toMatchObject({ right: { reason: "Closed" } })
+      expect(yield* answers(client)).toEqual(fresh)
+    })
+  )
+
+  it.scoped("that has ended leaves the state to the client, and to those who hold a Snapshot of it", () =>
+    Effect.gen(function* () {
+      const { client, put } = yield* Handed.make({ first: before })
+      const scope = yield* Scope.make()
+      const pinned = yield* Scope.extend(client.pinned, scope)
+      const snapshot = yield* pinned.snapshot
+      yield* Scope.close(scope, Exit.void)
+      expect(yield* answers(client)).toEqual(old)
+      yield* put(after)
+      yield* client.refresh
+      expect(Either.getOrThrow(snapshot.boolean(on)).enabled).toBe(true)
+    })
+  )
+
+  it.scoped("answers with the error of its beginning where there was no state, also when there is one later", () =>
+    captured(() =>
+      Effect.gen(function* () {
+        const { client, put } = yield* Handed.make({ first: outage })
+        const pinned = yield* client.pinned
+        yield* put(before)
+        yield* client.refresh
+        expect(yield* reasons(pinned)).toEqual(all("NotReady"))
+        expect(yield* answers(client)).toEqual(old)
+      })
+    )
+  )
+
+  it.scoped("goes on in an outage that begins later", () =>
+    captured(() =>
+      Effect.gen(function* () {
+        const { client, put } = yield* Handed.make({ first: before, strategy: "fail" })
+        const pinned = yield* client.pinned
+        yield* put(outage)
+        yield* Effect.exit(client.refresh)
+        expect(yield* reasons(client)).toEqual(all("Unavailable"))
+        expect(yield* answers(pinned)).toEqual(old)
+      })
+    )
+  )
+
+  it.scoped("answers Closed when the client closes first", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const { client } = yield* Scope.extend(Handed.make({ first: before }), scope)
+      const pinned = yield* client.pinned
+      yield* Scope.close(scope, Exit.void)
+      expect(Either.flip(yield* Effect.either(pinned.evaluateBoolean(on)))).toMatchObject({
+        right: { reason: "Closed" }
+      })
+    })
+  )
+
+  it.scoped("has the client's own status, changes and watches", () =>
+    Effect.gen(function* () {
+      const { client, put } = yield* Handed.make({ first: before })
+      const pinned = yield* client.pinned
+      yield* put(after)
+      yield* client.refresh
+      expect(yield* pinned.status).toMatchObject({ _tag: "Ready", version: "v2" })
+      const [now] = yield* Stream.runCollect(Stream.take(pinned.watchBoolean(on), 1))
+      expect(now).toMatchObject({ right: { enabled: false } })
+    })
+  )
+
+  it.scoped("pinned again is pinned to the same state", () =>
+    Effect.gen(function* () {
+      const { client, put } = yield* Handed.make({ first: before })
+      const pinned = yield* client.pinned
+      yield* put(after)
+      yield* client.refresh
+      expect(yield* answers(yield* pinned.pinned)).toEqual(old)
+    })
+  )
+})
+
+describe("withPinned", () => {
+  it.scoped("gives what is inside one state, though another comes, and none to what outlives it", () =>
+    Effect.gen(function* () {
+      const { client, put } = yield* Handed.make({ first: onDocument(true) })
+      const isOn = Effect.map(FliptClient.evaluateBoolean(on), ({ enabled }) => enabled)
+      const inside = Effect.gen(function* () {
+        const first = yield* isOn
+        yield* put(onDocument(false))
+        yield* client.refresh
+        return [first, yield* isOn, yield* FliptClient.withPinned(isOn), yield* FliptClient.FliptClient] as const
+      })
+      const use = Effect.provideService(FliptClient.FliptClient, client)
+      const [first, second, nested, pinned] = yield* use(FliptClient.withPinned(inside))
+      expect([first, second, nested]).toEqual([true, true, true])
+      expect(yield* use(isOn)).toBe(false)
+      expect(yield* Effect.flip(pinned.evaluateBoolean(on))).toMatchObject({ reason: "Closed" })
+    })
+  )
+
+  it.scoped("fails as the effect does, and leaves its Scope to it", () =>
+    Effect.gen(function* () {
+      const { client } = yield* Handed.make({ first: onDocument(true) })
+      let released = false
+      const scoped = Effect.acquireRelease(Effect.fail("no"), () => Effect.void).pipe(
+        Effect.tapError(() =>
+          Effect.addFinalizer(() =>
+            Effect.sync(() => {
+              released = true
+            })
+          )
+        )
+      )
+      const exit = yield* Effect.exit(
+        Effect.provideService(FliptClient.withPinned(scoped), FliptClient.FliptClient, client)
+      )
+      expect(exit).toEqual(Exit.fail("no"))
+      expect(released).toBe(false)
+    })
+  )
+})

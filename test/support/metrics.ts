@@ -1,0 +1,38 @@
+/**
+ * The metrics of one namespace, out of the registry that all tests share.
+ */
+
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+import * as MetricState from "effect/MetricState"
+import type * as Fetcher from "../../src/Fetcher.js"
+import { source } from "./handed.js"
+
+let count = 0
+
+/** A source of which no other test has metrics. */
+export const ownSource = (): Fetcher.Source => ({ ...source, namespace: `own-${count++}` })
+
+/** Names with their tags, but for environment and namespace, and their values: a histogram's count. */
+export const of = ({ namespace }: Fetcher.Source): Effect.Effect<Readonly<Record<string, number>>> =>
+  Effect.map(Metric.snapshot, (pairs) => {
+    const found: Record<string, number> = {}
+    for (const { metricKey, metricState } of pairs) {
+      const tags = Object.fromEntries(metricKey.tags.map(({ key, value }) => [key, value]))
+      if (tags.namespace === namespace && tags.environment === "default") {
+        const others = Object.entries(tags)
+          .filter(([key]) => key !== "namespace" && key !== "environment")
+          .sort()
+          .map(([key, value]) => `${key}=${value}`)
+        const name = metricKey.name.replace("flipt_client_", "")
+        const value =
+          MetricState.isCounterState(metricState) || MetricState.isHistogramState(metricState)
+            ? metricState.count
+            : MetricState.isGaugeState(metricState)
+              ? metricState.value
+              : Number.NaN
+        found[others.length === 0 ? name : `${name}{${others.join(",")}}`] = Number(value)
+      }
+    }
+    return found
+  })
