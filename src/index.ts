@@ -10,6 +10,8 @@ export * as Auth from "./Auth.js"
 export * as Engine from "./Engine.js"
 /** Where flag state comes from, and when it is asked for. */
 export * as Fetcher from "./Fetcher.js"
+/** Typed flags. */
+export * as Flag from "./Flag.js"
 /** The client: flag state fetched, kept current and evaluated. */
 export * as FliptClient from "./FliptClient.js"
 /** The errors of this library. */

@@ -134,7 +134,7 @@ it("options and contexts take undefined for absent, and nothing that cannot be s
 it("the errors are one family", () => {
   expectTypeOf(FliptError.isFliptError).guards.toEqualTypeOf<FliptError.FliptError>()
   expectTypeOf<FliptError.FliptError["_tag"]>().toEqualTypeOf<
-    "ValidationError" | "EvaluationError" | "FetchError" | "EngineError" | "AuthError"
+    "ValidationError" | "EvaluationError" | "FetchError" | "EngineError" | "AuthError" | "DecodeError"
   >()
   expectTypeOf<Effect.Effect.Success<typeof Fetcher.RetryPolicy>>().toEqualTypeOf<
     Schedule.Schedule<unknown, FliptError.FetchError>
