@@ -16,6 +16,8 @@ export * as Flag from "./Flag.js"
 export * as FliptClient from "./FliptClient.js"
 /** The errors of this library. */
 export * as FliptError from "./FliptError.js"
+/** Flags for tests. */
+export * as FliptTest from "./FliptTest.js"
 /** What goes into an evaluation and what comes out of it. */
 export * as Model from "./Model.js"
 /** One compiled flag state, to evaluate synchronously. */

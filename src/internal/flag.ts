@@ -272,3 +272,11 @@ export const makeJson = <A, I>(
   }
   return Object.freeze(flag)
 }
+
+/** What a test sets for a typed flag to have a value, or to have those of a function. */
+export const encodeSetting = (flag: Flag.Flag<unknown>, value: unknown): Engine.MockFlags[string] => {
+  const { encode, key } = declared(flag)
+  const one = (it: unknown): Engine.MockValue =>
+    Either.getOrThrowWith(encode(it), (problem) => new Error(`the flag ${key} cannot be set: ${problem}`))
+  return typeof value === "function" ? (request) => one(value(request)) : one(value)
+}
