@@ -66,7 +66,7 @@ export const make = <A, I>(flagKey: string, schema: Schema.Schema<A, I>): Attach
             reason: "Attachment",
             flagKey,
             variantKey,
-            message: `flag ${flagKey} has an attachment of its variant ${JSON.stringify(variantKey)} that does not decode: ${shorten(problem)}`
+            message: `the attachment of the variant ${JSON.stringify(variantKey)} of flag ${flagKey} does not decode: ${shorten(problem)}`
           })
       ),
     encode: (value) =>

@@ -118,7 +118,7 @@ export const make = (flagKey: string): Fallbacks => {
     Effect.flatMap(standing(place), ({ since, state }) => {
       logged.add(error)
       return isNews(place, state, kindOf(error, since))
-        ? Effect.logWarning(`Flipt: the flag ${flagKey} gives its default: ${error.message}`)
+        ? Effect.logWarning(`Flipt: flag ${flagKey} gives its default: ${error.message}`)
         : Effect.void
     })
 

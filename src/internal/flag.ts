@@ -215,7 +215,7 @@ export const makeVariant = <V extends string>(
           reason: "Variant",
           flagKey: key,
           variantKey,
-          message: `flag ${key} has the variant ${JSON.stringify(variantKey)}, which is none of those declared: ${values.map((value) => JSON.stringify(value)).join(", ")}`
+          message: `the variant ${JSON.stringify(variantKey)} of flag ${key} is none of those declared: ${values.map((value) => JSON.stringify(value)).join(", ")}`
         })
 
   const flag: Declared<V> & Flag.Finite<V> = {
