@@ -14,6 +14,7 @@ import * as Fetcher from "../src/Fetcher.js"
 import * as Flag from "../src/Flag.js"
 import * as FliptClient from "../src/FliptClient.js"
 import { EvaluationError, FetchError, isFliptError } from "../src/FliptError.js"
+import * as Status from "../src/Status.js"
 import type { Strategy } from "./support/clients.js"
 import { booleanFlag, makeDocument, variantFlag } from "./support/documents.js"
 import { engines } from "./support/engines.js"
@@ -434,18 +435,23 @@ describe("what is wrong", () => {
     }).pipe(Effect.provide(serving({ document: makeDocument([variantFlag("json", "dark", attachment)]) })))
   )
 
-  it.effect("with a long attachment is told in a short message", () =>
-    Effect.gen(function* () {
-      const { error } = yield* Accent.detail(user)
-      expect(error?.message.length).toBeLessThan(700)
-      expect(error?.message.isWellFormed()).toBe(true)
-    }).pipe(
-      Effect.provide(
-        serving({
-          document: makeDocument([variantFlag("theme", "dark", JSON.stringify({ accent: ["x😀".repeat(100_000)] }))])
-        })
+  it.effect.each(["", "x"])(
+    "with a long attachment is told in a short message, without half a character (%j)",
+    (start) =>
+      Effect.gen(function* () {
+        const { error } = yield* Accent.detail(user)
+        expect(error?.message).toMatch(/(?:😀|\ufffd)…$/u)
+        expect(error?.message.length).toBeLessThan(700)
+        expect(error?.message.isWellFormed()).toBe(true)
+      }).pipe(
+        Effect.provide(
+          serving({
+            document: makeDocument([
+              variantFlag("theme", "dark", JSON.stringify({ accent: [`${start}${"😀".repeat(100_000)}`] }))
+            ])
+          })
+        )
       )
-    )
   )
 
   it.effect("with requests is logged once for each kind, and costs no memory for each of them", () =>
@@ -506,6 +512,27 @@ describe("what is wrong", () => {
     }).pipe(Effect.provide(serving(source, Engine.layerPortable, "fallback")))
   })
 
+  it.effect("is remembered up to a bound: then it is decoded, and logged, once more", () =>
+    captured((lines) => {
+      const { counter, schema } = counting()
+      const count = 300
+      const ids = Array.from({ length: count }, (_, id) => ({ entityId: `user-${id}` }))
+      const accent = Flag.json("accent", schema, { default: { accent: "none" } })
+      const layer = FliptClient.layerMock({
+        theme: ({ entityId }) => `of-${entityId}`,
+        accent: ({ entityId }) => ({ variant: "a", attachment: { accent: entityId } })
+      })
+      return Effect.gen(function* () {
+        for (const id of [...ids, ids[count - 1]!, ids[0]!]) {
+          expect(yield* Theme.get(id)).toBe("light")
+          expect(yield* accent.get(id)).toEqual({ accent: id.entityId.toUpperCase() })
+        }
+        expect(counter.decoded).toBe(count + 1)
+        expect(warnings(lines)).toHaveLength(count + 1)
+      }).pipe(Effect.provide(layer))
+    })
+  )
+
   it.effect("in one namespace is logged for each client that meets it", () =>
     captured((lines) =>
       Effect.gen(function* () {
@@ -533,6 +560,33 @@ describe("what is wrong", () => {
       )
     )
   )
+})
+
+describe("an error that comes again and again", () => {
+  it.effect("is looked into once", () => {
+    let asked = 0
+    const error = new EvaluationError({ reason: "FlagNotFound", message: "gone" })
+    return Effect.gen(function* () {
+      yield* Effect.all([On.get(user), On.get(user), On.detail(user)])
+      expect(asked).toBe(1)
+    }).pipe(
+      Effect.provide(
+        Layer.mock(FliptClient.FliptClient, {
+          evaluateBoolean: () => Effect.fail(error),
+          status: Effect.sync(() => {
+            asked++
+            return Status.Ready({
+              version: "1",
+              confirmedAt: undefined,
+              origin: "server",
+              mode: "polling",
+              connected: true
+            })
+          })
+        })
+      )
+    )
+  })
 })
 
 describe("read", () => {
