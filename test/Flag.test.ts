@@ -286,6 +286,7 @@ describe.each(engines)("a typed flag, on the %s engine", (_, engine) => {
         ["theme", "Variant"],
         ["theme", "Variant"],
         ["size", "Attachment"],
+        ["size", "Attachment"],
         ["size", "Attachment"]
       ])
       expect(differences.map(({ message }) => message)).toEqual([
@@ -297,7 +298,8 @@ describe.each(engines)("a typed flag, on the %s engine", (_, engine) => {
         expect.stringContaining('"plain"'),
         expect.stringContaining('"pink"'),
         expect.stringContaining("Expected an integer, actual 1.5"),
-        expect.stringContaining('the variant "broken" of flag size does not decode')
+        expect.stringContaining('the variant "broken" of flag size does not decode'),
+        expect.stringContaining('Expected number, actual "3"')
       ])
     }).pipe(
       Effect.provide(
@@ -314,6 +316,7 @@ describe.each(engines)("a typed flag, on the %s engine", (_, engine) => {
                 rule("b", "broken", "{"),
                 rule("c", "none"),
                 rule("d", "null", "null"),
+                rule("g", "good", '{"max":"3"}'),
                 rule("e", "good", '{"max":2}'),
                 { ...rule("f", "never"), distributions: [{ variantKey: "x", variantAttachment: "{", rollout: 0 }] }
               ])

@@ -132,6 +132,12 @@ describe("the kit", () => {
     })
   )
 
+  it.effect("finds a flag of a document by a key that is read as its own", () =>
+    Effect.gen(function* () {
+      expect(yield* Flag.boolean("a\ud800", { default: false }).get(user)).toBe(true)
+    }).pipe(Effect.provide(FliptTest.layer({ document: JSON.stringify(makeDocument([booleanFlag("a\ufffd", true)])) })))
+  )
+
   it.effect("gives equal results of one state as one object, as every engine does", () =>
     Effect.gen(function* () {
       const client = yield* FliptClient.FliptClient
@@ -190,6 +196,8 @@ describe("set", () => {
       expect((yield* On.detail(user)).error?.message).toBe("away")
       yield* FliptTest.set("limits", true)
       expect((yield* Limits.detail(user)).error).toMatchObject({ reason: "FlagType" })
+      yield* FliptTest.set("limits", () => undefined as never)
+      expect((yield* Limits.detail(user)).error).toMatchObject({ reason: "FlagNotFound" })
     }).pipe(Effect.provide(FliptTest.layer()))
   )
 
@@ -206,22 +214,26 @@ describe("set", () => {
     }).pipe(Effect.provide(FliptTest.layer()))
   )
 
-  it.effect("has the new state loaded when it comes back, also beside others and beside a refresh", () =>
+  it.effect("has the new state loaded when it comes back, also where a load is under way", () =>
     Effect.gen(function* () {
       const client = yield* FliptClient.FliptClient
       const keys = Array.from({ length: 20 }, (_, i) => `flag-${i}`)
       yield* Effect.forEach(
         keys,
-        (flagKey) =>
+        (flagKey, i) =>
           Effect.gen(function* () {
-            yield* Effect.fork(client.refresh)
+            yield* Effect.replicateEffect(Effect.yieldNow(), i, { discard: true })
             yield* FliptTest.set(flagKey, true)
             expect((yield* client.evaluateBoolean({ flagKey, ...user })).enabled).toBe(true)
           }),
         { concurrency: "unbounded" }
       )
-      expect((yield* client.listFlags).map(({ key }) => key)).toEqual(keys)
-    }).pipe(Effect.provide(FliptTest.layer()))
+      expect(new Set((yield* client.listFlags).map(({ key }) => key))).toEqual(new Set(keys))
+    }).pipe(
+      Effect.provide(FliptTest.layer()),
+      // everything runs in between everything else
+      Effect.withMaxOpsBeforeYield(10)
+    )
   )
 
   it.effect("leaves a Snapshot in hand as it is", () =>
@@ -569,6 +581,19 @@ describe("forEachValue", () => {
         "with on = false: see the failure before"
       ])
     })
+  )
+
+  it.effect("shortens a long value", () =>
+    Effect.gen(function* () {
+      const text = Flag.json("text", Schema.String, { default: "" })
+      const message = yield* FliptTest.forEachValue(text, ["x".repeat(10_000)], () =>
+        Effect.fail(new Error("no"))
+      ).pipe(
+        Effect.flip,
+        Effect.map((error) => error.message)
+      )
+      expect(message).toMatch(/^with text = x{200}…: no$/)
+    }).pipe(Effect.provide(FliptTest.layer()))
   )
 
   it.effect("is interrupted as its test is", () =>

@@ -156,22 +156,25 @@ const makeKit = (family: Family, initial: Settings): Effect.Effect<Kit, StartErr
     const name = family.next()
     const evaluations: Array<FliptTest.Evaluation> = []
     let settings = initial
+    /** Those that the version stands for which was handed out last. */
+    let taken = initial
     let turn = 0
     const version = () => `${name}.${turn}`
 
     const compile = Effect.suspend(() =>
-      makeSnapshot(overlay(family.base, settings, (evaluation) => evaluations.push(evaluation)))
+      makeSnapshot(overlay(family.base, taken, (evaluation) => evaluations.push(evaluation)))
     )
     const own = yield* FliptClient.makeWithoutDependencies().pipe(
       Effect.provideService(Engine.Engine, { name: "test", compile: () => compile, restore: () => compile }),
       Effect.provideService(Fetcher.Fetcher, {
         source: family.source,
         fetch: (loaded) =>
-          Effect.sync(() =>
-            Option.contains(loaded, version())
+          Effect.sync(() => {
+            taken = settings
+            return Option.contains(loaded, version())
               ? Fetcher.NotModified()
               : Fetcher.Document({ bytes: family.bytes, version: Option.some(version()) })
-          ),
+          }),
         events: () => Stream.never
       }),
       Effect.mapInputContext((context: Context.Context<Scope.Scope>) => Context.merge(family.context, context))
@@ -182,8 +185,6 @@ const makeKit = (family: Family, initial: Settings): Effect.Effect<Kit, StartErr
       Effect.repeat({ until: (status) => status.version === version() }),
       Effect.orDie
     )
-    const setting = yield* Effect.makeSemaphore(1)
-
     return {
       family,
       own,
@@ -193,7 +194,7 @@ const makeKit = (family: Family, initial: Settings): Effect.Effect<Kit, StartErr
           settings = new Map(settings).set(flagKey, { value, turn: family.next() })
           turn++
           return Effect.asVoid(load)
-        }).pipe(setting.withPermits(1)),
+        }),
       isolate: Effect.suspend(() => Effect.orDie(makeKit(family, settings)))
     }
   })
