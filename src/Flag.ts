@@ -183,10 +183,10 @@ export const variant = <const V extends readonly [string, ...ReadonlyArray<strin
  * import * as Schema from "effect/Schema"
  * import * as Flag from "flipt-client-effect/Flag"
  *
- * const Limits = Schema.Struct({ uploads: Schema.Int, timeout: Schema.Duration })
+ * const Limits = Schema.Struct({ uploads: Schema.Int, kinds: Schema.ReadonlySet(Schema.String) })
  *
  * export const UploadLimits = Flag.json("upload-limits", Limits, {
- *   default: Limits.make({ uploads: 10, timeout: "30 seconds" })
+ *   default: { uploads: 10, kinds: new Set(["image/png"]) }
  * })
  * ```
  *
