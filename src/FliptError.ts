@@ -7,6 +7,7 @@
  * - {@link FetchError}: flag state could not be fetched.
  * - {@link EngineError}: a document could not be compiled, or the engine could not be used.
  * - {@link AuthError}: no credential could be had.
+ * - {@link DecodeError}: a typed flag was answered, and not with one of its values.
  *
  * @since 0.1.0
  */
@@ -32,14 +33,15 @@ const common = { message: Schema.String, cause: Schema.optional(Schema.Defect) }
  * `"updateInterval"`.
  *
  * The reason says what kind of input it is: an argument of a call (`Argument`), an option or an environment variable
- * (`Option`), TLS material (`Certificate`) or a snapshot to start from (`Seed`).
+ * (`Option`), TLS material (`Certificate`), a snapshot to start from (`Seed`), or declarations of flags that the loaded
+ * state contradicts (`Flag`, of `Flag.layerValidate` alone).
  *
  * @since 0.1.0
  * @category errors
  */
 export class ValidationError extends Schema.TaggedError<ValidationError>("flipt-client-effect/ValidationError")(
   "ValidationError",
-  { ...common, reason: Schema.Literal("Argument", "Option", "Certificate", "Seed"), path: Schema.String }
+  { ...common, reason: Schema.Literal("Argument", "Option", "Certificate", "Seed", "Flag"), path: Schema.String }
 ) {
   /** @since 0.1.0 */
   get [TypeId](): TypeId {
@@ -155,12 +157,36 @@ export class AuthError extends Schema.TaggedError<AuthError>("flipt-client-effec
 }
 
 /**
+ * A typed flag was answered, and not with one of the values that it is declared to have. It never fails an effect of
+ * this library: the flag gives its default, and `Flag.Detail` has this error.
+ *
+ * - `Variant`: the variant is none of those that are declared.
+ * - `Attachment`: the variant's attachment is not JSON, or does not decode by the flag's Schema.
+ *
+ * The message quotes what does not decode, shortened to some hundred characters.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class DecodeError extends Schema.TaggedError<DecodeError>("flipt-client-effect/DecodeError")("DecodeError", {
+  ...common,
+  reason: Schema.Literal("Variant", "Attachment"),
+  flagKey: Schema.String,
+  variantKey: Schema.String
+}) {
+  /** @since 0.1.0 */
+  get [TypeId](): TypeId {
+    return TypeId
+  }
+}
+
+/**
  * Every error of this library.
  *
  * @since 0.1.0
  * @category models
  */
-export type FliptError = ValidationError | EvaluationError | FetchError | EngineError | AuthError
+export type FliptError = ValidationError | EvaluationError | FetchError | EngineError | AuthError | DecodeError
 
 /**
  * How building a client can fail.

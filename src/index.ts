@@ -10,10 +10,14 @@ export * as Auth from "./Auth.js"
 export * as Engine from "./Engine.js"
 /** Where flag state comes from, and when it is asked for. */
 export * as Fetcher from "./Fetcher.js"
+/** Typed flags. */
+export * as Flag from "./Flag.js"
 /** The client: flag state fetched, kept current and evaluated. */
 export * as FliptClient from "./FliptClient.js"
 /** The errors of this library. */
 export * as FliptError from "./FliptError.js"
+/** Flags for tests. */
+export * as FliptTest from "./FliptTest.js"
 /** What is told of every evaluation. */
 export * as Hook from "./Hook.js"
 /** What goes into an evaluation and what comes out of it. */

@@ -38,6 +38,7 @@ it("there is a test for every example", () => {
   // testing.test.ts is run by the test runner itself
   expect(names.sort()).toEqual([
     "errors.ts",
+    "flags.ts",
     "own-http-client.ts",
     "quickstart.ts",
     "rotating-jwt.ts",
@@ -89,6 +90,20 @@ it.live("errors tells a wrong request from a flag that there is not", () =>
       "no evaluation (FlagNotFound): invalid request: failed to get flag information default/no-such-flag",
       "no evaluation (FlagType): invalid request: theme is not a boolean flag",
       "new-checkout: false"
+    ])
+  )
+)
+
+it.live("flags gives typed values, and defaults with the error where something is wrong", () =>
+  Effect.map(run("flags"), (output) =>
+    expect(output.trim().split("\n")).toEqual([
+      "user-42: checkout new, theme light, accent navy",
+      expect.stringMatching(/^user-7: checkout (?:new|old), theme plain, accent grey$/),
+      "old theme: plain, FALLBACK, since Flipt says light: DecodeError",
+      "banner: true",
+      expect.stringMatching(/^themes: (?:light|dark), (?:light|dark), (?:light|dark)$/),
+      "banner: Missing: there is no flag banner",
+      'theme: Variant: the variant "light" of flag theme is none of those declared: "plain", "dark"'
     ])
   )
 )

@@ -13,12 +13,16 @@ import type * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
 import * as Auth from "../src/Auth.js"
 import * as Engine from "../src/Engine.js"
 import * as Fetcher from "../src/Fetcher.js"
+import * as Flag from "../src/Flag.js"
 import * as FliptClient from "../src/FliptClient.js"
 import * as FliptError from "../src/FliptError.js"
+import * as FliptTest from "../src/FliptTest.js"
 import * as Hook from "../src/Hook.js"
 import * as platformDefault from "../src/internal/platform/default.js"
 import type * as platformNode from "../src/internal/platform/node.js"
@@ -124,6 +128,73 @@ it("hooks and telemetry are References, and their layers need nothing", () => {
   expectTypeOf({ events: true }).not.toExtend<Telemetry.Options>()
 })
 
+it("a typed flag has its type, no error, and needs the client and at most the entity", () => {
+  const theme = Flag.variant("theme", ["light", "dark"], { default: "light" })
+  type Theme = "light" | "dark"
+  expectTypeOf(theme).toEqualTypeOf<Flag.Finite<Theme>>()
+  expectTypeOf(theme.values).toEqualTypeOf<ReadonlyArray<Theme>>()
+  expectTypeOf(Flag.boolean).returns.toEqualTypeOf<Flag.Finite<boolean>>()
+  expectTypeOf(() => theme.get()).returns.toEqualTypeOf<
+    Effect.Effect<Theme, never, FliptClient.FliptClient | Flag.Entity>
+  >()
+  expectTypeOf(() => theme.get({ entityId: "a" })).returns.toEqualTypeOf<
+    Effect.Effect<Theme, never, FliptClient.FliptClient>
+  >()
+  expectTypeOf(() => theme.detail()).returns.toEqualTypeOf<
+    Effect.Effect<Flag.Detail<Theme>, never, FliptClient.FliptClient | Flag.Entity>
+  >()
+  expectTypeOf(theme.watch).returns.toEqualTypeOf<Stream.Stream<Theme, never, FliptClient.FliptClient>>()
+  expectTypeOf(theme.read).toEqualTypeOf<(snapshot: Snapshot.Snapshot, entity: Model.Entity) => Theme>()
+  expectTypeOf<Flag.Detail<Theme>["error"]>().toEqualTypeOf<
+    FliptError.EvaluateError | FliptError.DecodeError | undefined
+  >()
+  const limits = Flag.json("limits", Schema.Struct({ max: Schema.NumberFromString }), { default: { max: 1 } })
+  expectTypeOf(limits).toEqualTypeOf<Flag.Flag<{ readonly max: number }>>()
+  expectTypeOf(limits).not.toExtend<Flag.Finite<unknown>>()
+  expectTypeOf<Flag.Flag<Theme>>().toExtend<Flag.Flag<string>>()
+  expectTypeOf<Flag.Flag<string>>().not.toExtend<Flag.Flag<Theme>>()
+  // @ts-expect-error a default that is none of the variants
+  Flag.variant("theme", ["light", "dark"], { default: "blue" })
+  // @ts-expect-error a default that is not of the Schema's type
+  Flag.json("limits", Schema.Struct({ max: Schema.Int }), { default: { max: "1" } })
+  // @ts-expect-error a Schema that needs a service
+  const needing = () => Flag.json("limits", null as unknown as Schema.Schema<number, string, "Service">, { default: 1 })
+  expectTypeOf(needing).toBeFunction()
+  expectTypeOf(Flag.validate).returns.toEqualTypeOf<
+    Effect.Effect<ReadonlyArray<Flag.Difference>, never, FliptClient.FliptClient>
+  >()
+  expectTypeOf(Flag.layerValidate).returns.toEqualTypeOf<
+    Layer.Layer<never, FliptError.ValidationError, FliptClient.FliptClient>
+  >()
+})
+
+it("the test kit takes the values of a flag, and adds itself alone to what a test needs", () => {
+  const theme = Flag.variant("theme", ["light", "dark"], { default: "light" })
+  const limits = Flag.json("limits", Schema.Struct({ max: Schema.Int }), { default: { max: 1 } })
+  const test: Effect.Effect<number, Error, "R"> = null as never
+  expectTypeOf(FliptTest.layer).returns.toEqualTypeOf<Layer.Layer<FliptClient.FliptClient | FliptTest.FliptTest>>()
+  expectTypeOf(() => FliptTest.set(theme, "dark")).returns.toEqualTypeOf<
+    Effect.Effect<void, never, FliptTest.FliptTest>
+  >()
+  expectTypeOf(() => FliptTest.set(limits, () => ({ max: 2 }))).returns.toEqualTypeOf<
+    Effect.Effect<void, never, FliptTest.FliptTest>
+  >()
+  expectTypeOf(() => FliptTest.set("on", (request) => request.entityId === "a")).returns.toEqualTypeOf<
+    Effect.Effect<void, never, FliptTest.FliptTest>
+  >()
+  // @ts-expect-error none of the variants
+  FliptTest.set(theme, "blue")
+  expectTypeOf(() => FliptTest.isolated(test)).returns.toEqualTypeOf<
+    Effect.Effect<number, Error, "R" | FliptTest.FliptTest>
+  >()
+  expectTypeOf(() => FliptTest.forEachValue(theme, (_: "light" | "dark") => test)).returns.toEqualTypeOf<
+    Effect.Effect<void, Error, "R" | FliptTest.FliptTest>
+  >()
+  // @ts-expect-error what values a json flag can have is not known
+  const refused = () => FliptTest.forEachValue(limits, () => test)
+  expectTypeOf(refused).toBeFunction()
+})
+
 it("options and contexts take undefined for absent, and nothing that cannot be sent", () => {
   const plan: string | undefined = undefined
   expectTypeOf({ flagKey: "a", entityId: "b", context: { plan } }).toExtend<Model.EvaluationRequest>()
@@ -155,7 +226,7 @@ it("options and contexts take undefined for absent, and nothing that cannot be s
 it("the errors are one family", () => {
   expectTypeOf(FliptError.isFliptError).guards.toEqualTypeOf<FliptError.FliptError>()
   expectTypeOf<FliptError.FliptError["_tag"]>().toEqualTypeOf<
-    "ValidationError" | "EvaluationError" | "FetchError" | "EngineError" | "AuthError"
+    "ValidationError" | "EvaluationError" | "FetchError" | "EngineError" | "AuthError" | "DecodeError"
   >()
   expectTypeOf<Effect.Effect.Success<typeof Fetcher.RetryPolicy>>().toEqualTypeOf<
     Schedule.Schedule<unknown, FliptError.FetchError>

@@ -1,5 +1,5 @@
 /**
- * The engine of tests: flags as plain values.
+ * Flags of tests, as plain values.
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -14,6 +14,8 @@ import { type Evaluator, errorEntry, makeErrors, makeSnapshot } from "./snapshot
 
 const none: ReadonlyArray<string> = Object.freeze([])
 
+export type Outcome = Either.Either<VariantResult | BooleanResult, EvaluationError>
+
 const isVariant = (value: Engine.MockValue): value is string | Exclude<Engine.MockValue, string | boolean | Error> =>
   typeof value === "string" || (typeof value === "object" && !(value instanceof EvaluationError))
 
@@ -26,7 +28,7 @@ const variantOf = (value: string | { readonly variant: string; readonly attachme
       }
 
 /** The flag that a document would define to answer likewise, as far as one can: a function's answer is not known. */
-const define = (key: string, value: Engine.MockFlags[string]): Definition.Flag => {
+export const define = (key: string, value: Engine.MockFlags[string]): Definition.Flag => {
   const known = typeof value === "function" ? undefined : value
   const variant = known !== undefined && isVariant(known) ? variantOf(known) : undefined
   return {
@@ -40,70 +42,97 @@ const define = (key: string, value: Engine.MockFlags[string]): Definition.Flag =
   }
 }
 
-const makeEvaluator = (namespace: string, flags: Engine.MockFlags): Evaluator => {
-  const errors = makeErrors(namespace)
-  const values = new Map(Object.entries(flags))
-  const definitions = Array.from(values, ([key, value]) => define(key, value))
+/** None of a value that there is not, as a function without types may give it. */
+const outcomeOf = (flagKey: string, value: Engine.MockValue | undefined): Outcome | undefined => {
+  if (value === undefined) {
+    return undefined
+  }
+  if (value instanceof EvaluationError) {
+    return Either.left(value)
+  }
+  const common = { flagKey, reason: "MATCH_EVALUATION_REASON", segmentKeys: none } as const
+  if (!isVariant(value)) {
+    return Either.right(Object.freeze({ _tag: "Boolean", enabled: value, ...common }))
+  }
+  const { attachment, key } = variantOf(value)
+  return Either.right(
+    Object.freeze({
+      _tag: "Variant",
+      match: true,
+      variantKey: key,
+      ...(attachment === undefined ? {} : { variantAttachment: attachment }),
+      ...common
+    })
+  )
+}
 
-  const evaluate = ({
-    context,
-    entityId,
-    flagKey
-  }: EvaluationRequest): Either.Either<VariantResult | BooleanResult, EvaluationError> => {
-    const flag = values.get(flagKey)
-    const value = typeof flag === "function" ? flag({ flagKey, entityId, context }) : flag
-    if (value === undefined) {
-      return errors.notFound(flagKey)
-    }
-    if (value instanceof EvaluationError) {
-      return Either.left(value)
-    }
-    const common = { flagKey, reason: "MATCH_EVALUATION_REASON", segmentKeys: none } as const
-    if (!isVariant(value)) {
-      return Either.right(Object.freeze({ _tag: "Boolean", enabled: value, ...common }))
-    }
-    const { attachment, key } = variantOf(value)
-    return Either.right(
-      Object.freeze({
-        _tag: "Variant",
-        match: true,
-        variantKey: key,
-        ...(attachment === undefined ? {} : { variantAttachment: attachment }),
-        ...common
-      })
-    )
+/** How a flag answers. As on the other engines, equal answers of one state are one object; a function's cannot be. */
+export const answer = (
+  flagKey: string,
+  value: Engine.MockFlags[string]
+): ((request: EvaluationRequest) => Outcome | undefined) => {
+  if (typeof value === "function") {
+    return (request) => outcomeOf(flagKey, value(request))
+  }
+  const outcome = outcomeOf(flagKey, value)
+  return () => outcome
+}
+
+/**
+ * The part of an Evaluator that evaluates, over one function that answers for flags of either type and knows none that
+ * there is not. `observe` is told of every evaluation.
+ */
+export const evaluating = (
+  namespace: string,
+  ask: (request: EvaluationRequest) => Outcome | undefined,
+  observe?: (request: EvaluationRequest, outcome: Outcome) => void
+): Pick<Evaluator, "variant" | "boolean" | "bind" | "batch"> => {
+  const errors = makeErrors(namespace)
+
+  const evaluate = (request: EvaluationRequest, expected?: "Variant" | "Boolean"): Outcome => {
+    const found = ask(request) ?? errors.notFound(request.flagKey)
+    const outcome =
+      Either.isRight(found) && expected !== undefined && found.right._tag !== expected
+        ? errors.wrongType(request.flagKey, expected === "Variant" ? "variant" : "boolean")
+        : found
+    observe?.(request, outcome)
+    return outcome
   }
 
-  const variant = (request: EvaluationRequest) =>
-    Either.flatMap(evaluate(request), (result) =>
-      result._tag === "Variant" ? Either.right(result) : errors.wrongType(request.flagKey, "variant")
-    )
-  const boolean = (request: EvaluationRequest) =>
-    Either.flatMap(evaluate(request), (result) =>
-      result._tag === "Boolean" ? Either.right(result) : errors.wrongType(request.flagKey, "boolean")
-    )
+  const variant: Evaluator["variant"] = (flagKey, entityId, context) =>
+    evaluate({ flagKey, entityId, context }, "Variant") as Either.Either<VariantResult, EvaluationError>
+  const boolean: Evaluator["boolean"] = (flagKey, entityId, context) =>
+    evaluate({ flagKey, entityId, context }, "Boolean") as Either.Either<BooleanResult, EvaluationError>
 
   return {
-    namespace,
-    digest: undefined,
-    variant: (flagKey, entityId, context) => variant({ flagKey, entityId, context }),
-    boolean: (flagKey, entityId, context) => boolean({ flagKey, entityId, context }),
+    variant,
+    boolean,
     bind: (entityId, context) => ({
-      variant: (flagKey) => variant({ flagKey, entityId, context }),
-      boolean: (flagKey) => boolean({ flagKey, entityId, context })
+      variant: (flagKey) => variant(flagKey, entityId, context),
+      boolean: (flagKey) => boolean(flagKey, entityId, context)
     }),
     batch: (requests) =>
-      requests.map((request) =>
-        Either.match(evaluate(request), {
+      requests.map(({ context, entityId, flagKey }) =>
+        Either.match(evaluate({ flagKey, entityId, context }), {
           onLeft: (error) =>
             errorEntry(
               namespace,
-              request.flagKey,
+              flagKey,
               error.reason === "FlagNotFound" ? "NOT_FOUND_ERROR_EVALUATION_REASON" : "UNKNOWN_ERROR_EVALUATION_REASON"
             ),
           onRight: (result) => result
         })
-      ),
+      )
+  }
+}
+
+const makeEvaluator = (namespace: string, flags: Engine.MockFlags): Evaluator => {
+  const answers = new Map(Object.entries(flags).map(([key, value]) => [key, answer(key, value)]))
+  const definitions = Object.entries(flags).map(([key, value]) => define(key, value))
+  return {
+    namespace,
+    digest: undefined,
+    ...evaluating(namespace, (request) => answers.get(request.flagKey)?.(request)),
     fingerprint: (flagKey) => {
       const definition = definitions.find((flag) => flag.key === flagKey)
       return definition && fingerprint(definition)

@@ -2,6 +2,7 @@
  * The seed: the base64 text by which the official clients hand a flag state to each other. It is the state as their
  * engine keeps it, so rules and rollouts stand in maps by flag, and segments in maps by key.
  */
+import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import type * as Definition from "./definition.js"
 import { isAnd, isAny, isBoolean } from "./definition.js"
@@ -130,6 +131,10 @@ export const readSeed = (text: string, namespace: string): ReadonlyArray<Definit
     rollouts: entry(seed.rollouts, "eval_rollouts", key)
   }))
 }
+
+/** Reads what a Snapshot has written. Anything else throws. */
+export const readSeedOf = (seed: string, namespace: string): ReadonlyArray<Definition.Flag> =>
+  readSeed(Either.getOrThrow(Encoding.decodeBase64String(seed)), namespace)
 
 // Written by hand: an object would put keys that look like integers first, and take `__proto__` for its prototype.
 
