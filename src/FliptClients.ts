@@ -125,7 +125,10 @@ export const layer = (options?: Options): Layer.Layer<FliptClients, ValidationEr
  * @category layers
  */
 export const layerWithoutDependencies = <R>(options: {
-  readonly client: (target: { readonly environment: string; readonly namespace: string }) => Layer.Layer<FliptClient.FliptClient, StartError, R>
+  readonly client: (target: {
+    readonly environment: string
+    readonly namespace: string
+  }) => Layer.Layer<FliptClient.FliptClient, StartError, R>
   /** See {@link Options}. Default: five minutes. */
   readonly idleTimeToLive?: Duration.DurationInput | undefined
 }): Layer.Layer<FliptClients, ValidationError, R> =>

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
 import * as FiberSet from "effect/FiberSet"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type * as FliptClient from "../FliptClient.js"
 import type * as FliptClients from "../FliptClients.js"
 import { EngineError, type StartError } from "../FliptError.js"
@@ -67,10 +67,16 @@ export const make = <R>(
         return Effect.never
       })
       const left = () => (shared.users > 0 ? patience : shared.idleSince + patience - now())
-      // It is forgotten in the step in which nobody was found to use it, so that nobody gets one that is about to close.
+      /** In one step, so that nobody gets a client that is about to close. */
+      const forgetIfIdle = () => {
+        const isIdle = left() <= 0
+        if (isIdle) {
+          forget()
+        }
+        return isIdle
+      }
       const idle = Effect.suspend(() => Effect.sleep(Duration.millis(Math.min(left(), MAX_SLEEP_MILLIS)))).pipe(
-        Effect.repeat({ until: () => left() <= 0 }),
-        Effect.map(forget)
+        Effect.repeat({ until: forgetIfIdle })
       )
       clients.set(key, shared)
       run(
@@ -108,7 +114,7 @@ export const make = <R>(
             shared.users++
             return restore(Deferred.await(shared.client)).pipe(
               Effect.onError(() => leave(shared)),
-              Effect.zipLeft(Effect.addFinalizer(() => leave(shared)))
+              Effect.zipLeft(Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, leave(shared))))
             )
           })
         )
