@@ -16,6 +16,8 @@ import * as internal from "./internal/clients.js"
 import type { Target } from "./Model.js"
 
 /**
+ * The clients of many namespaces, each for as long as it is used.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -36,7 +38,7 @@ export interface Service {
 }
 
 /**
- * The clients of many namespaces.
+ * The clients of many namespaces, in the context of a program.
  *
  * @since 0.1.0
  * @category tags
@@ -73,7 +75,7 @@ export interface Options extends Omit<FliptClient.Options, "environment" | "name
  * import * as FliptClient from "flipt-client-effect/FliptClient"
  * import * as FliptClients from "flipt-client-effect/FliptClients"
  *
- * // the same, configured: by the FLIPT_* variables, but for those of one namespace
+ * // configured: by the FLIPT_* variables, but for those of one namespace
  * const clients = Layer.unwrapEffect(
  *   Effect.map(FliptClient.config, ({ environment: _, namespace: __, snapshot: ___, ...options }) =>
  *     FliptClients.layer({ ...options, idleTimeToLive: "1 hour" })
@@ -137,7 +139,7 @@ export const layerWithoutDependencies = <R>(options: {
 /**
  * Runs an effect with the client of another namespace in the place of its FliptClient. The client is kept for as long
  * as the effect runs: for what outlives it, such as a fiber that it leaves behind, ask with `get` in a scope that does
- * too.
+ * too. For many evaluations put it around all of them: taking a client costs more than a few evaluations.
  *
  * @example
  * ```ts

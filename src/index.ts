@@ -12,6 +12,8 @@ export * as Engine from "./Engine.js"
 export * as Fetcher from "./Fetcher.js"
 /** The client: flag state fetched, kept current and evaluated. */
 export * as FliptClient from "./FliptClient.js"
+/** Clients for many namespaces in one program. */
+export * as FliptClients from "./FliptClients.js"
 /** The errors of this library. */
 export * as FliptError from "./FliptError.js"
 /** What goes into an evaluation and what comes out of it. */

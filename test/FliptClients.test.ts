@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -269,6 +270,25 @@ describe("a start", () => {
     })
   )
 
+  it.scopedLive("that dies is told to who waits for it, and made again", () =>
+    Effect.gen(function* () {
+      let asked = 0
+      const { get } = yield* build(
+        FliptClients.layerWithoutDependencies({
+          client: () => {
+            if (++asked === 1) {
+              throw new Error("no layer")
+            }
+            return FliptClient.layerMock({ on: true })
+          }
+        })
+      )
+      const exit = yield* Effect.exit(get({}))
+      expect(Exit.isFailure(exit) && Cause.isDie(exit.cause)).toBe(true)
+      expect(yield* isOn(yield* get({}))).toBe(true)
+    })
+  )
+
   it.scopedLive("goes on for the others when one of those who wait is interrupted", () =>
     Effect.gen(function* () {
       const document = yield* Deferred.make<string>()
@@ -389,6 +409,41 @@ describe("a client that nobody uses", () => {
       yield* awaitClosed(weeks)
       yield* TestClock.adjust("1000 days")
       expect(yield* isOn(forever)).toBe(true)
+    })
+  )
+
+  it.scoped("and whose end goes wrong does not touch the one after it", () =>
+    Effect.gen(function* () {
+      const ending = yield* Deferred.make<void>()
+      const end = yield* Deferred.make<void>()
+      let made = 0
+      const clients = yield* build(
+        FliptClients.layerWithoutDependencies({
+          client: () =>
+            Layer.merge(
+              FliptClient.layerMock({ on: true }),
+              Layer.scopedDiscard(
+                ++made > 1
+                  ? Effect.void
+                  : Effect.addFinalizer(() =>
+                      Deferred.succeed(ending, undefined).pipe(
+                        Effect.zipRight(Deferred.await(end)),
+                        Effect.zipRight(Effect.dieMessage("torn"))
+                      )
+                    )
+              )
+            )
+        })
+      )
+      yield* use(clients, "a")
+      yield* TestClock.adjust("5 minutes")
+      yield* Deferred.await(ending)
+      const second = yield* clients.get({ namespace: "a" })
+      yield* Deferred.succeed(end, undefined)
+      yield* Effect.repeatN(Effect.yieldNow(), 100)
+      expect(yield* clients.get({ namespace: "a" })).toBe(second)
+      expect(yield* isOn(second)).toBe(true)
+      expect(made).toBe(2)
     })
   )
 })
@@ -514,6 +569,17 @@ describe("what is not valid", () => {
 })
 
 describe("the layer's scope", () => {
+  it.scopedLive("closes them too where the layer is built in a region that cannot be interrupted", () =>
+    Effect.gen(function* () {
+      const server = yield* serve("a")
+      const layers = yield* Scope.make()
+      const clients = yield* Effect.uninterruptible(Scope.extend(make(server), layers))
+      const client = yield* clients.get({ namespace: "a" })
+      yield* Scope.close(layers, Exit.void)
+      expect(yield* isOn(client)).toBe("Closed")
+    })
+  )
+
   it.scopedLive("closes every client and every connection, those in use too", () =>
     Effect.gen(function* () {
       const server = yield* serve("a", "b", "c")

@@ -34,8 +34,7 @@ export const makeWithoutDependencies = <R>(options: {
   Effect.gen(function* () {
     const { idleTimeToLive } = yield* decodeSharing(options)
     return yield* Sharing.make(
-      (target) =>
-        Effect.map(Layer.build(Layer.suspend(() => options.client(target))), Context.get(FliptClient.FliptClient)),
+      (target) => Effect.map(Layer.build(options.client(target)), Context.get(FliptClient.FliptClient)),
       idleTimeToLive
     )
   })
