@@ -20,6 +20,8 @@ import * as provider from "./internal/provider.js"
 import * as tokenFile from "./internal/tokenFile.js"
 
 /**
+ * What gives requests their credential.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -31,6 +33,8 @@ export interface Service {
 }
 
 /**
+ * What authenticates the requests of a Fetcher.
+ *
  * @since 0.1.0
  * @category tags
  */

@@ -15,6 +15,8 @@ import type { EvaluationRequest, Seed } from "./Model.js"
 import type { Snapshot } from "./Snapshot.js"
 
 /**
+ * What compiles documents, and the seeds that are made of them.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -40,6 +42,8 @@ export interface Service {
 }
 
 /**
+ * The engine in use.
+ *
  * @since 0.1.0
  * @category tags
  */

@@ -63,12 +63,16 @@ export type Event = Data.TaggedEnum<{
 }>
 
 /**
+ * An answer that has a document.
+ *
  * @since 0.1.0
  * @category constructors
  */
 export const Document: Data.TaggedEnum.Constructor<Update>["Document"] = event.Document
 
 /**
+ * The answer that what is loaded is still the latest.
+ *
  * @since 0.1.0
  * @category constructors
  */
@@ -96,6 +100,8 @@ export interface Source {
 }
 
 /**
+ * One namespace's source of documents.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -125,6 +131,8 @@ export interface Listener {
 }
 
 /**
+ * Where the client's documents come from.
+ *
  * @since 0.1.0
  * @category tags
  */

@@ -26,6 +26,8 @@ import type { Status } from "./Status.js"
 import type * as Tls from "./Tls.js"
 
 /**
+ * The client of one namespace. All evaluations are by the state that is loaded, and make no request.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -102,6 +104,8 @@ export interface Changes {
 }
 
 /**
+ * The client.
+ *
  * @since 0.1.0
  * @category tags
  */

@@ -15,12 +15,16 @@ import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
 
 /**
+ * What marks the errors of this library, whichever copy of it they come from.
+ *
  * @since 0.1.0
  * @category type ids
  */
 export const TypeId: unique symbol = Symbol.for("flipt-client-effect/FliptError")
 
 /**
+ * The type of {@link TypeId}.
+ *
  * @since 0.1.0
  * @category type ids
  */
@@ -124,7 +128,7 @@ export class FetchError extends Schema.TaggedError<FetchError>("flipt-client-eff
  * - `Load`: the engine itself could not be loaded.
  * - `Document`: the text is not a snapshot document of Flipt; the message says what is wrong and where.
  * - `Limit`: the document goes beyond a limit, such as the depth of its nesting.
- * - `Closed`: the scope of the Snapshot is over.
+ * - `Closed`: the scope of the Snapshot, of the client or of the clients is over.
  * - `Panic`: a fault inside the engine.
  *
  * @since 0.1.0
@@ -198,6 +202,22 @@ export type StartError = ValidationError | FetchError | EngineError
 
 /**
  * How an evaluation can fail.
+ *
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as FliptClient from "flipt-client-effect/FliptClient"
+ * import type * as FliptError from "flipt-client-effect/FliptError"
+ *
+ * // an outage is answered with "off"; a typo in the program stays an error
+ * const offWhileAway = (error: FliptError.EvaluateError): Effect.Effect<boolean, FliptError.EvaluateError> =>
+ *   error.reason === "NotReady" || error.reason === "Unavailable" ? Effect.succeed(false) : Effect.fail(error)
+ *
+ * const enabled = FliptClient.evaluateBoolean({ flagKey: "new-checkout", entityId: "user-42" }).pipe(
+ *   Effect.map((result) => result.enabled),
+ *   Effect.catchAll(offWhileAway)
+ * )
+ * ```
  *
  * @since 0.1.0
  * @category models

@@ -31,6 +31,25 @@ export interface Entity {
 /**
  * One question: which value has this flag for this entity?
  *
+ * @example
+ * ```ts
+ * import type * as Model from "flipt-client-effect/Model"
+ *
+ * interface User {
+ *   readonly id: string
+ *   readonly plan?: string
+ *   readonly age: number
+ *   readonly registered: Date
+ * }
+ *
+ * // what constraints ask for, and nothing else of the user
+ * const theme = ({ age, id, plan, registered }: User): Model.EvaluationRequest => ({
+ *   flagKey: "theme",
+ *   entityId: id,
+ *   context: { plan, age, registered }
+ * })
+ * ```
+ *
  * @since 0.1.0
  * @category models
  */
@@ -108,6 +127,22 @@ export interface ErrorResult {
 
 /**
  * One entry of a batch's answer, in the place of its request.
+ *
+ * @example
+ * ```ts
+ * import type * as Model from "flipt-client-effect/Model"
+ *
+ * const show = (entry: Model.BatchEntry): string => {
+ *   switch (entry._tag) {
+ *     case "Boolean":
+ *       return `${entry.flagKey}: ${entry.enabled}`
+ *     case "Variant":
+ *       return `${entry.flagKey}: ${entry.match ? entry.variantKey : "none"}`
+ *     case "Error":
+ *       return `${entry.flagKey}: there is no such flag in ${entry.namespaceKey}`
+ *   }
+ * }
+ * ```
  *
  * @since 0.1.0
  * @category models

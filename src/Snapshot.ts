@@ -82,6 +82,18 @@ export interface Snapshot {
 /**
  * A Snapshot seen by one entity.
  *
+ * @example
+ * ```ts
+ * import * as Either from "effect/Either"
+ * import type * as Snapshot from "flipt-client-effect/Snapshot"
+ *
+ * // synchronous, and over one state: the two flags cannot disagree
+ * const settings = (snapshot: Snapshot.Snapshot, userId: string) => {
+ *   const user = snapshot.bind(userId, { plan: "pro" })
+ *   return Either.all({ checkout: user.boolean("new-checkout"), theme: user.variant("theme") })
+ * }
+ * ```
+ *
  * @since 0.1.0
  * @category models
  */

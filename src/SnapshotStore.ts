@@ -49,6 +49,23 @@ export interface Entry {
  * Neither can fail. An implementation of your own logs what goes wrong, and must give back the bytes and the version
  * that it was given or none: the version is sent to the server, which then leaves the document out.
  *
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import * as Option from "effect/Option"
+ * import * as SnapshotStore from "flipt-client-effect/SnapshotStore"
+ *
+ * // in memory, so that clients that are made anew in one process start where the last one ended
+ * const entries = new Map<string, SnapshotStore.Entry>()
+ * const keyOf = ({ environment, namespace }: SnapshotStore.Target) => JSON.stringify([environment, namespace])
+ *
+ * const store = Layer.succeed(SnapshotStore.SnapshotStore, {
+ *   load: (target) => Effect.sync(() => Option.fromNullable(entries.get(keyOf(target)))),
+ *   save: (target, entry) => Effect.sync(() => void entries.set(keyOf(target), entry))
+ * })
+ * ```
+ *
  * @since 0.1.0
  * @category models
  */

@@ -43,6 +43,8 @@ export interface Trouble extends Info {
 }
 
 /**
+ * Whether a client has a state, and whether that is the latest.
+ *
  * - `Starting`: the source has not answered yet, and nothing has failed.
  * - `Ready`: the state is what the source last had to say.
  * - `Stale`: there is a state, and the last attempt to bring it up to date failed.
@@ -61,24 +63,32 @@ export type Status = Data.TaggedEnum<{
 const constructors: Data.TaggedEnum.Constructor<Status> = Data.taggedEnum<Status>()
 
 /**
+ * Makes a status `Starting`, for a client of your own in a test.
+ *
  * @since 0.1.0
  * @category constructors
  */
 export const Starting: Data.Case.Constructor<Extract<Status, { _tag: "Starting" }>, "_tag"> = constructors.Starting
 
 /**
+ * Makes a status `Ready`, for a client of your own in a test.
+ *
  * @since 0.1.0
  * @category constructors
  */
 export const Ready: Data.Case.Constructor<Extract<Status, { _tag: "Ready" }>, "_tag"> = constructors.Ready
 
 /**
+ * Makes a status `Stale`, for a client of your own in a test.
+ *
  * @since 0.1.0
  * @category constructors
  */
 export const Stale: Data.Case.Constructor<Extract<Status, { _tag: "Stale" }>, "_tag"> = constructors.Stale
 
 /**
+ * Makes a status `Failed`, for a client of your own in a test.
+ *
  * @since 0.1.0
  * @category constructors
  */
@@ -101,6 +111,20 @@ export const is: Data.TaggedEnum.Constructor<Status>["$is"] = constructors.$is
 
 /**
  * Handles every kind of status.
+ *
+ * @example
+ * ```ts
+ * import * as DateTime from "effect/DateTime"
+ * import * as Status from "flipt-client-effect/Status"
+ *
+ * const describe = Status.match({
+ *   Starting: () => "no answer yet",
+ *   Ready: ({ version }) => `up to date, version ${version}`,
+ *   Stale: ({ error, origin, since }) =>
+ *     `the state of the ${origin} goes on; no other since ${DateTime.formatIso(since)}: ${error.message}`,
+ *   Failed: ({ error }) => `nothing to serve: ${error.message}`
+ * })
+ * ```
  *
  * @since 0.1.0
  * @category pattern matching

@@ -107,6 +107,8 @@ export interface ConnectionOptions {
 }
 
 /**
+ * What connections are opened with.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -119,6 +121,8 @@ export interface Service {
 }
 
 /**
+ * What the connections of an HttpClient are secured with.
+ *
  * @since 0.1.0
  * @category tags
  */

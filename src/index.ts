@@ -14,6 +14,8 @@ export * as Fetcher from "./Fetcher.js"
 export * as Flag from "./Flag.js"
 /** The client: flag state fetched, kept current and evaluated. */
 export * as FliptClient from "./FliptClient.js"
+/** Clients for many namespaces in one program. */
+export * as FliptClients from "./FliptClients.js"
 /** The errors of this library. */
 export * as FliptError from "./FliptError.js"
 /** Flags for tests. */

@@ -60,3 +60,10 @@ it("every public export has a docstring with its version and category", () => {
     )
   expect(missing).toEqual([])
 })
+
+it("every public module has an example", () => {
+  const without = modules.filter(
+    (name) => name !== "src/index.ts" && name.endsWith(".ts") && !/ \* @example\n/.test(read(name))
+  )
+  expect(without).toEqual([])
+})

@@ -39,6 +39,7 @@ it("there is a test for every example", () => {
   expect(names.sort()).toEqual([
     "errors.ts",
     "flags.ts",
+    "namespaces.ts",
     "own-http-client.ts",
     "quickstart.ts",
     "rotating-jwt.ts",
@@ -114,6 +115,20 @@ it.live("snapshot starts from a file while the server is away, and goes over to 
       "stored the state that the server has",
       "Stale, from the seed: new-checkout is true",
       "Ready, from the server: new-checkout is false"
+    ])
+  )
+)
+
+it.live("namespaces makes a client for each tenant, and shares it", () =>
+  Effect.map(run("namespaces"), (output) =>
+    expect(output.trim().split("\n")).toEqual([
+      "the server is asked for books",
+      "books: free delivery for ada is true",
+      "the server is asked for toys",
+      "toys: free delivery for ada is false",
+      "books: free delivery for bob is true",
+      "the server is asked for cars",
+      "cars: NotFound"
     ])
   )
 )

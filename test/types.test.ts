@@ -21,6 +21,7 @@ import * as Engine from "../src/Engine.js"
 import * as Fetcher from "../src/Fetcher.js"
 import * as Flag from "../src/Flag.js"
 import * as FliptClient from "../src/FliptClient.js"
+import * as FliptClients from "../src/FliptClients.js"
 import * as FliptError from "../src/FliptError.js"
 import * as FliptTest from "../src/FliptTest.js"
 import * as Hook from "../src/Hook.js"
@@ -193,6 +194,31 @@ it("the test kit takes the values of a flag, and adds itself alone to what a tes
   // @ts-expect-error what values a json flag can have is not known
   const refused = () => FliptTest.forEachValue(limits, () => test)
   expectTypeOf(refused).toBeFunction()
+})
+
+it("clients of many namespaces need what their layers need, and take the client off an effect's requirements", () => {
+  expectTypeOf(FliptClients.layer).returns.toEqualTypeOf<
+    Layer.Layer<FliptClients.FliptClients, FliptError.ValidationError | FliptError.EngineError>
+  >()
+  const needing: Layer.Layer<FliptClient.FliptClient, FliptError.FetchError, "R"> = null as never
+  expectTypeOf(() => FliptClients.layerWithoutDependencies({ client: () => needing })).returns.toEqualTypeOf<
+    Layer.Layer<FliptClients.FliptClients, FliptError.ValidationError, "R">
+  >()
+  expectTypeOf(() =>
+    FliptClients.layerWithoutDependencies({
+      client: ({ environment, namespace }) => FliptClient.layerMock({ [environment + namespace]: true })
+    })
+  ).returns.toEqualTypeOf<Layer.Layer<FliptClients.FliptClients, FliptError.ValidationError>>()
+  expectTypeOf<FliptClients.Service["get"]>().returns.toEqualTypeOf<
+    Effect.Effect<FliptClient.Service, FliptError.StartError, Scope.Scope>
+  >()
+  const asks: Effect.Effect<1, "E", FliptClient.FliptClient | "R" | Scope.Scope> = null as never
+  expectTypeOf(FliptClients.provide({ namespace: "shop" })(asks)).toEqualTypeOf<
+    Effect.Effect<1, "E" | FliptError.StartError, FliptClients.FliptClients | "R" | Scope.Scope>
+  >()
+  expectTypeOf({ namespace: "shop" }).not.toExtend<FliptClients.Options>()
+  expectTypeOf({ idleTimeToLive: undefined, fetchMode: undefined }).toExtend<FliptClients.Options>()
+  expectTypeOf<Parameters<FliptClients.Service["get"]>[0]>().toEqualTypeOf<Model.Target>()
 })
 
 it("options and contexts take undefined for absent, and nothing that cannot be sent", () => {

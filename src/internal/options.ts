@@ -192,6 +192,26 @@ const clientFields = {
   tlsConfig: Schema.optional(Tls)
 }
 
+const idleTimeToLive = Schema.optionalWith(DurationInput, { default: () => Duration.minutes(5) })
+
+const notHere = (problem: string) => Schema.optional(Schema.Undefined.annotations(must(problem)))
+
+const clientsFields = {
+  ...clientFields,
+  environment: notHere("is not one of many clients: get and provide are given it"),
+  namespace: notHere("is not one of many clients: get and provide are given it"),
+  snapshot: notHere("is not one of many clients: it is the state of one namespace"),
+  idleTimeToLive
+}
+
+const Sharing = Schema.Struct({
+  client: Schema.Unknown.pipe(
+    Schema.filter((client) => typeof client === "function"),
+    Schema.annotations(must("must be a function from a target to the layer of its client"))
+  ),
+  idleTimeToLive
+})
+
 const Provider = Schema.Struct({
   renewBefore: Schema.optionalWith(DurationInput, { default: () => Duration.minutes(1) })
 })
@@ -217,6 +237,7 @@ const Polled = Schema.Struct(polledFields)
 const Fetcher = Schema.Struct(fetcherFields)
 const State = Schema.Struct(stateFields)
 const Client = Schema.Struct(clientFields)
+const Clients = Schema.Struct(clientsFields)
 
 /** The options of a Fetcher over HTTP, decoded. */
 export type FetcherSettings = typeof Fetcher.Type
@@ -224,10 +245,12 @@ export type FetcherSettings = typeof Fetcher.Type
 export type StateSettings = typeof State.Type
 /** The options of connections, decoded. */
 export type TlsSettings = typeof Tls.Type
+/** Which state, decoded. */
+export type TargetSettings = typeof Target.Type
 /** The options of the one-stop client, decoded. */
 export type ClientSettings = typeof Client.Type
 
-const describe = (error: ParseResult.ParseError): ValidationError => {
+const describe = (error: ParseResult.ParseError, reason: "Option" | "Argument"): ValidationError => {
   // the first issue is the innermost; the others are the alternatives, and would repeat the value
   const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
   const path = (issue?.path ?? []).map(String).join(".")
@@ -237,9 +260,11 @@ const describe = (error: ParseResult.ParseError): ValidationError => {
       : path.startsWith("headers.")
         ? headerNameProblem
         : "is not known; mind the spelling"
+  const isOption = reason === "Option"
+  const whole = isOption ? "options" : "target"
   return path === ""
-    ? new ValidationError({ reason: "Option", path: "options", message: "the options must be an object" })
-    : new ValidationError({ reason: "Option", path, message: `the option ${path} ${problem}` })
+    ? new ValidationError({ reason, path: whole, message: `the ${whole} must be an object` })
+    : new ValidationError({ reason, path, message: `${isOption ? "the option " : ""}${path} ${problem}` })
 }
 
 const withoutUndefined = (options: unknown): unknown =>
@@ -248,14 +273,14 @@ const withoutUndefined = (options: unknown): unknown =>
     : options
 
 const decode =
-  <A, I>(schema: Schema.Schema<A, I>) =>
+  <A, I>(schema: Schema.Schema<A, I>, reason: "Option" | "Argument" = "Option") =>
   (options: unknown): Effect.Effect<A, ValidationError> =>
     Effect.suspend(() =>
       Either.mapLeft(
         Schema.decodeUnknownEither(schema, { onExcessProperty: "error" })(
           withoutUndefined(options === undefined ? {} : options)
         ),
-        describe
+        (error) => describe(error, reason)
       )
     )
 
@@ -265,6 +290,10 @@ export const decodeFetcher = decode(Fetcher)
 export const decodeState = decode(State)
 export const decodeTls = decode(Tls)
 export const decodeClient = decode(Client)
+export const decodeClients = decode(Clients)
+export const decodeSharing = decode(Sharing)
+/** A target that is asked for, and no option. */
+export const decodeArgument = decode(Target, "Argument")
 export const decodeProvider = decode(Provider)
 export const decodeTokenFile = decode(TokenFile)
 export const decodeTelemetry = decode(Telemetry)
