@@ -83,11 +83,15 @@ export const makeErrors = (namespace: string) => {
         notFound,
         flagKey,
         () =>
-          new EvaluationError({
-            reason: "FlagNotFound",
-            flagKey,
-            message: `invalid request: failed to get flag information ${namespace}/${flagKey.toWellFormed()}`
-          })
+          new EvaluationError(
+            {
+              reason: "FlagNotFound",
+              flagKey,
+              message: `invalid request: failed to get flag information ${namespace}/${flagKey.toWellFormed()}`
+            },
+            // keys can come from outside, each another one, and looking at what is known to be right takes most of the time
+            { disableValidation: true }
+          )
       ),
     wrongType: (flagKey: string, expected: "variant" | "boolean") =>
       remember(
