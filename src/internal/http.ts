@@ -22,6 +22,7 @@ import { Document, NotModified } from "./event.js"
 import { type Attempt, failure, makeScrub, statusError, timeoutError, tooLarge, transportError } from "./failure.js"
 import { type FetcherSettings, headerValuePattern } from "./options.js"
 import { reveal } from "./secret.js"
+import { turn } from "./turn.js"
 import { version } from "./version.js"
 
 /** The version of Flipt whose documents we understand: a v1 server leaves things out for older clients. */
@@ -145,6 +146,9 @@ const makeWatch = (
     })
   )
 
+/** After how much of a body others may run: what is in the system's buffers is read without a pause. */
+const TURN_BYTES = 1024 * 1024
+
 /** The chunks of a body, as long as they come in time and are not more than the limit. */
 const readBody = (
   attempt: Attempt,
@@ -158,12 +162,20 @@ const readBody = (
     )
     const chunks: Array<Uint8Array> = []
     let size = 0
+    let turnedAt = 0
     yield* response.stream.pipe(
       Stream.runForEach((chunk) => {
         hear()
         chunks.push(chunk)
         size += chunk.length
-        return size > maxBodySize ? Effect.fail(tooLarge(attempt)) : Effect.void
+        if (size > maxBodySize) {
+          return Effect.fail(tooLarge(attempt))
+        }
+        if (size - turnedAt < TURN_BYTES) {
+          return Effect.void
+        }
+        turnedAt = size
+        return turn
       }),
       Effect.mapError((error) =>
         error instanceof FetchError ? error : transportError(attempt, error, "the body broke off")
