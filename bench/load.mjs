@@ -149,6 +149,14 @@ if (json) {
           mark(ready, LARGE_GOALS.ready)
         ],
         [
+          "processor time until then, all threads, ms",
+          pick("native", (it) => it.cpu).toFixed(0),
+          pick("official", (it) => it.cpu).toFixed(0),
+          ratioOf((it) => it.cpu).toFixed(3),
+          "",
+          ""
+        ],
+        [
           "loop held, worst, ms",
           heldMax.toFixed(1),
           most("official", (it) => it.held.max).toFixed(0),

@@ -39,7 +39,9 @@ const memory = async () => {
 
 const start = await starters[name === "official" ? "official" : "ours"]()
 const before = await memory()
+const usage = process.cpuUsage()
 const { value: client, ...result } = await watch(start)
+const { system, user } = process.cpuUsage(usage)
 const after = await memory()
 // half of the entities are let in: enough of them and both answers occur
 const answers = new Set(
@@ -52,4 +54,7 @@ if (answers.size !== 2) {
 }
 // once more, with all modules loaded and all code warm
 const { held: again } = await watch(client.refresh)
-process.send({ ...result, again, rss: after.rss - before.rss, heap: after.heap - before.heap }, () => process.exit(0))
+process.send(
+  { ...result, cpu: (system + user) / 1e3, again, rss: after.rss - before.rss, heap: after.heap - before.heap },
+  () => process.exit(0)
+)

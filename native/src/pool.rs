@@ -187,11 +187,7 @@ pub fn segment(key: &str, match_type: MatchType, constraints: &[RawConstraint<'_
     POOL.with_borrow_mut(|pool| {
         pool.segments.get(
             pool.hashes.hash_one((key, match_type, constraints)),
-            |segment| {
-                segment.match_type == match_type
-                    && *segment.key == *key
-                    && all(constraints, &segment.constraints, RawConstraint::is)
-            },
+            |segment| is_segment(segment, key, match_type, constraints),
             || {
                 Arc::new(Segment {
                     key: key.into(),
@@ -201,6 +197,12 @@ pub fn segment(key: &str, match_type: MatchType, constraints: &[RawConstraint<'_
             },
         )
     })
+}
+
+fn is_segment(segment: &Segment, key: &str, match_type: MatchType, constraints: &[RawConstraint<'_>]) -> bool {
+    segment.match_type == match_type
+        && *segment.key == *key
+        && all(constraints, &segment.constraints, RawConstraint::is)
 }
 
 /// A list of segments of the pool.
@@ -283,6 +285,47 @@ mod tests {
                 assert_ne!(flag.rules[0].audience, other.rules[0].audience);
             }
         }
+    }
+
+    fn text(text: &str) -> Text<'_> {
+        Text(Cow::Borrowed(text))
+    }
+
+    /// Hashes do not collide in a test, so what is compared then is compared here.
+    #[test]
+    fn equal_is_what_is_equal_in_everything() {
+        let share = |key, attachment: Option<&'static str>, rollout| RawShare {
+            variant_key: text(key),
+            attachment: attachment.map(text),
+            rollout,
+        };
+        let first = Distribution::from(&share("v", Some("a"), 1.0));
+        assert!(share("v", Some("a"), 1.0).is(&first));
+        let others = [share("w", Some("a"), 1.0), share("v", Some("b"), 1.0), share("v", None, 1.0)];
+        assert!(!others.iter().any(|other| other.is(&first)));
+        assert!(!share("v", Some("a"), 2.0).is(&first));
+
+        let raw = |kind, [property, operator, value]: [&'static str; 3]| RawConstraint {
+            kind,
+            property: text(property),
+            operator: text(operator),
+            value: text(value),
+        };
+        let kind = ConstraintType::String;
+        let one = || [raw(kind, ["p", "eq", "v"])];
+        let constraints = one().iter().map(Into::into).collect();
+        let segment = Segment { key: "s".into(), match_type: MatchType::Any, constraints };
+        assert!(is_segment(&segment, "s", MatchType::Any, &one()));
+        assert!(!is_segment(&segment, "t", MatchType::Any, &one()));
+        assert!(!is_segment(&segment, "s", MatchType::All, &one()));
+        assert!(!is_segment(&segment, "s", MatchType::Any, &[]));
+        let others = [
+            raw(ConstraintType::Number, ["p", "eq", "v"]),
+            raw(kind, ["q", "eq", "v"]),
+            raw(kind, ["p", "neq", "v"]),
+            raw(kind, ["p", "eq", "w"]),
+        ];
+        assert!(others.into_iter().all(|other| !is_segment(&segment, "s", MatchType::Any, &[other])));
     }
 
     #[test]
