@@ -122,4 +122,14 @@ mod tests {
         assert_eq!(restored.index("a"), Some(1));
         assert_eq!(restored.digest(), None);
     }
+
+    #[test]
+    fn finds_each_of_many_flags() {
+        let flags: Vec<_> =
+            (0..1000).map(|index| format!(r#"{{"key":"flag-{index}","name":"","enabled":true}}"#)).collect();
+        let text = format!(r#"{{"namespace":{{"key":"n"}},"flags":[{}]}}"#, flags.join(","));
+        let snapshot = Snapshot::from_document("n", &text).unwrap();
+        assert!((0..1000).all(|index| snapshot.index(&format!("flag-{index}")) == Some(index)));
+        assert!((1000..2000).all(|index| snapshot.index(&format!("flag-{index}")).is_none()));
+    }
 }

@@ -164,6 +164,8 @@ const readBody = (
     let size = 0
     let turnedAt = 0
     yield* response.stream.pipe(
+      // before anything runs it in a fiber of its own: what a fiber fails with is logged
+      Stream.mapError((error) => transportError(attempt, error, "the body broke off")),
       Stream.runForEach((chunk) => {
         hear()
         chunks.push(chunk)
@@ -177,9 +179,6 @@ const readBody = (
         turnedAt = size
         return turn
       }),
-      Effect.mapError((error) =>
-        error instanceof FetchError ? error : transportError(attempt, error, "the body broke off")
-      ),
       Effect.raceFirst(silence),
       Effect.timeoutFail({ duration: limit, onTimeout: () => timeoutError(attempt, limit, "the body did not end") })
     )
