@@ -3,7 +3,8 @@
  *
  * - 10,000 flags, on each engine: how long it takes, and for how long it holds the event loop,
  * - 100,000 flags over HTTP from another process, the native engine beside the official client, each in a process of its
- *   own: until the client is ready, for how long it holds the event loop, what memory it keeps. `--large` times,
+ *   own: until the client is ready, for how long it holds the event loop, and for how long when it loads them once more,
+ *   what memory it keeps. `--large` times,
  * - `--loads` loads in a row, each taking the place of the one before: memory stays flat.
  */
 import { fork } from "node:child_process"
@@ -148,6 +149,14 @@ if (json) {
           mark(ready, LARGE_GOALS.ready)
         ],
         [
+          "processor time until then, all threads, ms",
+          pick("native", (it) => it.cpu).toFixed(0),
+          pick("official", (it) => it.cpu).toFixed(0),
+          ratioOf((it) => it.cpu).toFixed(3),
+          "",
+          ""
+        ],
+        [
           "loop held, worst, ms",
           heldMax.toFixed(1),
           most("official", (it) => it.held.max).toFixed(0),
@@ -162,6 +171,18 @@ if (json) {
           "",
           "",
           ""
+        ],
+        [
+          "loop held, worst, loading again, ms",
+          most("native", (it) => it.again.max).toFixed(1),
+          // it takes what it has already for the same again
+          "",
+          "",
+          "10 ms",
+          mark(
+            most("native", (it) => it.again.max),
+            LARGE_GOALS.held
+          )
         ],
         [
           "timer late, worst, ms",

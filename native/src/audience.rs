@@ -1,23 +1,27 @@
 //! Segments, compiled, and which of them a request belongs to.
 
-use crate::constraint::Check;
-use crate::definition::{self, ConstraintType, MatchType, Operator};
-use crate::request::{Request, ENTITY};
+use std::sync::Arc;
 
-struct Constraint {
+use crate::constraint::Check;
+use crate::definition::Operator;
+use crate::request::Request;
+
+pub struct Constraint {
     /// What of a request is read.
-    slot: u32,
-    check: Check,
+    pub slot: u32,
+    pub check: Check,
 }
 
-struct Segment {
-    any: bool,
-    constraints: Box<[Constraint]>,
+#[derive(Clone)]
+pub struct Segment {
+    pub any: bool,
+    /// Equal ones that read the same slots are held once.
+    pub constraints: Arc<[Constraint]>,
 }
 
 impl Segment {
     fn matches(&self, request: &Request) -> bool {
-        for Constraint { slot, check } in &self.constraints {
+        for Constraint { slot, check } in &*self.constraints {
             if matches!(check, Check::Abort) {
                 return false;
             }
@@ -30,8 +34,8 @@ impl Segment {
 }
 
 pub struct Audience {
-    operator: Operator,
-    segments: Box<[Segment]>,
+    pub operator: Operator,
+    pub segments: Arc<[Segment]>,
 }
 
 /// How much of an audience matches.
@@ -84,20 +88,6 @@ impl Matched {
 }
 
 impl Audience {
-    /// `slots` gives the slot of a property.
-    pub fn new(definition: &definition::Audience, slots: &mut impl FnMut(&str) -> u32) -> Self {
-        let mut constraint = |constraint: &definition::Constraint| {
-            let check = Check::new(constraint);
-            let of_entity = constraint.kind == ConstraintType::EntityId || !check.reads();
-            Constraint { slot: if of_entity { ENTITY } else { slots(&constraint.property) }, check }
-        };
-        let segments = definition.segments.iter().map(|segment| Segment {
-            any: segment.match_type == MatchType::Any,
-            constraints: segment.constraints.iter().map(&mut constraint).collect(),
-        });
-        Self { operator: definition.operator, segments: segments.collect() }
-    }
-
     /// `matched` is to be empty, and is filled for `Match::Some`.
     pub fn matches(&self, request: &Request, matched: &mut Matched) -> Match {
         match self.operator {
@@ -126,6 +116,8 @@ impl Audience {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compile::{Compiler, Slots};
+    use crate::definition::{self, ConstraintType, MatchType};
     use crate::request::encode;
 
     /// Constraints that hold for an entity `e`, that do not, and that are of no known type.
@@ -139,16 +131,18 @@ mod tests {
     }
 
     fn audience(operator: Operator, segments: &[(MatchType, &str)]) -> definition::Audience {
-        let segments = segments.iter().map(|(match_type, signs)| definition::Segment {
-            key: "s".into(),
-            match_type: *match_type,
-            constraints: signs.chars().map(constraint).collect(),
+        let segments = segments.iter().map(|(match_type, signs)| {
+            let constraints = signs.chars().map(constraint).collect();
+            Arc::new(definition::Segment { key: "s".into(), match_type: *match_type, constraints })
         });
         definition::Audience { operator, segments: segments.collect() }
     }
 
     fn matches(operator: Operator, segments: &[(MatchType, &str)]) -> (Match, Vec<u32>) {
-        let audience = Audience::new(&audience(operator, segments), &mut |_| panic!("reads no property"));
+        let definition = audience(operator, segments);
+        let mut slots = Slots::default();
+        let audience = Compiler::default().audience(&definition, &mut slots);
+        assert!(slots.is_empty(), "reads no property");
         let bytes = encode("e", []);
         let mut matched = Matched::default();
         let found = audience.matches(&Request::decode(&bytes, 0).unwrap(), &mut matched);

@@ -2,11 +2,14 @@
 //! and picks. What it picks is the index of an outcome, in the order of [`crate::describe`].
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crc32fast::Hasher;
 
-use crate::audience::Audience;
-use crate::definition::{self, FlagType, Threshold};
+use crate::audience::{Audience, Constraint, Segment};
+use crate::constraint::Check;
+use crate::definition::{self, ConstraintType, FlagType, MatchType, Threshold};
+use crate::request::ENTITY;
 
 /// The points over which entities are spread by a rule.
 pub const BUCKETS: u16 = 1000;
@@ -38,28 +41,60 @@ pub enum Plan {
 pub struct Flag {
     pub definition: definition::Flag,
     /// The properties of a context that are read, in the order of their slots.
-    pub properties: Box<[Box<str>]>,
+    pub properties: Arc<[Box<str>]>,
     pub plan: Plan,
 }
 
+impl Flag {
+    /// Compiles the flags of a document.
+    #[must_use]
+    pub fn compile(definitions: Box<[definition::Flag]>) -> Box<[Self]> {
+        let mut compiler = Compiler::default();
+        let plans: Vec<_> = definitions.iter().map(|definition| compiler.flag(definition)).collect();
+        let flags = definitions.into_vec().into_iter().zip(plans);
+        flags.map(|(definition, (properties, plan))| Self { definition, properties, plan }).collect()
+    }
+}
+
+/// Up to this many properties are looked through, which is faster than hashing.
+const FEW: usize = 16;
+
 /// The properties that a flag reads, each with a slot of its own.
 #[derive(Default)]
-struct Slots(HashMap<Box<str>, u32>);
+pub struct Slots<'a> {
+    properties: Vec<&'a str>,
+    /// Of the properties, once they are many.
+    slots: HashMap<&'a str, u32>,
+}
 
-impl Slots {
-    fn slot(&mut self, property: &str) -> u32 {
-        if let Some(slot) = self.0.get(property) {
-            return *slot;
+impl<'a> Slots<'a> {
+    fn slot(&mut self, property: &'a str) -> u32 {
+        if let Some(slot) = self.find(property) {
+            return slot;
         }
-        let slot = count(self.0.len()) + 1;
-        self.0.insert(property.into(), slot);
+        self.properties.push(property);
+        let slot = count(self.properties.len());
+        if slot as usize > FEW {
+            if self.slots.is_empty() {
+                self.slots = self.properties.iter().copied().zip(1..).collect();
+            } else {
+                self.slots.insert(property, slot);
+            }
+        }
         slot
     }
 
-    fn properties(self) -> Box<[Box<str>]> {
-        let mut properties: Vec<_> = self.0.into_iter().collect();
-        properties.sort_unstable_by_key(|(_, slot)| *slot);
-        properties.into_iter().map(|(property, _)| property).collect()
+    fn find(&self, property: &str) -> Option<u32> {
+        if self.slots.is_empty() {
+            self.properties.iter().zip(1..).find(|(known, _)| **known == property).map(|(_, slot)| slot)
+        } else {
+            self.slots.get(property).copied()
+        }
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.properties.is_empty()
     }
 }
 
@@ -68,11 +103,28 @@ fn count(length: usize) -> u32 {
     length as u32
 }
 
-impl Flag {
-    #[must_use]
-    pub fn new(definition: definition::Flag) -> Self {
+/// A segment, compiled once, and for each choice of slots that flags read it from.
+struct Prepared<'a> {
+    /// What each constraint reads: a property, or else the entity's id.
+    reads: Box<[Option<&'a str>]>,
+    compiled: HashMap<Box<[u32]>, Arc<[Constraint]>>,
+}
+
+/// Where the definition of a list of segments is, and the slots that it reads.
+type ListKey = (*const Arc<definition::Segment>, Box<[u32]>);
+
+/// Compiles the flags of a document: what they have in common is compiled once.
+#[derive(Default)]
+pub struct Compiler<'a> {
+    /// By the place in memory of their definitions, which stay there meanwhile.
+    segments: HashMap<*const definition::Segment, Prepared<'a>>,
+    lists: HashMap<ListKey, Arc<[Segment]>>,
+    properties: HashMap<Vec<&'a str>, Arc<[Box<str>]>>,
+}
+
+impl<'a> Compiler<'a> {
+    pub fn flag(&mut self, definition: &'a definition::Flag) -> (Arc<[Box<str>]>, Plan) {
         let mut slots = Slots::default();
-        let mut slot = |property: &str| slots.slot(property);
         // the first outcome is that of a request which nothing matches
         let mut outcomes = 1;
         let plan = match definition.kind {
@@ -82,46 +134,96 @@ impl Flag {
                 let rules = if definition.enabled { &*definition.rules } else { &[] };
                 Plan::Variant {
                     hasher,
-                    rules: rules.iter().map(|rule| compile_rule(rule, &mut outcomes, &mut slot)).collect(),
+                    rules: rules.iter().map(|rule| self.rule(rule, &mut outcomes, &mut slots)).collect(),
                 }
             }
             FlagType::Boolean => {
                 let rollouts = definition.rollouts.iter();
                 Plan::Boolean {
-                    rollouts: rollouts
-                        .filter_map(|rollout| compile_rollout(rollout, &mut outcomes, &mut slot))
-                        .collect(),
+                    rollouts: rollouts.filter_map(|rollout| self.rollout(rollout, &mut outcomes, &mut slots)).collect(),
                 }
             }
         };
-        Self { properties: slots.properties(), definition, plan }
+        (self.properties(slots), plan)
     }
-}
 
-fn compile_rule(rule: &definition::Rule, outcomes: &mut u32, slot: &mut impl FnMut(&str) -> u32) -> Rule {
-    let shares: Vec<_> = rule.shares().map(|distribution| distribution.rollout).collect();
-    let outcome = *outcomes;
-    *outcomes += count(shares.len()).max(1);
-    Rule { audience: Audience::new(&rule.audience, slot), bounds: bounds(&shares), outcome }
-}
+    fn properties(&mut self, slots: Slots<'a>) -> Arc<[Box<str>]> {
+        if let Some(known) = self.properties.get(&slots.properties) {
+            return known.clone();
+        }
+        let properties: Arc<[Box<str>]> = slots.properties.iter().map(|property| (*property).into()).collect();
+        self.properties.insert(slots.properties, properties.clone());
+        properties
+    }
 
-fn compile_rollout(
-    rollout: &definition::Rollout,
-    outcomes: &mut u32,
-    slot: &mut impl FnMut(&str) -> u32,
-) -> Option<Rollout> {
-    let outcome = *outcomes;
-    let compiled = match rollout {
-        definition::Rollout::Threshold(Threshold { percentage, .. }) => {
-            Rollout::Threshold { percentage: *percentage, outcome }
+    fn rule(&mut self, rule: &'a definition::Rule, outcomes: &mut u32, slots: &mut Slots<'a>) -> Rule {
+        let shares: Vec<_> = rule.shares().map(|distribution| distribution.rollout).collect();
+        let outcome = *outcomes;
+        *outcomes += count(shares.len()).max(1);
+        Rule { audience: self.audience(&rule.audience, slots), bounds: bounds(&shares), outcome }
+    }
+
+    fn rollout(
+        &mut self,
+        rollout: &'a definition::Rollout,
+        outcomes: &mut u32,
+        slots: &mut Slots<'a>,
+    ) -> Option<Rollout> {
+        let outcome = *outcomes;
+        let compiled = match rollout {
+            definition::Rollout::Threshold(Threshold { percentage, .. }) => {
+                Rollout::Threshold { percentage: *percentage, outcome }
+            }
+            definition::Rollout::Segment(segment) => {
+                Rollout::Segment { audience: self.audience(&segment.audience, slots), outcome }
+            }
+            definition::Rollout::Unknown => return None,
+        };
+        *outcomes += 1;
+        Some(compiled)
+    }
+
+    pub fn audience(&mut self, definition: &'a definition::Audience, slots: &mut Slots<'a>) -> Audience {
+        let mut read = Vec::new();
+        for segment in &*definition.segments {
+            let Prepared { reads, .. } = self.prepared(segment);
+            read.extend(reads.iter().map(|property| property.map_or(ENTITY, |property| slots.slot(property))));
         }
-        definition::Rollout::Segment(segment) => {
-            Rollout::Segment { audience: Audience::new(&segment.audience, slot), outcome }
-        }
-        definition::Rollout::Unknown => return None,
-    };
-    *outcomes += 1;
-    Some(compiled)
+        let place = (definition.segments.as_ptr(), read.into_boxed_slice());
+        let segments = if let Some(known) = self.lists.get(&place) {
+            known.clone()
+        } else {
+            let mut read = &*place.1;
+            let segments = definition.segments.iter().map(|segment| {
+                let (slots, rest) = read.split_at(segment.constraints.len());
+                read = rest;
+                self.segment(segment, slots)
+            });
+            let segments: Arc<[Segment]> = segments.collect();
+            self.lists.insert(place, segments.clone());
+            segments
+        };
+        Audience { operator: definition.operator, segments }
+    }
+
+    fn prepared(&mut self, segment: &'a Arc<definition::Segment>) -> &mut Prepared<'a> {
+        self.segments.entry(Arc::as_ptr(segment)).or_insert_with(|| {
+            let reads = segment.constraints.iter().map(|constraint| {
+                let of_entity = constraint.kind == ConstraintType::EntityId || !Check::new(constraint).reads();
+                (!of_entity).then_some(&*constraint.property)
+            });
+            Prepared { reads: reads.collect(), compiled: HashMap::new() }
+        })
+    }
+
+    fn segment(&mut self, segment: &'a Arc<definition::Segment>, slots: &[u32]) -> Segment {
+        let Prepared { compiled, .. } = self.prepared(segment);
+        let constraints = compiled.entry(slots.into()).or_insert_with(|| {
+            let constraints = segment.constraints.iter().zip(slots);
+            constraints.map(|(constraint, slot)| Constraint { slot: *slot, check: Check::new(constraint) }).collect()
+        });
+        Segment { any: segment.match_type == MatchType::Any, constraints: constraints.clone() }
+    }
 }
 
 /// The bounds of the buckets, in the arithmetic of the official engine: single precision after every step, each share
@@ -162,6 +264,60 @@ mod tests {
     fn slots_are_counted_from_one_in_order_of_appearance() {
         let mut slots = Slots::default();
         assert_eq!(["b", "a", "b", "c"].map(|property| slots.slot(property)), [1, 2, 1, 3]);
-        assert_eq!(*slots.properties(), ["b".into(), "a".into(), "c".into()]);
+        assert_eq!(slots.properties, ["b", "a", "c"]);
+        let names: Vec<_> = (0..100).map(|index| index.to_string()).collect();
+        let mut slots = Slots::default();
+        for round in 0..2 {
+            let found: Vec<_> = names.iter().map(|name| slots.slot(name)).collect();
+            assert_eq!(found, (1..=100).collect::<Vec<_>>(), "{round}");
+        }
+        assert_eq!(slots.properties, names);
+    }
+
+    #[test]
+    fn what_flags_have_in_common_is_compiled_once() {
+        let segment = |key: &str, property: &str| {
+            format!(
+                r#"{{"key":"{key}","matchType":"","constraints":[{{"type":"STRING_CONSTRAINT_COMPARISON_TYPE",
+                    "property":"{property}","operator":"eq","value":"v"}}]}}"#
+            )
+        };
+        let flag = |key: &str, lists: &[String]| {
+            let rollouts: Vec<_> =
+                lists.iter().map(|list| format!(r#"{{"segment":{{"value":true,"segments":[{list}]}}}}"#)).collect();
+            let rollouts = rollouts.join(",");
+            format!(r#"{{"key":"{key}","name":"","enabled":true,"type":"BOOLEAN_FLAG_TYPE","rollouts":[{rollouts}]}}"#)
+        };
+        let (a, b) = (segment("a", "p"), segment("b", "q"));
+        let flags = [
+            flag("1", &[a.clone(), b.clone()]),
+            flag("2", &[a.clone(), b.clone()]),
+            flag("3", &[format!("{a},{b}")]),
+            flag("4", &[b, a]),
+        ];
+        let text = format!(r#"{{"namespace":{{"key":"n"}},"flags":[{}]}}"#, flags.join(","));
+        let flags = Flag::compile(crate::document::read(&text, "n").unwrap().flags);
+        let lists: Vec<Vec<_>> = flags
+            .iter()
+            .map(|flag| match &flag.plan {
+                Plan::Boolean { rollouts } => rollouts
+                    .iter()
+                    .map(|rollout| match rollout {
+                        Rollout::Segment { audience, .. } => audience.segments.clone(),
+                        Rollout::Threshold { .. } => panic!("a rollout of segments"),
+                    })
+                    .collect(),
+                Plan::Variant { .. } => panic!("a boolean flag"),
+            })
+            .collect();
+        assert!(Arc::ptr_eq(&lists[0][0], &lists[1][0]) && Arc::ptr_eq(&lists[0][1], &lists[1][1]));
+        assert!(Arc::ptr_eq(&lists[0][0][0].constraints, &lists[2][0][0].constraints));
+        assert!(Arc::ptr_eq(&lists[0][1][0].constraints, &lists[2][0][1].constraints));
+        assert!(Arc::ptr_eq(&flags[0].properties, &flags[1].properties));
+        // the other order has other slots
+        let slots = |list: &[Segment]| list.iter().map(|segment| segment.constraints[0].slot).collect::<Vec<_>>();
+        assert_eq!(lists[3].iter().map(|list| slots(list)).collect::<Vec<_>>(), [[1], [2]]);
+        assert_eq!(*flags[3].properties, ["q".into(), "p".into()]);
+        assert!(!Arc::ptr_eq(&lists[3][0], &lists[0][1]));
     }
 }

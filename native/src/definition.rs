@@ -1,6 +1,8 @@
 //! A flag as it is defined: what the documents of the server and the seeds of the official clients say alike, and what
 //! is compiled.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::fields::text;
@@ -9,7 +11,7 @@ use crate::fields::text;
 macro_rules! named {
     ($(#[$meta:meta])* $name:ident { $($variant:ident = $text:literal),+ ; else $other:ident = $other_text:literal }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum $name { $($variant),+ , $other }
 
         impl $name {
@@ -59,8 +61,7 @@ named!(ConstraintType {
     else Unknown = "UNKNOWN_CONSTRAINT_COMPARISON_TYPE"
 });
 
-/// Documents and seeds write a constraint in the same way.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Constraint {
     #[serde(rename = "type")]
     pub kind: ConstraintType,
@@ -79,7 +80,8 @@ pub struct Segment {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Audience {
     pub operator: Operator,
-    pub segments: Box<[Segment]>,
+    /// Equal segments are held once.
+    pub segments: Arc<[Arc<Segment>]>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -93,7 +95,7 @@ pub struct Distribution {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     pub audience: Audience,
-    pub distributions: Box<[Distribution]>,
+    pub distributions: Arc<[Distribution]>,
 }
 
 impl Rule {
@@ -171,7 +173,7 @@ mod tests {
     #[test]
     fn a_threshold_goes_before_a_segment() {
         let threshold = Threshold { percentage: 1.0, value: true };
-        let audience = Audience { operator: Operator::Or, segments: Box::default() };
+        let audience = Audience { operator: Operator::Or, segments: Arc::default() };
         let segment = SegmentRollout { audience, value: true };
         assert_eq!(Rollout::new(Some(threshold), Some(segment.clone())), Rollout::Threshold(threshold));
         assert_eq!(Rollout::new(None, Some(segment.clone())), Rollout::Segment(segment));

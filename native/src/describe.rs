@@ -151,8 +151,8 @@ mod tests {
 
     fn description(flag: &str) -> Value {
         let text = format!(r#"{{"namespace":{{"key":"n"}},"flags":[{{"key":"f","name":"",{flag}}}]}}"#);
-        let definition = crate::document::read(&text, "n").unwrap().flags[0].clone();
-        serde_json::from_slice(&describe(&Flag::new(definition), 7)).unwrap()
+        let flags = Flag::compile(crate::document::read(&text, "n").unwrap().flags);
+        serde_json::from_slice(&describe(&flags[0], 7)).unwrap()
     }
 
     fn variant(reason: &str, variant_key: &str) -> Value {

@@ -2,59 +2,66 @@
 //! enum names are treated as the official engine treats them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use crate::definition::{
-    Audience, Constraint, DefaultVariant, Distribution, Flag, FlagType, MatchType, Operator, Rollout, Rule, Segment,
-    SegmentRollout, Threshold,
+    Audience, DefaultVariant, Flag, FlagType, MatchType, Operator, Rollout, Rule, Segment, SegmentRollout, Threshold,
 };
 use crate::fields::{object, objects, optional_object, optional_objects, single, Object};
 use crate::json::{self, quote, Malformed, Part, Reader, Step};
+use crate::pool::{self, RawConstraint, RawShare, Text};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct RawSegment {
-    key: Box<str>,
+struct RawSegment<'a> {
+    #[serde(borrow)]
+    key: Text<'a>,
     match_type: MatchType,
-    #[serde(deserialize_with = "objects::<_, Constraint, _>")]
-    constraints: Box<[Constraint]>,
+    #[serde(borrow, deserialize_with = "objects::<_, RawConstraint<'_>, _>")]
+    constraints: Box<[RawConstraint<'a>]>,
 }
 
-impl From<RawSegment> for Segment {
-    fn from(raw: RawSegment) -> Self {
-        Self { key: raw.key, match_type: raw.match_type, constraints: raw.constraints }
+impl From<RawSegment<'_>> for Arc<Segment> {
+    fn from(raw: RawSegment<'_>) -> Self {
+        pool::segment(&raw.key, raw.match_type, &raw.constraints)
     }
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct RawDistribution {
-    variant_key: Box<str>,
-    variant_attachment: Option<Box<str>>,
+struct RawDistribution<'a> {
+    #[serde(borrow)]
+    variant_key: Text<'a>,
+    #[serde(borrow)]
+    variant_attachment: Option<Text<'a>>,
     #[serde(deserialize_with = "single")]
     rollout: f32,
 }
 
-impl From<RawDistribution> for Distribution {
-    fn from(raw: RawDistribution) -> Self {
+impl<'a> From<RawDistribution<'a>> for RawShare<'a> {
+    fn from(raw: RawDistribution<'a>) -> Self {
         Self { variant_key: raw.variant_key, attachment: raw.variant_attachment, rollout: raw.rollout }
     }
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct RawRule {
+struct RawRule<'a> {
     segment_operator: Operator,
-    #[serde(default, deserialize_with = "optional_objects::<_, RawSegment, _>")]
-    segments: Box<[Segment]>,
-    #[serde(deserialize_with = "objects::<_, RawDistribution, _>")]
-    distributions: Box<[Distribution]>,
+    #[serde(default, deserialize_with = "optional_objects::<_, RawSegment<'_>, _>")]
+    segments: Box<[Arc<Segment>]>,
+    #[serde(borrow, deserialize_with = "objects::<_, RawDistribution<'_>, _>")]
+    distributions: Box<[RawShare<'a>]>,
 }
 
-impl From<RawRule> for Rule {
-    fn from(raw: RawRule) -> Self {
-        Self { audience: audience(raw.segment_operator, raw.segments), distributions: raw.distributions }
+impl From<RawRule<'_>> for Rule {
+    fn from(raw: RawRule<'_>) -> Self {
+        Self {
+            audience: audience(raw.segment_operator, raw.segments),
+            distributions: pool::distributions(&raw.distributions),
+        }
     }
 }
 
@@ -76,8 +83,8 @@ impl From<RawThreshold> for Threshold {
 #[serde(rename_all = "camelCase")]
 struct RawSegmentRollout {
     segment_operator: Option<Operator>,
-    #[serde(deserialize_with = "objects::<_, RawSegment, _>")]
-    segments: Box<[Segment]>,
+    #[serde(deserialize_with = "objects::<_, RawSegment<'_>, _>")]
+    segments: Box<[Arc<Segment>]>,
     value: bool,
 }
 
@@ -112,7 +119,7 @@ struct RawFlag {
     #[serde(rename = "type")]
     kind: Option<FlagType>,
     description: Option<Box<str>>,
-    #[serde(default, deserialize_with = "optional_objects::<_, RawRule, _>")]
+    #[serde(default, deserialize_with = "optional_objects::<_, RawRule<'_>, _>")]
     rules: Box<[Rule]>,
     #[serde(default, deserialize_with = "optional_objects::<_, RawRollout, _>")]
     rollouts: Box<[Rollout]>,
@@ -168,7 +175,8 @@ pub fn read(text: &str, namespace: &str) -> Result<Document, Malformed> {
     if json::is_blank(text) {
         return Err(Malformed::whole("the document is empty".into()));
     }
-    let Object(raw) = json::parse::<Object<RawDocument>>(text).map_err(|malformed| with_flag(malformed, text))?;
+    let Object(raw) =
+        pool::with(|| json::parse::<Object<RawDocument>>(text)).map_err(|malformed| with_flag(malformed, text))?;
     if *raw.namespace.key != *namespace {
         return Err(Malformed::whole(format!(
             "the document is of namespace {}, and {} was asked for",
@@ -180,8 +188,8 @@ pub fn read(text: &str, namespace: &str) -> Result<Document, Malformed> {
 }
 
 /// Segments of one audience are known by their keys: of several with the same key the last counts.
-fn audience(operator: Operator, segments: Box<[Segment]>) -> Audience {
-    Audience { operator, segments: last_of_each_key(segments, |segment| &segment.key) }
+fn audience(operator: Operator, segments: Box<[Arc<Segment>]>) -> Audience {
+    Audience { operator, segments: pool::list(&last_of_each_key(segments, |segment| &segment.key)) }
 }
 
 /// Of several values with the same key the last, at the place of the first.

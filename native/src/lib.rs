@@ -20,6 +20,7 @@ mod fields;
 mod fingerprint;
 pub mod job;
 pub mod json;
+mod pool;
 mod registry;
 pub mod request;
 mod seed;

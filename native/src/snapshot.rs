@@ -1,6 +1,6 @@
 //! A flag state, compiled and immutable.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 
 use crate::compile::Flag;
 use crate::definition;
@@ -12,7 +12,46 @@ pub struct Snapshot {
     digest: Option<Box<str>>,
     /// In the document's order.
     flags: Box<[Flag]>,
-    indexes: HashMap<Box<str>, u32>,
+    indexes: Indexes,
+}
+
+/// Finds flags by their keys, without a copy of them. Open addressing: from the place that a key hashes to on, the
+/// first entry that is its own, or none.
+struct Indexes {
+    hashes: RandomState,
+    /// An index and one, or 0. At most half of the places are taken.
+    places: Box<[u32]>,
+}
+
+impl Indexes {
+    fn new(flags: &[Flag]) -> Self {
+        let hashes = RandomState::new();
+        let mut places = vec![0; (flags.len() * 2).next_power_of_two()].into_boxed_slice();
+        for (flag, entry) in flags.iter().zip(1..) {
+            let mut place = Self::place(&hashes, &flag.definition.key, places.len());
+            while places[place] != 0 {
+                place = (place + 1) % places.len();
+            }
+            places[place] = entry;
+        }
+        Self { hashes, places }
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "the low bits are what counts")]
+    fn place(hashes: &RandomState, key: &str, places: usize) -> usize {
+        hashes.hash_one(key) as usize & (places - 1)
+    }
+
+    fn find(&self, flags: &[Flag], key: &str) -> Option<u32> {
+        let mut place = Self::place(&self.hashes, key, self.places.len());
+        loop {
+            let index = self.places[place].checked_sub(1)?;
+            if *flags[index as usize].definition.key == *key {
+                return Some(index);
+            }
+            place = (place + 1) % self.places.len();
+        }
+    }
 }
 
 impl Snapshot {
@@ -30,8 +69,8 @@ impl Snapshot {
     }
 
     fn new(namespace: &str, digest: Option<Box<str>>, flags: Box<[definition::Flag]>) -> Self {
-        let flags: Box<[_]> = flags.into_vec().into_iter().map(Flag::new).collect();
-        let indexes = flags.iter().zip(0..).map(|(flag, index)| (flag.definition.key.clone(), index)).collect();
+        let flags = Flag::compile(flags);
+        let indexes = Indexes::new(&flags);
         Self { namespace: namespace.into(), digest, flags, indexes }
     }
 
@@ -54,7 +93,7 @@ impl Snapshot {
     /// The index of the flag with a key.
     #[must_use]
     pub fn index(&self, key: &str) -> Option<u32> {
-        self.indexes.get(key).copied()
+        self.indexes.find(&self.flags, key)
     }
 
     /// The same state as a seed.
@@ -82,5 +121,15 @@ mod tests {
         let restored = Snapshot::from_seed("n", &seed).unwrap();
         assert_eq!(restored.index("a"), Some(1));
         assert_eq!(restored.digest(), None);
+    }
+
+    #[test]
+    fn finds_each_of_many_flags() {
+        let flags: Vec<_> =
+            (0..1000).map(|index| format!(r#"{{"key":"flag-{index}","name":"","enabled":true}}"#)).collect();
+        let text = format!(r#"{{"namespace":{{"key":"n"}},"flags":[{}]}}"#, flags.join(","));
+        let snapshot = Snapshot::from_document("n", &text).unwrap();
+        assert!((0..1000).all(|index| snapshot.index(&format!("flag-{index}")) == Some(index)));
+        assert!((1000..2000).all(|index| snapshot.index(&format!("flag-{index}")).is_none()));
     }
 }

@@ -6,6 +6,7 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Equivalence from "effect/Equivalence"
@@ -21,6 +22,7 @@ import { Document, NotModified } from "./event.js"
 import { type Attempt, failure, makeScrub, statusError, timeoutError, tooLarge, transportError } from "./failure.js"
 import { type FetcherSettings, headerValuePattern } from "./options.js"
 import { reveal } from "./secret.js"
+import { turn } from "./turn.js"
 import { version } from "./version.js"
 
 /** The version of Flipt whose documents we understand: a v1 server leaves things out for older clients. */
@@ -107,25 +109,81 @@ const requestHeaders = (
     )
   })
 
+/** Of the wait for one chunk: what comes sooner after the last one does not wind up the timer again. */
+const REWIND_SHARE = 10
+
+/**
+ * Fails when there was silence for too long. One timer watches the whole body: to start another with each chunk takes
+ * far more time than the chunk. It is wound up again when it runs out, or by a chunk that lets it wait for long.
+ */
+const makeWatch = (
+  limit: Duration.Duration,
+  onSilence: () => FetchError
+): Effect.Effect<{ readonly hear: () => void; readonly silence: Effect.Effect<never, FetchError> }> =>
+  Clock.clockWith((clock) =>
+    Effect.sync(() => {
+      // in milliseconds, by the clock that no correction of the time can turn
+      const now = () => Number(clock.unsafeCurrentTimeNanos() / 1000n) / 1000
+      const millis = Duration.toMillis(limit)
+      const rewound = Effect.unsafeMakeLatch()
+      let heardAt = now()
+      let woundAt = heardAt
+      const silence: Effect.Effect<never, FetchError> = Effect.suspend(() => {
+        woundAt = now()
+        rewound.unsafeClose()
+        const left = Math.ceil(heardAt + millis - woundAt)
+        return left <= 0
+          ? Effect.fail(onSilence())
+          : Effect.zipRight(Effect.raceFirst(Effect.sleep(left), rewound.await), silence)
+      })
+      const hear = () => {
+        heardAt = now()
+        if (heardAt - woundAt >= millis / REWIND_SHARE) {
+          rewound.unsafeOpen()
+        }
+      }
+      return { hear, silence }
+    })
+  )
+
+/** After how much of a body others may run: what is in the system's buffers is read without a pause. */
+const TURN_BYTES = 1024 * 1024
+
 /** The chunks of a body, as long as they come in time and are not more than the limit. */
 const readBody = (
   attempt: Attempt,
   response: HttpClientResponse.HttpClientResponse
-): Effect.Effect<ReadonlyArray<Uint8Array>, FetchError> => {
-  const { maxBodySize, requestTimeout } = attempt.settings
-  const limit = Duration.times(requestTimeout, BODY_TIMEOUT_FACTOR)
-  return response.stream.pipe(
-    Stream.mapError((error) => transportError(attempt, error, "the body broke off")),
-    Stream.timeoutFail(() => timeoutError(attempt, requestTimeout, "nothing more of the body came"), requestTimeout),
-    Stream.runFoldEffect({ chunks: [] as Array<Uint8Array>, size: 0 }, (body, chunk) => {
-      body.chunks.push(chunk)
-      body.size += chunk.length
-      return body.size > maxBodySize ? Effect.fail(tooLarge(attempt)) : Effect.succeed(body)
-    }),
-    Effect.timeoutFail({ duration: limit, onTimeout: () => timeoutError(attempt, limit, "the body did not end") }),
-    Effect.map((body) => body.chunks)
-  )
-}
+): Effect.Effect<ReadonlyArray<Uint8Array>, FetchError> =>
+  Effect.gen(function* () {
+    const { maxBodySize, requestTimeout } = attempt.settings
+    const limit = Duration.times(requestTimeout, BODY_TIMEOUT_FACTOR)
+    const { hear, silence } = yield* makeWatch(requestTimeout, () =>
+      timeoutError(attempt, requestTimeout, "nothing more of the body came")
+    )
+    const chunks: Array<Uint8Array> = []
+    let size = 0
+    let turnedAt = 0
+    yield* response.stream.pipe(
+      // before anything runs it in a fiber of its own: what a fiber fails with is logged
+      Stream.mapError((error) => transportError(attempt, error, "the body broke off")),
+      Stream.runForEach((chunk) => {
+        hear()
+        chunks.push(chunk)
+        size += chunk.length
+        if (size > maxBodySize) {
+          return Effect.fail(tooLarge(attempt))
+        }
+        if (size - turnedAt < TURN_BYTES) {
+          return Effect.void
+        }
+        turnedAt = size
+        return turn
+      }),
+      Effect.raceFirst(silence),
+      Effect.timeoutFail({ duration: limit, onTimeout: () => timeoutError(attempt, limit, "the body did not end") })
+    )
+    return chunks
+  })
 
 /** A client that lets go of each connection when the Scope of its request ends. */
 type ScopedClient = HttpClient.HttpClient.With<HttpClientError.HttpClientError, Scope.Scope>

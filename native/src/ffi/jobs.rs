@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{guard, length, memory, owned, JOBS, SNAPSHOTS};
+use super::{alloc, guard, length, memory, owned, JOBS, SNAPSHOTS};
 use crate::code::Code;
 use crate::job::{Format, Job};
 
@@ -42,7 +42,8 @@ pub unsafe extern "C" fn fce_job_push(job: f64, chunk: *const u8, length: u32) -
 #[no_mangle]
 pub extern "C" fn fce_job_run(job: f64) -> i32 {
     guard(|| {
-        JOBS.get(job).ok_or(Code::Handle)?.run()?;
+        let job = JOBS.get(job).ok_or(Code::Handle)?;
+        alloc::giving_back(|| job.run())?;
         Ok(0)
     })
 }
@@ -91,7 +92,8 @@ pub extern "C" fn fce_job_free(job: f64) -> i32 {
 pub extern "C" fn fce_snapshot_close(snapshot: f64) -> i32 {
     guard(|| {
         owned::remove(snapshot);
-        SNAPSHOTS.remove(snapshot).ok_or(Code::Handle)?;
+        let snapshot = SNAPSHOTS.remove(snapshot).ok_or(Code::Handle)?;
+        alloc::giving_back(|| drop(snapshot));
         Ok(0)
     })
 }

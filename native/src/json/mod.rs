@@ -6,6 +6,8 @@ mod path;
 mod reader;
 mod scan;
 
+use std::thread;
+
 use serde::Deserialize;
 
 pub use path::{Part, Step};
@@ -63,13 +65,33 @@ pub fn is_blank(text: &str) -> bool {
 /// # Errors
 /// What is wrong, and where.
 pub fn parse<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Malformed> {
-    match serde_json::from_str(text) {
-        Ok(_) if scan::is_suspicious(text.as_bytes()) => {
+    let (value, suspicious) = beside(text, || serde_json::from_str(text));
+    match value {
+        Ok(_) if suspicious => {
             Err(locate::<T>(text).unwrap_or_else(|| Malformed::whole("an unknown field is malformed".into())))
         }
         Ok(value) => Ok(value),
         Err(error) => Err(locate::<T>(text).unwrap_or_else(|| Malformed::whole(error.to_string()))),
     }
+}
+
+/// From what size of a text on it takes longer to look over it than to start a thread.
+const LARGE: usize = 1024 * 1024;
+
+/// Reads a text; whether it is suspicious, too, which for a large one is found out on a thread of its own meanwhile.
+fn beside<T>(text: &str, read: impl FnOnce() -> T) -> (T, bool) {
+    let scan = || scan::is_suspicious(text.as_bytes());
+    if text.len() < LARGE {
+        return (read(), scan());
+    }
+    thread::scope(|scope| {
+        // what it needs of a stack is next to nothing
+        let scanning = thread::Builder::new().stack_size(64 * 1024).spawn_scoped(scope, scan);
+        let value = read();
+        // no thread to be had, or a fault of ours: then here
+        let suspicious = scanning.ok().and_then(|scanning| scanning.join().ok());
+        (value, suspicious.unwrap_or_else(scan))
+    })
 }
 
 /// What the slower reader finds wrong with a text, if anything.
@@ -95,6 +117,16 @@ mod tests {
         assert_eq!(message("\u{feff}{}"), "expected an object, found \"\u{feff}\" at character 0");
         assert_eq!(message("{}😀"), "expected the end of the text, found \"😀\" at character 2");
         assert_eq!(message(r#"{"a":{"b":true,"b":true}}"#), "a.b: occurs twice");
+    }
+
+    #[test]
+    fn a_large_text_is_read_as_a_small_one() {
+        let text = |value: &str| format!(r#"{{"a":{{}},{}"b":{{"c":{value}}}}}"#, " ".repeat(LARGE));
+        let read = |text: &str| parse::<Object<Record<Object<Record<serde::de::IgnoredAny>>>>>(text).map(|_| ());
+        assert!(read(&text("1")).is_ok());
+        let lone = r#""\ud83d""#;
+        assert_eq!(read(&text(lone)).unwrap_err().message(), "b.c: a lone surrogate in a string");
+        assert_eq!(read(&text("tru")).unwrap_err().message().split(':').next(), Some("b.c"));
     }
 
     #[test]

@@ -7,12 +7,12 @@ use serde::Deserialize;
 
 use super::VERSION;
 use crate::definition::{
-    Audience, Constraint, DefaultVariant, Distribution, Flag, FlagType, MatchType, Operator, Rollout, Rule, Segment,
-    SegmentRollout, Threshold,
+    Audience, DefaultVariant, Flag, FlagType, MatchType, Operator, Rollout, Rule, SegmentRollout, Threshold,
 };
 use crate::document::RawThreshold;
 use crate::fields::{objects, optional_object, single, Object, Record};
 use crate::json::{self, quote, Malformed};
+use crate::pool::{self, Distributions, RawConstraint, RawShare, Text};
 
 #[derive(Deserialize)]
 struct SeedFlag {
@@ -32,39 +32,38 @@ fn ignored_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Err
 }
 
 #[derive(Deserialize)]
-struct SeedSegment {
+struct SeedSegment<'a> {
     match_type: MatchType,
-    #[serde(deserialize_with = "objects::<_, Constraint, _>")]
-    constraints: Box<[Constraint]>,
+    #[serde(borrow, deserialize_with = "objects::<_, RawConstraint<'_>, _>")]
+    constraints: Box<[RawConstraint<'a>]>,
 }
 
-type SeedSegments = Record<Object<SeedSegment>>;
+type SeedSegments<'a> = Record<Object<SeedSegment<'a>>>;
 
-fn audience(operator: Operator, Record(segments): SeedSegments) -> Audience {
-    let segments = segments.into_iter().map(|(key, Object(segment))| Segment {
-        key,
-        match_type: segment.match_type,
-        constraints: segment.constraints,
-    });
-    Audience { operator, segments: segments.collect() }
+fn audience(operator: Operator, Record(segments): SeedSegments<'_>) -> Audience {
+    let segments =
+        segments.iter().map(|(key, Object(segment))| pool::segment(key, segment.match_type, &segment.constraints));
+    Audience { operator, segments: pool::list(&segments.collect::<Vec<_>>()) }
 }
 
 #[derive(Deserialize)]
-struct SeedRule {
+struct SeedRule<'a> {
     id: Box<str>,
     segment_operator: Operator,
-    segments: SeedSegments,
+    #[serde(borrow)]
+    segments: SeedSegments<'a>,
 }
 
 #[derive(Deserialize)]
-struct SeedSegmentRollout {
+struct SeedSegmentRollout<'a> {
     segment_operator: Operator,
-    segments: SeedSegments,
+    #[serde(borrow)]
+    segments: SeedSegments<'a>,
     value: bool,
 }
 
-impl From<SeedSegmentRollout> for SegmentRollout {
-    fn from(seed: SeedSegmentRollout) -> Self {
+impl From<SeedSegmentRollout<'_>> for SegmentRollout {
+    fn from(seed: SeedSegmentRollout<'_>) -> Self {
         Self { audience: audience(seed.segment_operator, seed.segments), value: seed.value }
     }
 }
@@ -73,32 +72,37 @@ impl From<SeedSegmentRollout> for SegmentRollout {
 struct SeedRollout {
     #[serde(default, deserialize_with = "optional_object::<_, RawThreshold, _>")]
     threshold: Option<Threshold>,
-    #[serde(default, deserialize_with = "optional_object::<_, SeedSegmentRollout, _>")]
+    #[serde(default, deserialize_with = "optional_object::<_, SeedSegmentRollout<'_>, _>")]
     segment: Option<SegmentRollout>,
 }
 
 #[derive(Deserialize)]
-struct SeedDistribution {
-    variant_key: Box<str>,
-    variant_attachment: Option<Box<str>>,
+struct SeedDistribution<'a> {
+    #[serde(borrow)]
+    variant_key: Text<'a>,
+    #[serde(borrow)]
+    variant_attachment: Option<Text<'a>>,
     #[serde(deserialize_with = "single")]
     rollout: f32,
 }
 
 #[derive(Deserialize)]
-struct SeedNamespace {
+struct SeedNamespace<'a> {
     key: Box<str>,
     flags: Record<Object<SeedFlag>>,
-    eval_rules: Record<Vec<Object<SeedRule>>>,
+    #[serde(borrow)]
+    eval_rules: Record<Vec<Object<SeedRule<'a>>>>,
     eval_rollouts: Record<Vec<Object<SeedRollout>>>,
-    eval_distributions: Record<Vec<Object<SeedDistribution>>>,
+    #[serde(borrow)]
+    eval_distributions: Record<Vec<Object<SeedDistribution<'a>>>>,
 }
 
 #[derive(Deserialize)]
-struct Seed {
+struct Seed<'a> {
     #[serde(rename = "version", deserialize_with = "version")]
     _version: (),
-    namespace: Object<SeedNamespace>,
+    #[serde(borrow)]
+    namespace: Object<SeedNamespace<'a>>,
 }
 
 fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
@@ -138,6 +142,10 @@ struct Half {
 /// # Errors
 /// What is wrong, and where.
 pub fn read(text: &str, namespace: &str) -> Result<Box<[Flag]>, Malformed> {
+    pool::with(|| read_pooled(text, namespace))
+}
+
+fn read_pooled(text: &str, namespace: &str) -> Result<Box<[Flag]>, Malformed> {
     let Object(Seed { namespace: Object(seed), .. }) = json::parse::<Object<Seed>>(text)?;
     if *seed.key != *namespace {
         let (found, asked) = (quote(&seed.key), quote(namespace));
@@ -145,8 +153,7 @@ pub fn read(text: &str, namespace: &str) -> Result<Box<[Flag]>, Malformed> {
     }
     let rules = Entries::new("eval_rules", seed.eval_rules, |rules| list(rules, half));
     let rollouts = Entries::new("eval_rollouts", seed.eval_rollouts, |rollouts| list(rollouts, rollout));
-    let distributions =
-        Entries::new("eval_distributions", seed.eval_distributions, |list_of| list(list_of, distribution));
+    let distributions = Entries::new("eval_distributions", seed.eval_distributions, shares);
     let flag = |(key, Object(flag)): (Box<str>, Object<SeedFlag>)| {
         let rules = rules.get(&key)?.iter().map(|Half { audience, id }| {
             Ok(Rule { audience: audience.clone(), distributions: distributions.get(id)?.clone() })
@@ -168,7 +175,7 @@ fn list<Raw, T>(values: Vec<Object<Raw>>, read: fn(Raw) -> T) -> Box<[T]> {
     values.into_iter().map(|Object(raw)| read(raw)).collect()
 }
 
-fn half(seed: SeedRule) -> Half {
+fn half(seed: SeedRule<'_>) -> Half {
     Half { id: seed.id, audience: audience(seed.segment_operator, seed.segments) }
 }
 
@@ -176,8 +183,13 @@ fn rollout(seed: SeedRollout) -> Rollout {
     Rollout::new(seed.threshold, seed.segment)
 }
 
-fn distribution(seed: SeedDistribution) -> Distribution {
-    Distribution { variant_key: seed.variant_key, attachment: seed.variant_attachment, rollout: seed.rollout }
+fn shares(distributions: Vec<Object<SeedDistribution<'_>>>) -> Distributions {
+    let shares = distributions.into_iter().map(|Object(raw)| RawShare {
+        variant_key: raw.variant_key,
+        attachment: raw.variant_attachment,
+        rollout: raw.rollout,
+    });
+    pool::distributions(&shares.collect::<Vec<_>>())
 }
 
 #[cfg(test)]

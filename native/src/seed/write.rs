@@ -1,5 +1,7 @@
 //! From definitions to a seed.
 
+use std::sync::Arc;
+
 use serde::{Serialize, Serializer};
 
 use super::VERSION;
@@ -26,7 +28,7 @@ struct SeedSegment<'a> {
     constraints: &'a [Constraint],
 }
 
-struct Segments<'a>(&'a [Segment]);
+struct Segments<'a>(&'a [Arc<Segment>]);
 
 impl Serialize for Segments<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -209,7 +211,8 @@ mod tests {
             match_type: MatchType::Any,
             constraints: [constraint.clone()].into(),
         };
-        let audience = Audience { operator: Operator::And, segments: ["z", "10", "2"].map(segment).into() };
+        let audience =
+            Audience { operator: Operator::And, segments: ["z", "10", "2"].map(|key| Arc::new(segment(key))).into() };
         let distribution = |rollout| Distribution { variant_key: "v".into(), attachment: Some("{}".into()), rollout };
         let rule = Rule {
             audience: audience.clone(),
