@@ -6,13 +6,14 @@
  * - `isoneof` with 10,000 values and with 10.
  */
 import process from "node:process"
-import * as Engine from "../dist/Engine.js"
 import { argument, environment, json, median, printEnvironment, ratio, rounds, table } from "./lib/measure.mjs"
-import { compile } from "./lib/ours.mjs"
 import { documentOf, flagsOf, makeEntity } from "./lib/workloads.mjs"
 
 const ENTITIES = 4_096
-const layers = { portable: Engine.layerPortable, native: Engine.layerNative }
+const engines = {
+  portable: await import("./lib/ours.mjs?of=portable"),
+  native: await import("./lib/ours.mjs?of=native")
+}
 
 const rolloutsOf = (key, conditions) => ({
   key,
@@ -67,7 +68,7 @@ const keysOf = (count) =>
     .filter(({ kind }) => kind === "boolean")
     .map(({ key }) => key)
 
-for (const [engine, layer] of Object.entries(layers)) {
+for (const [engine, { compile }] of Object.entries(engines)) {
   const add = async (name, snapshot, keys) => {
     const { sameFlag, otherFlags } = await import(`./lib/loops-scale.mjs?of=${engine}-${name}`)
     const loop = keys.length === 1 ? sameFlag : otherFlags
@@ -77,14 +78,14 @@ for (const [engine, layer] of Object.entries(layers)) {
     })
   }
   for (const count of [10, 100_000]) {
-    const snapshot = await compile(layer, documentOf(flagsOf(count)))
+    const snapshot = await compile(documentOf(flagsOf(count)))
     const keys = keysOf(count)
     await add(`among ${count}`, snapshot, keys.slice(0, 1))
     // of as many flags as there are in both
     await add(`some of ${count}`, snapshot, keys.slice(-4))
     await add(`any of ${count}`, snapshot, keys)
   }
-  const snapshot = await compile(layer, { namespace: { key: "default" }, flags: special })
+  const snapshot = await compile({ namespace: { key: "default" }, flags: special })
   for (const { key } of special) {
     const answer = snapshot.boolean({ flagKey: key, ...entities[0] })
     if (answer._tag !== "Right" || !answer.right.enabled) {
@@ -97,7 +98,7 @@ for (const [engine, layer] of Object.entries(layers)) {
 const times = await rounds(tasks, { count: argument("rounds", 15), sliceMillis: argument("slice", 15) })
 const nanos = Object.fromEntries(Object.entries(times).map(([name, values]) => [name, median(values)]))
 const ratios = Object.fromEntries(
-  Object.keys(layers).map((engine) => [
+  Object.keys(engines).map((engine) => [
     engine,
     {
       among: ratio(times[`${engine} among 100000`], times[`${engine} among 10`]),
@@ -115,7 +116,7 @@ if (json) {
   printEnvironment(environment(["effect"]))
   const row = (what, large, small, name, most) => [
     what,
-    ...Object.keys(layers).flatMap((engine) => {
+    ...Object.keys(engines).flatMap((engine) => {
       const value = ratios[engine][name]
       const mark = most === undefined ? "" : value <= most ? " ok" : " SHORT"
       return [
@@ -151,7 +152,7 @@ if (json) {
     })
   table(
     ["rule", ...PASSED],
-    Object.keys(layers).map((engine) => [engine, ...passed(engine)])
+    Object.keys(engines).map((engine) => [engine, ...passed(engine)])
   )
 }
 process.exit(0)

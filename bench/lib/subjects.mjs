@@ -12,41 +12,17 @@ import { GrowthBookClient } from "@growthbook/growthbook"
 import launchDarkly from "@launchdarkly/node-server-sdk"
 import launchDarklyIntegrations from "@launchdarkly/node-server-sdk/integrations"
 import { FlagdCore } from "@openfeature/flagd-core"
-import * as Either from "effect/Either"
 import unleash from "unleash-client"
-import * as Engine from "../../dist/Engine.js"
 import { officialClient } from "./official.mjs"
-import { compile } from "./ours.mjs"
 import { countries, documentOf, groups, variants } from "./workloads.mjs"
 
 const flagsBy = (flags, makers) => Object.fromEntries(flags.map(({ key, kind }) => [key, makers[kind](key)]))
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, log: () => {} }
 
-const ours = (layer) => async (flags) => {
-  const snapshot = await compile(layer, documentOf(flags))
-  return {
-    snapshot,
-    prepare: ({ attributes, id }) => ({ entityId: id, context: attributes }),
-    bare: ({ id }) => ({ entityId: id, context: {} }),
-    boolean: (flagKey, { context, entityId }) => {
-      const result = snapshot.boolean({ flagKey, entityId, context })
-      return Either.isRight(result) && result.right.enabled
-    },
-    variant: (flagKey, { context, entityId }) => {
-      const result = snapshot.variant({ flagKey, entityId, context })
-      return Either.isRight(result) ? result.right.variantKey : undefined
-    },
-    bind: ({ context, entityId }) => snapshot.bind(entityId, context),
-    boundBoolean: (bound, flagKey) => {
-      const result = bound.boolean(flagKey)
-      return Either.isRight(result) && result.right.enabled
-    },
-    boundVariant: (bound, flagKey) => {
-      const result = bound.variant(flagKey)
-      return Either.isRight(result) ? result.right.variantKey : undefined
-    }
-  }
+const ours = async (name) => {
+  const { compile, subjectOf } = await import(`./ours.mjs?of=${name}`)
+  return async (flags) => subjectOf(await compile(documentOf(flags)))
 }
 
 /** It takes texts alone in a context. */
@@ -345,7 +321,7 @@ const configcat = async (flags) => {
   }
 }
 
-export const engines = { portable: ours(Engine.layerPortable), native: ours(Engine.layerNative) }
+export const engines = { portable: await ours("portable"), native: await ours("native") }
 
 export const peers = {
   official,
