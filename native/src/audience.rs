@@ -25,7 +25,7 @@ impl Segment {
             if matches!(check, Check::Abort) {
                 return false;
             }
-            if check.holds(request.text(*slot)) == self.any {
+            if check.holds(request.bytes(*slot)) == self.any {
                 return self.any;
             }
         }

@@ -91,28 +91,36 @@ impl Check {
         !matches!(self, Self::Abort | Self::Never)
     }
 
-    /// Whether it holds for the text that was read, empty when there was none.
+    /// Whether it holds for the text that was read, given as its bytes, none when there was none. Where it takes more
+    /// than to compare bytes, bytes that are not UTF-8 are no text for which anything holds.
     #[must_use]
-    pub fn holds(&self, text: &str) -> bool {
+    pub fn holds(&self, bytes: &[u8]) -> bool {
         match self {
-            Self::Empty => text.is_empty(),
-            _ if text.is_empty() => false,
+            Self::Empty => bytes.is_empty(),
+            _ if bytes.is_empty() => false,
             Self::NotEmpty => true,
             Self::Abort | Self::Never => false,
-            Self::Eq(operand) => *text == **operand,
-            Self::Neq(operand) => *text != **operand,
-            Self::Prefix(operand) => text.starts_with(&**operand),
-            Self::Suffix(operand) => text.ends_with(&**operand),
+            Self::Eq(operand) => bytes == operand.as_bytes(),
+            Self::Neq(operand) => bytes != operand.as_bytes(),
+            Self::Prefix(operand) => bytes.starts_with(operand.as_bytes()),
+            Self::Suffix(operand) => bytes.ends_with(operand.as_bytes()),
+            Self::True => bytes == b"true",
+            Self::False => bytes == b"false",
+            _ => std::str::from_utf8(bytes).is_ok_and(|text| self.holds_for_text(text)),
+        }
+    }
+
+    fn holds_for_text(&self, text: &str) -> bool {
+        match self {
             Self::Contains(operand) => text.contains(&**operand),
             Self::NotContains(operand) => !text.contains(&**operand),
             Self::OneOf(operands) => operands.contains(text),
             Self::NotOneOf(operands) => !operands.contains(text),
-            Self::True => text == "true",
-            Self::False => text == "false",
             Self::Number(comparison, operand) => text.parse().is_ok_and(|value| comparison.holds(value, *operand)),
             Self::NumberOneOf(operands) => text.parse().is_ok_and(|value| operands.binary_search(&value).is_ok()),
             Self::NumberNotOneOf(operands) => text.parse().is_ok_and(|value| operands.binary_search(&value).is_err()),
             Self::Time(comparison, operand) => seconds(text).is_some_and(|value| comparison.holds(value, *operand)),
+            _ => false,
         }
     }
 }
@@ -209,7 +217,7 @@ mod tests {
 
     fn holds(kind: ConstraintType, operator: &str, value: &str, text: &str) -> bool {
         let constraint = Constraint { kind, property: "p".into(), operator: operator.into(), value: value.into() };
-        Check::new(&constraint).holds(text)
+        Check::new(&constraint).holds(text.as_bytes())
     }
 
     #[test]
@@ -240,6 +248,18 @@ mod tests {
         let many = serde_json::to_string(&many).unwrap();
         assert!(holds(string, "isoneof", &many, "16") && !holds(string, "isoneof", &many, "17"));
         assert!(holds(string, "isnotoneof", &many, "17") && !holds(string, "isnotoneof", &many, "0"));
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_no_text() {
+        let check = |operator: &str, value: &str| {
+            let (kind, property) = (ConstraintType::String, "p".into());
+            Check::new(&Constraint { kind, property, operator: operator.into(), value: value.into() }).holds(&[0xff])
+        };
+        assert!(check("notempty", "") && check("neq", "a"));
+        for operator in ["eq", "prefix", "suffix", "contains", "notcontains", "isoneof", "isnotoneof"] {
+            assert!(!check(operator, "a"), "{operator}");
+        }
     }
 
     #[test]

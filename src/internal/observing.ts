@@ -10,10 +10,6 @@ import { Hooks } from "../Hook.js"
 import type { Status } from "../Status.js"
 import { Telemetry } from "../Telemetry.js"
 import * as Evaluations from "./evaluations.js"
-import * as hooks from "./hooks.js"
-import * as Meter from "./meter.js"
-import { Notes } from "./notes.js"
-import * as telemetry from "./telemetry.js"
 import type { View } from "./view.js"
 
 export interface Observing {
@@ -27,19 +23,12 @@ export const make: Effect.Effect<Observing, never, Engine.Engine | Fetcher.Fetch
   function* () {
     const engine = yield* Engine.Engine
     const fetcher = yield* Fetcher.Fetcher
+    const hooks = yield* Hooks
     const settings = yield* Telemetry
-    const notes = new Notes()
-    const meter = settings.metrics ? Meter.make(fetcher.source) : undefined
-    const record = telemetry.make(settings, fetcher.source, meter, notes)
-    const begin = hooks.make(yield* Hooks, fetcher.source, notes)
-    return {
-      engine: meter === undefined ? engine : yield* Meter.measureEngine(meter, engine),
-      fetcher: meter === undefined ? fetcher : Meter.measureFetcher(meter, fetcher),
-      evaluations:
-        begin === undefined && record === undefined
-          ? Evaluations.plain
-          : (view) => Evaluations.observed(view, { begin, record, notes }),
-      tellAge: (status) => (meter === undefined ? Effect.void : Meter.tellAge(meter, status))
+    if (hooks.length === 0 && settings.events === "none" && !settings.metrics) {
+      return { engine, fetcher, evaluations: Evaluations.plain, tellAge: () => Effect.void }
     }
+    const observed = yield* Effect.promise(() => import("./observed.js"))
+    return yield* observed.make(engine, fetcher, hooks, settings)
   }
 )
