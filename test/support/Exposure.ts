@@ -18,25 +18,12 @@ const stringified = (value: unknown): string => {
   }
 }
 
-/** All of a value. A server's objects can be so deep that the stack ends first, in a `toJSON` where Node does not see it. */
-const inspected = (value: unknown): string => {
-  const options = { showHidden: true, maxStringLength: null, maxArrayLength: null }
-  try {
-    return inspect(value, { ...options, depth: Number.POSITIVE_INFINITY })
-  } catch (error) {
-    if (error instanceof RangeError) {
-      return inspect(value, { ...options, depth: 50 })
-    }
-    throw error
-  }
-}
-
 /** A value in every form in which values are shown. */
 export const shown = (value: unknown): string =>
   [
     String(value),
     inspect(value),
-    inspected(value),
+    inspect(value, { depth: Number.POSITIVE_INFINITY, showHidden: true, maxStringLength: null, maxArrayLength: null }),
     stringified(value),
     value instanceof Error ? `${value.message} ${value.stack} ${shown(value.cause)}` : "",
     Exit.isExit(value) && Exit.isFailure(value) ? Cause.pretty(value.cause, { renderErrorCause: true }) : ""
