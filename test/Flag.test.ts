@@ -547,6 +547,22 @@ describe("what is wrong", () => {
     })
   )
 
+  it.effect("is remembered up to a length: long attachments of states that are gone do not pile up", () => {
+    const { counter, schema } = counting()
+    const accent = Flag.json("accent", schema, { default: { accent: "none" } })
+    const ask = (entityId: string) => Effect.map(accent.get({ entityId }), (value) => value.accent[0])
+    return Effect.gen(function* () {
+      expect(yield* Effect.forEach(["a", "a", "b", "b", "a"], ask)).toEqual(["A", "A", "B", "B", "A"])
+      expect(counter.decoded).toBe(3)
+    }).pipe(
+      Effect.provide(
+        FliptClient.layerMock({
+          accent: ({ entityId }) => ({ variant: "long", attachment: { accent: entityId.repeat(3_000_000) } })
+        })
+      )
+    )
+  })
+
   it.effect("in one namespace is logged for each client that meets it", () =>
     captured((lines) =>
       Effect.gen(function* () {
