@@ -378,6 +378,24 @@ describe("isolated", () => {
     }).pipe(Effect.provide(shop))
   )
 
+  it.effect("is followed by a service that provides its effects with the context that it was built in", () => {
+    class Captured extends Context.Tag("Captured")<Captured, Effect.Effect<boolean>>() {}
+    const captured = Layer.effect(
+      Captured,
+      Effect.map(Effect.context<FliptClient.FliptClient>(), (context) => Effect.provide(On.get(user), context))
+    )
+    return Effect.gen(function* () {
+      yield* FliptTest.forEachValue(On, (value) =>
+        Effect.gen(function* () {
+          expect(yield* Effect.flatten(Captured)).toBe(value)
+          expect(yield* FliptTest.evaluations).toHaveLength(1)
+          expect(yield* FliptTest.isolated(Effect.flatten(Captured))).toBe(value)
+        })
+      )
+      expect(yield* FliptTest.evaluations).toEqual([])
+    }).pipe(Effect.provide(Layer.provideMerge(captured, FliptTest.layer())))
+  })
+
   it.effect("begins with the flags of now, within another one too, and what is set around it later is not seen", () =>
     Effect.gen(function* () {
       yield* FliptTest.set(On, true)
