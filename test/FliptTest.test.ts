@@ -601,6 +601,18 @@ describe("forEachValue", () => {
     })
   )
 
+  it.effect("tells beside an error that cannot be copied", () =>
+    Effect.gen(function* () {
+      const error = new DOMException("aborted", "AbortError")
+      const cause = yield* failing(Effect.fail(error))
+      expect(Cause.failureOption(cause)).toMatchObject({ value: error })
+      expect(Cause.prettyErrors(cause).map(({ message, name }) => [name, message])).toEqual([
+        ["AbortError", "aborted"],
+        ["Error", "with on = false: see the failure before"]
+      ])
+    })
+  )
+
   it.effect("shortens a long value", () =>
     Effect.gen(function* () {
       const text = Flag.json("text", Schema.String, { default: "" })
