@@ -438,6 +438,8 @@ describe("isolated", () => {
           expect((yield* client.evaluateBoolean(request)).enabled).toBe(true)
           expect((yield* client.evaluateVariant({ ...request, flagKey: "theme" })).variantKey).toBe("dark")
           expect(yield* client.evaluateBatch([request])).toMatchObject([{ enabled: true }])
+          const pinned = yield* client.pinned
+          expect((yield* pinned.evaluateBoolean(request)).enabled).toBe(true)
           expect(yield* client.listFlags).toHaveLength(2)
           expect(value(snapshot.boolean(request))).toEqual(Either.right(true))
           expect((yield* client.getSnapshot).length).toBeGreaterThan(100)
