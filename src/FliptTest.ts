@@ -158,7 +158,8 @@ export const evaluations: Effect.Effect<ReadonlyArray<Evaluation>, never, FliptT
  * other. For tests that share a layer, one beside the other or one after the other.
  *
  * The client of {@link layer} follows: whoever uses it in the effect, or in a fiber that the effect forks, has the
- * flags of the effect, services that were built with the client before too. Fibers that run already keep theirs.
+ * flags of the effect, services that were built with the client before too. Fibers that run already keep theirs, and so
+ * do those that a service starts with a Runtime of its own.
  *
  * @since 0.1.0
  * @category combinators
@@ -167,8 +168,8 @@ export const isolated = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect
   Effect.acquireUseRelease(
     Scope.make(),
     (scope) =>
-      Effect.flatMap(FliptTest, (kit) => Scope.extend(kit.isolate, scope)).pipe(
-        Effect.flatMap((own) => Effect.provideService(effect, FliptTest, own))
+      Effect.flatMap(FliptTest, ({ isolate }) => Scope.extend(isolate, scope)).pipe(
+        Effect.flatMap((own) => kit.provide(FliptTest, own)(effect))
       ),
     (scope, exit) => Scope.close(scope, Exit.asVoid(exit))
   ) as Effect.Effect<A, E, R | FliptTest>

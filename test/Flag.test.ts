@@ -473,6 +473,17 @@ describe("what is wrong", () => {
     )
   )
 
+  it.effect("with requests is logged once too where each of them has a pinned client", () =>
+    captured((lines) =>
+      Effect.gen(function* () {
+        for (let i = 0; i < 10; i++) {
+          expect(yield* FliptClient.withPinned(On.get({ entityId: "" }))).toBe(false)
+        }
+        expect(warnings(lines)).toHaveLength(1)
+      }).pipe(Effect.provide(serving({ document: makeDocument([booleanFlag("on", true)]) })))
+    )
+  )
+
   it.effect("with an empty key of a declaration is told like all else", () =>
     Effect.gen(function* () {
       const { error, value } = yield* Flag.boolean("", { default: true }).detail(user)
@@ -535,6 +546,22 @@ describe("what is wrong", () => {
       }).pipe(Effect.provide(layer))
     })
   )
+
+  it.effect("is remembered up to a length: long attachments of states that are gone do not pile up", () => {
+    const { counter, schema } = counting()
+    const accent = Flag.json("accent", schema, { default: { accent: "none" } })
+    const ask = (entityId: string) => Effect.map(accent.get({ entityId }), (value) => value.accent[0])
+    return Effect.gen(function* () {
+      expect(yield* Effect.forEach(["a", "a", "b", "b", "a"], ask)).toEqual(["A", "A", "B", "B", "A"])
+      expect(counter.decoded).toBe(3)
+    }).pipe(
+      Effect.provide(
+        FliptClient.layerMock({
+          accent: ({ entityId }) => ({ variant: "long", attachment: { accent: entityId.repeat(3_000_000) } })
+        })
+      )
+    )
+  })
 
   it.effect("in one namespace is logged for each client that meets it", () =>
     captured((lines) =>

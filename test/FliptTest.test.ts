@@ -378,6 +378,24 @@ describe("isolated", () => {
     }).pipe(Effect.provide(shop))
   )
 
+  it.effect("is followed by a service that provides its effects with the context that it was built in", () => {
+    class Captured extends Context.Tag("Captured")<Captured, Effect.Effect<boolean>>() {}
+    const captured = Layer.effect(
+      Captured,
+      Effect.map(Effect.context<FliptClient.FliptClient>(), (context) => Effect.provide(On.get(user), context))
+    )
+    return Effect.gen(function* () {
+      yield* FliptTest.forEachValue(On, (value) =>
+        Effect.gen(function* () {
+          expect(yield* Effect.flatten(Captured)).toBe(value)
+          expect(yield* FliptTest.evaluations).toHaveLength(1)
+          expect(yield* FliptTest.isolated(Effect.flatten(Captured))).toBe(value)
+        })
+      )
+      expect(yield* FliptTest.evaluations).toEqual([])
+    }).pipe(Effect.provide(Layer.provideMerge(captured, FliptTest.layer())))
+  })
+
   it.effect("begins with the flags of now, within another one too, and what is set around it later is not seen", () =>
     Effect.gen(function* () {
       yield* FliptTest.set(On, true)
@@ -420,6 +438,8 @@ describe("isolated", () => {
           expect((yield* client.evaluateBoolean(request)).enabled).toBe(true)
           expect((yield* client.evaluateVariant({ ...request, flagKey: "theme" })).variantKey).toBe("dark")
           expect(yield* client.evaluateBatch([request])).toMatchObject([{ enabled: true }])
+          const pinned = yield* client.pinned
+          expect((yield* pinned.evaluateBoolean(request)).enabled).toBe(true)
           expect(yield* client.listFlags).toHaveLength(2)
           expect(value(snapshot.boolean(request))).toEqual(Either.right(true))
           expect((yield* client.getSnapshot).length).toBeGreaterThan(100)
@@ -579,6 +599,18 @@ describe("forEachValue", () => {
       expect(Cause.prettyErrors(cause).map(({ message }) => message)).toEqual([
         "plain",
         "with on = false: see the failure before"
+      ])
+    })
+  )
+
+  it.effect("tells beside an error that cannot be copied", () =>
+    Effect.gen(function* () {
+      const error = new DOMException("aborted", "AbortError")
+      const cause = yield* failing(Effect.fail(error))
+      expect(Cause.failureOption(cause)).toMatchObject({ value: error })
+      expect(Cause.prettyErrors(cause).map(({ message, name }) => [name, message])).toEqual([
+        ["AbortError", "aborted"],
+        ["Error", "with on = false: see the failure before"]
       ])
     })
   )

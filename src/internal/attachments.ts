@@ -15,6 +15,8 @@ const MAX_MESSAGE = 500
  * that are gone stay until there are too many.
  */
 const MAX_REMEMBERED = 256
+/** Of all these texts together, in characters: of long ones fewer are remembered. */
+const MAX_REMEMBERED_LENGTH = 2 ** 22
 
 /** The variant of a value that a test sets. */
 const TEST_VARIANT = "test"
@@ -33,6 +35,7 @@ const shorten = (text: string): string =>
 
 export const make = <A, I>(flagKey: string, schema: Schema.Schema<A, I>): Attachments<A> => {
   const remembered = new Map<string, Either.Either<A, string>>()
+  let rememberedLength = 0
   const decodeUnknown = Schema.decodeUnknownEither(schema)
   const encodeUnknown = Schema.encodeEither(schema)
 
@@ -49,9 +52,11 @@ export const make = <A, I>(flagKey: string, schema: Schema.Schema<A, I>): Attach
     let value = remembered.get(attachment)
     if (value === undefined) {
       value = read(attachment)
-      if (remembered.size >= MAX_REMEMBERED) {
+      if (remembered.size >= MAX_REMEMBERED || rememberedLength + attachment.length > MAX_REMEMBERED_LENGTH) {
         remembered.clear()
+        rememberedLength = 0
       }
+      rememberedLength += attachment.length
       remembered.set(attachment, value)
     }
     return value

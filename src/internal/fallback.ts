@@ -51,6 +51,9 @@ const counterOf = (flag: string, error: string): Metric.Metric.Counter<number> =
 
 const isClient = (place: Place): place is FliptClient.Service => "status" in place
 
+/** What stands for a place for as long as it is there: a pinned client is new with each request, and its status is not. */
+const identityOf = (place: Place): object => (isClient(place) ? place.status : place)
+
 /** Which state a client serves, and since when it is not up to date. A client of a test may have no status. */
 const standing = (place: Place): Effect.Effect<{ readonly state?: string | undefined; readonly since?: number }> =>
   isClient(place)
@@ -93,7 +96,7 @@ export const make = (flagKey: string): Fallbacks => {
   const counters = new Map<string, Metric.Metric.Counter<number>>()
   /** Errors that a Snapshot gives again and again need not be looked into. */
   const logged = new WeakSet<FlagError>()
-  const told = new WeakMap<Place, Told>()
+  const told = new WeakMap<object, Told>()
 
   const count = ({ reason }: FlagError): void => {
     let tagged = counters.get(reason)
@@ -106,10 +109,11 @@ export const make = (flagKey: string): Fallbacks => {
 
   /** Whether this is the first of its kind in a state. */
   const isNews = (place: Place, state: string | undefined, kind: string): boolean => {
-    let known = told.get(place)
+    const identity = identityOf(place)
+    let known = told.get(identity)
     if (known === undefined || known.state !== state || known.kinds.size >= MAX_TOLD) {
       known = { state, kinds: new Set() }
-      told.set(place, known)
+      told.set(identity, known)
     }
     return !known.kinds.has(kind) && known.kinds.add(kind) !== undefined
   }

@@ -1,6 +1,7 @@
 /**
  * The test kit: a client over flags that a test sets, on an engine that keeps what was evaluated.
  */
+import { getSomes } from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -126,11 +127,23 @@ const overlay = (base: Snapshot, settings: Settings, record: (evaluation: FliptT
   }
 }
 
+/**
+ * The kit of an effect that is isolated. The public tag does not tell: a service that provides its effects with the
+ * context that it was built in brings the layer's kit back.
+ */
+class Isolated extends Context.Tag("flipt-client-effect/FliptTest/Isolated")<Isolated, FliptTest.Service>() {}
+
+/** Runs an effect with a kit in the place of the layer's. */
+export const provide =
+  (tag: Tag, kit: FliptTest.Service) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<Exclude<R, Isolated>, FliptTest.FliptTest>> =>
+    effect.pipe(Effect.provideService(Isolated, kit), Effect.provideService(tag, kit))
+
 /** The client of the kit that the running fiber has, as long as it is of the same family. */
 const delegating = (own: FliptClient.Service, family: Family): FliptClient.Service => {
   const current = Effect.contextWith((context: Context.Context<never>): FliptClient.Service => {
-    const kit = Option.getOrUndefined(Context.getOption(context, family.tag)) as Kit | undefined
-    return kit?.family === family ? kit.own : own
+    const kits = getSomes([Context.getOption(context, family.tag), Context.getOption(context, Isolated)])
+    return (kits as Array<Kit>).find((kit) => kit.family === family && kit.own !== own)?.own ?? own
   })
   const stream = <A>(of: (client: FliptClient.Service) => Stream.Stream<A>): Stream.Stream<A> =>
     Stream.unwrap(Effect.map(current, of))
