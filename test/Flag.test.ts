@@ -473,6 +473,18 @@ describe("what is wrong", () => {
     )
   )
 
+  it.effect("with requests is logged once, however many of these pin the client", () =>
+    captured((lines) =>
+      Effect.gen(function* () {
+        for (let i = 0; i < 3; i++) {
+          expect(yield* FliptClient.withPinned(On.get({ entityId: "" }))).toBe(false)
+        }
+        expect(yield* On.get({ entityId: "" })).toBe(false)
+        expect(warnings(lines)).toHaveLength(1)
+      }).pipe(Effect.provide(serving({ document: makeDocument([booleanFlag("on", true)]) })))
+    )
+  )
+
   it.effect("with an empty key of a declaration is told like all else", () =>
     Effect.gen(function* () {
       const { error, value } = yield* Flag.boolean("", { default: true }).detail(user)

@@ -51,6 +51,12 @@ const counterOf = (flag: string, error: string): Metric.Metric.Counter<number> =
 
 const isClient = (place: Place): place is FliptClient.Service => "status" in place
 
+/**
+ * What stands for a place in what is remembered. A pinned client has the status of the client that it is of, and stands
+ * for as little as a request.
+ */
+const ownerOf = (place: Place): object => (isClient(place) ? (place.status ?? place) : place)
+
 /** Which state a client serves, and since when it is not up to date. A client of a test may have no status. */
 const standing = (place: Place): Effect.Effect<{ readonly state?: string | undefined; readonly since?: number }> =>
   isClient(place)
@@ -93,7 +99,7 @@ export const make = (flagKey: string): Fallbacks => {
   const counters = new Map<string, Metric.Metric.Counter<number>>()
   /** Errors that a Snapshot gives again and again need not be looked into. */
   const logged = new WeakSet<FlagError>()
-  const told = new WeakMap<Place, Told>()
+  const told = new WeakMap<object, Told>()
 
   const count = ({ reason }: FlagError): void => {
     let tagged = counters.get(reason)
@@ -106,10 +112,11 @@ export const make = (flagKey: string): Fallbacks => {
 
   /** Whether this is the first of its kind in a state. */
   const isNews = (place: Place, state: string | undefined, kind: string): boolean => {
-    let known = told.get(place)
+    const owner = ownerOf(place)
+    let known = told.get(owner)
     if (known === undefined || known.state !== state || known.kinds.size >= MAX_TOLD) {
       known = { state, kinds: new Set() }
-      told.set(place, known)
+      told.set(owner, known)
     }
     return !known.kinds.has(kind) && known.kinds.add(kind) !== undefined
   }
