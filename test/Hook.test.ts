@@ -258,6 +258,14 @@ describe("a hook that throws", () => {
     )
   }
 
+  it.scoped("or changes the list of a batch breaks nothing", () =>
+    Effect.gen(function* () {
+      const requests = [on, theme]
+      const { client } = yield* over([{ before: () => void requests.splice(1) }])
+      expect((yield* client.evaluateBatch(requests)).map(({ _tag }) => _tag)).toEqual(["Boolean", "Variant"])
+    })
+  )
+
   it.scoped("breaks nothing where the logger throws, too", () =>
     Effect.gen(function* () {
       const { client } = yield* over([

@@ -6,7 +6,10 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as MetricState from "effect/MetricState"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
@@ -394,6 +397,36 @@ describe("metrics", () => {
         })
       })
     )
+  )
+
+  it.scoped("tell loads of a millisecond from those of a minute", () =>
+    Effect.gen(function* () {
+      const { source } = yield* over({ events: "none" })
+      const found = (yield* Metric.snapshot).find(
+        ({ metricKey: { name, tags } }) =>
+          name === "flipt_client_load_seconds" && tags.some(({ value }) => value === source.namespace)
+      )
+      const bounds =
+        found !== undefined && MetricState.isHistogramState(found.metricState)
+          ? Array.from(found.metricState.buckets, ([bound]) => bound)
+          : []
+      expect([bounds[0], bounds.at(-2), bounds.at(-1)]).toEqual([0.001, 65.536, Number.POSITIVE_INFINITY])
+    })
+  )
+
+  it.scoped("count no fetch that the client's end has interrupted", () =>
+    Effect.gen(function* () {
+      const source = Metrics.ownSource()
+      const making = FliptClient.makeWithoutDependencies().pipe(
+        Effect.provide(Telemetry.layer({ events: "none" })),
+        Effect.provide(Engine.layerPortable),
+        Effect.provideService(Fetcher.Fetcher, { source, fetch: () => Effect.never, events: () => Stream.never })
+      )
+      const fiber = yield* Effect.fork(Effect.scoped(making))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(fiber)
+      expect(yield* Metrics.of(source)).toEqual({ "engine{engine=portable}": 0 })
+    })
   )
 
   it.scoped("tell the age of the state every five seconds, from its confirmation on", () =>

@@ -1,10 +1,11 @@
 /**
- * A client that is pinned to one state.
+ * A client that is pinned to one state, and how long a state is kept.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
+import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as FliptClient from "../src/FliptClient.js"
@@ -155,6 +156,28 @@ describe("a pinned client", () => {
       yield* client.refresh
       expect(yield* answers(yield* pinned.pinned)).toEqual(old)
     })
+  )
+})
+
+describe("a replaced state", () => {
+  it.scoped("is let go of, though a logger throws when the next one is loaded", () =>
+    captured(() =>
+      Effect.gen(function* () {
+        const { client, put } = yield* Handed.make({ first: before })
+        const snapshot = yield* Effect.scoped(client.snapshot)
+        yield* put(outage)
+        yield* Effect.exit(client.refresh)
+        yield* put(after)
+        const logger = Logger.make(({ message }) => {
+          if (String(message).includes("up to date again")) {
+            throw new Error("a bug of the logger")
+          }
+        })
+        yield* Effect.exit(client.refresh).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+        expect(Either.flip(snapshot.boolean(on))).toMatchObject({ right: { reason: "Closed" } })
+        expect(yield* answers(client)).toEqual(fresh)
+      })
+    )
   )
 })
 

@@ -94,7 +94,10 @@ export const observed = ({ current }: View, { begin, notes, record }: Observers)
     const told = begin && list.map(begin)
     try {
       const now = current()
-      const result = Either.isRight(now) ? now.right.batch(requests) : Either.left(now.left)
+      // the list of those who are told, since a hook may know of the caller's own and change it
+      const result = Either.isRight(now)
+        ? now.right.batch(Array.isArray(requests) ? list : requests)
+        : Either.left(now.left)
       const version = Either.isRight(now) ? now.right.digest : undefined
       list.forEach((request, index) => {
         const outcome = Either.flatMap(result, (entries) => outcomeOf(entries[index] as BatchEntry))

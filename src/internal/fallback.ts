@@ -51,8 +51,11 @@ const counterOf = (flag: string, error: string): Metric.Metric.Counter<number> =
 
 const isClient = (place: Place): place is FliptClient.Service => "status" in place
 
-/** What stands for a place for as long as it is there: a pinned client is new with each request, and its status is not. */
-const identityOf = (place: Place): object => (isClient(place) ? place.status : place)
+/**
+ * What stands for a place in what is remembered. A pinned client has the status of the client that it is of, and stands
+ * for as little as a request.
+ */
+const ownerOf = (place: Place): object => (isClient(place) ? (place.status ?? place) : place)
 
 /** Which state a client serves, and since when it is not up to date. A client of a test may have no status. */
 const standing = (place: Place): Effect.Effect<{ readonly state?: string | undefined; readonly since?: number }> =>
@@ -109,11 +112,11 @@ export const make = (flagKey: string): Fallbacks => {
 
   /** Whether this is the first of its kind in a state. */
   const isNews = (place: Place, state: string | undefined, kind: string): boolean => {
-    const identity = identityOf(place)
-    let known = told.get(identity)
+    const owner = ownerOf(place)
+    let known = told.get(owner)
     if (known === undefined || known.state !== state || known.kinds.size >= MAX_TOLD) {
       known = { state, kinds: new Set() }
-      told.set(identity, known)
+      told.set(owner, known)
     }
     return !known.kinds.has(kind) && known.kinds.add(kind) !== undefined
   }

@@ -23,9 +23,6 @@ const PREFIX = "flipt_client_"
 /** How often the age of the state is told. */
 const AGE_INTERVAL = Duration.seconds(5)
 
-/** From a millisecond to a minute, four times as long each. */
-const loadBoundaries = MetricBoundaries.exponential({ start: 0.001, factor: 4, count: 9 })
-
 type Tags = Readonly<Record<string, string>>
 
 /** Makes metrics that have their tags from the start: to add tags to an update costs many times the update. */
@@ -97,7 +94,9 @@ export const measureEngine = (
   meter: Meter,
   engine: Engine.Service
 ): Effect.Effect<Engine.Service, never, Scope.Scope> => {
-  const seconds = meter.histogram("load_seconds", "How long loading a state took, in seconds", loadBoundaries)
+  // from a millisecond to a minute, four times as long each; the last one is infinity
+  const boundaries = MetricBoundaries.exponential({ start: 0.001, factor: 4, count: 10 })
+  const seconds = meter.histogram("load_seconds", "How long loading a state took, in seconds", boundaries)
   const count = countBy(meter, "loads", "States that were loaded, by their outcome")
   const running = meter.gauge("engine", "Open clients by the engine that runs in them", { engine: engine.name })
 

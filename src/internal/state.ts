@@ -167,10 +167,8 @@ export const make = (
             }
             serve()
             yield* signal
-            yield* log
-            if (replaced !== undefined) {
-              yield* replaced.pinned.release
-            }
+            // a logger may throw, and nobody else would close what was replaced
+            yield* Effect.ensuring(log, replaced?.pinned.release ?? Effect.void)
           })
         ),
       confirm: Effect.flatMap(DateTime.now, (now) => {

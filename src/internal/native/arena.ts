@@ -13,6 +13,9 @@ const INITIAL_HEAD = 256
 /** When so many bytes of texts have been written, it begins anew: most are of entities that will not come again. */
 const TEXT_BYTES = 16 * 1024
 
+/** A request may have taken more memory than this, which is given back when the memory begins anew. */
+const MAX_IDLE_BYTES = 1024 * 1024
+
 /** Longer texts are written anew for each call. */
 const MAX_KEPT = 256
 
@@ -50,7 +53,7 @@ export class Arena {
     const bytes = new Uint8Array(buffer)
     const handle = this.library.arenaNew(bytes, size)
     this.free()
-    bytes.set(this.bytes)
+    bytes.set(this.bytes.subarray(0, size))
     this.bytes = bytes
     this.words = new Uint32Array(buffer)
     this.handle = handle
@@ -73,17 +76,18 @@ export class Arena {
 
   /** Begins a call that needs so many words before the texts. Texts that are there from calls before may be gone. */
   begin(words: number): void {
-    if (words * WORD > this.head) {
-      this.head = 2 ** Math.ceil(Math.log2(words * WORD))
-      this.restart()
-    } else if (this.end - this.head > TEXT_BYTES) {
-      this.restart()
+    if (words * WORD > this.head || this.end - this.head > TEXT_BYTES) {
+      this.restart(words)
     }
   }
 
-  private restart(): void {
+  private restart(words: number): void {
     this.era++
+    this.head = Math.max(INITIAL_HEAD, 2 ** Math.ceil(Math.log2(words * WORD)))
     this.end = this.head
+    if (this.bytes.length > Math.max(MAX_IDLE_BYTES, this.head)) {
+      this.allocate(Math.max(INITIAL_BYTES, this.head))
+    }
     this.reserve(this.head)
   }
 

@@ -1,0 +1,47 @@
+/**
+ * The memory that requests to the native library are written into.
+ */
+import { describe, expect, it } from "@effect/vitest"
+import { Arena, makePlace, slotWords } from "../src/internal/native/arena.js"
+import type { Library } from "../src/internal/native/library.js"
+
+/** An arena over no library, with the sizes of what that would hold of it. */
+const make = () => {
+  const sizes = new Map<number, number>()
+  let last = 0
+  const library: Pick<Library, "arenaFree" | "arenaNew"> = {
+    arenaNew: (_, length) => {
+      sizes.set(++last, length)
+      return last
+    },
+    arenaFree: (arena) => (sizes.delete(arena) ? 0 : -1)
+  }
+  return { arena: new Arena(library as Library), sizes }
+}
+
+describe("an arena", () => {
+  it("gives back what a large text has taken with the call behind it", () => {
+    const { arena, sizes } = make()
+    const place = makePlace()
+    arena.begin(slotWords(0))
+    arena.fill(0, place, "x".repeat(5_000_000))
+    expect(arena.word(1)).toBe(5_000_000)
+    expect([...sizes.values()][0]).toBeGreaterThan(5_000_000)
+    arena.begin(slotWords(0))
+    arena.fill(0, place, "small")
+    expect([...sizes.values()]).toEqual([4096])
+    expect(arena.word(1)).toBe(5)
+  })
+
+  it("gives back what a large batch has taken when it begins anew", () => {
+    const { arena, sizes } = make()
+    const place = makePlace()
+    arena.begin(1_000_000)
+    expect([...sizes.values()]).toEqual([4_194_304])
+    for (let i = 0; i < 300; i++) {
+      arena.begin(slotWords(0))
+      arena.fill(0, place, `${i}`.padEnd(100))
+    }
+    expect([...sizes.values()].every((size) => size <= 65_536)).toBe(true)
+  })
+})
