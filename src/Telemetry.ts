@@ -46,11 +46,11 @@ export interface Options {
    * Metrics in Effect's registry, each with the tags `environment` and `namespace`. Default: true.
    *
    * - `flipt_client_evaluations`, counter: evaluations by `flag`, `result` (the key of the variant or `none`, `true` or
-   *   `false`, or the `error.type`) and `reason`, as in the event. A client makes at most 1,000 series of results and
-   *   100 of errors, since keys can come from outside; of what is beyond that the `flag` is `other`.
+   *   `false`, or the `error.type`) and `reason`, as in the event. Of an environment and namespace there are at most
+   *   1,000 series of results and 100 of errors, since keys can come from outside; beyond that the `flag` is `other`.
    * - `flipt_client_state_age_seconds`, gauge: seconds since the source last confirmed the state, an answer of "not
    *   modified" included. Told every five seconds, from the first confirmation on; of several clients of one namespace
-   *   by the last that tells. Keeps its last value when the client closes.
+   *   by the last that tells. 0 when the client has closed.
    * - `flipt_client_fetches`, counter: fetches by `outcome`: `document`, `not_modified`, or the reason of the
    *   `FetchError`, such as `network` or `too_large`. One with its retries is one.
    * - `flipt_client_loads`, counter: documents and seeds that were compiled, by `outcome`: `loaded`, or the reason of

@@ -399,6 +399,25 @@ describe("metrics", () => {
     )
   )
 
+  it.scoped("of a namespace are bounded over all clients that it has had", () =>
+    Effect.gen(function* () {
+      const source = Metrics.ownSource()
+      for (let index = 0; index < 12; index++) {
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const { client } = yield* over({ events: "none" }, { source })
+            for (let key = 0; key < 10; key++) {
+              yield* Effect.exit(client.evaluateBoolean({ flagKey: `unknown-${index}-${key}`, entityId: "a" }))
+            }
+          })
+        )
+      }
+      const metrics = yield* Metrics.of(source)
+      expect(Object.keys(metrics).filter((name) => name.includes("reason=error"))).toHaveLength(101)
+      expect(metrics["evaluations{flag=other,reason=error,result=flag_not_found}"]).toBe(20)
+    })
+  )
+
   it.scoped("tell loads of a millisecond from those of a minute", () =>
     Effect.gen(function* () {
       const { source } = yield* over({ events: "none" })
@@ -456,7 +475,7 @@ describe("metrics", () => {
       expect(yield* Metrics.of(source)).toMatchObject({ "engine{engine=portable}": 1, state_age_seconds: 5 })
       yield* Scope.close(scope, Exit.void)
       yield* TestClock.adjust("1 minute")
-      expect(yield* Metrics.of(source)).toMatchObject({ "engine{engine=portable}": 0, state_age_seconds: 5 })
+      expect(yield* Metrics.of(source)).toMatchObject({ "engine{engine=portable}": 0, state_age_seconds: 0 })
     })
   )
 

@@ -156,7 +156,7 @@ export const measureFetcher = (meter: Meter, fetcher: Fetcher.Service): Fetcher.
   }
 }
 
-/** Tells the age of the state for as long as the Scope is open. */
+/** Tells the age of the state for as long as the Scope is open; a client that has closed has none that grows old. */
 export const tellAge = (
   meter: Meter,
   status: Effect.Effect<Status.Status>
@@ -168,5 +168,8 @@ export const tellAge = (
       age.unsafeUpdate(Math.max(0, now - confirmedAt.epochMillis) / 1000, none)
     }
   })
-  return Effect.asVoid(Effect.forkScoped(Effect.repeat(tell, Schedule.spaced(AGE_INTERVAL))))
+  return Effect.addFinalizer(() => Effect.sync(() => age?.unsafeUpdate(0, none))).pipe(
+    Effect.zipRight(Effect.forkScoped(Effect.repeat(tell, Schedule.spaced(AGE_INTERVAL)))),
+    Effect.asVoid
+  )
 }

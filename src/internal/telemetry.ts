@@ -7,6 +7,7 @@ import * as Context from "effect/Context"
 import type * as DefaultServices from "effect/DefaultServices"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { globalValue } from "effect/GlobalValue"
 import type * as Metric from "effect/Metric"
 import * as Tracer from "effect/Tracer"
 import type * as Fetcher from "../Fetcher.js"
@@ -72,6 +73,29 @@ const makeSeries = (meter: Meter, most: number) => {
   }
 }
 
+type Series = ReturnType<typeof makeSeries>
+
+const noSeries = { results: undefined, errors: undefined }
+
+/**
+ * Kept as long as Effect keeps what is counted, for the life of the process: a client that takes the place of another
+ * counts on, and makes no series beyond those that the other could make.
+ */
+const allSeries = globalValue(
+  "flipt-client-effect/Telemetry/series",
+  () => new Map<string, { readonly results: Series; readonly errors: Series }>()
+)
+
+const seriesOf = ({ environment, namespace }: Fetcher.Source, meter: Meter) => {
+  const place = JSON.stringify([environment, namespace])
+  let series = allSeries.get(place)
+  if (series === undefined) {
+    series = { results: makeSeries(meter, MAX_RESULT_SERIES), errors: makeSeries(meter, MAX_ERROR_SERIES) }
+    allSeries.set(place, series)
+  }
+  return series
+}
+
 const reasons: Readonly<Record<Exclude<Reason, "MATCH_EVALUATION_REASON">, string>> = {
   DEFAULT_EVALUATION_REASON: "default",
   FLAG_DISABLED_EVALUATION_REASON: "disabled",
@@ -132,8 +156,7 @@ export const make = (
     "feature_flag.provider.name": PROVIDER,
     "feature_flag.set.id": `${source.environment}/${source.namespace}`
   }
-  const resultSeries = meter && makeSeries(meter, MAX_RESULT_SERIES)
-  const errorSeries = meter && makeSeries(meter, MAX_ERROR_SERIES)
+  const { errors: errorSeries, results: resultSeries } = meter ? seriesOf(source, meter) : noSeries
   const known = new WeakMap<VariantResult | BooleanResult, Known>()
 
   const learn = (result: VariantResult | BooleanResult, version: string | undefined): Known => {
