@@ -157,9 +157,7 @@ const ProductsLive = HttpApiBuilder.group(Shop, "products", (handlers) =>
 const OperationsLive = HttpApiBuilder.group(Shop, "operations", (handlers) =>
   Effect.gen(function* () {
     const client = yield* FliptClient.FliptClient
-    return handlers.handle("health", () =>
-      Effect.map(client.status, ({ _tag, version }) => ({ flags: _tag, version }))
-    )
+    return handlers.handle("health", () => Effect.map(client.status, ({ _tag, version }) => ({ flags: _tag, version })))
   })
 )
 
