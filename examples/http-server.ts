@@ -2,12 +2,13 @@
  * An HTTP service whose answers depend on flags: the user of a request is who flags are asked for, a request sees one
  * state of the flags from its beginning to its end, and a shutdown answers what is under way.
  *
- *     FLIPT_URL=http://localhost:8080 CATALOGUE_URL=http://localhost:9000 npm run build
- *     node build/examples/http-server.js
+ *     npm run build
+ *     FLIPT_URL=http://localhost:8080 CATALOGUE_URL=http://localhost:9000 node build/examples/http-server.js
  *     curl -H 'x-user-id: ada' localhost:3000/products/chair
  *
  * The catalogue is another service, which this one asks: `GET /prices/chair` gives `{"price":100}`. Further variables:
- * those of `FliptClient.layerConfig`, `PORT`, and `OTEL_EXPORTER_OTLP_ENDPOINT` for a collector.
+ * those of `FliptClient.layerConfig`, `PORT`, `OTEL_EXPORTER_OTLP_ENDPOINT` for a collector, and `SHUTDOWN_PATIENCE`, for
+ * how long requests under way are waited for.
  */
 import { createServer } from "node:http"
 import * as Otlp from "@effect/opentelemetry/Otlp"
@@ -170,16 +171,19 @@ const ShopLive = HttpApiBuilder.api(Shop).pipe(
 
 /**
  * Serves, until the Scope ends. Then no connection is taken any more, and the requests under way are answered, before
- * the API and what it needs are closed. By itself the server would stop listening to its connections first.
+ * the API and what it needs are closed. By itself the server would take the API off first, and leave connections to
+ * clients that keep them.
  */
 const Serving = Layer.unwrapEffect(
-  Effect.sync(() => {
+  Effect.gen(function* () {
+    const port = Config.integer("PORT").pipe(Config.withDefault(3000))
+    const patience = yield* Config.duration("SHUTDOWN_PATIENCE").pipe(Config.withDefault("20 seconds"))
     const server = createServer()
     const drain = Effect.async<void>((resume) => {
       server.close(() => resume(Effect.void))
     }).pipe(
-      Effect.interruptible,
-      Effect.timeoutOption("20 seconds"),
+      Effect.interruptible, // which a finalizer is not
+      Effect.timeoutOption(patience),
       Effect.zipRight(Effect.sync(() => server.closeAllConnections()))
     )
     // a client that keeps its connection would be waited for
@@ -188,9 +192,7 @@ const Serving = Layer.unwrapEffect(
     )
     return Layer.scopedDiscard(Effect.addFinalizer(() => drain)).pipe(
       Layer.provide(HttpApiBuilder.serve(lastAnswers).pipe(HttpServer.withLogAddress)),
-      Layer.provide(
-        NodeHttpServer.layerConfig(() => server, { port: Config.integer("PORT").pipe(Config.withDefault(3000)) })
-      )
+      Layer.provide(NodeHttpServer.layerConfig(() => server, { port }))
     )
   })
 )

@@ -142,7 +142,7 @@ const makeBackend = Effect.gen(function* () {
     if (first === "prices") {
       const answer = () => response.setHeader("content-type", "application/json").end('{"price":100}')
       if (second === "nothing") {
-        response.writeHead(404).end()
+        response.writeHead(404, { "content-type": "application/json" }).end('{"price":1}')
       } else if (second?.startsWith("held")) {
         Queue.unsafeOffer(held, answer)
       } else {
@@ -166,7 +166,7 @@ const makeBackend = Effect.gen(function* () {
 })
 
 /** The service, beside what it needs. */
-const start = Effect.fn(function* (document: object) {
+const start = Effect.fn(function* (document: object, variables: Readonly<Record<string, string>> = {}) {
   const flipt = yield* FliptServer.make({ documents: { default: document } })
   const backend = yield* makeBackend
   const listening = yield* Deferred.make<number, Error>()
@@ -182,7 +182,8 @@ const start = Effect.fn(function* (document: object) {
           FLIPT_URL: flipt.url,
           FLIPT_FETCH_MODE: "streaming",
           CATALOGUE_URL: backend.url,
-          OTEL_EXPORTER_OTLP_ENDPOINT: backend.url
+          OTEL_EXPORTER_OTLP_ENDPOINT: backend.url,
+          ...variables
         }
       })
     ),
@@ -201,6 +202,7 @@ const start = Effect.fn(function* (document: object) {
     Deferred.unsafeDone(ended, Effect.succeed({ code, output }))
   })
   const port = yield* Deferred.await(listening)
+  expect(port).not.toBe(3000)
   yield* flipt.awaitStreams(1)
   return {
     flipt,
@@ -365,5 +367,18 @@ it.scopedLive("answers what is under way when it is told to end, tells all of it
       .map(({ sum }) => (sum?.dataPoints ?? []).reduce((all, it) => all + Number(it.asDouble ?? it.asInt), 0))
       .slice(-1)
     expect(evaluations).toBe(20)
+  })
+)
+
+it.scopedLive("does not wait for ever for a request when it is told to end", () =>
+  Effect.gen(function* () {
+    const { backend, ended, flipt, port, terminate } = yield* start(regular, { SHUTDOWN_PATIENCE: "10 millis" })
+    const { get } = yield* connect(port)
+    const answer = yield* Effect.fork(get("/products/held"))
+    yield* backend.awaitHeld(1)
+    yield* terminate
+    expect((yield* Effect.flip(answer)).message).toMatch(/socket hang up|ECONNRESET/)
+    expect((yield* ended).code).toBe(0)
+    yield* flipt.awaitConnections(0)
   })
 )
