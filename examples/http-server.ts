@@ -132,8 +132,8 @@ class Prices extends Context.Tag("Prices")<
         )
       return Prices.of({
         of: Effect.fn("Prices.of")(function* (id) {
-          const percent = (yield* Discount.get()) ? 80 : 100
-          return ((yield* fullPrice(id)) * percent) / 100
+          const price = yield* fullPrice(id)
+          return (yield* Discount.get()) ? price * 0.8 : price
         })
       })
     })
@@ -145,9 +145,9 @@ const ProductsLive = HttpApiBuilder.group(Shop, "products", (handlers) =>
     const prices = yield* Prices
     return handlers.handle("product", ({ path: { id } }) =>
       Effect.gen(function* () {
-        const price = yield* prices.of(id)
-        // by the state that the price was by, however long the catalogue took
         const banner = yield* Banner.get()
+        // by the state that the banner is by, however long the catalogue takes
+        const price = yield* prices.of(id)
         return { id, price, banner }
       })
     )

@@ -311,9 +311,9 @@ it.scopedLive("says at the start which of its flags there are not, and goes on w
 
 it.scopedLive("answers what is under way when it is told to end, tells all of it, and leaves nothing", () =>
   Effect.gen(function* () {
-    const { backend, ended, flipt, port, terminate } = yield* start(regular)
+    const { backend, ended, flipt, port, terminate } = yield* start(sale)
     const idle = yield* connect(port)
-    expect(yield* idle.get("/products/chair")).toEqual(inRegular("chair"))
+    expect(yield* idle.get("/products/chair")).toEqual(inSale("chair"))
     // begun before the others, and slow
     const slow = yield* Effect.acquireRelease(
       Effect.async<Net.Socket>((resume) => {
@@ -342,10 +342,10 @@ it.scopedLive("answers what is under way when it is told to end, tells all of it
       slow.once("close", () => resume(Effect.succeed(text)))
       slow.write("host: localhost\r\nx-user-id: bob\r\n\r\n")
     })
-    expect(late).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*"banner":"regular"/)
+    expect(late).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*"price":80,"banner":"sale"/)
     expect(yield* flipt.connections).toBeGreaterThan(0)
     for (const release of held) release()
-    expect(yield* answers).toEqual(connections.map((_, index) => inRegular(`held-${index}`)))
+    expect(yield* answers).toEqual(connections.map((_, index) => inSale(`held-${index}`)))
     expect(connections.map(({ kept }) => kept())).toEqual(connections.map(() => "close"))
     const { code, output } = yield* ended
     expect(code).toBe(0)
