@@ -18,8 +18,6 @@ export * as FliptClient from "./FliptClient.js"
 export * as FliptClients from "./FliptClients.js"
 /** The errors of this library. */
 export * as FliptError from "./FliptError.js"
-/** Flags for tests. */
-export * as FliptTest from "./FliptTest.js"
 /** What is told of every evaluation. */
 export * as Hook from "./Hook.js"
 /** What goes into an evaluation and what comes out of it. */
