@@ -214,10 +214,10 @@ describe.each(Object.entries(stores))("a store in %s", (name, make) => {
       }
       let immediate = setImmediate(count)
       yield* store.save(target, entry)
-      expect(turns).toBeGreaterThan(mebibytes * 4)
+      expect(turns).toBeGreaterThan(mebibytes * 3)
       turns = 0
       const loaded = yield* store.load(target)
-      expect(turns).toBeGreaterThan(mebibytes * 4)
+      expect(turns).toBeGreaterThan(mebibytes * 3)
       clearImmediate(immediate)
       expectSame(loaded, entry)
     })
