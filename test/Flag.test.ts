@@ -748,7 +748,9 @@ describe("validate", () => {
     captured((lines) =>
       Effect.gen(function* () {
         yield* build({ onMismatch: "fail" }, away(), "fallback")
-        expect(lines.filter(({ message }) => message.includes("flag on could not be compared"))).toHaveLength(1)
+        expect(
+          lines.filter(({ message }) => message.includes("declares could not be compared with a state"))
+        ).toHaveLength(1)
       })
     )
   )

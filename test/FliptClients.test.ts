@@ -13,6 +13,7 @@ import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import * as Engine from "../src/Engine.js"
 import * as Fetcher from "../src/Fetcher.js"
+import * as Flag from "../src/Flag.js"
 import * as FliptClient from "../src/FliptClient.js"
 import * as FliptClients from "../src/FliptClients.js"
 import * as SnapshotStore from "../src/SnapshotStore.js"
@@ -636,6 +637,21 @@ describe("provide", () => {
       ])
       expect(yield* Effect.provide(answers, both)).toEqual([true, false, true, false])
       expect((yield* askedFor(server)).sort()).toEqual(["default", "off", "shop"])
+    })
+  )
+
+  it.scopedLive("runs typed flags against another namespace, for the entity of the context", () =>
+    Effect.gen(function* () {
+      const server = yield* serve("default", "off")
+      const both = Layer.merge(
+        FliptClient.layer({ url: server.url, updateInterval: Infinity }),
+        FliptClients.layer({ url: server.url, updateInterval: Infinity })
+      )
+      const On = Flag.boolean("on", { default: true })
+      const answers = Effect.all([On.get(), On.get().pipe(FliptClients.provide({ namespace: "off" }))]).pipe(
+        Effect.provideService(Flag.Entity, { entityId: "user-1" })
+      )
+      expect(yield* Effect.provide(answers, both)).toEqual([true, false])
     })
   )
 

@@ -87,21 +87,24 @@ export const validate = (
     })
   })
 
-const describe = (differences: ReadonlyArray<Flag.Difference>): string =>
-  `the flags that the program declares are not those of the loaded state: ${differences.map(({ message }) => message).join("; ")}`
-
 export const layer = (
   flags: Iterable<Flag.Flag<unknown>>,
   onMismatch: "warn" | "fail"
 ): Layer.Layer<never, ValidationError, FliptClient.FliptClient> =>
   Layer.effectDiscard(
-    Effect.flatMap(validate(flags), (differences): Effect.Effect<void, ValidationError> => {
-      if (differences.length === 0) {
-        return Effect.void
+    Effect.matchEffect(definitions, {
+      // a program starts without its state, too
+      onFailure: ({ message }) =>
+        Effect.logWarning(`Flipt: the flags that the program declares could not be compared with a state: ${message}`),
+      onSuccess: (loaded) => {
+        const differences = Array.from(flags).flatMap((flag) => compare(flag, loaded))
+        if (differences.length === 0) {
+          return Effect.void
+        }
+        const message = `the flags that the program declares are not those of the loaded state: ${differences.map((it) => it.message).join("; ")}`
+        return onMismatch === "fail"
+          ? Effect.fail(new ValidationError({ reason: "Flag", path: "flags", message }))
+          : Effect.logWarning(`Flipt: ${message}`)
       }
-      const message = describe(differences)
-      return onMismatch === "fail" && differences.some(({ reason }) => reason !== "Unchecked")
-        ? Effect.fail(new ValidationError({ reason: "Flag", path: "flags", message }))
-        : Effect.logWarning(`Flipt: ${message}`)
     })
   )
