@@ -349,7 +349,8 @@ it.scopedLive("answers what is under way when it is told to end, tells all of it
     expect(connections.map(({ kept }) => kept())).toEqual(connections.map(() => "close"))
     const { code, output } = yield* ended
     expect(code).toBe(0)
-    expect(output).not.toMatch(/WARN|ERROR/)
+    // but for the line that tells of the engine where the native one is not built
+    expect(output.replaceAll(/^.*the portable engine runs.*$/gm, "")).not.toMatch(/WARN|ERROR/)
     yield* flipt.awaitConnections(0)
 
     const spans = backend.told.traces
