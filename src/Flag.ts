@@ -21,12 +21,16 @@ import type * as Model from "./Model.js"
 import type { Snapshot } from "./Snapshot.js"
 
 /**
+ * Marks a typed flag.
+ *
  * @since 0.1.0
  * @category type ids
  */
 export const TypeId: unique symbol = Symbol.for("flipt-client-effect/Flag")
 
 /**
+ * The type of the mark.
+ *
  * @since 0.1.0
  * @category type ids
  */

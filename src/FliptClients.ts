@@ -8,6 +8,7 @@
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as FliptClient from "./FliptClient.js"
@@ -160,10 +161,21 @@ export const layerWithoutDependencies = <R>(options: {
  * @since 0.1.0
  * @category combinators
  */
-export const provide =
-  (target: Target) =>
-  <A, E, R>(
+export const provide: {
+  (
+    target: Target
+  ): <A, E, R>(
     self: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | StartError, Exclude<R, FliptClient.FliptClient> | FliptClients>
+  <A, E, R>(
+    self: Effect.Effect<A, E, R>,
+    target: Target
+  ): Effect.Effect<A, E | StartError, Exclude<R, FliptClient.FliptClient> | FliptClients>
+} = dual(
+  2,
+  <A, E, R>(
+    self: Effect.Effect<A, E, R>,
+    target: Target
   ): Effect.Effect<A, E | StartError, Exclude<R, FliptClient.FliptClient> | FliptClients> =>
     Effect.flatMap(FliptClients, (clients) =>
       // the effect's own Scope, if it has one, stays what it is
@@ -173,3 +185,4 @@ export const provide =
         )
       )
     )
+)

@@ -35,6 +35,8 @@ export interface Evaluation {
 }
 
 /**
+ * What a test has of its flags beside the client.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -51,6 +53,8 @@ export interface Service {
 }
 
 /**
+ * The kit of a test.
+ *
  * @since 0.1.0
  * @category tags
  */

@@ -11,6 +11,8 @@ import type { ValidationError } from "./FliptError.js"
 import { decodeTelemetry } from "./internal/options.js"
 
 /**
+ * What is told, and how much of it.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -633,7 +633,7 @@ describe("provide", () => {
         ask,
         FliptClients.provide({ namespace: "off" })(ask),
         ask.pipe(FliptClients.provide({ namespace: "shop" })),
-        ask.pipe(FliptClients.provide({ namespace: "off" }))
+        FliptClients.provide(ask, { namespace: "off" })
       ])
       expect(yield* Effect.provide(answers, both)).toEqual([true, false, true, false])
       expect((yield* askedFor(server)).sort()).toEqual(["default", "off", "shop"])

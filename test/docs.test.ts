@@ -61,6 +61,18 @@ it("every public export has a docstring with its version and category", () => {
   expect(missing).toEqual([])
 })
 
+it("every public export has a description, which the reference asks for", () => {
+  const without = modules
+    .filter((name) => name !== "src/index.ts" && name.endsWith(".ts"))
+    .flatMap((name) =>
+      Array.from(
+        read(name).matchAll(/\/\*\*\n \* @since(?:(?!\*\/)[\s\S])*\*\/\nexport (?:const|class|interface|type) (\w+)/g),
+        (match) => `${name}: ${match[1]}`
+      )
+    )
+  expect(without).toEqual([])
+})
+
 it("every public module has an example", () => {
   const without = modules.filter(
     (name) => name !== "src/index.ts" && name.endsWith(".ts") && !/ \* @example\n/.test(read(name))

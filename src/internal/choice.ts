@@ -37,7 +37,12 @@ export const best: Effect.Effect<Engine.Service, EngineError> = Effect.gen(funct
       return yield* native
     default:
       return yield* Effect.catchAll(native, (error) =>
-        Effect.as(Effect.logWarning(`Flipt: the portable engine runs, since ${error.message}`), portable)
+        Effect.as(
+          Effect.logWarning(
+            `Flipt: the portable engine runs, since ${error.message}. FLIPT_ENGINE=portable spares this warning, FLIPT_ENGINE_PATH names the library's file`
+          ),
+          portable
+        )
       )
   }
 })

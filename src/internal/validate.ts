@@ -18,7 +18,7 @@ const definitions = Effect.gen(function* () {
   const client = yield* FliptClient.FliptClient
   const snapshot = yield* client.snapshot
   const flags = readSeedOf(yield* snapshot.seed, snapshot.namespace)
-  return new Map(flags.map((flag) => [flag.key, flag])) as Definitions
+  return { namespace: snapshot.namespace, flags: new Map(flags.map((flag) => [flag.key, flag])) as Definitions }
 }).pipe(Effect.scoped)
 
 /** Every variant that an answer can have, with its attachment, each once. */
@@ -83,7 +83,7 @@ export const validate = (
             message: `flag ${key} could not be compared: ${message}`
           })
         ),
-      onSuccess: (loaded) => list.flatMap((flag) => compare(flag, loaded))
+      onSuccess: (loaded) => list.flatMap((flag) => compare(flag, loaded.flags))
     })
   })
 
@@ -97,11 +97,11 @@ export const layer = (
       onFailure: ({ message }) =>
         Effect.logWarning(`Flipt: the flags that the program declares could not be compared with a state: ${message}`),
       onSuccess: (loaded) => {
-        const differences = Array.from(flags).flatMap((flag) => compare(flag, loaded))
+        const differences = Array.from(flags).flatMap((flag) => compare(flag, loaded.flags))
         if (differences.length === 0) {
           return Effect.void
         }
-        const message = `the flags that the program declares are not those of the loaded state: ${differences.map((it) => it.message).join("; ")}`
+        const message = `the flags that the program declares are not those of namespace ${loaded.namespace}: ${differences.map((it) => it.message).join("; ")}`
         return onMismatch === "fail"
           ? Effect.fail(new ValidationError({ reason: "Flag", path: "flags", message }))
           : Effect.logWarning(`Flipt: ${message}`)
