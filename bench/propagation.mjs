@@ -85,11 +85,11 @@ const measure = async () => {
       "effect/Fiber",
       "effect/Layer",
       "effect/Stream",
-      "flipt-client-effect/Auth",
-      "flipt-client-effect/Engine",
-      "flipt-client-effect/Fetcher",
-      "flipt-client-effect/FliptClient",
-      "flipt-client-effect/Tls"
+      "../dist/Auth.js",
+      "../dist/Engine.js",
+      "../dist/Fetcher.js",
+      "../dist/FliptClient.js",
+      "../dist/Tls.js"
     ].map((name) => import(name))
   )
   const worker = new Worker(new URL(import.meta.url))

@@ -148,7 +148,7 @@ const soak = async (minutes) => {
     names.map((name) => import(`effect/${name}`))
   )
   const [Auth, Engine, Fetcher, FliptClient, Tls] = await Promise.all(
-    ["Auth", "Engine", "Fetcher", "FliptClient", "Tls"].map((name) => import(`flipt-client-effect/${name}`))
+    ["Auth", "Engine", "Fetcher", "FliptClient", "Tls"].map((name) => import(`../dist/${name}.js`))
   )
   const { load, Stat } = await import("../dist/internal/native/library.js")
 
