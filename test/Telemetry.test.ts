@@ -229,6 +229,26 @@ describe("events on spans", () => {
     })
   )
 
+  it.scoped("break no evaluation by what a request is, which nobody has checked where there is no state", () =>
+    Effect.gen(function* () {
+      for (const events of ["span", "log", "none"] as const) {
+        const { client } = yield* over({ events, entityId: "include" }, { first: outage("Network") })
+        const fails = {
+          get flagKey(): string {
+            throw new Error("no key")
+          },
+          get entityId(): string {
+            throw new Error("no id")
+          }
+        }
+        for (const request of [fails, { flagKey: 1, entityId: 2 }, null]) {
+          const asked = client.evaluateBoolean(request as never).pipe(Effect.withSpan("request"))
+          expect(yield* Effect.flip(asked), events).toMatchObject({ _tag: "EvaluationError", reason: "NotReady" })
+        }
+      }
+    })
+  )
+
   it.scoped("are at most 128 of one span, and go on in the next", () =>
     Effect.gen(function* () {
       const { client } = yield* over(undefined)

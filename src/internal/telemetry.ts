@@ -126,9 +126,17 @@ const errorTypeOf = (error: EvaluateError): string => {
   return path === "entityId" ? "targeting_key_missing" : path.startsWith("context") ? "invalid_context" : "general"
 }
 
-const flagKeyOf = (request: EvaluationRequest | null | undefined): string => {
-  const key: unknown = request?.flagKey
-  return typeof key === "string" ? key.slice(0, MAX_KEY_LENGTH).toWellFormed() : ""
+/** A text of a request, which nobody has checked where there is no state: it may be none, and a getter may throw. */
+const textOf = (
+  request: EvaluationRequest | null | undefined,
+  property: "flagKey" | "entityId"
+): string | undefined => {
+  try {
+    const text: unknown = request?.[property]
+    return typeof text === "string" ? text.toWellFormed() : undefined
+  } catch {
+    return undefined
+  }
 }
 
 const hashOf = (text: string): string => new Hasher().text(text).hex
@@ -180,7 +188,7 @@ export const make = (
   }
 
   const learnError = (error: EvaluateError, version: string | undefined, request: EvaluationRequest): Known => {
-    const flagKey = flagKeyOf(request)
+    const flagKey = textOf(request, "flagKey")?.slice(0, MAX_KEY_LENGTH).toWellFormed() ?? ""
     const type = errorTypeOf(error)
     return {
       version,
@@ -199,10 +207,10 @@ export const make = (
     if (entityId === "omit") {
       return attributes
     }
-    const id: unknown = request?.entityId
-    return typeof id === "string"
-      ? { ...attributes, "feature_flag.context.id": entityId === "hash" ? hashOf(id) : id.toWellFormed() }
-      : attributes
+    const id = textOf(request, "entityId")
+    return id === undefined
+      ? attributes
+      : { ...attributes, "feature_flag.context.id": entityId === "hash" ? hashOf(id) : id }
   }
 
   /** How many events a span has had. Those of one span mostly come in a row. */
