@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
+import * as Option from "effect/Option"
 import type * as Engine from "../Engine.js"
 import { EngineError, type EvaluationError, ValidationError } from "../FliptError.js"
 import type { BatchEntry, BooleanResult, FlagInfo, VariantResult } from "../Model.js"
@@ -66,6 +67,7 @@ const makeEvaluator = (
     return flag
   }
 
+  // One for each type, so that an evaluation has no function to choose at run time.
   const variant = (flagKey: string, subject: Subject): Either.Either<VariantResult, EvaluationError> => {
     const flag = flags.get(flagKey) ?? compile(flagKey)
     return flag === undefined
@@ -125,10 +127,19 @@ const decodeDocument = (document: ReadonlyArray<Uint8Array>): Effect.Effect<stri
       text += decoder.decode(slice, { stream: true })
     }).pipe(Effect.map(() => text + decoder.decode()))
   }).pipe(
-    Effect.catchAllDefect((cause) =>
-      Effect.fail(
-        new EngineError({ reason: "Document", message: "the document does not load: it is not valid UTF-8", cause })
-      )
+    // what the decoder throws
+    Effect.catchSomeDefect((cause) =>
+      cause instanceof TypeError
+        ? Option.some(
+            Effect.fail(
+              new EngineError({
+                reason: "Document",
+                message: "the document does not load: it is not valid UTF-8",
+                cause
+              })
+            )
+          )
+        : Option.none()
     )
   )
 

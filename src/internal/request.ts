@@ -99,8 +99,7 @@ export const checkBatch = (requests: unknown): ValidationError | undefined => {
 }
 
 /** The text that a value stands for. A lone surrogate becomes U+FFFD. */
-export const toText = (value: string | number): string =>
-  typeof value === "number" ? String(value) : value.isWellFormed() ? value : value.toWellFormed()
+export const toText = (value: string): string => (value.isWellFormed() ? value : value.toWellFormed())
 
 /** Whether a property's name has U+FFFD in it, which a lone surrogate in a request's property name stands for. */
 export const isLenient = (property: string): boolean => property.includes("\ufffd")
