@@ -19,7 +19,8 @@ export const make = (
     const settings = yield* decodeClients(options)
     const parts = yield* makeParts(
       settings,
-      "FliptClients: the % in the context is not used, since layer brings its own; " +
+      (part) =>
+        `FliptClients: the ${part} in the context is not used, since layer brings its own; ` +
         "use layerWithoutDependencies to put it in"
     )
     return yield* Sharing.make(

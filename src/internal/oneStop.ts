@@ -24,24 +24,21 @@ import * as tls from "./tls.js"
 export type Parts = HttpClient.HttpClient | Engine.Engine | Auth.Auth
 
 /** Providing these compiles, as providing anything does, and would do nothing. */
-const warnOfUnused = (reason: string) =>
+const warnOfUnused = (warning: (part: string) => string) =>
   Effect.gen(function* () {
     for (const tag of [Engine.Engine, Fetcher.Fetcher, Auth.Auth, Tls.Tls, HttpClient.HttpClient] as const) {
       if (Option.isSome(yield* Effect.serviceOption(tag as Context.Tag<unknown, unknown>))) {
         // most programs have an HttpClient in their context for other purposes
         const log = tag.key === HttpClient.HttpClient.key ? Effect.logDebug : Effect.logWarning
-        yield* log(reason.replace("%", tag.key))
+        yield* log(warning(tag.key))
       }
     }
   })
 
-/**
- * The parts by the options. `unused` is what is said of a part that the context has, which would do nothing; its `%` is
- * the part.
- */
+/** The parts by the options. `unused` says what is to be known of a part that the context has, which would do nothing. */
 export const makeParts = (
   settings: Pick<ClientSettings, "authentication" | "tlsConfig">,
-  unused: string
+  unused: (part: string) => string
 ): Effect.Effect<Context.Context<Parts>, EngineError | ValidationError, Scope.Scope> =>
   Effect.gen(function* () {
     yield* warnOfUnused(unused)
@@ -71,7 +68,8 @@ export const make = (
     const settings = yield* decodeClient(options)
     const parts = yield* makeParts(
       settings,
-      "FliptClient: the % in the context is not used, since layer and make bring their own; " +
+      (part) =>
+        `FliptClient: the ${part} in the context is not used, since layer and make bring their own; ` +
         "use layerWithoutDependencies to put it in"
     )
     return yield* Effect.provide(fromParts(settings), parts)
