@@ -133,6 +133,19 @@ describe("the modules", () => {
   })
 })
 
+describe("the benchmarks", () => {
+  it("are a package of their own, where this one cannot be found by its name", () => {
+    const files = ["bench", "bench/lib"].flatMap((folder) =>
+      readdirSync(`${root}${folder}`)
+        .filter((name) => name.endsWith(".mjs"))
+        .map((name) => `${folder}/${name}`)
+    )
+    expect(files.length).toBeGreaterThan(20)
+    const byName = files.filter((file) => /["'`]flipt-client-effect["'`/]/.test(readFileSync(`${root}${file}`, "utf8")))
+    expect(byName).toEqual([])
+  })
+})
+
 describe("the package", () => {
   it("is of the version that it tells the server", () => {
     expect(version).toBe(manifest.version)

@@ -1,4 +1,7 @@
-/** The loops of the Effect benchmark: a copy of this module for each subject, as with loops.mjs. */
+/**
+ * The loops of the Effect benchmark: a copy of this module for each subject, as with loops.mjs. Each loop is written out,
+ * since a call that several went through would be measured with what V8 has learnt of the others.
+ */
 import * as Effect from "effect/Effect"
 
 export const synchronous = (snapshot, flagKey, entities, from, count) => {

@@ -1,4 +1,4 @@
-/** The loops of the scale benchmark: a copy of this module for each subject, as with loops.mjs. */
+/** The loops of the scale benchmark: a copy of this module for each subject, and written out, as in loops-effect.mjs. */
 export const sameFlag = (snapshot, flagKey, entities, from, count) => {
   const mask = entities.length - 1
   let seen = 0
