@@ -36,7 +36,7 @@ const cut = (whole: Uint8Array, places: ReadonlyArray<number>): ReadonlyArray<Ui
 const places = fc.array(fc.nat(), { maxLength: 30 })
 const blanks = fc.string({ unit: fc.constantFrom(" ", "\t"), maxLength: 4 })
 
-/** A document as any server could write it: on one line, with bytes of every kind. */
+/** A document as a server could write it: on one line, with bytes of every kind. */
 const documents = fc.oneof(
   fc.json(),
   fc.string({ unit: "binary" }).map((text) => JSON.stringify({ text, flags: [] })),

@@ -334,7 +334,7 @@ describe.each(engines)("the %s engine", (name, layer) => {
     })
   )
 
-  it.scoped("reads thousands of properties, of which a state has any number", () =>
+  it.scoped("reads thousands of properties, more than are kept of an entity", () =>
     Effect.gen(function* () {
       const { compile } = yield* engine
       const count = 3_000

@@ -1,5 +1,5 @@
 /**
- * Hooks and telemetry around the parts of a client. Loaded when a client has any, since most have none.
+ * Hooks and telemetry around the parts of a client. Loaded with the first client that has them, since most have neither.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
