@@ -148,7 +148,7 @@ export const isFlag = (u: unknown): u is Flag<unknown> => hasProperty(u, TypeId)
  * @category constructors
  */
 export const boolean = (key: string, options: { readonly default: boolean }): Finite<boolean> =>
-  declarations.makeBoolean(Entity, key, options.default)
+  declarations.makeBoolean(key, options.default)
 
 /**
  * A variant flag, with the variants that the program knows. Another one is an error, and gives the default.
@@ -173,7 +173,7 @@ export const variant = <const V extends readonly [string, ...ReadonlyArray<strin
   key: string,
   variants: V,
   options: { readonly default: NoInfer<V[number]> }
-): Finite<V[number]> => declarations.makeVariant<V[number]>(Entity, key, variants, options.default)
+): Finite<V[number]> => declarations.makeVariant<V[number]>(key, variants, options.default)
 
 /**
  * A variant flag whose value is the attachment of the variant, decoded by a Schema. A variant without an attachment
@@ -201,7 +201,7 @@ export const json = <A, I>(
   key: string,
   schema: Schema.Schema<A, I>,
   options: { readonly default: NoInfer<A> }
-): Flag<A> => declarations.makeJson(Entity, key, schema, options.default)
+): Flag<A> => declarations.makeJson(key, schema, options.default)
 
 /**
  * Something in which declaration and loaded state differ.

@@ -105,7 +105,7 @@ export interface Options extends Target {
  */
 export const layer = (options?: Options): Layer.Layer<FliptClient | FliptTest> =>
   Layer.scopedContext(
-    Effect.map(kit.make(FliptTest, options ?? {}), ({ client, kit }) =>
+    Effect.map(kit.make(options ?? {}), ({ client, kit }) =>
       Context.make(FliptTest, kit).pipe(Context.add(FliptClient, client))
     )
   ).pipe(Layer.orDie)
@@ -173,7 +173,7 @@ export const isolated = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect
     Scope.make(),
     (scope) =>
       Effect.flatMap(FliptTest, ({ isolate }) => Scope.extend(isolate, scope)).pipe(
-        Effect.flatMap((own) => kit.provide(FliptTest, own)(effect))
+        Effect.flatMap((own) => kit.provide(own)(effect))
       ),
     (scope, exit) => Scope.close(scope, Exit.asVoid(exit))
   ) as Effect.Effect<A, E, R | FliptTest>

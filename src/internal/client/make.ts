@@ -12,7 +12,7 @@ import type * as Engine from "../../Engine.js"
 import type * as Fetcher from "../../Fetcher.js"
 import type * as FliptClient from "../../FliptClient.js"
 import { type EngineError, EvaluationError, FetchError, type RefreshError, type StartError } from "../../FliptError.js"
-import * as SnapshotStore from "../../SnapshotStore.js"
+import { SnapshotStore } from "../store/tags.js"
 import * as Saving from "../store/writeBehind.js"
 import * as Flight from "../util/singleFlight.js"
 import * as Observe from "./changes.js"
@@ -55,7 +55,7 @@ export const make = (
     )
     // A document may be pushed while the answer of a request is being loaded.
     const loading = yield* Effect.makeSemaphore(1)
-    const store = yield* SnapshotStore.SnapshotStore
+    const store = yield* SnapshotStore
     const save = yield* Saving.make(store, fetcher.source)
 
     /** Whether what is loaded was pushed. */

@@ -5,10 +5,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import * as FliptClient from "../../FliptClient.js"
+import type * as FliptClient from "../../FliptClient.js"
 import type * as FliptClients from "../../FliptClients.js"
 import type { EngineError, StartError, ValidationError } from "../../FliptError.js"
 import { fromParts, makeParts } from "../client/defaultClient.js"
+import * as tags from "../client/tags.js"
 import type { TargetSettings } from "../util/target.js"
 import * as Sharing from "./clientMap.js"
 import { decodeClients, decodeSharing } from "./options.js"
@@ -36,7 +37,7 @@ export const makeWithoutDependencies = <R>(options: {
   Effect.gen(function* () {
     const { idleTimeToLive } = yield* decodeSharing(options)
     return yield* Sharing.make(
-      (target) => Effect.map(Layer.build(options.client(target)), Context.get(FliptClient.FliptClient)),
+      (target) => Effect.map(Layer.build(options.client(target)), Context.get(tags.FliptClient)),
       idleTimeToLive
     )
   })

@@ -12,14 +12,14 @@ import * as Stream from "effect/Stream"
 import type * as Types from "effect/Types"
 import type * as Engine from "../../Engine.js"
 import type * as Flag from "../../Flag.js"
-import * as FliptClient from "../../FliptClient.js"
+import type * as FliptClient from "../../FliptClient.js"
 import { DecodeError, type EvaluateError } from "../../FliptError.js"
 import type * as Model from "../../Model.js"
 import type { Snapshot } from "../../Snapshot.js"
+import * as tags from "../client/tags.js"
 import * as Attachments from "./attachments.js"
 import * as Fallback from "./fallbacks.js"
-
-export type EntityTag = Context.Tag<Flag.Entity, Model.Entity>
+import { Entity } from "./tags.js"
 
 /** What the library itself knows of a declaration. */
 export interface Declared<A> extends Flag.Flag<A> {
@@ -78,10 +78,13 @@ interface Meaning<A, R extends Result> {
   readonly equivalence: () => Equivalence.Equivalence<A>
 }
 
-const make = <A, R extends Result>(
-  Entity: EntityTag,
-  { default: otherwise, equivalence, key, read, type }: Meaning<A, R>
-): Omit<Flag.Flag<A>, typeof Flag.TypeId> => {
+const make = <A, R extends Result>({
+  default: otherwise,
+  equivalence,
+  key,
+  read,
+  type
+}: Meaning<A, R>): Omit<Flag.Flag<A>, typeof Flag.TypeId> => {
   const fallbacks = Fallback.make(key)
   const outcomes = new WeakMap<R, Outcome<A>>()
   const fallback = Exit.succeed(otherwise)
@@ -134,7 +137,7 @@ const make = <A, R extends Result>(
     (given?: Model.Entity): Effect.Effect<B, never, FliptClient.FliptClient | Flag.Entity> =>
       Effect.withFiberRuntime((fiber) => {
         const context = fiber.currentContext as Context.Context<FliptClient.FliptClient | Flag.Entity>
-        const client = Context.unsafeGet(context, FliptClient.FliptClient)
+        const client = Context.unsafeGet(context, tags.FliptClient)
         const request = requestFor(given ?? Context.unsafeGet(context, Entity))
         return Effect.matchEffect(type.evaluate(client, request), {
           onFailure: (error) => onFailure(client, error),
@@ -150,7 +153,7 @@ const make = <A, R extends Result>(
     detail: ask(settleDetail, failDetail) as Flag.Flag<A>["detail"],
     watch: (entity) =>
       Stream.unwrap(
-        Effect.map(FliptClient.FliptClient, (client) =>
+        Effect.map(tags.FliptClient, (client) =>
           type.watch(client, requestFor(entity)).pipe(
             Stream.mapEffect(
               Either.match({
@@ -181,10 +184,10 @@ const covariant: Types.Covariant<never> = (value) => value
 
 const typeId: typeof Flag.TypeId = Symbol.for("flipt-client-effect/Flag") as typeof Flag.TypeId
 
-export const makeBoolean = (Entity: EntityTag, key: string, otherwise: boolean): Flag.Finite<boolean> => {
+export const makeBoolean = (key: string, otherwise: boolean): Flag.Finite<boolean> => {
   const flag: Declared<boolean> & Flag.Finite<boolean> = {
     [typeId]: covariant,
-    ...make<boolean, Model.BooleanResult>(Entity, {
+    ...make<boolean, Model.BooleanResult>({
       key,
       default: otherwise,
       type: booleanType,
@@ -200,7 +203,6 @@ export const makeBoolean = (Entity: EntityTag, key: string, otherwise: boolean):
 }
 
 export const makeVariant = <V extends string>(
-  Entity: EntityTag,
   key: string,
   variants: ReadonlyArray<V>,
   otherwise: V
@@ -220,7 +222,7 @@ export const makeVariant = <V extends string>(
 
   const flag: Declared<V> & Flag.Finite<V> = {
     [typeId]: covariant,
-    ...make<V, Model.VariantResult>(Entity, {
+    ...make<V, Model.VariantResult>({
       key,
       default: otherwise,
       type: variantType,
@@ -245,7 +247,6 @@ const equivalenceOf = <A, I>(schema: Schema.Schema<A, I>): Equivalence.Equivalen
 }
 
 export const makeJson = <A, I>(
-  Entity: EntityTag,
   key: string,
   schema: Schema.Schema<A, I>,
   otherwise: A
@@ -253,7 +254,7 @@ export const makeJson = <A, I>(
   const attachments = Attachments.make(key, schema)
   const flag: Declared<A> = {
     [typeId]: covariant,
-    ...make<A, Model.VariantResult>(Entity, {
+    ...make<A, Model.VariantResult>({
       key,
       default: otherwise,
       type: variantType,

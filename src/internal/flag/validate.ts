@@ -4,8 +4,8 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Flag from "../../Flag.js"
-import * as FliptClient from "../../FliptClient.js"
 import { ValidationError } from "../../FliptError.js"
+import { FliptClient } from "../client/tags.js"
 import type * as Definition from "../document/definition.js"
 import { readSeedOf } from "../document/seed/read.js"
 import { checkFlagKey } from "../snapshot/request.js"
@@ -15,7 +15,7 @@ type Definitions = ReadonlyMap<string, Definition.Flag>
 
 /** The loaded flags as they are defined. A seed has all of it, on every engine. */
 const definitions = Effect.gen(function* () {
-  const client = yield* FliptClient.FliptClient
+  const client = yield* FliptClient
   const snapshot = yield* client.snapshot
   const flags = readSeedOf(yield* snapshot.seed, snapshot.namespace)
   return { namespace: snapshot.namespace, flags: new Map(flags.map((flag) => [flag.key, flag])) as Definitions }
@@ -71,7 +71,7 @@ const compare = (flag: Flag.Flag<unknown>, flags: Definitions): ReadonlyArray<Fl
 
 export const validate = (
   flags: Iterable<Flag.Flag<unknown>>
-): Effect.Effect<ReadonlyArray<Flag.Difference>, never, FliptClient.FliptClient> =>
+): Effect.Effect<ReadonlyArray<Flag.Difference>, never, FliptClient> =>
   Effect.suspend(() => {
     const list = Array.from(flags)
     return Effect.match(definitions, {
@@ -90,7 +90,7 @@ export const validate = (
 export const layer = (
   flags: Iterable<Flag.Flag<unknown>>,
   onMismatch: "warn" | "fail"
-): Layer.Layer<never, ValidationError, FliptClient.FliptClient> =>
+): Layer.Layer<never, ValidationError, FliptClient> =>
   Layer.effectDiscard(
     Effect.matchEffect(definitions, {
       // a program starts without its state, too

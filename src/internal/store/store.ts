@@ -22,8 +22,6 @@ const ABANDONED = Duration.days(1)
 /** The name of nobody's entry, so that what is left of a probe is swept as well. */
 const PROBE = /*#__PURE__*/ nameOf({ environment: "", namespace: "" })
 
-export const none: Service = { load: () => Effect.succeedNone, save: () => Effect.void }
-
 const stateOf = ({ environment, namespace }: Target): string =>
   `the stored state of the namespace ${JSON.stringify(namespace)} in the environment ${JSON.stringify(environment)}`
 

@@ -8,13 +8,15 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as Engine from "../../Engine.js"
-import * as Fetcher from "../../Fetcher.js"
-import * as FliptClient from "../../FliptClient.js"
+import type * as Engine from "../../Engine.js"
+import type * as Fetcher from "../../Fetcher.js"
+import type * as FliptClient from "../../FliptClient.js"
 import type { StartError } from "../../FliptError.js"
 import type * as FliptTest from "../../FliptTest.js"
 import type { EvaluationRequest, FlagInfo, FlagType } from "../../Model.js"
 import type { Snapshot } from "../../Snapshot.js"
+import * as client from "../client/make.js"
+import { decodeState } from "../client/options.js"
 import type * as Definition from "../document/definition.js"
 import { fingerprint } from "../document/fingerprint.js"
 import { flagInfo } from "../document/flagInfo.js"
@@ -22,11 +24,13 @@ import { readSeedOf } from "../document/seed/read.js"
 import { writeSeed } from "../document/seed/write.js"
 import { answer, define, evaluating, type Outcome } from "../engine/mock.js"
 import { portable } from "../engine/portable/engine.js"
+import * as engines from "../engine/tags.js"
+import { Document, NotModified } from "../fetch/event.js"
 import { makeStatic } from "../fetch/static.js"
+import * as fetchers from "../fetch/tags.js"
 import type { Evaluator } from "../snapshot/evaluator.js"
 import { makeSnapshot } from "../snapshot/snapshot.js"
-
-export type Tag = Context.Tag<FliptTest.FliptTest, FliptTest.Service>
+import * as tags from "./tags.js"
 
 /** A flag as it was set, and by which of all settings. */
 interface Setting {
@@ -38,7 +42,6 @@ type Settings = ReadonlyMap<string, Setting>
 
 /** What a kit and those that are isolated from it have in common. */
 interface Family {
-  readonly tag: Tag
   readonly source: Fetcher.Source
   readonly bytes: ReadonlyArray<Uint8Array>
   /** The document's state, under what is set. */
@@ -130,22 +133,18 @@ const overlay = (base: Snapshot, settings: Settings, record: (evaluation: FliptT
   }
 }
 
-/**
- * The kit of an effect that is isolated. The public tag does not tell: a service that provides its effects with the
- * context that it was built in brings the layer's kit back.
- */
-class Isolated extends Context.Tag("flipt-client-effect/FliptTest/Isolated")<Isolated, FliptTest.Service>() {}
-
 /** Runs an effect with a kit in the place of the layer's. */
 export const provide =
-  (tag: Tag, kit: FliptTest.Service) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<Exclude<R, Isolated>, FliptTest.FliptTest>> =>
-    effect.pipe(Effect.provideService(Isolated, kit), Effect.provideService(tag, kit))
+  (kit: FliptTest.Service) =>
+  <A, E, R>(
+    effect: Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E, Exclude<Exclude<R, tags.Isolated>, FliptTest.FliptTest>> =>
+    effect.pipe(Effect.provideService(tags.Isolated, kit), Effect.provideService(tags.FliptTest, kit))
 
 /** The client of the kit that the running fiber has, as long as it is of the same family. */
 const delegating = (own: FliptClient.Service, family: Family): FliptClient.Service => {
   const current = Effect.contextWith((context: Context.Context<never>): FliptClient.Service => {
-    const kits = getSomes([Context.getOption(context, family.tag), Context.getOption(context, Isolated)])
+    const kits = getSomes([Context.getOption(context, tags.FliptTest), Context.getOption(context, tags.Isolated)])
     return (kits as Array<Kit>).find((kit) => kit.family === family && kit.own !== own)?.own ?? own
   })
   const stream = <A>(of: (client: FliptClient.Service) => Stream.Stream<A>): Stream.Stream<A> =>
@@ -181,16 +180,17 @@ const makeKit = (family: Family, initial: Settings): Effect.Effect<Kit, StartErr
     const compile = Effect.suspend(() =>
       makeSnapshot(overlay(family.base, taken, (evaluation) => evaluations.push(evaluation)))
     )
-    const own = yield* FliptClient.makeWithoutDependencies().pipe(
-      Effect.provideService(Engine.Engine, { name: "test", compile: () => compile, restore: () => compile }),
-      Effect.provideService(Fetcher.Fetcher, {
+    const own = yield* decodeState(undefined).pipe(
+      Effect.flatMap(client.make),
+      Effect.provideService(engines.Engine, { name: "test", compile: () => compile, restore: () => compile }),
+      Effect.provideService(fetchers.Fetcher, {
         source: family.source,
         fetch: (loaded) =>
           Effect.sync(() => {
             taken = settings
             return Option.contains(loaded, version())
-              ? Fetcher.NotModified()
-              : Fetcher.Document({ bytes: family.bytes, version: Option.some(version()) })
+              ? NotModified()
+              : Document({ bytes: family.bytes, version: Option.some(version()) })
           }),
         events: () => Stream.never
       }),
@@ -218,7 +218,6 @@ const makeKit = (family: Family, initial: Settings): Effect.Effect<Kit, StartErr
 
 /** A kit, with the client that follows the kit of whoever uses it. */
 export const make = (
-  tag: Tag,
   options: FliptTest.Options
 ): Effect.Effect<{ readonly kit: FliptTest.Service; readonly client: FliptClient.Service }, StartError, Scope.Scope> =>
   Effect.gen(function* () {
@@ -229,11 +228,10 @@ export const make = (
     const base = yield* portable.compile(source.namespace, bytes)
     let count = 0
     const family: Family = {
-      tag,
       source,
       bytes,
       base,
-      context: Context.omit(tag)(yield* Effect.context<never>()) as Context.Context<never>,
+      context: Context.omit(tags.FliptTest)(yield* Effect.context<never>()) as Context.Context<never>,
       next: () => ++count
     }
     const initial = new Map(Object.entries(flags).map(([key, value]) => [key, { value, turn: family.next() }]))
