@@ -208,9 +208,7 @@ export interface Options extends Target {
  * @since 0.1.0
  * @category layers
  */
-export const layerPolling = (
-  options?: Options
-): Layer.Layer<Fetcher, ValidationError, HttpClient.HttpClient | Auth> =>
+export const layerPolling = (options?: Options): Layer.Layer<Fetcher, ValidationError, HttpClient.HttpClient | Auth> =>
   Layer.effect(
     Fetcher,
     Effect.flatMap(RetryPolicy, (policy) => polling.make(options, policy))

@@ -246,11 +246,7 @@ const equivalenceOf = <A, I>(schema: Schema.Schema<A, I>): Equivalence.Equivalen
   }
 }
 
-export const makeJson = <A, I>(
-  key: string,
-  schema: Schema.Schema<A, I>,
-  otherwise: A
-): Flag.Flag<A> => {
+export const makeJson = <A, I>(key: string, schema: Schema.Schema<A, I>, otherwise: A): Flag.Flag<A> => {
   const attachments = Attachments.make(key, schema)
   const flag: Declared<A> = {
     [typeId]: covariant,
