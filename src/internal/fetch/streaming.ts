@@ -21,7 +21,7 @@ import { type Attempt, errorMessage, failure, statusError, tooLarge, transportEr
 import { Event } from "./event.js"
 import { type Line, makeSplitter, readFrame } from "./frames.js"
 import { decodeFetcher, type FetcherSettings } from "./options.js"
-import { ask, fetchOnce } from "./request.js"
+import { ask, fetchOnce, withoutUnhandledLogs } from "./request.js"
 import { type Policy, retry } from "./retry.js"
 import { type Ended, reconnects } from "./schedules.js"
 import { makeServer, type Server, sourceOf, streamUrl } from "./server.js"
@@ -182,7 +182,7 @@ const connection = (
     const error = yield* Effect.raceFirst(
       Effect.flip(readStream(server, loaded, emit)),
       Effect.flip(watch(server.settings, listener, loaded, emit))
-    )
+    ).pipe(withoutUnhandledLogs)
     return { error, lived: Option.some(Duration.millis((yield* Clock.currentTimeMillis) - opened)) }
   })
 
