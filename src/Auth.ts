@@ -164,7 +164,7 @@ export const layerProvider = <E, R>(options: {
   readonly acquire: Effect.Effect<Credential, E, R>
   readonly renewBefore?: Duration.DurationInput | undefined
 }): Layer.Layer<Auth, AuthError | ValidationError, Exclude<R, Scope.Scope>> =>
-  Layer.scoped(Auth, provider.make(options))
+  Layer.scoped(Auth, Effect.withSpan(provider.make(options), "Auth.layerProvider", { captureStackTrace: false }))
 
 /**
  * Reads the token from a file that the platform replaces, such as a mounted service account token. Trailing white space
@@ -190,4 +190,8 @@ export const layerProvider = <E, R>(options: {
 export const layerTokenFile = (
   path: string,
   options: { readonly as: "clientToken" | "jwtToken" }
-): Layer.Layer<Auth, AuthError | ValidationError> => Layer.scoped(Auth, tokenFile.make(path, options))
+): Layer.Layer<Auth, AuthError | ValidationError> =>
+  Layer.scoped(
+    Auth,
+    Effect.withSpan(tokenFile.make(path, options), "Auth.layerTokenFile", { captureStackTrace: false })
+  )

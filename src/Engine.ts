@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { EngineError, EvaluationError, ValidationError } from "./FliptError.js"
@@ -92,7 +92,10 @@ export const layerPortable: Layer.Layer<Engine> = Layer.succeed(Engine, portable
  * @since 0.1.0
  * @category layers
  */
-export const layerNative: Layer.Layer<Engine, EngineError> = Layer.effect(Engine, choice.native)
+export const layerNative: Layer.Layer<Engine, EngineError> = Layer.effect(
+  Engine,
+  Effect.withSpan(choice.native, "Engine.layerNative", { captureStackTrace: false })
+)
 
 /**
  * The native engine if it can be loaded, otherwise the portable engine with one warning that says why. Both return the
@@ -104,7 +107,10 @@ export const layerNative: Layer.Layer<Engine, EngineError> = Layer.effect(Engine
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<Engine, EngineError> = Layer.effect(Engine, choice.best)
+export const layer: Layer.Layer<Engine, EngineError> = Layer.effect(
+  Engine,
+  Effect.withSpan(choice.best, "Engine.layer", { captureStackTrace: false })
+)
 
 /**
  * An engine for tests. It accepts any document and evaluates the flags you pass. Requests are still validated.

@@ -226,7 +226,9 @@ export const make = (options?: Options): Effect.Effect<Service, StartError, Scop
 export const makeWithoutDependencies = (
   options?: StateOptions
 ): Effect.Effect<Service, StartError, Engine.Engine | Fetcher.Fetcher | Scope.Scope> =>
-  Effect.flatMap(decodeState(options), client.make)
+  Effect.flatMap(decodeState(options), client.make).pipe(
+    Effect.withSpan("FliptClient.make", { captureStackTrace: false })
+  )
 
 /**
  * A complete client: it brings its own engine, HTTP client, authentication and Fetcher, configured by the options of the

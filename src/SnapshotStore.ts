@@ -123,7 +123,10 @@ export {
  * @category layers
  */
 export const layerFileSystem = (directory: string): Layer.Layer<SnapshotStore, ValidationError> =>
-  Layer.effect(SnapshotStore, internal.makeFileSystem(directory))
+  Layer.effect(
+    SnapshotStore,
+    Effect.withSpan(internal.makeFileSystem(directory), "SnapshotStore.layerFileSystem", { captureStackTrace: false })
+  )
 
 /**
  * Stores entries in a `KeyValueStore`, such as a browser's `localStorage`. Each entry is one value, so the chunks of the

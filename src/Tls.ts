@@ -139,7 +139,9 @@ export {
  * @category constructors
  */
 export const make = (options: Options): Effect.Effect<Service, ValidationError> =>
-  Effect.flatMap(decodeTls(options), (settings) => internal.make(settings, ""))
+  Effect.flatMap(decodeTls(options), (settings) => internal.make(settings, "")).pipe(
+    Effect.withSpan("Tls.make", { captureStackTrace: false })
+  )
 
 /**
  * Configures connections with these options.

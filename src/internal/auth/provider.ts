@@ -19,6 +19,7 @@ import * as Tracer from "effect/Tracer"
 import type * as Auth from "../../Auth.js"
 import { AuthError, ValidationError } from "../../FliptError.js"
 import { MAX_SLEEP_MILLIS } from "../util/timers.js"
+import { withoutParentSpan } from "../util/withoutParentSpan.js"
 import * as Gate from "./backoffGate.js"
 import { type Held, hold } from "./credential.js"
 import { decodeProvider } from "./options.js"
@@ -159,7 +160,12 @@ export const make = <E, R>(options: {
         return end
       })
     )
-    yield* untilDue.pipe(Effect.zipRight(Effect.retry(renew, renewals)), Effect.forever, Effect.forkScoped)
+    yield* untilDue.pipe(
+      Effect.zipRight(Effect.retry(renew, renewals)),
+      Effect.forever,
+      withoutParentSpan,
+      Effect.forkScoped
+    )
 
     /** Waits for a renewal that is under way; asks for one unless the last failed, for then the back-off decides. */
     const shared = Effect.suspend(() =>

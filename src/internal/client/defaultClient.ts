@@ -76,4 +76,4 @@ export const make = (
         "use layerWithoutDependencies to put it in"
     )
     return yield* Effect.provide(fromParts(settings), parts)
-  })
+  }).pipe(Effect.withSpan("FliptClient.make", { captureStackTrace: false }))

@@ -15,6 +15,7 @@ import { type EngineError, EvaluationError, FetchError, type RefreshError, type 
 import { SnapshotStore } from "../store/tags.js"
 import * as Saving from "../store/writeBehind.js"
 import * as Flight from "../util/singleFlight.js"
+import { withoutParentSpan } from "../util/withoutParentSpan.js"
 import * as Observe from "./changes.js"
 import { listen, orDied } from "./events.js"
 import * as Observing from "./instrumentation.js"
@@ -47,7 +48,7 @@ export const make = (
 ): Effect.Effect<FliptClient.Service, StartError, Engine.Engine | Fetcher.Fetcher | Scope.Scope> =>
   Effect.gen(function* () {
     const { engine, evaluations, fetcher, tellAge } = yield* Observing.make
-    const { kind, namespace } = fetcher.source
+    const { environment, kind, namespace } = fetcher.source
     const scope = yield* Effect.scope
     // Forked first and so closed last: whatever still runs while the client closes finds its state.
     const state = yield* State.make(fetcher.source, settings.errorStrategy).pipe(
@@ -131,7 +132,7 @@ export const make = (
           Effect.zipRight(state.status),
           Effect.flatMap(({ _tag }) => (_tag === "Starting" ? state.fail(slowStart()) : Effect.void))
         )
-    yield* tellAge(state.status)
+    yield* withoutParentSpan(tellAge(state.status))
     yield* listen({
       state,
       refresh,
@@ -142,10 +143,14 @@ export const make = (
         refresh
       }),
       push: (bytes, version) => loadDocument(bytes, version, true).pipe(loading.withPermits(1), orDied)
-    })
+    }).pipe(withoutParentSpan)
 
     const own = {
-      refresh,
+      // polls call `refresh` itself: only a caller's own request is part of the caller's trace
+      refresh: Effect.withSpan(refresh, "FliptClient.refresh", {
+        captureStackTrace: false,
+        attributes: { "flipt.environment": environment, "flipt.namespace": namespace }
+      }),
       status: state.status,
       statusChanges: Observe.statusChanges(state),
       changes: Observe.changes(state),

@@ -13,6 +13,7 @@ import type * as FliptClients from "../../FliptClients.js"
 import { EngineError, type StartError } from "../../FliptError.js"
 import { decodeArgument, type TargetSettings } from "../util/target.js"
 import { MAX_SLEEP_MILLIS } from "../util/timers.js"
+import { withoutParentSpan } from "../util/withoutParentSpan.js"
 
 interface Shared {
   readonly client: Deferred.Deferred<FliptClient.Service, StartError>
@@ -62,7 +63,7 @@ export const make = <R>(
           clients.delete(key)
         }
       }
-      const serve = Effect.flatMap(start(target), (service) => {
+      const serve = Effect.flatMap(withoutParentSpan(start(target)), (service) => {
         settle(Exit.succeed(service))
         return Effect.never
       })

@@ -26,10 +26,14 @@ export const make = (
         "use layerWithoutDependencies to put it in"
     )
     return yield* Sharing.make(
-      (target) => Effect.provide(fromParts({ ...settings, ...target, snapshot: undefined }), parts),
+      (target) =>
+        fromParts({ ...settings, ...target, snapshot: undefined }).pipe(
+          Effect.provide(parts),
+          Effect.withSpan("FliptClient.make", { captureStackTrace: false })
+        ),
       settings.idleTimeToLive
     )
-  })
+  }).pipe(Effect.withSpan("FliptClients.make", { captureStackTrace: false }))
 
 export const makeWithoutDependencies = <R>(options: {
   readonly client: (target: TargetSettings) => Layer.Layer<FliptClient.FliptClient, StartError, R>
