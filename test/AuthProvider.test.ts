@@ -18,7 +18,7 @@ import * as Tracer from "effect/Tracer"
 import * as Auth from "../src/Auth.js"
 import * as Fetcher from "../src/Fetcher.js"
 import { AuthError, ValidationError } from "../src/FliptError.js"
-import { refusals, renewals } from "../src/internal/auth/schedules.js"
+import { refusalSchedule, renewalSchedule } from "../src/internal/auth/schedules.js"
 import * as Tls from "../src/Tls.js"
 import { onDocument } from "./support/documents.js"
 import { exposed, shown } from "./support/Exposure.js"
@@ -415,8 +415,8 @@ describe("a renewal that fails", () => {
     Effect.gen(function* () {
       const inputs = Array.from({ length: 3000 })
       for (const [schedule, max] of [
-        [renewals, MINUTE],
-        [refusals, 10 * MINUTE]
+        [renewalSchedule, MINUTE],
+        [refusalSchedule, 10 * MINUTE]
       ] as const) {
         const delays = [...(yield* Schedule.run(Schedule.delays(schedule), 0, inputs))].map(Duration.toMillis)
         expect(delays.length).toBe(inputs.length)

@@ -104,7 +104,7 @@ describe("the modules", () => {
       "internal/engine/native/library.ts",
       "internal/platform/certificates.ts",
       "internal/platform/dispatcher.ts",
-      "internal/platform/folder.ts",
+      "internal/platform/directory.ts",
       "internal/platform/node.ts"
     ])
     expect(users(/(?:platform|\.)\/(?:certificates|dispatcher)\.js$/)).toEqual(["internal/platform/node.ts"])

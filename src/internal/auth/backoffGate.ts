@@ -12,18 +12,18 @@ import * as ScheduleIntervals from "effect/ScheduleIntervals"
  * Gives true the first time, and then false until the schedule's next delay is over, counted from the last true. Starts
  * anew when nobody has asked for the quiet time.
  */
-export const make = (schedule: Schedule.Schedule<unknown>, quiet: Duration.Duration): Effect.Effect<boolean> => {
-  const quietMillis = Duration.toMillis(quiet)
+export const make = (schedule: Schedule.Schedule<unknown>, resetAfter: Duration.Duration): Effect.Effect<boolean> => {
+  const resetAfterMillis = Duration.toMillis(resetAfter)
   let state = schedule.initial
   let opensAt = Number.NEGATIVE_INFINITY
-  let askedAt = Number.NEGATIVE_INFINITY
+  let calledAt = Number.NEGATIVE_INFINITY
   return Effect.flatMap(Clock.currentTimeMillis, (now) => {
     // a clock that was set back tells no delays
-    if (now - askedAt >= quietMillis || now < askedAt) {
+    if (now - calledAt >= resetAfterMillis || now < calledAt) {
       state = schedule.initial
       opensAt = now
     }
-    askedAt = now
+    calledAt = now
     return now < opensAt
       ? Effect.succeed(false)
       : Effect.map(schedule.step(now, undefined, state), ([next, , decision]) => {

@@ -13,12 +13,12 @@ import type * as Auth from "../../Auth.js"
 const tokenPattern = /^[\x21-\x7e]+$/
 
 /** What is wrong with a credential, said after the name of where it stands. */
-export interface Problem {
+export interface CredentialProblem {
   readonly field: "clientToken" | "jwtToken"
   readonly problem: string
 }
 
-const textOf = (token: unknown): Either.Either<string, string> => {
+const decodeToken = (token: unknown): Either.Either<string, string> => {
   if (!Redacted.isRedacted(token)) {
     return Either.left("must be the token made by Redacted.make")
   }
@@ -35,19 +35,19 @@ const textOf = (token: unknown): Either.Either<string, string> => {
 }
 
 /** The headers that a credential is sent in. */
-export const toHeaders = (authentication: Auth.Authentication): Either.Either<Headers.Headers, Problem> => {
+export const toHeaders = (authentication: Auth.Authentication): Either.Either<Headers.Headers, CredentialProblem> => {
   const [field, scheme, token] =
     "clientToken" in authentication
       ? (["clientToken", "Bearer", authentication.clientToken] as const)
       : (["jwtToken", "JWT", authentication.jwtToken] as const)
-  return Either.mapBoth(textOf(token), {
+  return Either.mapBoth(decodeToken(token), {
     onLeft: (problem) => ({ field, problem }),
     onRight: (text) => Headers.fromInput({ authorization: `${scheme} ${text}` })
   })
 }
 
 /** A credential that is good until an instant, which is infinite where none is known. */
-export interface Held {
+export interface ExpiringCredential {
   readonly headers: Headers.Headers
   readonly expiresAt: number
 }
@@ -72,7 +72,10 @@ export const formatInstant = (millis: number): string => {
 }
 
 /** A credential as it is acquired: what it is sent in and until when, or why it cannot be used. */
-export const hold = (credential: Auth.Credential, now: number): Either.Either<Held, string> => {
+export const decodeCredential = (
+  credential: Auth.Credential,
+  now: number
+): Either.Either<ExpiringCredential, string> => {
   if (
     typeof credential !== "object" ||
     credential === null ||
@@ -84,10 +87,10 @@ export const hold = (credential: Auth.Credential, now: number): Either.Either<He
     Either.mapLeft(toHeaders(credential), ({ field, problem }) => `${field} ${problem}`),
     (headers) => {
       if (credential.expiresIn !== undefined) {
-        const life = Option.getOrUndefined(Duration.decodeUnknown(credential.expiresIn))
-        return life === undefined || !Duration.greaterThan(life, Duration.zero)
+        const lifetime = Option.getOrUndefined(Duration.decodeUnknown(credential.expiresIn))
+        return lifetime === undefined || !Duration.greaterThan(lifetime, Duration.zero)
           ? Either.left("expiresIn must be a duration greater than zero; a number is milliseconds")
-          : Either.right({ headers, expiresAt: now + Duration.toMillis(life) })
+          : Either.right({ headers, expiresAt: now + Duration.toMillis(lifetime) })
       }
       const expiresAt =
         ("clientToken" in credential ? undefined : jwtExpiry(Redacted.value(credential.jwtToken))) ??

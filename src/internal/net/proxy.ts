@@ -5,7 +5,7 @@
 /** Said of an option or a variable; never with its value, which may have a password in it. */
 export const proxyProblem = "must be the http or https URL of a proxy, such as http://proxy.example.com:3128"
 
-const decodes = (text: string): boolean => {
+const isPercentEncoded = (text: string): boolean => {
   try {
     decodeURIComponent(text)
     return true
@@ -26,8 +26,8 @@ export const parseProxy = (text: string): URL | undefined => {
     /^\/?$/.test(url.pathname) &&
     url.search === "" &&
     url.hash === "" &&
-    decodes(url.username) &&
-    decodes(url.password)
+    isPercentEncoded(url.username) &&
+    isPercentEncoded(url.password)
     ? url
     : undefined
 }
@@ -38,12 +38,12 @@ export const hostOf = (url: URL): string => url.hostname.replace(/^\[|\]$/g, "")
 export const portOf = (url: URL): number => Number(url.port || (url.protocol === "https:" ? 443 : 80))
 
 /** Where a proxy is, without its user and password. */
-export const placeOf = (proxy: URL): string => `${proxy.hostname}:${portOf(proxy)}`
+export const authorityOf = (proxy: URL): string => `${proxy.hostname}:${portOf(proxy)}`
 
 type Variables = Readonly<Record<string, string | undefined>>
 
 /** The lower-case form goes first; an empty one counts as unset. */
-const variable = (variables: Variables, name: string): readonly [name: string, value: string] | undefined => {
+const readVariable = (variables: Variables, name: string): readonly [name: string, value: string] | undefined => {
   for (const form of [name.toLowerCase(), name]) {
     const value = variables[form]
     if (value !== undefined && value.trim() !== "") {
@@ -53,13 +53,13 @@ const variable = (variables: Variables, name: string): readonly [name: string, v
   return undefined
 }
 
-const schemes: Readonly<Record<string, string>> = { "https:": "HTTPS_PROXY", "http:": "HTTP_PROXY" }
+const variableNames: Readonly<Record<string, string>> = { "https:": "HTTPS_PROXY", "http:": "HTTP_PROXY" }
 
 /**
  * Whether an entry of NO_PROXY names a host: the host itself or a domain that it is in, with or without a dot or `*.`
  * in front; with a port, that one only.
  */
-const names = (entry: string, host: string, port: number): boolean => {
+const matchesNoProxy = (entry: string, host: string, port: number): boolean => {
   const [, name = entry, only] = /^(\[.+\]|[^:]+):(\d+)$/.exec(entry) ?? []
   const domain = name.replace(/^\*?\./, "").replace(/^\[|\]$/g, "")
   return (only === undefined || Number(only) === port) && (host === domain || host.endsWith(`.${domain}`))
@@ -69,20 +69,20 @@ const names = (entry: string, host: string, port: number): boolean => {
  * The proxy of the environment for a URL. Whether an address is in a network such as `10.0.0.0/8` is for the platform
  * to say. Throws where a variable holds no proxy's URL: going round a proxy is nothing to do silently.
  */
-export const proxyFromVariables = (
+export const proxyFromEnvironment = (
   variables: Variables,
   url: URL,
   isInNetwork: (host: string, network: string) => boolean
 ): URL | undefined => {
-  const found = variable(variables, schemes[url.protocol] ?? "HTTPS_PROXY")
+  const found = readVariable(variables, variableNames[url.protocol] ?? "HTTPS_PROXY")
   if (found === undefined) {
     return undefined
   }
   const host = hostOf(url)
-  const entries = (variable(variables, "NO_PROXY")?.[1] ?? "").toLowerCase().split(/[,\s]+/)
+  const entries = (readVariable(variables, "NO_PROXY")?.[1] ?? "").toLowerCase().split(/[,\s]+/)
   const isDirect = entries
     .filter((entry) => entry !== "")
-    .some((entry) => entry === "*" || names(entry, host, portOf(url)) || isInNetwork(host, entry))
+    .some((entry) => entry === "*" || matchesNoProxy(entry, host, portOf(url)) || isInNetwork(host, entry))
   if (isDirect) {
     return undefined
   }

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import type { ValidationError } from "../../FliptError.js"
-import type { Checked, Material } from "../net/material.js"
+import type { CheckedMaterial, TlsMaterial } from "../net/tlsMaterial.js"
 
 /** An HttpClient over the global `fetch`. A browser does not let a redirect's target be checked, so none is followed. */
 export const layerHttpClient = (_connectionOptions: unknown): Layer.Layer<HttpClient.HttpClient> =>
@@ -16,10 +16,10 @@ export const layerHttpClient = (_connectionOptions: unknown): Layer.Layer<HttpCl
   )
 
 /** Whether a program can say what TLS connections are opened with. In a browser that is the user's. */
-export const hasTls: boolean = false
+export const supportsTls: boolean = false
 
 /** Never asked for, since there are no TLS options. */
-export const checkCertificates = (_material: Material): Effect.Effect<Checked, ValidationError> =>
+export const checkCertificates = (_material: TlsMaterial): Effect.Effect<CheckedMaterial, ValidationError> =>
   Effect.succeed({ warnings: [] })
 
 const noFiles = () => new Error("there are no files on this platform")
@@ -30,20 +30,20 @@ export const readFile = (_path: string): Promise<{ readonly bytes: Uint8Array; r
 export const watchFile = (_path: string): Stream.Stream<void, unknown> => Stream.fail(noFiles())
 
 /** Whether there are files at all. */
-export const hasFiles: boolean = false
+export const supportsFiles: boolean = false
 
-export const openFolder = (
+export const openDirectory = (
   _directory: string,
   _probe: string
 ): Promise<{ readonly path: string; readonly unwritable: unknown }> => Promise.reject(noFiles())
 
-export const sweepFolder = (_directory: string, _names: RegExp, _before: number): Promise<void> =>
+export const removeTemporaryFiles = (_directory: string, _names: RegExp, _before: number): Promise<void> =>
   Promise.reject(noFiles())
 
-export const readFrom = (_directory: string, _name: string, _signal: AbortSignal): Promise<Uint8Array | undefined> =>
+export const readFileIn = (_directory: string, _name: string, _signal: AbortSignal): Promise<Uint8Array | undefined> =>
   Promise.reject(noFiles())
 
-export const replaceIn = (
+export const replaceFileIn = (
   _directory: string,
   _name: string,
   _pieces: ReadonlyArray<Uint8Array>,

@@ -12,7 +12,7 @@ import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 import { Agent, type buildConnector, type Dispatcher, fetch } from "undici"
 import type { ConnectionOptions } from "../../Tls.js"
-import { hostOf, parseProxy, placeOf, portOf, proxyFromVariables, proxyProblem } from "../net/proxy.js"
+import { authorityOf, hostOf, parseProxy, portOf, proxyFromEnvironment, proxyProblem } from "../net/proxy.js"
 import type { ClientCertificate } from "../net/transportError.js"
 import { reveal } from "../util/reveal.js"
 
@@ -40,9 +40,9 @@ const isInNetwork = (host: string, network: string): boolean => {
 }
 
 /** The proxy for a URL: that of the options for every one, or else that of the environment. Throws as that does. */
-const makeProxyFor = (proxy: ConnectionOptions["proxy"]): ((url: URL) => URL | undefined) => {
+const makeProxyLookup = (proxy: ConnectionOptions["proxy"]): ((url: URL) => URL | undefined) => {
   if (proxy === undefined) {
-    return (url) => proxyFromVariables(process.env, url, isInNetwork)
+    return (url) => proxyFromEnvironment(process.env, url, isInNetwork)
   }
   const parsed = parseProxy(reveal(proxy))
   return () => {
@@ -53,40 +53,40 @@ const makeProxyFor = (proxy: ConnectionOptions["proxy"]): ((url: URL) => URL | u
   }
 }
 
-const authorizationOf = ({ password, username }: URL): string | undefined =>
+const proxyAuthorization = ({ password, username }: URL): string | undefined =>
   username === "" && password === ""
     ? undefined
     : `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString("base64")}`
 
 /** An error of the proxy's, not of the server's: the code stays, so that its kind can still be told. */
-const viaProxy = (proxy: URL, error: Error & { readonly code?: unknown }): Error =>
-  Object.assign(new Error(`the proxy ${placeOf(proxy)}: ${error.message || error.name}`), { code: error.code })
+const proxyError = (proxy: URL, error: Error & { readonly code?: unknown }): Error =>
+  Object.assign(new Error(`the proxy ${authorityOf(proxy)}: ${error.message || error.name}`), { code: error.code })
 
 /** fetch hands headers over as pairs in one list, or as an object. */
 const withHeader = (headers: Dispatcher.DispatchOptions["headers"], name: string, value: string) =>
   Array.isArray(headers) ? [...headers, name, value] : { ...(headers as Record<string, string>), [name]: value }
 
-const refusals: { readonly [status: number]: string } = {
+const connectHints: { readonly [status: number]: string } = {
   403: "; it may not allow this host or port",
   407: "; it asks for a user and a password, which the URL of the proxy can have in it"
 }
 
-const silence = (): Error => new Error(`no sign of the other side within ${CONNECT_TIMEOUT_MILLIS / 1000} s`)
+const silenceError = (): Error => new Error(`no sign of the other side within ${CONNECT_TIMEOUT_MILLIS / 1000} s`)
 
 /** A connection to the server through a proxy, which sees its name and port alone. */
 const openTunnel = (proxy: URL, target: URL, secure: SecureOptions): Effect.Effect<Net.Socket, Error> =>
   Effect.async<Net.Socket, Error>((resume) => {
-    const authorization = authorizationOf(proxy)
-    const place = `${target.hostname}:${portOf(target)}`
+    const authorization = proxyAuthorization(proxy)
+    const authority = `${target.hostname}:${portOf(target)}`
     const isSecure = proxy.protocol === "https:"
     const request = (isSecure ? Https : Http).request({
       host: hostOf(proxy),
       port: portOf(proxy),
       method: "CONNECT",
-      path: place,
+      path: authority,
       agent: false,
       timeout: CONNECT_TIMEOUT_MILLIS,
-      headers: { host: place, ...(authorization === undefined ? {} : { "proxy-authorization": authorization }) },
+      headers: { host: authority, ...(authorization === undefined ? {} : { "proxy-authorization": authorization }) },
       // a proxy is verified as the server is, but is not shown the client's certificate
       ...(isSecure ? { ca: secure.ca, rejectUnauthorized: secure.rejectUnauthorized } : {})
     })
@@ -100,24 +100,26 @@ const openTunnel = (proxy: URL, target: URL, secure: SecureOptions): Effect.Effe
         const problem =
           head.length > 0 && statusCode < 300
             ? "it sent something before the server did"
-            : `it answered status ${statusCode} to CONNECT ${place}${refusals[statusCode] ?? ""}`
-        resume(Effect.fail(viaProxy(proxy, new Error(problem))))
+            : `it answered status ${statusCode} to CONNECT ${authority}${connectHints[statusCode] ?? ""}`
+        resume(Effect.fail(proxyError(proxy, new Error(problem))))
       }
     })
     request.once("response", (response) => {
       response.destroy()
-      resume(Effect.fail(viaProxy(proxy, new Error(`it answered status ${response.statusCode} to CONNECT ${place}`))))
+      resume(
+        Effect.fail(proxyError(proxy, new Error(`it answered status ${response.statusCode} to CONNECT ${authority}`)))
+      )
     })
-    request.once("timeout", () => request.destroy(silence()))
-    request.on("error", (error) => resume(Effect.fail(viaProxy(proxy, error))))
+    request.once("timeout", () => request.destroy(silenceError()))
+    request.on("error", (error) => resume(Effect.fail(proxyError(proxy, error))))
     request.end()
     return Effect.sync(() => request.destroy())
   })
 
 /** A socket, once it is open. It is destroyed when nobody waits for it any more. */
-const opened = <S extends Net.Socket>(socket: S, event: "connect" | "secureConnect"): Effect.Effect<S, Error> =>
+const awaitOpen = <S extends Net.Socket>(socket: S, event: "connect" | "secureConnect"): Effect.Effect<S, Error> =>
   Effect.async<S, Error>((resume) => {
-    socket.setTimeout(CONNECT_TIMEOUT_MILLIS, () => socket.destroy(silence()))
+    socket.setTimeout(CONNECT_TIMEOUT_MILLIS, () => socket.destroy(silenceError()))
     socket.once(event, () => resume(Effect.succeed(socket.setTimeout(0))))
     // For good: it may fail before undici listens. A TLS socket also tells of an alert without ending there and then,
     // and undici would forget that over the end.
@@ -132,7 +134,7 @@ const opened = <S extends Net.Socket>(socket: S, event: "connect" | "secureConne
  * On TLS 1.3 a server looks at the client's certificate when the client thinks that all is done. If it then cuts the
  * connection, that is all that is seen here, so the error has to say what the server was shown.
  */
-const markEarlyEnd = (socket: NodeTls.TLSSocket, clientCertificate: ClientCertificate): void => {
+const noteClientCertificate = (socket: NodeTls.TLSSocket, clientCertificate: ClientCertificate): void => {
   socket.once("secureConnect", () => {
     if (socket.getProtocol() === "TLSv1.3") {
       socket.once("error", (error) => {
@@ -149,7 +151,7 @@ interface SecureOptions extends NodeTls.ConnectionOptions {
 }
 
 /** In Node's form, with the certificates parsed once for all connections. No session outlives its connection. */
-const secureOptions = (options: ConnectionOptions): SecureOptions => {
+const toSecureOptions = (options: ConnectionOptions): SecureOptions => {
   const { allowH2, ca, cert, checkServerIdentity, key, minVersion, passphrase, rejectUnauthorized } = options
   const material = {
     ...(ca === undefined ? {} : { ca: [...ca] }),
@@ -172,20 +174,20 @@ export const makeDispatcher = (
 ): Effect.Effect<Dispatcher, never, Scope.Scope> =>
   Effect.gen(function* () {
     const run = yield* FiberSet.makeRuntime<never, void, never>()
-    const proxyFor = makeProxyFor((yield* connectionOptions).proxy)
+    const proxyFor = makeProxyLookup((yield* connectionOptions).proxy)
     const prepared = new WeakMap<ConnectionOptions, SecureOptions>()
 
     const prepare = (options: ConnectionOptions): Effect.Effect<SecureOptions, Error> =>
       Effect.try({
         try: () => {
-          const secure = prepared.get(options) ?? secureOptions(options)
+          const secure = prepared.get(options) ?? toSecureOptions(options)
           prepared.set(options, secure)
           return secure
         },
         catch: (error) => error as Error
       })
 
-    const open = (target: buildConnector.Options): Effect.Effect<Net.Socket, Error> =>
+    const connect = (target: buildConnector.Options): Effect.Effect<Net.Socket, Error> =>
       Effect.gen(function* () {
         const url = new URL(`${target.protocol}//${target.host}`)
         const proxy = yield* Effect.try({ try: () => proxyFor(url), catch: (error) => error as Error })
@@ -194,8 +196,8 @@ export const makeDispatcher = (
             return yield* openTunnel(proxy, url, yield* Effect.flatMap(connectionOptions, prepare))
           }
           const socket = Net.connect({ host: hostOf(proxy ?? url), port: portOf(proxy ?? url) })
-          return yield* opened(socket, "connect").pipe(
-            Effect.mapError((error) => (proxy === undefined ? error : viaProxy(proxy, error)))
+          return yield* awaitOpen(socket, "connect").pipe(
+            Effect.mapError((error) => (proxy === undefined ? error : proxyError(proxy, error)))
           )
         }
         const options = yield* connectionOptions
@@ -209,8 +211,10 @@ export const makeDispatcher = (
           ...(servername === undefined ? {} : { servername }),
           ...(tunnel === undefined ? {} : { socket: tunnel })
         })
-        markEarlyEnd(socket, options.cert === undefined ? "none" : "sent")
-        return yield* Effect.tapErrorCause(opened(socket, "secureConnect"), () => Effect.sync(() => tunnel?.destroy()))
+        noteClientCertificate(socket, options.cert === undefined ? "none" : "sent")
+        return yield* Effect.tapErrorCause(awaitOpen(socket, "secureConnect"), () =>
+          Effect.sync(() => tunnel?.destroy())
+        )
       }).pipe(Effect.tap((socket) => Effect.sync(() => socket.setKeepAlive(true, KEEP_ALIVE_MILLIS).setNoDelay(true))))
 
     const agent = yield* Effect.acquireRelease(
@@ -222,7 +226,7 @@ export const makeDispatcher = (
             bodyTimeout: 0,
             connect: (target, callback) => {
               run(
-                Effect.matchCause(open(target), {
+                Effect.matchCause(connect(target), {
                   onSuccess: (socket) =>
                     socket.destroyed
                       ? callback(socket.errored ?? new Error("the connection closed at once"), null)
@@ -244,7 +248,7 @@ export const makeDispatcher = (
       if (proxy?.protocol !== "http:") {
         return dispatch(options, handler)
       }
-      const authorization = authorizationOf(proxy)
+      const authorization = proxyAuthorization(proxy)
       const path = `${url.origin}${options.path}`
       return dispatch(
         authorization === undefined

@@ -9,12 +9,12 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import type { ValidationError } from "../../FliptError.js"
 import type { ConnectionOptions } from "../../Tls.js"
-import type { Checked, Material } from "../net/material.js"
+import type { CheckedMaterial, TlsMaterial } from "../net/tlsMaterial.js"
 
-export { openFolder, readFrom, replaceIn, sweepFolder } from "./folder.js"
+export { openDirectory, readFileIn, removeTemporaryFiles, replaceFileIn } from "./directory.js"
 
 /** Whether there are files at all. */
-export const hasFiles: boolean = true
+export const supportsFiles: boolean = true
 
 /** An HttpClient over undici connections of its own, which end with the scope. */
 export const layerHttpClient = (
@@ -35,13 +35,13 @@ export const layerHttpClient = (
   )
 
 /** Whether a program can say what TLS connections are opened with. */
-export const hasTls: boolean = true
+export const supportsTls: boolean = true
 
 /** Certificates and keys, read, and held against each other. */
-export const checkCertificates = (material: Material): Effect.Effect<Checked, ValidationError> =>
+export const checkCertificates = (material: TlsMaterial): Effect.Effect<CheckedMaterial, ValidationError> =>
   Effect.flatMap(
     Effect.promise(() => import("./certificates.js")),
-    ({ check }) => check(material)
+    ({ checkMaterial }) => checkMaterial(material)
   )
 
 /** A file's bytes, with a hash of them. Rejects as `node:fs` does. */

@@ -45,7 +45,10 @@ const Header = Schema.parseJson(
 type Header = typeof Header.Type
 
 /** The line, its end included. */
-const print = (header: Omit<Header, "format" | "formatVersion" | "checksum">, checksum: string | undefined): string =>
+const formatHeader = (
+  header: Omit<Header, "format" | "formatVersion" | "checksum">,
+  checksum: string | undefined
+): string =>
   `${JSON.stringify({
     format: FORMAT,
     formatVersion: FORMAT_VERSION,
@@ -57,14 +60,14 @@ const print = (header: Omit<Header, "format" | "formatVersion" | "checksum">, ch
     checksum
   })}\n`
 
-const sum = (
+const checksumOf = (
   header: Omit<Header, "format" | "formatVersion" | "checksum">,
   document: ReadonlyArray<Uint8Array>
 ): Effect.Effect<string> =>
   Effect.suspend(() => {
-    const hasher = new Hasher().text(print(header, undefined))
+    const hasher = new Hasher().text(formatHeader(header, undefined))
     return Effect.map(
-      forEachSlice(document, (slice) => hasher.add(slice)),
+      forEachSlice(document, (slice) => hasher.update(slice)),
       () => hasher.hex
     )
   })
@@ -79,17 +82,17 @@ export const encode = ({ environment, namespace }: Target, entry: Entry): Effect
       storedAt: entry.storedAt,
       length: entry.bytes.reduce((length, chunk) => length + chunk.length, 0)
     }
-    const checksum = yield* sum(header, entry.bytes)
-    return [new TextEncoder().encode(print(header, checksum)), ...entry.bytes]
+    const checksum = yield* checksumOf(header, entry.bytes)
+    return [new TextEncoder().encode(formatHeader(header, checksum)), ...entry.bytes]
   })
 
-const beginning = /*#__PURE__*/ new TextEncoder().encode(`{"format":${JSON.stringify(FORMAT)},`)
+const prefix = /*#__PURE__*/ new TextEncoder().encode(`{"format":${JSON.stringify(FORMAT)},`)
 
 const decodeText = Option.liftThrowable((bytes: Uint8Array) => new TextDecoder("utf-8", { fatal: true }).decode(bytes))
 
 /** The header's line as text, its end included. A large file of something else is not looked at any further. */
 const firstLine = (bytes: Uint8Array): Option.Option<string> =>
-  beginning.every((byte, index) => bytes[index] === byte)
+  prefix.every((byte, index) => bytes[index] === byte)
     ? decodeText(bytes.subarray(0, bytes.indexOf(LINE_FEED) + 1))
     : Option.none()
 
@@ -108,7 +111,7 @@ export const decode = (target: Target, bytes: Uint8Array): Effect.Effect<Entry, 
       )
     }
     const decoded = Schema.decodeEither(Header, { onExcessProperty: "error" })(line)
-    if (Either.isLeft(decoded) || print(decoded.right, decoded.right.checksum) !== line) {
+    if (Either.isLeft(decoded) || formatHeader(decoded.right, decoded.right.checksum) !== line) {
       return yield* Effect.fail("its header is damaged")
     }
     const header = decoded.right
@@ -116,7 +119,7 @@ export const decode = (target: Target, bytes: Uint8Array): Effect.Effect<Entry, 
     if (document.length !== header.length) {
       return yield* Effect.fail(`it is torn: the document has ${document.length} bytes of ${header.length}`)
     }
-    if ((yield* sum(header, [document])) !== header.checksum) {
+    if ((yield* checksumOf(header, [document])) !== header.checksum) {
       return yield* Effect.fail("it is damaged: its checksum does not match")
     }
     if (header.environment !== target.environment || header.namespace !== target.namespace) {
@@ -128,7 +131,7 @@ export const decode = (target: Target, bytes: Uint8Array): Effect.Effect<Entry, 
     return { bytes: [document], version: header.version, storedAt: header.storedAt }
   })
 
-const readable = (key: string): string =>
+const toReadable = (key: string): string =>
   key
     .toLowerCase()
     .replaceAll(/[^a-z0-9_-]+/g, "_")
@@ -138,10 +141,10 @@ const readable = (key: string): string =>
  * What an entry is called, in a directory or a KeyValueStore: for people the beginning of its keys, and to tell it from
  * others a hash, since keys differ in letter case too, and may be long or have characters that a file's name cannot.
  */
-export const nameOf = ({ environment, namespace }: Target): string => {
+export const entryName = ({ environment, namespace }: Target): string => {
   const hash = new Hasher().text(JSON.stringify([environment, namespace])).hex
-  return `flipt-${readable(environment)}-${readable(namespace)}.${hash}.snapshot`
+  return `flipt-${toReadable(environment)}-${toReadable(namespace)}.${hash}.snapshot`
 }
 
 /** What {@link nameOf} gives. */
-export const names: RegExp = /^flipt-[a-z0-9_-]+\.[0-9a-f]{16}\.snapshot$/
+export const namePattern: RegExp = /^flipt-[a-z0-9_-]+\.[0-9a-f]{16}\.snapshot$/

@@ -12,15 +12,15 @@ import * as Option from "effect/Option"
 import * as Platform from "#platform"
 import { ValidationError } from "../../FliptError.js"
 import type { Entry, Service, Target } from "../../SnapshotStore.js"
-import { messageOf } from "../util/errorMessage.js"
+import { errorMessage } from "../util/errorMessage.js"
 import { forEachSlice } from "../util/forEachSlice.js"
-import { decode, encode, nameOf, names } from "./entry.js"
+import { decode, encode, entryName, namePattern } from "./entry.js"
 
 /** How old a temporary file must be to be nobody's: no write takes so long. */
 const ABANDONED = Duration.days(1)
 
 /** The name of nobody's entry, so that what is left of a probe is swept as well. */
-const PROBE = /*#__PURE__*/ nameOf({ environment: "", namespace: "" })
+const PROBE = /*#__PURE__*/ entryName({ environment: "", namespace: "" })
 
 export const none: Service = { load: () => Effect.succeedNone, save: () => Effect.void }
 
@@ -43,13 +43,13 @@ const told =
   <B>(instead: B, warning: (problem: string) => string) =>
   <A, E>(self: Effect.Effect<A, E>): Effect.Effect<A | B> =>
     Effect.catchAllCause(self, (cause) =>
-      Effect.as(Effect.logWarning(warning(messageOf(Cause.squash(cause)))), instead)
+      Effect.as(Effect.logWarning(warning(errorMessage(Cause.squash(cause)))), instead)
     )
 
 const make = (place: Place): Service => ({
   load: (target) =>
     Effect.suspend(() => {
-      const name = nameOf(target)
+      const name = entryName(target)
       const where = place.describe(name)
       return place.read(name).pipe(
         Effect.flatMap(
@@ -67,7 +67,7 @@ const make = (place: Place): Service => ({
     }),
   save: (target, entry) =>
     Effect.suspend(() => {
-      const name = nameOf(target)
+      const name = entryName(target)
       const where = place.describe(name)
       return encode(target, entry).pipe(
         Effect.flatMap((pieces) => place.write(name, pieces)),
@@ -103,33 +103,35 @@ export const makeFileSystem = (directory: string): Effect.Effect<Service, Valida
     if (typeof directory !== "string" || directory.trim() === "" || directory.includes("\0")) {
       return yield* refused("the directory to keep states in must be a text, not empty")
     }
-    if (!Platform.hasFiles) {
+    if (!Platform.supportsFiles) {
       return yield* refused("there is no directory to keep states in on this platform: use layerKeyValueStore")
     }
     const folder = yield* Effect.tryPromise({
-      try: () => Platform.openFolder(directory, PROBE),
+      try: () => Platform.openDirectory(directory, PROBE),
       catch: (cause) =>
         refused(
-          `the directory ${directory} cannot keep states: ${messageOf(cause)}; name one that is there or can be made`,
+          `the directory ${directory} cannot keep states: ${errorMessage(cause)}; name one that is there or can be made`,
           cause
         )
     })
     if (folder.unwritable !== undefined) {
       yield* Effect.logWarning(
-        `Flipt: the directory ${folder.path} cannot be written: ${messageOf(folder.unwritable)}. States are read from ` +
+        `Flipt: the directory ${folder.path} cannot be written: ${errorMessage(folder.unwritable)}. States are read from ` +
           "it, and none is stored; see that this process may write there, and that there is room"
       )
     }
     const now = yield* Clock.currentTimeMillis
-    yield* Effect.promise(() => Platform.sweepFolder(folder.path, names, now - Duration.toMillis(ABANDONED)))
+    yield* Effect.promise(() =>
+      Platform.removeTemporaryFiles(folder.path, namePattern, now - Duration.toMillis(ABANDONED))
+    )
     return make({
       describe: (name) => `file ${name} in ${folder.path}`,
       read: (name) =>
         Effect.map(
-          abortable((signal) => Platform.readFrom(folder.path, name, signal)),
+          abortable((signal) => Platform.readFileIn(folder.path, name, signal)),
           Option.fromNullable
         ),
-      write: (name, pieces) => abortable((signal) => Platform.replaceIn(folder.path, name, pieces, signal))
+      write: (name, pieces) => abortable((signal) => Platform.replaceFileIn(folder.path, name, pieces, signal))
     })
   })
 

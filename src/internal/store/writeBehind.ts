@@ -28,7 +28,7 @@ export const make = (
   Effect.gen(function* () {
     // Forked first and so closed last: what is being saved has its time.
     const saves = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
-    const saving = yield* Effect.makeSemaphore(1)
+    const lock = yield* Effect.makeSemaphore(1)
     let pending: Option.Option<SnapshotStore.Entry> = Option.none()
     let isScheduled = false
     let isSaving = false
@@ -48,7 +48,7 @@ export const make = (
           isSaving = false
         })
       ),
-      saving.withPermits(1)
+      lock.withPermits(1)
     )
 
     yield* Effect.addFinalizer(() =>

@@ -11,8 +11,8 @@ import * as SynchronizedRef from "effect/SynchronizedRef"
 import * as Platform from "#platform"
 import { ValidationError } from "../../FliptError.js"
 import type * as Tls from "../../Tls.js"
-import type { Checked, Text, Texts } from "../net/material.js"
-import { messageOf } from "../util/errorMessage.js"
+import type { CheckedMaterial, PemText, PemTexts } from "../net/tlsMaterial.js"
+import { errorMessage } from "../util/errorMessage.js"
 import { reveal } from "../util/reveal.js"
 import type { TlsSettings } from "./options.js"
 
@@ -52,14 +52,14 @@ const checkPairs = (settings: TlsSettings, prefix: string): Effect.Effect<void, 
         : Effect.void
 }
 
-const readFile = (option: string, path: string): Effect.Effect<Text, ValidationError> =>
+const readFile = (option: string, path: string): Effect.Effect<PemText, ValidationError> =>
   Effect.tryPromise({
     try: () => Platform.readFile(path),
     catch: (cause) =>
       invalid(
         "Certificate",
         option,
-        `names a file that cannot be read: ${messageOf(cause)}; ` +
+        `names a file that cannot be read: ${errorMessage(cause)}; ` +
           "check that it is there and that this process may read it",
         cause
       )
@@ -70,14 +70,14 @@ const readText = (
   prefix: string,
   [dataOption, data]: readonly [string, string | Redacted.Redacted | undefined],
   [fileOption, file]: readonly [string, string | undefined]
-): Effect.Effect<Text | undefined, ValidationError> =>
+): Effect.Effect<PemText | undefined, ValidationError> =>
   data !== undefined
     ? Effect.succeed({ option: prefix + dataOption, text: reveal(data) })
     : file !== undefined
       ? readFile(prefix + fileOption, file)
       : Effect.succeed(undefined)
 
-const readTexts = (settings: TlsSettings, prefix: string): Effect.Effect<Texts, ValidationError> =>
+const readTexts = (settings: TlsSettings, prefix: string): Effect.Effect<PemTexts, ValidationError> =>
   Effect.all({
     ca: readText(prefix, ["caCertData", settings.caCertData], ["caCertFile", settings.caCertFile]),
     cert: readText(prefix, ["clientCertData", settings.clientCertData], ["clientCertFile", settings.clientCertFile]),
@@ -89,7 +89,7 @@ const readsFiles = (settings: TlsSettings): boolean =>
   (settings.clientCertFile !== undefined && settings.clientCertData === undefined) ||
   (settings.clientKeyFile !== undefined && settings.clientKeyData === undefined)
 
-const toConnectionOptions = (settings: TlsSettings, { ca, cert, key }: Checked): Tls.ConnectionOptions => ({
+const toConnectionOptions = (settings: TlsSettings, { ca, cert, key }: CheckedMaterial): Tls.ConnectionOptions => ({
   ...(ca === undefined ? {} : { ca }),
   ...(cert === undefined || key === undefined ? {} : { cert, key }),
   ...(settings.keyPassphrase === undefined ? {} : { passphrase: settings.keyPassphrase }),
@@ -120,7 +120,7 @@ const warnOfInsecure = (settings: TlsSettings, prefix: string): Effect.Effect<vo
   })
 
 /** What tells one reading from the next. */
-const fingerprint = (texts: Either.Either<Texts, ValidationError>): string =>
+const fingerprint = (texts: Either.Either<PemTexts, ValidationError>): string =>
   Either.match(texts, {
     onLeft: ({ message }) => message,
     onRight: ({ ca, cert, key }) => JSON.stringify([ca?.text, cert?.text, key?.text])
@@ -137,7 +137,7 @@ interface State {
 export const make = (settings: TlsSettings, prefix: string): Effect.Effect<Tls.Service, ValidationError> =>
   Effect.gen(function* () {
     const given = Object.entries(settings).find(([, value]) => value !== undefined)
-    if (given !== undefined && !Platform.hasTls) {
+    if (given !== undefined && !Platform.supportsTls) {
       return yield* invalid(
         "Option",
         prefix + given[0],
@@ -153,7 +153,7 @@ export const make = (settings: TlsSettings, prefix: string): Effect.Effect<Tls.S
       option: `${prefix}keyPassphrase`,
       value: settings.keyPassphrase
     }
-    const toOptions = (texts: Texts): Effect.Effect<Tls.ConnectionOptions, ValidationError> =>
+    const toOptions = (texts: PemTexts): Effect.Effect<Tls.ConnectionOptions, ValidationError> =>
       Platform.checkCertificates({ ...texts, passphrase, onlyCustomCa: settings.onlyCustomCa === true }).pipe(
         Effect.tap(({ warnings }) => Effect.forEach(warnings, warn, { discard: true })),
         Effect.map((checked) => toConnectionOptions(settings, checked))

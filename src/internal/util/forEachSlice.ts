@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect"
-import { turn } from "./yieldToEventLoop.js"
+import { yieldToEventLoop } from "./yieldToEventLoop.js"
 
 /** How much is done between two turns of the event loop: a millisecond or two of hashing. */
-const SLICE = 256 * 1024
+const SLICE_BYTES = 256 * 1024
 
 /** Goes over bytes that come in chunks, however large or small these are, and lets the event loop turn in between. */
 export const forEachSlice = (
@@ -10,16 +10,16 @@ export const forEachSlice = (
   use: (slice: Uint8Array) => void
 ): Effect.Effect<void> =>
   Effect.gen(function* () {
-    let room = SLICE
+    let remaining = SLICE_BYTES
     for (const chunk of chunks) {
       for (let start = 0; start < chunk.length; ) {
-        const slice = chunk.subarray(start, start + room)
+        const slice = chunk.subarray(start, start + remaining)
         use(slice)
         start += slice.length
-        room -= slice.length
-        if (room === 0) {
-          yield* turn
-          room = SLICE
+        remaining -= slice.length
+        if (remaining === 0) {
+          yield* yieldToEventLoop
+          remaining = SLICE_BYTES
         }
       }
     }

@@ -16,34 +16,34 @@ export const make = <A, E>(
   closed: E
 ): Effect.Effect<Effect.Effect<A, E>, never, Scope.Scope> =>
   Effect.gen(function* () {
-    let flight: Deferred.Deferred<A, E> | undefined
+    let inFlight: Deferred.Deferred<A, E> | undefined
     let open = true
-    const flights = yield* Scope.make()
+    const scope = yield* Scope.make()
     yield* Effect.addFinalizer((exit) =>
       Effect.suspend(() => {
         open = false
-        return Scope.close(flights, exit)
+        return Scope.close(scope, exit)
       })
     )
     const start = (deferred: Deferred.Deferred<A, E>) =>
       Effect.interruptible(effect).pipe(
         Effect.onExit((exit) =>
           Effect.sync(() => {
-            flight = undefined
+            inFlight = undefined
             Deferred.unsafeDone(deferred, open ? exit : Exit.fail(closed))
           })
         ),
-        Effect.forkIn(flights)
+        Effect.forkIn(scope)
       )
     return Effect.uninterruptibleMask((restore) => {
       if (!open) {
         return Effect.fail(closed)
       }
-      if (flight !== undefined) {
-        return restore(Deferred.await(flight))
+      if (inFlight !== undefined) {
+        return restore(Deferred.await(inFlight))
       }
       const deferred = Deferred.unsafeMake<A, E>(FiberId.none)
-      flight = deferred
+      inFlight = deferred
       return Effect.zipRight(start(deferred), restore(Deferred.await(deferred)))
     })
   })

@@ -5,13 +5,14 @@
 const temporarySuffix = /\.[0-9a-f-]{36}\.tmp$/
 
 /** A name that no other write and no other process has. */
-const temporaryOf = async (name: string): Promise<string> => `${name}.${(await import("node:crypto")).randomUUID()}.tmp`
+const temporaryName = async (name: string): Promise<string> =>
+  `${name}.${(await import("node:crypto")).randomUUID()}.tmp`
 
 /**
  * A directory, made where there is none. What stands against writing there is told, and does not reject: a temporary
  * file, named after `probe`, finds it out, since the mode of a directory does not say it on every system.
  */
-export const openFolder = async (
+export const openDirectory = async (
   directory: string,
   probe: string
 ): Promise<{ readonly path: string; readonly unwritable: unknown }> => {
@@ -19,7 +20,7 @@ export const openFolder = async (
   // the process may change its own directory later
   const path = resolve(directory)
   await fs.mkdir(path, { recursive: true, mode: 0o700 })
-  const file = join(path, await temporaryOf(probe))
+  const file = join(path, await temporaryName(probe))
   try {
     await (await fs.open(file, "wx", 0o600)).close()
     await fs.rm(file, { force: true })
@@ -33,7 +34,7 @@ export const openFolder = async (
  * Removes the temporary files of such names that were last written before then. Others may be at it too, so nothing is
  * an error.
  */
-export const sweepFolder = async (directory: string, names: RegExp, before: number): Promise<void> => {
+export const removeTemporaryFiles = async (directory: string, names: RegExp, before: number): Promise<void> => {
   const [fs, { join }] = await Promise.all([import("node:fs/promises"), import("node:path")])
   for (const found of await fs.readdir(directory).catch(() => [])) {
     const name = found.replace(temporarySuffix, "")
@@ -48,7 +49,7 @@ export const sweepFolder = async (directory: string, names: RegExp, before: numb
 }
 
 /** A whole file; `undefined` where there is none. */
-export const readFrom = async (
+export const readFileIn = async (
   directory: string,
   name: string,
   signal: AbortSignal
@@ -68,7 +69,7 @@ export const readFrom = async (
  * Puts a file in the place of the one before, in one step that others see, and that a crash leaves done or not done.
  * What goes wrong, an abort too, leaves the one before and nothing else.
  */
-export const replaceIn = async (
+export const replaceFileIn = async (
   directory: string,
   name: string,
   pieces: ReadonlyArray<Uint8Array>,
@@ -77,7 +78,7 @@ export const replaceIn = async (
   const [fs, { join }] = await Promise.all([import("node:fs/promises"), import("node:path")])
   // someone may have cleaned up since it was opened
   await fs.mkdir(directory, { recursive: true, mode: 0o700 })
-  const temporary = join(directory, await temporaryOf(name))
+  const temporary = join(directory, await temporaryName(name))
   const file = await fs.open(temporary, "wx", 0o600)
   try {
     try {

@@ -4,25 +4,25 @@
  */
 import type * as Redacted from "effect/Redacted"
 
-export interface Text {
+export interface PemText {
   /** The path of the option that it comes from. */
   readonly option: string
   readonly text: string
 }
 
-export interface Texts {
-  readonly ca?: Text | undefined
-  readonly cert?: Text | undefined
-  readonly key?: Text | undefined
+export interface PemTexts {
+  readonly ca?: PemText | undefined
+  readonly cert?: PemText | undefined
+  readonly key?: PemText | undefined
 }
 
-export interface Material extends Texts {
+export interface TlsMaterial extends PemTexts {
   readonly passphrase?: { readonly option: string; readonly value: Redacted.Redacted } | undefined
   /** Whether the authorities of the platform are left out. */
   readonly onlyCustomCa: boolean
 }
 
-export interface Checked {
+export interface CheckedMaterial {
   /** All that are trusted; nothing where the platform's own are. */
   readonly ca?: ReadonlyArray<string>
   readonly cert?: string
