@@ -212,7 +212,7 @@ describe("the package", () => {
         _tag: "ValidationError",
         reason: "Option",
         path: "tlsConfig.caCertFile",
-        message: expect.stringContaining("in a browser TLS and proxies are the browser's")
+        message: expect.stringContaining("the browser controls TLS and proxies")
       })
       expect(yield* Effect.promise(() => bundle.failureOf({ caCertFile: "" }))).toMatchObject({
         path: "tlsConfig.caCertFile",

@@ -161,7 +161,7 @@ describe("the option proxy", () => {
       const error = yield* errorOf(fetchWith(tls, { url: server.url }))
       expect(error).toMatchObject({ reason: "Network" })
       expect(error.message).toContain(`the proxy 127.0.0.1:${port}: it answered status 407 to CONNECT`)
-      expect(error.message).toContain("it asks for a user and a password")
+      expect(error.message).toContain("add a user and a password to the URL of the proxy")
       expect(shown(error)).not.toContain("s3cret")
     })
   )

@@ -1,5 +1,5 @@
 /**
- * Credentials: the headers that they are sent in, and when they run out. No message repeats a token.
+ * Checks credentials, and derives their headers and expiry. No message contains a token.
  */
 import * as Headers from "@effect/platform/Headers"
 import * as Duration from "effect/Duration"
@@ -9,10 +9,10 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Auth from "../../Auth.js"
 
-/** What may stand in a header's value as a token: visible ASCII. */
+/** The characters of a token: visible ASCII. */
 const tokenPattern = /^[\x21-\x7e]+$/
 
-/** What is wrong with a credential, said after the name of where it stands. */
+/** Why a credential cannot be used. The problem follows the name of the field. */
 export interface CredentialProblem {
   readonly field: "clientToken" | "jwtToken"
   readonly problem: string
@@ -24,17 +24,16 @@ const decodeToken = (token: unknown): Either.Either<string, string> => {
   }
   const text = Redacted.value(token)
   if (typeof text !== "string") {
-    return Either.left(`is a Redacted ${text === null ? "null" : typeof text}, not a text`)
+    return Either.left(`is a Redacted ${text === null ? "null" : typeof text}, not a string`)
   }
   if (text === "") {
     return Either.left("is empty; leave it out to send no credential")
   }
   return tokenPattern.test(text)
     ? Either.right(text)
-    : Either.left("has a blank, a line break or another character that cannot stand in a header; trim it")
+    : Either.left("contains a blank, a line break or another character that a header cannot contain; trim it")
 }
 
-/** The headers that a credential is sent in. */
 export const toHeaders = (authentication: Auth.Authentication): Either.Either<Headers.Headers, CredentialProblem> => {
   const [field, scheme, token] =
     "clientToken" in authentication
@@ -46,7 +45,7 @@ export const toHeaders = (authentication: Auth.Authentication): Either.Either<He
   })
 }
 
-/** A credential that is good until an instant, which is infinite where none is known. */
+/** Checked headers with their expiry, in milliseconds since 1970. Infinity means that none is known. */
 export interface ExpiringCredential {
   readonly headers: Headers.Headers
   readonly expiresAt: number
@@ -54,7 +53,10 @@ export interface ExpiringCredential {
 
 const parseJson = Option.liftThrowable((text: string): unknown => JSON.parse(text))
 
-/** When a JWT says that it runs out. Its signature is the server's to check, and what cannot be read says nothing. */
+/**
+ * The `exp` claim of a JWT, without verifying the signature, which only the server can do. A token that cannot be
+ * parsed has no known expiry.
+ */
 const jwtExpiry = (token: string): number | undefined => {
   const payload = Either.getRight(Encoding.decodeBase64UrlString(token.split(".")[1] ?? "")).pipe(
     Option.flatMap(parseJson),
@@ -65,13 +67,13 @@ const jwtExpiry = (token: string): number | undefined => {
     : undefined
 }
 
-/** Dates end before the numbers do. */
+/** Dates cover a smaller range than numbers. */
 export const formatInstant = (millis: number): string => {
   const date = new Date(millis)
   return Number.isNaN(date.getTime()) ? `${millis} ms after 1970` : date.toISOString()
 }
 
-/** A credential as it is acquired: what it is sent in and until when, or why it cannot be used. */
+/** Checks a credential just acquired, and returns its headers and expiry or the problem. */
 export const decodeCredential = (
   credential: Auth.Credential,
   now: number
@@ -98,7 +100,7 @@ export const decodeCredential = (
       return expiresAt > now
         ? Either.right({ headers, expiresAt })
         : Either.left(
-            `jwtToken has run out already, at ${formatInstant(expiresAt)}, and it is ${formatInstant(now)} here; ` +
+            `jwtToken expired at ${formatInstant(expiresAt)}, and the time here is ${formatInstant(now)}; ` +
               "check that this machine's clock is right"
           )
     }

@@ -1,3 +1,6 @@
+/**
+ * The options of Auth, decoded.
+ */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { DurationInput, issueMessage, makeDecoder } from "../util/decodeOptions.js"

@@ -1,5 +1,5 @@
 /**
- * The credential of now, which is replaced from time to time. The last one that could be had goes on until it runs out.
+ * Holds the current credential and renews it. If a renewal fails, the credential stays in use until it expires.
  */
 import type * as Headers from "@effect/platform/Headers"
 import * as Clock from "effect/Clock"
@@ -8,19 +8,19 @@ import { AuthError } from "../../FliptError.js"
 import { type ExpiringCredential, formatInstant } from "./credential.js"
 
 export interface Renewable {
-  /** Of now; fails when the credential has run out. */
+  /** The headers of the current credential. Fails if it has expired. */
   readonly headers: Effect.Effect<Headers.Headers, AuthError>
   readonly current: () => ExpiringCredential
-  /** Whether the credential of now is sent in these headers. */
+  /** Whether these headers contain the current credential. */
   readonly matches: (headers: Headers.Headers) => boolean
   readonly isExpired: Effect.Effect<boolean>
-  /** Why no other could be had when it was last tried; nothing when it could. */
+  /** The error of the last renewal, or `undefined` if it succeeded. */
   readonly lastError: () => AuthError | undefined
-  /** Acquires another; where that fails, the former stays. */
+  /** Acquires another credential. If this fails, the current one stays. */
   readonly renew: Effect.Effect<void, AuthError>
 }
 
-/** Fails where the first credential cannot be had. The label says in the log what is held. */
+/** Acquires the first credential, and fails if this fails. The label names the credential in messages. */
 export const make = (
   label: string,
   acquire: Effect.Effect<ExpiringCredential, AuthError>
@@ -30,14 +30,14 @@ export const make = (
     let lastError: AuthError | undefined
 
     const isExpired = Effect.map(Clock.currentTimeMillis, (now) => now >= current.expiresAt)
-    const end = () => `ran out at ${formatInstant(current.expiresAt)}`
+    const expiry = () => `expired at ${formatInstant(current.expiresAt)}`
 
     return {
       headers: Effect.flatMap(isExpired, (expired) =>
         expired
           ? new AuthError({
               reason: "Expired",
-              message: `${label} ${end()}${lastError === undefined ? "" : `, and no other could be had: ${lastError.message}`}`,
+              message: `${label} ${expiry()}${lastError === undefined ? "" : `, and renewing it failed: ${lastError.message}`}`,
               ...(lastError === undefined ? {} : { cause: lastError })
             })
           : Effect.succeed(current.headers)
@@ -48,17 +48,19 @@ export const make = (
       lastError: () => lastError,
       renew: acquire.pipe(
         Effect.tap((next) => {
-          const ended = lastError
+          const previousError = lastError
           current = next
           lastError = undefined
-          return ended === undefined ? Effect.void : Effect.logInfo(`Flipt: ${label} could be renewed again`)
+          return previousError === undefined
+            ? Effect.void
+            : Effect.logInfo(`Flipt: ${label} was renewed after a failure`)
         }),
         Effect.tapError((error) =>
           Effect.flatMap(isExpired, (expired) => {
             const log = lastError === undefined ? Effect.logWarning : Effect.logDebug
             lastError = error
-            const serving = expired ? `which ${end()}` : "and the last one goes on"
-            return log(`Flipt: ${label} could not be renewed, ${serving}: ${error.message}`)
+            const consequence = expired ? `which ${expiry()}` : "and the current one stays in use"
+            return log(`Flipt: ${label} could not be renewed, ${consequence}: ${error.message}`)
           })
         ),
         Effect.asVoid

@@ -1,3 +1,6 @@
+/**
+ * When credentials are renewed after a failure or a refusal.
+ */
 import * as Duration from "effect/Duration"
 import * as Schedule from "effect/Schedule"
 
@@ -7,14 +10,14 @@ export const cappedExponential = (base: Duration.Duration, max: Duration.Duratio
     Schedule.modifyDelay((_, delay) => Duration.min(delay, max))
   )
 
-/** When a credential that could not be renewed is renewed again: exponential from a second to a minute, jittered. */
+/** The delays after a failed renewal: exponential from one second to one minute, jittered. */
 export const renewalSchedule: Schedule.Schedule<unknown> = cappedExponential(Duration.seconds(1), Duration.minutes(1))
 
-/** How long refusals go without an answer where new credentials are refused too. */
+/** The longest delay between renewals that refusals cause. */
 export const MAX_REFUSAL_DELAY = Duration.minutes(10)
 
 /**
- * How soon a credential is renewed because it was refused, after the last one that was: exponential, jittered. A server
- * that refuses for good would otherwise send us to the identity provider at every poll.
+ * The delays between renewals that refusals cause: exponential, jittered. Without them, a server that always refuses
+ * would make the client contact the identity provider at every poll.
  */
 export const refusalSchedule: Schedule.Schedule<unknown> = cappedExponential(Duration.seconds(5), MAX_REFUSAL_DELAY)

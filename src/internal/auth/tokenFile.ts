@@ -1,8 +1,8 @@
 /**
- * A credential in a file that is replaced from time to time, as platforms mount them.
+ * Reads a credential from a file that the platform replaces from time to time.
  *
- * The file is read when a credential is asked for, and not watched: a token file is small and asked for rarely, and no
- * kind of mount can hide a change from a read.
+ * The file is read when a credential is needed, at most every few seconds, and not watched: it is small, rarely needed,
+ * and reads work on every kind of mount.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -14,12 +14,12 @@ import * as Platform from "#platform"
 import type * as Auth from "../../Auth.js"
 import { AuthError, ValidationError } from "../../FliptError.js"
 import { errorMessage } from "../util/errorMessage.js"
-import * as Flight from "../util/singleFlight.js"
+import * as SingleFlight from "../util/singleFlight.js"
 import { decodeCredential, type ExpiringCredential } from "./credential.js"
 import { decodeTokenFile } from "./options.js"
-import * as Holder from "./renewable.js"
+import * as Renewable from "./renewable.js"
 
-/** How long what was read counts as what the file has, unless the server refuses it. */
+/** How long the last read counts as current, unless the server refuses the credential. */
 const MAX_AGE = Duration.seconds(5)
 
 const readError = (path: string, problem: string, cause?: unknown): AuthError =>
@@ -43,7 +43,7 @@ const read = (path: string, kind: "clientToken" | "jwtToken"): Effect.Effect<Exp
     const now = yield* Clock.currentTimeMillis
     return yield* Either.mapLeft(
       decodeCredential(kind === "clientToken" ? { clientToken: token } : { jwtToken: token }, now),
-      (problem) => readError(path, `is no use: its ${problem}`)
+      (problem) => readError(path, `cannot be used: ${problem}`)
     )
   })
 
@@ -56,21 +56,21 @@ export const make = (
       return yield* new ValidationError({
         reason: "Argument",
         path: "path",
-        message: "the path of the file to read the token from must be a text, not empty"
+        message: "the path of the token file must be a string, not empty"
       })
     }
     const { as } = yield* decodeTokenFile(options)
     const maxAgeMillis = Duration.toMillis(MAX_AGE)
     let readAt = yield* Clock.currentTimeMillis
-    const renewable = yield* Holder.make(`the token of the file ${path}`, read(path, as))
-    const reread = yield* Flight.make(
+    const renewable = yield* Renewable.make(`the token in the file ${path}`, read(path, as))
+    const reread = yield* SingleFlight.make(
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
         readAt = now
         return Effect.ignore(renewable.renew)
       }),
       undefined
     ).pipe(Effect.map(Effect.ignore))
-    // a clock that was set back tells no age
+    // If the clock was set back, the age is unknown.
     const isStale = Effect.map(Clock.currentTimeMillis, (now) => now - readAt >= maxAgeMillis || now < readAt)
     return {
       authorize: Effect.zipRight(Effect.whenEffect(reread, isStale), renewable.headers),

@@ -1,8 +1,8 @@
 /**
- * Which proxy a request goes through, as curl and most other programs have it.
+ * Selects the proxy for a URL from the environment, by the same rules as curl.
  */
 
-/** Said of an option or a variable; never with its value, which may have a password in it. */
+/** Follows the name of the option or variable. Never shown with the value, which may contain a password. */
 export const proxyProblem = "must be the http or https URL of a proxy, such as http://proxy.example.com:3128"
 
 const isPercentEncoded = (text: string): boolean => {
@@ -14,7 +14,7 @@ const isPercentEncoded = (text: string): boolean => {
   }
 }
 
-/** A proxy's URL; without a scheme it is http. */
+/** Parses the URL of a proxy. The scheme defaults to http. */
 export const parseProxy = (text: string): URL | undefined => {
   const full = text.includes("://") ? text : `http://${text}`
   if (text.trim() !== text || !URL.canParse(full)) {
@@ -32,17 +32,17 @@ export const parseProxy = (text: string): URL | undefined => {
     : undefined
 }
 
-/** The address without its brackets, if it is one of version 6. */
+/** The host name of a URL, without the brackets around an IPv6 address. */
 export const hostOf = (url: URL): string => url.hostname.replace(/^\[|\]$/g, "")
 
 export const portOf = (url: URL): number => Number(url.port || (url.protocol === "https:" ? 443 : 80))
 
-/** Where a proxy is, without its user and password. */
+/** The host and port of a proxy, without user and password. */
 export const authorityOf = (proxy: URL): string => `${proxy.hostname}:${portOf(proxy)}`
 
 type Variables = Readonly<Record<string, string | undefined>>
 
-/** The lower-case form goes first; an empty one counts as unset. */
+/** Reads a variable. The lower-case name takes precedence, and an empty value counts as unset. */
 const readVariable = (variables: Variables, name: string): readonly [name: string, value: string] | undefined => {
   for (const form of [name.toLowerCase(), name]) {
     const value = variables[form]
@@ -56,8 +56,8 @@ const readVariable = (variables: Variables, name: string): readonly [name: strin
 const variableNames: Readonly<Record<string, string>> = { "https:": "HTTPS_PROXY", "http:": "HTTP_PROXY" }
 
 /**
- * Whether an entry of NO_PROXY names a host: the host itself or a domain that it is in, with or without a dot or `*.`
- * in front; with a port, that one only.
+ * Whether an entry of `NO_PROXY` matches a host: the host itself or one of its parent domains, with or without a
+ * leading `.` or `*.`. An entry with a port matches only that port.
  */
 const matchesNoProxy = (entry: string, host: string, port: number): boolean => {
   const [, name = entry, only] = /^(\[.+\]|[^:]+):(\d+)$/.exec(entry) ?? []
@@ -66,8 +66,8 @@ const matchesNoProxy = (entry: string, host: string, port: number): boolean => {
 }
 
 /**
- * The proxy of the environment for a URL. Whether an address is in a network such as `10.0.0.0/8` is for the platform
- * to say. Throws where a variable holds no proxy's URL: going round a proxy is nothing to do silently.
+ * The proxy that the environment selects for a URL. The platform decides whether an address belongs to a network such
+ * as `10.0.0.0/8`. Throws if the variable is not the URL of a proxy: a request must not bypass a proxy silently.
  */
 export const proxyFromEnvironment = (
   variables: Variables,

@@ -1,11 +1,10 @@
 /**
- * The texts that certificates and keys are made of, before and after they have been checked. What checks them is the
- * platform's.
+ * Certificates and keys as text, before and after the platform has checked them.
  */
 import type * as Redacted from "effect/Redacted"
 
 export interface PemText {
-  /** The path of the option that it comes from. */
+  /** The path of the option that supplied the text, for messages. */
   readonly option: string
   readonly text: string
 }
@@ -18,15 +17,15 @@ export interface PemTexts {
 
 export interface TlsMaterial extends PemTexts {
   readonly passphrase?: { readonly option: string; readonly value: Redacted.Redacted } | undefined
-  /** Whether the authorities of the platform are left out. */
+  /** Whether `ca` replaces the authorities that the platform trusts. By default it adds to them. */
   readonly onlyCustomCa: boolean
 }
 
 export interface CheckedMaterial {
-  /** All that are trusted; nothing where the platform's own are. */
+  /** All trusted authorities, or `undefined` to trust those of the platform. */
   readonly ca?: ReadonlyArray<string>
   readonly cert?: string
   readonly key?: Redacted.Redacted
-  /** What does not hinder a connection, but will, or should be known. */
+  /** Problems that do not prevent a connection yet, such as a certificate about to be rejected by the server. */
   readonly warnings: ReadonlyArray<string>
 }

@@ -1,6 +1,6 @@
 /**
- * Certificates and keys, checked as far as this side can. Node takes much without a word: a `ca` that is no PEM text
- * counts as none, and a `ca` at all takes the place of every root, those of `NODE_EXTRA_CA_CERTS` too.
+ * Checks certificates and keys before they are used, because Node accepts too much silently: it treats a `ca` without
+ * PEM text as an empty list, and any `ca` replaces all default roots, including those of `NODE_EXTRA_CA_CERTS`.
  */
 import { createPrivateKey, X509Certificate } from "node:crypto"
 import { readFileSync } from "node:fs"
@@ -19,7 +19,7 @@ const keyPattern = /-----BEGIN ((?:[A-Z0-9]+ )?PRIVATE KEY)-----[\s\S]*?-----END
 const certificateError = (option: string, problem: string): ValidationError =>
   new ValidationError({ reason: "Certificate", path: option, message: `the option ${option} ${problem}` })
 
-/** On one line: OpenSSL's messages have line breaks in them. */
+/** OpenSSL's messages contain line breaks. */
 const openSslMessage = (error: unknown): string => errorMessage(error).replaceAll(/\s+/g, " ").trim()
 
 interface Certificate {
@@ -38,7 +38,9 @@ const parseCertificates = ({ option, text }: PemText): Effect.Effect<ReadonlyArr
     )
   }
   if ((text.match(/-----BEGIN (?:X509 )?CERTIFICATE/g) ?? []).length !== blocks.length) {
-    return Effect.fail(certificateError(option, "has a certificate that does not end; the text may be cut short"))
+    return Effect.fail(
+      certificateError(option, "has a certificate without an END line; the text may be truncated, so copy it again")
+    )
   }
   return Effect.forEach(blocks, (pem, index) =>
     Effect.try({
@@ -55,7 +57,7 @@ const parseCertificates = ({ option, text }: PemText): Effect.Effect<ReadonlyArr
 const subjectOf = (certificate: X509Certificate): string =>
   certificate.subject.replaceAll(/\s+/g, " ") || "without a name"
 
-/** What is out of its time; the first one stands for the others of a bundle. */
+/** Warnings about expired certificates and those not valid yet. One warning stands for all certificates of a text. */
 const warningsOf = (
   { option }: PemText,
   certificates: ReadonlyArray<Certificate>,
@@ -70,11 +72,11 @@ const warningsOf = (
         ? [`the certificate ${subjectOf(parsed)} is not valid before ${new Date(begin).toISOString()}; check the clock`]
         : []
   })
-  const more = problems.length > 1 ? ` (and ${problems.length - 1} more of the same text)` : ""
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more in the same text)` : ""
   return problems.slice(0, 1).map((problem) => `the option ${option}: ${problem}${more}`)
 }
 
-/** What Node reads when it starts, and then holds to as long as no `ca` is given. */
+/** The roots of `NODE_EXTRA_CA_CERTS`, which Node applies only if `ca` is not set. */
 const extraRoots = (): Either.Either<ReadonlyArray<string>, string> => {
   const path = process.env.NODE_EXTRA_CA_CERTS
   if (path === undefined || path === "") {
@@ -87,7 +89,7 @@ const extraRoots = (): Either.Either<ReadonlyArray<string>, string> => {
 }
 
 interface CertificateStore {
-  /** Since Node 22.15. */
+  /** Available since Node 22.15. */
   readonly getCACertificates?: (type: "default") => ReadonlyArray<string>
 }
 
@@ -116,7 +118,7 @@ const parseKey = (key: PemText, passphrase: TlsMaterial["passphrase"]) =>
       const option = key.option.replace(/clientKey\w+$/, "keyPassphrase")
       return yield* certificateError(
         option,
-        `is not set, and the key of ${key.option} is encrypted; set its passphrase`
+        `is not set, but the key in ${key.option} is encrypted; set its passphrase`
       )
     }
     const parsed = yield* Effect.try({
@@ -125,12 +127,12 @@ const parseKey = (key: PemText, passphrase: TlsMaterial["passphrase"]) =>
           key: pem,
           ...(passphrase === undefined ? {} : { passphrase: Redacted.value(passphrase.value) })
         }),
-      // OpenSSL cannot tell a wrong passphrase from a broken key, and what it says of either helps nobody
+      // OpenSSL reports a wrong passphrase and a damaged key alike, in words that do not help.
       catch: () =>
         isEncrypted && passphrase !== undefined
           ? certificateError(
               passphrase.option,
-              `does not open the key of ${key.option}; set the passphrase of that key`
+              `does not decrypt the key in ${key.option}; set the passphrase of that key`
             )
           : certificateError(key.option, "has a private key that cannot be read; replace it")
     })
@@ -154,14 +156,14 @@ export const checkMaterial = (material: TlsMaterial): Effect.Effect<CheckedMater
       if (!chain[0]!.parsed.checkPrivateKey(key.parsed)) {
         return yield* certificateError(
           material.key.option,
-          `does not fit the certificate of ${material.cert.option}, whose first certificate must be the client's own; ` +
-            "set the two that belong together"
+          `does not match the first certificate in ${material.cert.option}, which must be the client's own; ` +
+            "set a certificate and a key that belong together"
         )
       }
       warnings.push(...warningsOf(material.cert, chain, now))
       checked = { ...checked, cert: chain.map(({ pem }) => pem).join("\n"), key: Redacted.make(key.pem) }
     }
-    // the last word is OpenSSL's: a key can be too short for it, or a signature too weak
+    // OpenSSL has further requirements, such as the length of keys and the strength of signatures.
     const { ca, cert, key } = checked
     const { option } = material.cert ?? material.ca ?? { option: "options" }
     yield* Effect.try({

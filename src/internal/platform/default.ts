@@ -1,5 +1,5 @@
 /**
- * What stands in for Node elsewhere: the global `fetch`, and no files.
+ * The platform outside Node: requests use the global `fetch`, and there are no files.
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as HttpClient from "@effect/platform/HttpClient"
@@ -9,16 +9,19 @@ import * as Stream from "effect/Stream"
 import type { ValidationError } from "../../FliptError.js"
 import type { CheckedMaterial, TlsMaterial } from "../net/tlsMaterial.js"
 
-/** An HttpClient over the global `fetch`. A browser does not let a redirect's target be checked, so none is followed. */
+/**
+ * An HttpClient over the global `fetch`. It rejects redirects, because a browser hides their target, which must be
+ * checked before a credential is sent there.
+ */
 export const layerHttpClient = (_connectionOptions: unknown): Layer.Layer<HttpClient.HttpClient> =>
   FetchHttpClient.layer.pipe(
     Layer.provide(Layer.succeed(FetchHttpClient.RequestInit, { redirect: "error", cache: "no-store" }))
   )
 
-/** Whether a program can say what TLS connections are opened with. In a browser that is the user's. */
+/** Whether TLS options are supported. In a browser they belong to the user. */
 export const supportsTls: boolean = false
 
-/** Never asked for, since there are no TLS options. */
+/** Unreachable: options are rejected before, because `supportsTls` is false. */
 export const checkCertificates = (_material: TlsMaterial): Effect.Effect<CheckedMaterial, ValidationError> =>
   Effect.succeed({ warnings: [] })
 
@@ -29,7 +32,6 @@ export const readFile = (_path: string): Promise<{ readonly bytes: Uint8Array; r
 
 export const watchFile = (_path: string): Stream.Stream<void, unknown> => Stream.fail(noFiles())
 
-/** Whether there are files at all. */
 export const supportsFiles: boolean = false
 
 export const openDirectory = (

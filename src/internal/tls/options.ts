@@ -1,3 +1,6 @@
+/**
+ * The TLS options, decoded.
+ */
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { parseProxy, proxyProblem } from "../net/proxy.js"
@@ -17,7 +20,7 @@ export const redactedString = (what: string) =>
     .pipe(Schema.filter((value) => Redacted.value(value) !== ""))
     .annotations(issueMessage(`must be ${what}, not empty, made by Redacted.make`))
 
-/** Addresses have no place in the part of the handshake that names the server (RFC 6066, section 3). */
+/** SNI allows host names only, not addresses (RFC 6066, section 3). */
 export const ServerName = Schema.String.pipe(
   Schema.filter((name) => /^(?!.*\.\d+$)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?$/.test(name) && /\D/.test(name)),
   Schema.annotations(
@@ -50,7 +53,6 @@ export const TlsOptions = Schema.Struct({
   reloadInterval: Schema.optional(DurationInput)
 }).annotations({ message: () => "must be an object of TLS options" })
 
-/** The options of connections, decoded. */
 export type TlsSettings = typeof TlsOptions.Type
 
 export const decodeTls = makeDecoder(TlsOptions)

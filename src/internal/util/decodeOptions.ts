@@ -1,5 +1,5 @@
 /**
- * Decodes options: every option is checked, an unknown one is an error, and no message repeats a value that could be a
+ * Decoders for options and arguments. They reject unknown keys, and no message repeats a value, which could be a
  * secret.
  */
 import * as Duration from "effect/Duration"
@@ -10,7 +10,7 @@ import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import { ValidationError } from "../../FliptError.js"
 
-/** What an option must be, said of any value that it is not. */
+/** Replaces the message of a schema. The message follows the name of the option, so it begins with "must". */
 export const issueMessage = (problem: string) => ({ message: () => ({ message: problem, override: true }) })
 
 export const DurationInput = Schema.transformOrFail(Schema.Unknown, Schema.DurationFromSelf, {
@@ -34,7 +34,7 @@ export const BooleanOption = Schema.Boolean.annotations(issueMessage("must be tr
 export const FilePath = nonEmptyString("must be the path of a file, not empty")
 
 const toValidationError = (error: ParseResult.ParseError, reason: "Option" | "Argument"): ValidationError => {
-  // the first issue is the innermost; the others are the alternatives, and would repeat the value
+  // The first issue is the most specific one. The others describe union alternatives and would repeat the value.
   const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
   const path = (issue?.path ?? []).map(String).join(".")
   const problem = issue?._tag === "Unexpected" ? "is not known; check the spelling" : (issue?.message ?? error.message)

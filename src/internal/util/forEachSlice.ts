@@ -1,10 +1,16 @@
+/**
+ * Work on large byte arrays without blocking the event loop.
+ */
 import * as Effect from "effect/Effect"
 import { yieldToEventLoop } from "./yieldToEventLoop.js"
 
-/** How much is done between two turns of the event loop: a millisecond or two of hashing. */
+/** How many bytes to process before yielding: one or two milliseconds of hashing. */
 const SLICE_BYTES = 256 * 1024
 
-/** Goes over bytes that come in chunks, however large or small these are, and lets the event loop turn in between. */
+/**
+ * Calls `use` for consecutive slices of the chunks, whatever their sizes, and yields to the event loop at regular
+ * intervals.
+ */
 export const forEachSlice = (
   chunks: ReadonlyArray<Uint8Array>,
   use: (slice: Uint8Array) => void

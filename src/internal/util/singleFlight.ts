@@ -1,5 +1,5 @@
 /**
- * One run of an effect at a time, shared by all who ask for it while it is under way.
+ * Single flight: concurrent callers of an effect share one run.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -8,8 +8,8 @@ import * as FiberId from "effect/FiberId"
 import * as Scope from "effect/Scope"
 
 /**
- * Runs the effect in the Scope, so that nobody who stops waiting stops it for the others. When the Scope closes, all
- * who wait get `closed`; so does everyone who asks later.
+ * Runs the effect in the surrounding Scope, so a caller that is interrupted does not interrupt the run for the others.
+ * When the Scope closes, current and later callers fail with `closed`.
  */
 export const make = <A, E>(
   effect: Effect.Effect<A, E>,
