@@ -255,8 +255,8 @@ describe("an entry that is not whole", () => {
       Effect.gen(function* () {
         expect(yield* loadOf(bytes)).toEqual(Option.none())
         expect(yield* warnings).toEqual([
-          `WARN Flipt: the stored state of the namespace "shop" in the environment "default" is ignored: ${problem} ` +
-            `(key ${entryName(target)}). The next state that is loaded takes its place`
+          `WARN Flipt: the stored snapshot of the namespace "shop" in the environment "default" is ignored: ${problem} ` +
+            `(key ${entryName(target)}); the next loaded state replaces it`
         ])
       })
     )
@@ -336,11 +336,11 @@ describe("an entry that is not whole", () => {
     Effect.gen(function* () {
       yield* ignored(
         yield* bytesOf(small, { environment: "default", namespace: "other" }),
-        'it is of the namespace "other" in the environment "default"'
+        'it belongs to the namespace "other" in the environment "default"'
       )
       yield* ignored(
         yield* bytesOf(small, { environment: "staging", namespace: "shop" }),
-        'it is of the namespace "shop" in the environment "staging"'
+        'it belongs to the namespace "shop" in the environment "staging"'
       )
     })
   )
@@ -348,13 +348,13 @@ describe("an entry that is not whole", () => {
   it.live("of a newer format is ignored, and named as such", () =>
     ignored(
       Buffer.from('{"format":"flipt-client-effect/snapshot","formatVersion":2,"compression":"zstd"}\nanything'),
-      "a newer release of this library wrote it, in format 2, and this one reads format 1"
+      "a newer release of this library wrote it in format 2, and this release reads format 1"
     )
   )
 
   it.live("and anything else that stands in its place is ignored", () =>
     Effect.gen(function* () {
-      const problem = "it is empty, torn, or not of this library"
+      const problem = "it is empty, truncated, or not written by this library"
       yield* ignored(new Uint8Array(0), problem)
       yield* ignored(new Uint8Array(5000), problem)
       yield* ignored(join(small.bytes), problem)
@@ -486,7 +486,7 @@ describe("layerFileSystem", () => {
       ] as const) {
         const error = yield* Effect.flip(build(SnapshotStore.layerFileSystem(directory)))
         expect(error).toMatchObject({ reason: "Argument", path: "directory", cause: { code } })
-        expect(error.message).toContain(`the directory ${directory} cannot keep states: ${code}`)
+        expect(error.message).toContain(`the directory ${directory} cannot be opened: ${code}`)
         expect(error.message).toMatch(/; name one that is there or can be made$/)
       }
     })
@@ -516,14 +516,14 @@ describe("layerFileSystem", () => {
         const store = yield* build(SnapshotStore.layerFileSystem(folder))
         expect(lines).toHaveLength(1)
         expect(lines[0]!.message).toMatch(
-          /^Flipt: the directory .* cannot be written: EACCES: .*; see that this process may write /
+          /^Flipt: the directory .* cannot be written: EACCES: .*; check this process.s permissions /
         )
         expectSame(yield* store.load(target), small)
         yield* store.save(target, entryOf(["newer"]))
         expect(lines).toHaveLength(2)
         expect(lines[1]!.level).toBe("WARN")
         expect(lines[1]!.message).toMatch(
-          /^Flipt: the stored state of the namespace "shop" .* could not be brought up to date: EACCES: .* in \/.*see that/
+          /^Flipt: the stored snapshot of the namespace "shop" .* could not be saved: EACCES: .* in \/.*check the permissions/
         )
         expectSame(yield* store.load(target), small)
       })
@@ -552,7 +552,7 @@ describe("layerFileSystem", () => {
         Fs.truncateSync(Path.join(folder, entryName(target)), 250)
         expect(yield* store.load(target)).toEqual(Option.none())
         expect(lines.map(({ message }) => message)).toEqual([
-          expect.stringContaining(`is ignored: it is torn: the document has `)
+          expect.stringContaining(`is ignored: it is truncated: the document has `)
         ])
         expect(lines[0]!.message).toContain(`(file ${entryName(target)} in ${folder})`)
       })
@@ -698,7 +698,7 @@ describe("layerFileSystem", () => {
       expect(yield* Effect.promise(() => refusal)).toMatchObject({
         _tag: "ValidationError",
         path: "directory",
-        message: "there is no directory to keep states in on this platform: use layerKeyValueStore"
+        message: "this platform has no directories; use layerKeyValueStore"
       })
     })
   )
