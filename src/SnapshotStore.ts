@@ -17,7 +17,8 @@ import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import type { Version } from "./Fetcher.js"
 import type { ValidationError } from "./FliptError.js"
-import * as internal from "./internal/store/store.js"
+import * as fileSystem from "./internal/store/fileSystem.js"
+import * as keyValueStore from "./internal/store/keyValueStore.js"
 import { SnapshotStore } from "./internal/store/tags.js"
 
 /**
@@ -125,7 +126,7 @@ export {
 export const layerFileSystem = (directory: string): Layer.Layer<SnapshotStore, ValidationError> =>
   Layer.effect(
     SnapshotStore,
-    Effect.withSpan(internal.makeFileSystem(directory), "SnapshotStore.layerFileSystem", { captureStackTrace: false })
+    Effect.withSpan(fileSystem.make(directory), "SnapshotStore.layerFileSystem", { captureStackTrace: false })
   )
 
 /**
@@ -148,5 +149,5 @@ export const layerFileSystem = (directory: string): Layer.Layer<SnapshotStore, V
  */
 export const layerKeyValueStore: Layer.Layer<SnapshotStore, never, KeyValueStore.KeyValueStore> = Layer.effect(
   SnapshotStore,
-  Effect.map(KeyValueStore.KeyValueStore, internal.makeKeyValueStore)
+  Effect.map(KeyValueStore.KeyValueStore, keyValueStore.make)
 )

@@ -12,9 +12,9 @@ import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import type { ValidationError } from "./FliptError.js"
 import * as httpClient from "./internal/tls/httpClient.js"
+import * as internal from "./internal/tls/make.js"
 import { decodeTls } from "./internal/tls/options.js"
 import { Tls } from "./internal/tls/tags.js"
-import * as internal from "./internal/tls/tls.js"
 
 /**
  * The TLS options of the official SDKs, and a few more.
