@@ -57,9 +57,7 @@ export interface Service {
    * fails with reason `Closed`. See {@link withPinned}.
    */
   readonly pinned: Effect.Effect<Service, never, Scope.Scope>
-  /**
-   * Exports the current state as base64 text, which the option `snapshot` of this and any other Flipt client accepts.
-   */
+  /** Exports the current state as base64 text, which the option `snapshot` of every Flipt client accepts. */
   readonly getSnapshot: Effect.Effect<Seed, EvaluationError>
   /**
    * Fetches the state immediately, or joins a fetch that is already running. Returns true if a new document was loaded,
@@ -204,7 +202,8 @@ export const config: Config.Config<Options> = configs.environment
  *
  * @example
  * ```ts
- *  * import * as Layer from "effect/Layer"
+ * import * as Context from "effect/Context"
+ * import * as Layer from "effect/Layer"
  * import * as FliptClient from "flipt-client-effect/FliptClient"
  *
  * class ShopFlags extends Context.Tag("ShopFlags")<ShopFlags, FliptClient.Service>() {}
@@ -226,9 +225,7 @@ export const make = (options?: Options): Effect.Effect<Service, StartError, Scop
 export const makeWithoutDependencies = (
   options?: StateOptions
 ): Effect.Effect<Service, StartError, Engine.Engine | Fetcher.Fetcher | Scope.Scope> =>
-  Effect.flatMap(decodeState(options), client.make).pipe(
-    Effect.withSpan("FliptClient.make", { captureStackTrace: false })
-  )
+  Effect.withSpan(Effect.flatMap(decodeState(options), client.make), "FliptClient.make", { captureStackTrace: false })
 
 /**
  * A complete client: it brings its own engine, HTTP client, authentication and Fetcher, configured by the options of the
@@ -237,9 +234,8 @@ export const makeWithoutDependencies = (
  * The layer is ready once the first fetch has ended, or with the error strategy `fallback` after at most ten seconds.
  * Each call creates a separate client, so store the layer in a constant and reuse it.
  *
- * The client uses `Fetcher.RetryPolicy`, `SnapshotStore`, `Hook.Hooks` and `Telemetry` from the context. It does not use
- * an Engine, Fetcher, Auth or Tls from the context, and logs a warning if you provide one. To supply those parts, use
- * {@link layerWithoutDependencies}.
+ * It uses `Fetcher.RetryPolicy`, `SnapshotStore`, `Hook.Hooks` and `Telemetry` from the context. An Engine, Fetcher, Auth
+ * or Tls in the context is not used and logs a warning. To supply those, use {@link layerWithoutDependencies}.
  *
  * @example
  * ```ts
@@ -272,8 +268,7 @@ export const layer = (options?: Options): Layer.Layer<FliptClient, StartError> =
  *
  * Without an argument it reads these environment variables:
  *
- * - `FLIPT_URL`, `FLIPT_ENVIRONMENT`, `FLIPT_NAMESPACE` and `FLIPT_REFERENCE`
- * - `FLIPT_CLIENT_TOKEN` or `FLIPT_JWT_TOKEN`
+ * - `FLIPT_URL`, `FLIPT_ENVIRONMENT`, `FLIPT_NAMESPACE`, `FLIPT_REFERENCE`, and `FLIPT_CLIENT_TOKEN` or `FLIPT_JWT_TOKEN`
  * - `FLIPT_FETCH_MODE`, `FLIPT_UPDATE_INTERVAL`, `FLIPT_REQUEST_TIMEOUT`, `FLIPT_ERROR_STRATEGY` and `FLIPT_SNAPSHOT`
  * - for TLS: `FLIPT_CA_CERT_FILE`, `FLIPT_CA_CERT_DATA`, `FLIPT_ONLY_CUSTOM_CA`, `FLIPT_CLIENT_CERT_FILE`,
  *   `FLIPT_CLIENT_CERT_DATA`, `FLIPT_CLIENT_KEY_FILE`, `FLIPT_CLIENT_KEY_DATA`, `FLIPT_KEY_PASSPHRASE`,

@@ -61,6 +61,21 @@ it("every public export has a docstring with its version and category", () => {
   expect(missing).toEqual([])
 })
 
+it("every re-exported tag has a docstring with its version and category", () => {
+  const tags = modules
+    .filter((name) => name !== "src/index.ts" && name.endsWith(".ts"))
+    .flatMap((name) =>
+      Array.from(read(name).matchAll(/^export \{\n([\s\S]*?)^\}/gm), ([, body]) =>
+        Array.from(body!.matchAll(/( {2}\/\*\*(?:(?!\*\/)[\s\S])*\*\/\n)? {2}(\w+),?\n/g), ([, comment, tag]) => ({
+          tag: `${name}: ${tag}`,
+          isDocumented: /\* \w[\s\S]*@since[\s\S]*@category/.test(comment ?? "")
+        }))
+      ).flat()
+    )
+  expect(tags.length).toBeGreaterThan(10)
+  expect(tags.filter(({ isDocumented }) => !isDocumented)).toEqual([])
+})
+
 it("every public export has a description, which the reference asks for", () => {
   const without = modules
     .filter((name) => name !== "src/index.ts" && name.endsWith(".ts"))
