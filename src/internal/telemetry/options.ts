@@ -1,3 +1,6 @@
+/**
+ * The options of telemetry.
+ */
 import * as Schema from "effect/Schema"
 import { decode, flag, must } from "../util/decodeOptions.js"
 
