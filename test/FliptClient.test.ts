@@ -779,7 +779,7 @@ describe("the one-stop layer", () => {
             )
           )
         )
-        const lines = logs.filter((line) => line.message.includes("is not used"))
+        const lines = logs.filter((line) => line.message.includes("is ignored"))
         expect(lines.map((line) => line.level)).toEqual(["WARN", "DEBUG"])
         expect(lines[0]?.message).toContain("flipt-client-effect/Engine")
         expect(lines[1]?.message).toContain("HttpClient")
@@ -951,7 +951,7 @@ describe("the scope", () => {
         expect(yield* Effect.flip(effect)).toMatchObject({ reason: "Closed" })
       }
       expect(Either.getLeft(held.boolean(on)).pipe(Option.map((error) => error.message))).toEqual(
-        Option.some("the snapshot is closed: the scope that it was handed out in is over")
+        Option.some("the snapshot is closed: its scope has ended")
       )
       yield* server.awaitConnections(0)
       yield* Effect.sleep("80 millis")

@@ -117,7 +117,7 @@ describe("a client", () => {
         }
         expect(yield* server.accepted).toBe(1)
         // an engine that is not the one asked for says so when it is built
-        expect(log.filter(({ message }) => message.includes("the portable engine runs")).length).toBe(1)
+        expect(log.filter(({ message }) => message.includes("using the portable engine")).length).toBe(1)
       })
     )
   )
@@ -491,14 +491,14 @@ describe("what is not valid", () => {
           error._tag,
           error.message
         ])
-      const ofOne = "is not one of many clients:"
+      const ofOne = "does not apply to FliptClients:"
       expect(yield* problem({ namespace: "shop" })).toEqual([
         "ValidationError",
-        `the option namespace ${ofOne} get and provide are given it`
+        `the option namespace ${ofOne} pass it to get or provide`
       ])
       expect(yield* problem({ environment: "shop" })).toEqual([
         "ValidationError",
-        `the option environment ${ofOne} get and provide are given it`
+        `the option environment ${ofOne} pass it to get or provide`
       ])
       expect(yield* problem({ snapshot: "e30=" })).toEqual([
         "ValidationError",
@@ -530,7 +530,7 @@ describe("what is not valid", () => {
       const client = () => FliptClient.layerMock({})
       expect(yield* problem({ client, idleTimeToLive: -1 })).toContain("the option idleTimeToLive must be a duration")
       expect(yield* problem({ client: client() })).toBe(
-        "the option client must be a function from a target to the layer of its client"
+        "the option client must be a function that returns the client's layer for a target"
       )
       expect(yield* problem({ client, url: "" })).toBe("the option url is not known; check the spelling")
     })
@@ -556,12 +556,12 @@ describe("what is not valid", () => {
     captured((log) =>
       Effect.gen(function* () {
         yield* Effect.scoped(build(FliptClients.layer().pipe(Layer.provide(Engine.layerMock({ on: true })))))
-        expect(log.filter(({ message }) => message.includes("is not used"))).toEqual([
+        expect(log.filter(({ message }) => message.includes("is ignored"))).toEqual([
           {
             level: "WARN",
             message:
-              "FliptClients: the flipt-client-effect/Engine in the context is not used, since layer brings its own; " +
-              "use layerWithoutDependencies to put it in"
+              "FliptClients: the flipt-client-effect/Engine in the context is ignored because layer provides its own; " +
+              "use layerWithoutDependencies to supply it"
           }
         ])
       })

@@ -27,7 +27,7 @@ describe("Engine.layer", () => {
       Effect.gen(function* () {
         expect(yield* nameOf(Engine.layer)).toBe("portable")
         expect(logs.map((line) => line.level)).toEqual(["WARN"])
-        expect(logs[0]?.message).toContain("the portable engine runs")
+        expect(logs[0]?.message).toContain("using the portable engine")
         expect(logs[0]?.message).toContain(elsewhere)
       }).pipe(withVariables({ FLIPT_ENGINE_PATH: elsewhere }))
     )

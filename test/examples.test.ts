@@ -105,7 +105,7 @@ it.live("flags gives typed values, and defaults with the error where something i
       "banner: true",
       expect.stringMatching(/^themes: (?:light|dark), (?:light|dark), (?:light|dark)$/),
       "banner: Missing: there is no flag banner",
-      'theme: Variant: the variant "light" of flag theme is none of those declared: "plain", "dark"'
+      'theme: Variant: the variant "light" of flag theme is not one of the declared variants: "plain", "dark"'
     ])
   )
 )

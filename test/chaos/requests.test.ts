@@ -121,7 +121,7 @@ engineScenario("truncated JSON with a new ETag, then the same ETag with a good b
       yield* outage(setting, logs, {
         ...lasting(Fault.garbage(text.slice(0, length), { etag: "v2" })),
         error: { _tag: "EngineError", reason: "Document" },
-        says: "does not load",
+        says: "cannot be loaded",
         // the answer is complete, so it is not asked for again at once
         requests: 1
       })
@@ -147,7 +147,7 @@ for (const [name, body] of Object.entries(bodies)) {
     outage(setting, logs, {
       ...lasting(Fault.garbage(body, { etag: "v2" })),
       error: { _tag: "EngineError", reason: "Document" },
-      says: "does not load",
+      says: "cannot be loaded",
       requests: 1
     })
   )

@@ -237,7 +237,7 @@ export const afterStart = <R = never>(setting: Setting, logs: ReadonlyArray<Line
     expect(told(logs.slice(from))).toEqual(["WARN", "INFO"])
     const [warning, recovery] = logs.slice(from).filter((line) => line.level !== "DEBUG")
     expect(warning?.message).toContain(trouble.says)
-    expect(warning?.message).toContain(setting.errorStrategy === "fail" ? "evaluations fail" : "the last state goes on")
+    expect(warning?.message).toContain(setting.errorStrategy === "fail" ? "evaluations fail" : "serving the last state")
     expect(recovery?.message).toContain(DateTime.formatIso(since as DateTime.Utc))
     yield* closed(server, scope)
   })

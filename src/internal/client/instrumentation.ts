@@ -1,6 +1,6 @@
 /**
- * Hooks and telemetry around the parts of a client, decided when it is built: where there are none, the parts are what
- * they are without.
+ * Adds hooks and telemetry to the components of a client. This is decided when the client is built: without hooks and
+ * telemetry the components are unchanged.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -10,25 +10,25 @@ import { Hooks } from "../../Hook.js"
 import type { Status } from "../../Status.js"
 import { Telemetry } from "../../Telemetry.js"
 import * as Evaluations from "./evaluate.js"
-import type { View } from "./snapshotRef.js"
+import type { SnapshotRef } from "./snapshotRef.js"
 
-export interface Observing {
+export interface Instrumentation {
   readonly engine: Engine.Service
   readonly fetcher: Fetcher.Service
-  readonly evaluations: (view: View) => Evaluations.Evaluations
-  readonly tellAge: (status: Effect.Effect<Status>) => Effect.Effect<void, never, Scope.Scope>
+  readonly evaluations: (ref: SnapshotRef) => Evaluations.Evaluations
+  readonly reportAge: (status: Effect.Effect<Status>) => Effect.Effect<void, never, Scope.Scope>
 }
 
-export const make: Effect.Effect<Observing, never, Engine.Engine | Fetcher.Fetcher | Scope.Scope> = Effect.gen(
+export const make: Effect.Effect<Instrumentation, never, Engine.Engine | Fetcher.Fetcher | Scope.Scope> = Effect.gen(
   function* () {
     const engine = yield* Engine.Engine
     const fetcher = yield* Fetcher.Fetcher
     const hooks = yield* Hooks
     const settings = yield* Telemetry
     if (hooks.length === 0 && settings.events === "none" && !settings.metrics) {
-      return { engine, fetcher, evaluations: Evaluations.plain, tellAge: () => Effect.void }
+      return { engine, fetcher, evaluations: Evaluations.plain, reportAge: () => Effect.void }
     }
-    const observed = yield* Effect.promise(() => import("./instrumented.js"))
-    return yield* observed.make(engine, fetcher, hooks, settings)
+    const instrumented = yield* Effect.promise(() => import("./instrumented.js"))
+    return yield* instrumented.make(engine, fetcher, hooks, settings)
   }
 )
