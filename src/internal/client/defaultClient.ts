@@ -7,26 +7,28 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as Auth from "../../Auth.js"
-import * as Engine from "../../Engine.js"
-import * as Fetcher from "../../Fetcher.js"
 import type * as FliptClient from "../../FliptClient.js"
 import type { EngineError, StartError, ValidationError } from "../../FliptError.js"
-import * as Tls from "../../Tls.js"
 import * as auth from "../auth/static.js"
+import { Auth } from "../auth/tags.js"
+import { best } from "../engine/select.js"
+import { Engine } from "../engine/tags.js"
 import * as polling from "../fetch/polling.js"
 import * as streaming from "../fetch/streaming.js"
+import { Fetcher, RetryPolicy } from "../fetch/tags.js"
+import { layerHttpClient } from "../tls/httpClient.js"
 import * as tls from "../tls/make.js"
+import { Tls } from "../tls/tags.js"
 import * as client from "./make.js"
 import { type ClientSettings, decodeClient } from "./options.js"
 
 /** The dependencies of an HTTP client besides its Fetcher. Several clients can share them. */
-export type Parts = HttpClient.HttpClient | Engine.Engine | Auth.Auth
+export type Parts = HttpClient.HttpClient | Engine | Auth
 
 /** Providing one of these services compiles but has no effect, so it is worth a warning. */
 const warnAboutUnused = (warning: (part: string) => string) =>
   Effect.gen(function* () {
-    for (const tag of [Engine.Engine, Fetcher.Fetcher, Auth.Auth, Tls.Tls, HttpClient.HttpClient] as const) {
+    for (const tag of [Engine, Fetcher, Auth, Tls, HttpClient.HttpClient] as const) {
       if (Option.isSome(yield* Effect.serviceOption(tag as Context.Tag<unknown, unknown>))) {
         // most programs provide an HttpClient for other purposes
         const log = tag.key === HttpClient.HttpClient.key ? Effect.logDebug : Effect.logWarning
@@ -43,11 +45,12 @@ export const makeParts = (
   Effect.gen(function* () {
     yield* warnAboutUnused(unused)
     const httpClient = Layer.provide(
-      Tls.layerHttpClient,
-      Layer.succeed(Tls.Tls, yield* tls.make(settings.tlsConfig ?? {}, "tlsConfig."))
+      layerHttpClient,
+      Layer.succeed(Tls, yield* tls.make(settings.tlsConfig ?? {}, "tlsConfig."))
     )
-    return Context.merge(yield* Layer.build(httpClient), yield* Layer.build(Engine.layer)).pipe(
-      Context.add(Auth.Auth, yield* auth.make(settings.authentication))
+    return (yield* Layer.build(httpClient)).pipe(
+      Context.add(Engine, yield* best),
+      Context.add(Auth, yield* auth.make(settings.authentication))
     )
   })
 
@@ -57,8 +60,8 @@ export const fromParts = (
 ): Effect.Effect<FliptClient.Service, StartError, Parts | Scope.Scope> =>
   Effect.gen(function* () {
     const { fromSettings } = settings.fetchMode === "streaming" ? streaming : polling
-    const fetcher = yield* fromSettings(settings, yield* Fetcher.RetryPolicy)
-    return yield* Effect.provideService(client.make(settings), Fetcher.Fetcher, fetcher)
+    const fetcher = yield* fromSettings(settings, yield* RetryPolicy)
+    return yield* Effect.provideService(client.make(settings), Fetcher, fetcher)
   })
 
 export const make = (
@@ -73,4 +76,4 @@ export const make = (
         "use layerWithoutDependencies to supply it"
     )
     return yield* Effect.provide(fromParts(settings), parts)
-  })
+  }).pipe(Effect.withSpan("FliptClient.make", { captureStackTrace: false }))

@@ -4,11 +4,12 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as Engine from "../../Engine.js"
-import * as Fetcher from "../../Fetcher.js"
-import { Hooks } from "../../Hook.js"
+import type * as Engine from "../../Engine.js"
+import type * as Fetcher from "../../Fetcher.js"
 import type { Status } from "../../Status.js"
-import { Telemetry } from "../../Telemetry.js"
+import * as engines from "../engine/tags.js"
+import * as fetchers from "../fetch/tags.js"
+import { Hooks, Telemetry } from "../telemetry/tags.js"
 import * as Evaluations from "./evaluate.js"
 import type { SnapshotRef } from "./snapshotRef.js"
 
@@ -19,10 +20,10 @@ export interface Instrumentation {
   readonly reportAge: (status: Effect.Effect<Status>) => Effect.Effect<void, never, Scope.Scope>
 }
 
-export const make: Effect.Effect<Instrumentation, never, Engine.Engine | Fetcher.Fetcher | Scope.Scope> = Effect.gen(
+export const make: Effect.Effect<Instrumentation, never, engines.Engine | fetchers.Fetcher | Scope.Scope> = Effect.gen(
   function* () {
-    const engine = yield* Engine.Engine
-    const fetcher = yield* Fetcher.Fetcher
+    const engine = yield* engines.Engine
+    const fetcher = yield* fetchers.Fetcher
     const hooks = yield* Hooks
     const settings = yield* Telemetry
     if (hooks.length === 0 && settings.events === "none" && !settings.metrics) {

@@ -12,9 +12,10 @@ import type * as Engine from "../../Engine.js"
 import type * as Fetcher from "../../Fetcher.js"
 import type * as FliptClient from "../../FliptClient.js"
 import { type EngineError, EvaluationError, FetchError, type RefreshError, type StartError } from "../../FliptError.js"
-import * as SnapshotStore from "../../SnapshotStore.js"
+import { SnapshotStore } from "../store/tags.js"
 import * as WriteBehind from "../store/writeBehind.js"
 import * as SingleFlight from "../util/singleFlight.js"
+import { withoutParentSpan } from "../util/withoutParentSpan.js"
 import * as Changes from "./changes.js"
 import { defectsToErrors, listen } from "./events.js"
 import * as Instrumentation from "./instrumentation.js"
@@ -47,7 +48,7 @@ export const make = (
 ): Effect.Effect<FliptClient.Service, StartError, Engine.Engine | Fetcher.Fetcher | Scope.Scope> =>
   Effect.gen(function* () {
     const { engine, evaluations, fetcher, reportAge } = yield* Instrumentation.make
-    const { kind, namespace } = fetcher.source
+    const { environment, kind, namespace } = fetcher.source
     const scope = yield* Effect.scope
     // Forked first and therefore closed last: everything that runs while the client closes still has its state.
     const state = yield* State.make(fetcher.source, settings.errorStrategy).pipe(
@@ -55,7 +56,7 @@ export const make = (
     )
     // A document may be pushed while a fetched one is being loaded.
     const loadPermit = yield* Effect.makeSemaphore(1)
-    const store = yield* SnapshotStore.SnapshotStore
+    const store = yield* SnapshotStore
     const save = yield* WriteBehind.make(store, fetcher.source)
 
     /** Whether the loaded document was pushed. */
@@ -131,7 +132,7 @@ export const make = (
           Effect.zipRight(state.status),
           Effect.flatMap(({ _tag }) => (_tag === "Starting" ? state.fail(slowStart()) : Effect.void))
         )
-    yield* reportAge(state.status)
+    yield* withoutParentSpan(reportAge(state.status))
     yield* listen({
       state,
       refresh,
@@ -142,10 +143,14 @@ export const make = (
         refresh
       }),
       push: (bytes, version) => loadDocument(bytes, version, true).pipe(loadPermit.withPermits(1), defectsToErrors)
-    })
+    }).pipe(withoutParentSpan)
 
     const shared = {
-      refresh,
+      // polls call `refresh` itself: only a caller's own request is part of the caller's trace
+      refresh: Effect.withSpan(refresh, "FliptClient.refresh", {
+        captureStackTrace: false,
+        attributes: { "flipt.environment": environment, "flipt.namespace": namespace }
+      }),
       status: state.status,
       statusChanges: Changes.statusChanges(state),
       changes: Changes.changes(state),

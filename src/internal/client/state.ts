@@ -14,10 +14,11 @@ import * as Stream from "effect/Stream"
 import type * as Fetcher from "../../Fetcher.js"
 import { EngineError, EvaluationError, type RefreshError } from "../../FliptError.js"
 import type { Snapshot } from "../../Snapshot.js"
-import * as Status from "../../Status.js"
+import type * as Status from "../../Status.js"
 import type { StateSettings } from "./options.js"
 import * as RefCounted from "./refCounted.js"
 import * as SnapshotRef from "./snapshotRef.js"
+import { status } from "./status.js"
 
 interface Loaded {
   readonly refCounted: RefCounted.RefCounted
@@ -204,9 +205,9 @@ export const make = (
           connected
         }
         if (outage !== undefined) {
-          return loaded === undefined ? Status.Failed({ ...info, ...outage }) : Status.Stale({ ...info, ...outage })
+          return loaded === undefined ? status.Failed({ ...info, ...outage }) : status.Stale({ ...info, ...outage })
         }
-        return isConfirmed ? Status.Ready(info) : Status.Starting(info)
+        return isConfirmed ? status.Ready(info) : status.Starting(info)
       })
     }
   })

@@ -13,6 +13,7 @@ import type * as FliptClients from "../../FliptClients.js"
 import { EngineError, type StartError } from "../../FliptError.js"
 import { decodeTargetArgument, type TargetSettings } from "../util/target.js"
 import { MAX_SLEEP_MILLIS } from "../util/timers.js"
+import { withoutParentSpan } from "../util/withoutParentSpan.js"
 
 interface Entry {
   readonly client: Deferred.Deferred<FliptClient.Service, StartError>
@@ -62,7 +63,7 @@ export const make = <R>(
           clients.delete(key)
         }
       }
-      const serve = Effect.flatMap(start(target), (service) => {
+      const serve = Effect.flatMap(withoutParentSpan(start(target)), (service) => {
         complete(Exit.succeed(service))
         return Effect.never
       })

@@ -5,10 +5,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import * as FliptClient from "../../FliptClient.js"
+import type * as FliptClient from "../../FliptClient.js"
 import type * as FliptClients from "../../FliptClients.js"
 import type { EngineError, StartError, ValidationError } from "../../FliptError.js"
 import { fromParts, makeParts } from "../client/defaultClient.js"
+import * as tags from "../client/tags.js"
 import type { TargetSettings } from "../util/target.js"
 import * as ClientMap from "./clientMap.js"
 import { decodeClientMap, decodeClients } from "./options.js"
@@ -25,10 +26,14 @@ export const make = (
         "use layerWithoutDependencies to supply it"
     )
     return yield* ClientMap.make(
-      (target) => Effect.provide(fromParts({ ...settings, ...target, snapshot: undefined }), parts),
+      (target) =>
+        fromParts({ ...settings, ...target, snapshot: undefined }).pipe(
+          Effect.provide(parts),
+          Effect.withSpan("FliptClient.make", { captureStackTrace: false })
+        ),
       settings.idleTimeToLive
     )
-  })
+  }).pipe(Effect.withSpan("FliptClients.make", { captureStackTrace: false }))
 
 export const makeWithoutDependencies = <R>(options: {
   readonly client: (target: TargetSettings) => Layer.Layer<FliptClient.FliptClient, StartError, R>
@@ -36,7 +41,7 @@ export const makeWithoutDependencies = <R>(options: {
   Effect.gen(function* () {
     const { idleTimeToLive } = yield* decodeClientMap(options)
     return yield* ClientMap.make(
-      (target) => Effect.map(Layer.build(options.client(target)), Context.get(FliptClient.FliptClient)),
+      (target) => Effect.map(Layer.build(options.client(target)), Context.get(tags.FliptClient)),
       idleTimeToLive
     )
   })

@@ -1,6 +1,8 @@
+import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
+import * as Tracer from "effect/Tracer"
 import type * as Fetcher from "../../Fetcher.js"
 import { FetchError, ValidationError } from "../../FliptError.js"
 import type { Target } from "../../Model.js"
@@ -29,7 +31,10 @@ export const makeEffect = <E, R>(
         message: "the option fetch must be a function that gives the effect to run"
       })
     }
-    const context = yield* Effect.context<R>()
+    // a fetch is part of the trace of its caller, not of the layer that was built long before
+    const context = Context.omit(Tracer.ParentSpan)(
+      (yield* Effect.context<R>()) as Context.Context<R | Tracer.ParentSpan>
+    ) as Context.Context<R>
     return {
       source: { kind: "effect", environment: settings.environment, namespace: settings.namespace },
       fetch: (loaded) =>

@@ -151,6 +151,13 @@ export const execute = (server: Server, inquiry: Inquiry): Effect.Effect<Answer,
     return sameHeaders(renewed, authorization) ? answer : yield* tryWith(server, inquiry, renewed)
   })
 
+/**
+ * Timeouts and streams run in fibers of their own. The runtime would log each failure of such a fiber as unhandled, even
+ * though it is handled here.
+ */
+export const withoutUnhandledLogs: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> =
+  Effect.withUnhandledErrorLogLevel(Option.none())
+
 /** One conditional request for the snapshot, without retries. */
 export const fetchSnapshot = (
   server: Server,
@@ -171,4 +178,4 @@ export const fetchSnapshot = (
     // not every version can be sent: what was not asked is not answered
     const asked = attempt.headers["if-none-match"] !== undefined
     return response.status === 304 && asked ? NotModified() : yield* statusError(attempt, response)
-  }).pipe(Effect.scoped)
+  }).pipe(Effect.scoped, withoutUnhandledLogs)

@@ -2,8 +2,9 @@ import * as Headers from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Auth from "../../Auth.js"
+import type * as Auth from "../../Auth.js"
 import type * as Fetcher from "../../Fetcher.js"
+import * as tags from "../auth/tags.js"
 import { reveal } from "../util/reveal.js"
 import { version } from "../util/version.js"
 import { type FetcherSettings, headerValuePattern } from "./options.js"
@@ -47,7 +48,7 @@ export const makeServer = (
 ): Effect.Effect<Server, never, HttpClient.HttpClient | Auth.Auth> =>
   Effect.all({
     client: HttpClient.HttpClient,
-    auth: Auth.Auth,
+    auth: tags.Auth,
     settings: Effect.succeed(settings),
     warnPlainText: makePlainTextWarning(settings)
   })

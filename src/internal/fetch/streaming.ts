@@ -21,7 +21,7 @@ import { Event } from "./event.js"
 import { type Line, makeLineSplitter, parseFrame } from "./frames.js"
 import { decodeFetcher, type FetcherSettings } from "./options.js"
 import { periodicChecks } from "./periodicChecks.js"
-import { execute, fetchSnapshot } from "./request.js"
+import { execute, fetchSnapshot, withoutUnhandledLogs } from "./request.js"
 import { type Policy, retry } from "./retry.js"
 import { reconnectSchedule, type StreamEnd } from "./schedules.js"
 import { makeServer, type Server, streamUrl, toSource } from "./server.js"
@@ -186,7 +186,7 @@ const connection = (
     const error = yield* Effect.raceFirst(
       Effect.flip(readStream(server, loaded, emit)),
       Effect.flip(watch(server.settings, listener, loaded, emit))
-    )
+    ).pipe(withoutUnhandledLogs)
     return { error, lifetime: Option.some(Duration.millis((yield* Clock.currentTimeMillis) - opened)) }
   })
 

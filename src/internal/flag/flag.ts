@@ -12,14 +12,14 @@ import * as Stream from "effect/Stream"
 import type * as Types from "effect/Types"
 import type * as Engine from "../../Engine.js"
 import type * as Flag from "../../Flag.js"
-import * as FliptClient from "../../FliptClient.js"
+import type * as FliptClient from "../../FliptClient.js"
 import { DecodeError, type EvaluateError } from "../../FliptError.js"
 import type * as Model from "../../Model.js"
 import type { Snapshot } from "../../Snapshot.js"
+import * as tags from "../client/tags.js"
 import * as Attachments from "./attachments.js"
 import * as Fallback from "./fallbacks.js"
-
-export type EntityTag = Context.Tag<Flag.Entity, Model.Entity>
+import { Entity } from "./tags.js"
 
 /** The internal members of a typed flag. */
 export interface Declaration<A> extends Flag.Flag<A> {
@@ -77,10 +77,13 @@ interface Spec<A, R extends Result> {
   readonly equivalence: () => Equivalence.Equivalence<A>
 }
 
-const make = <A, R extends Result>(
-  Entity: EntityTag,
-  { default: otherwise, equivalence, key, read, type }: Spec<A, R>
-): Omit<Flag.Flag<A>, typeof Flag.TypeId> => {
+const make = <A, R extends Result>({
+  default: otherwise,
+  equivalence,
+  key,
+  read,
+  type
+}: Spec<A, R>): Omit<Flag.Flag<A>, typeof Flag.TypeId> => {
   const fallbacks = Fallback.make(key)
   const decodedResults = new WeakMap<R, Decoded<A>>()
   const fallback = Exit.succeed(otherwise)
@@ -133,7 +136,7 @@ const make = <A, R extends Result>(
     (given?: Model.Entity): Effect.Effect<B, never, FliptClient.FliptClient | Flag.Entity> =>
       Effect.withFiberRuntime((fiber) => {
         const context = fiber.currentContext as Context.Context<FliptClient.FliptClient | Flag.Entity>
-        const client = Context.unsafeGet(context, FliptClient.FliptClient)
+        const client = Context.unsafeGet(context, tags.FliptClient)
         const request = requestFor(given ?? Context.unsafeGet(context, Entity))
         return Effect.matchEffect(type.evaluate(client, request), {
           onFailure: (error) => onFailure(client, error),
@@ -149,7 +152,7 @@ const make = <A, R extends Result>(
     detail: evaluateWith(onDetailResult, onDetailError) as Flag.Flag<A>["detail"],
     watch: (entity) =>
       Stream.unwrap(
-        Effect.map(FliptClient.FliptClient, (client) =>
+        Effect.map(tags.FliptClient, (client) =>
           type.watch(client, requestFor(entity)).pipe(
             Stream.mapEffect(
               Either.match({
@@ -180,10 +183,10 @@ const covariant: Types.Covariant<never> = (value) => value
 
 const typeId: typeof Flag.TypeId = Symbol.for("flipt-client-effect/Flag") as typeof Flag.TypeId
 
-export const makeBoolean = (Entity: EntityTag, key: string, otherwise: boolean): Flag.Finite<boolean> => {
+export const makeBoolean = (key: string, otherwise: boolean): Flag.Finite<boolean> => {
   const flag: Declaration<boolean> & Flag.Finite<boolean> = {
     [typeId]: covariant,
-    ...make<boolean, Model.BooleanResult>(Entity, {
+    ...make<boolean, Model.BooleanResult>({
       key,
       default: otherwise,
       type: booleanType,
@@ -199,7 +202,6 @@ export const makeBoolean = (Entity: EntityTag, key: string, otherwise: boolean):
 }
 
 export const makeVariant = <V extends string>(
-  Entity: EntityTag,
   key: string,
   variants: ReadonlyArray<V>,
   otherwise: V
@@ -219,7 +221,7 @@ export const makeVariant = <V extends string>(
 
   const flag: Declaration<V> & Flag.Finite<V> = {
     [typeId]: covariant,
-    ...make<V, Model.VariantResult>(Entity, {
+    ...make<V, Model.VariantResult>({
       key,
       default: otherwise,
       type: variantType,
@@ -243,16 +245,11 @@ const equivalenceOf = <A, I>(schema: Schema.Schema<A, I>): Equivalence.Equivalen
   }
 }
 
-export const makeJson = <A, I>(
-  Entity: EntityTag,
-  key: string,
-  schema: Schema.Schema<A, I>,
-  otherwise: A
-): Flag.Flag<A> => {
+export const makeJson = <A, I>(key: string, schema: Schema.Schema<A, I>, otherwise: A): Flag.Flag<A> => {
   const attachments = Attachments.make(key, schema)
   const flag: Declaration<A> = {
     [typeId]: covariant,
-    ...make<A, Model.VariantResult>(Entity, {
+    ...make<A, Model.VariantResult>({
       key,
       default: otherwise,
       type: variantType,

@@ -4,8 +4,8 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Flag from "../../Flag.js"
-import * as FliptClient from "../../FliptClient.js"
 import { ValidationError } from "../../FliptError.js"
+import { FliptClient } from "../client/tags.js"
 import type * as Definition from "../document/definition.js"
 import { decodeAndReadSeed } from "../document/seed/read.js"
 import { checkFlagKey } from "../snapshot/request.js"
@@ -15,7 +15,7 @@ type Definitions = ReadonlyMap<string, Definition.Flag>
 
 /** The definitions of the loaded flags. Every engine can write them as a seed. */
 const definitions = Effect.gen(function* () {
-  const client = yield* FliptClient.FliptClient
+  const client = yield* FliptClient
   const snapshot = yield* client.snapshot
   const flags = decodeAndReadSeed(yield* snapshot.seed, snapshot.namespace)
   return { namespace: snapshot.namespace, flags: new Map(flags.map((flag) => [flag.key, flag])) as Definitions }
@@ -71,7 +71,7 @@ const differencesOf = (flag: Flag.Flag<unknown>, flags: Definitions): ReadonlyAr
 
 export const validate = (
   flags: Iterable<Flag.Flag<unknown>>
-): Effect.Effect<ReadonlyArray<Flag.Difference>, never, FliptClient.FliptClient> =>
+): Effect.Effect<ReadonlyArray<Flag.Difference>, never, FliptClient> =>
   Effect.suspend(() => {
     const list = Array.from(flags)
     return Effect.match(definitions, {
@@ -90,7 +90,7 @@ export const validate = (
 export const layer = (
   flags: Iterable<Flag.Flag<unknown>>,
   onMismatch: "warn" | "fail"
-): Layer.Layer<never, ValidationError, FliptClient.FliptClient> =>
+): Layer.Layer<never, ValidationError, FliptClient> =>
   Layer.effectDiscard(
     Effect.matchEffect(definitions, {
       // a program may start without a state

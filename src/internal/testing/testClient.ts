@@ -8,13 +8,15 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as Engine from "../../Engine.js"
-import * as Fetcher from "../../Fetcher.js"
-import * as FliptClient from "../../FliptClient.js"
+import type * as Engine from "../../Engine.js"
+import type * as Fetcher from "../../Fetcher.js"
+import type * as FliptClient from "../../FliptClient.js"
 import type { StartError } from "../../FliptError.js"
 import type * as FliptTest from "../../FliptTest.js"
 import type { EvaluationRequest, FlagInfo, FlagType } from "../../Model.js"
 import type { Snapshot } from "../../Snapshot.js"
+import * as client from "../client/make.js"
+import { decodeState } from "../client/options.js"
 import type * as Definition from "../document/definition.js"
 import { fingerprint } from "../document/fingerprint.js"
 import { toFlagInfo } from "../document/flagInfo.js"
@@ -22,11 +24,13 @@ import { decodeAndReadSeed } from "../document/seed/read.js"
 import { writeSeed } from "../document/seed/write.js"
 import { compileMockFlag, type MockResult, makeEvaluations, toDefinition } from "../engine/mock.js"
 import { portable } from "../engine/portable/engine.js"
+import * as engines from "../engine/tags.js"
+import { Document, NotModified } from "../fetch/event.js"
 import { makeStatic } from "../fetch/static.js"
+import * as fetchers from "../fetch/tags.js"
 import type { Evaluator } from "../snapshot/evaluator.js"
 import { makeSnapshot } from "../snapshot/snapshot.js"
-
-export type Tag = Context.Tag<FliptTest.FliptTest, FliptTest.Service>
+import * as tags from "./tags.js"
 
 /** The value that a flag was set to, with a revision unique among all settings. */
 interface Setting {
@@ -38,7 +42,6 @@ type Settings = ReadonlyMap<string, Setting>
 
 /** What a kit shares with the kits isolated from it. */
 interface Family {
-  readonly tag: Tag
   readonly source: Fetcher.Source
   readonly bytes: ReadonlyArray<Uint8Array>
   /** The state of the document, below the settings. */
@@ -134,22 +137,18 @@ const makeOverlay = (
   }
 }
 
-/**
- * The kit of an isolated effect. The public tag is not enough: a service that runs its effects in the context it was built
- * in would restore the layer's kit.
- */
-class Isolated extends Context.Tag("flipt-client-effect/FliptTest/Isolated")<Isolated, FliptTest.Service>() {}
-
-/** Runs an effect with a kit in place of the layer's. */
+/** Runs an effect with a kit in the place of the layer's. */
 export const provide =
-  (tag: Tag, kit: FliptTest.Service) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<Exclude<R, Isolated>, FliptTest.FliptTest>> =>
-    effect.pipe(Effect.provideService(Isolated, kit), Effect.provideService(tag, kit))
+  (kit: FliptTest.Service) =>
+  <A, E, R>(
+    effect: Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E, Exclude<Exclude<R, tags.Isolated>, FliptTest.FliptTest>> =>
+    effect.pipe(Effect.provideService(tags.Isolated, kit), Effect.provideService(tags.FliptTest, kit))
 
 /** A client that delegates to the kit of the running fiber, if that kit belongs to the same family. */
 const makeDelegatingClient = (own: FliptClient.Service, family: Family): FliptClient.Service => {
   const current = Effect.contextWith((context: Context.Context<never>): FliptClient.Service => {
-    const kits = getSomes([Context.getOption(context, family.tag), Context.getOption(context, Isolated)])
+    const kits = getSomes([Context.getOption(context, tags.FliptTest), Context.getOption(context, tags.Isolated)])
     return (kits as Array<Kit>).find((kit) => kit.family === family && kit.own !== own)?.own ?? own
   })
   const stream = <A>(of: (client: FliptClient.Service) => Stream.Stream<A>): Stream.Stream<A> =>
@@ -185,16 +184,17 @@ const makeKit = (family: Family, initial: Settings): Effect.Effect<Kit, StartErr
     const compile = Effect.suspend(() =>
       makeSnapshot(makeOverlay(family.base, served, (evaluation) => evaluations.push(evaluation)))
     )
-    const own = yield* FliptClient.makeWithoutDependencies().pipe(
-      Effect.provideService(Engine.Engine, { name: "test", compile: () => compile, restore: () => compile }),
-      Effect.provideService(Fetcher.Fetcher, {
+    const own = yield* decodeState(undefined).pipe(
+      Effect.flatMap(client.make),
+      Effect.provideService(engines.Engine, { name: "test", compile: () => compile, restore: () => compile }),
+      Effect.provideService(fetchers.Fetcher, {
         source: family.source,
         fetch: (loaded) =>
           Effect.sync(() => {
             served = settings
             return Option.contains(loaded, version())
-              ? Fetcher.NotModified()
-              : Fetcher.Document({ bytes: family.bytes, version: Option.some(version()) })
+              ? NotModified()
+              : Document({ bytes: family.bytes, version: Option.some(version()) })
           }),
         events: () => Stream.never
       }),
@@ -222,7 +222,6 @@ const makeKit = (family: Family, initial: Settings): Effect.Effect<Kit, StartErr
 
 /** Makes a kit, and the client that delegates to the kit of the running fiber. */
 export const make = (
-  tag: Tag,
   options: FliptTest.Options
 ): Effect.Effect<{ readonly kit: FliptTest.Service; readonly client: FliptClient.Service }, StartError, Scope.Scope> =>
   Effect.gen(function* () {
@@ -233,11 +232,10 @@ export const make = (
     const base = yield* portable.compile(source.namespace, bytes)
     let count = 0
     const family: Family = {
-      tag,
       source,
       bytes,
       base,
-      context: Context.omit(tag)(yield* Effect.context<never>()) as Context.Context<never>,
+      context: Context.omit(tags.FliptTest)(yield* Effect.context<never>()) as Context.Context<never>,
       next: () => ++count
     }
     const initial = new Map(Object.entries(flags).map(([key, value]) => [key, { value, revision: family.next() }]))
