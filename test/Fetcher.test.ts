@@ -742,7 +742,7 @@ describe("a connection", () => {
         yield* server.failAlways(fault)
         const error = yield* errorOf(fetcher.fetch(Option.none()))
         expect(error).toMatchObject({ reason: "Network", retryable: true })
-        expect(error.message).toContain("the body broke off")
+        expect(error.message).toContain("the connection failed while reading the body")
         expect(yield* server.requests).toHaveLength(4)
 
         yield* server.failAlways(undefined)
@@ -790,7 +790,7 @@ describe("requestTimeout", () => {
       yield* TestClock.adjust(1)
       const error = yield* Fiber.join(failing)
       expect(error).toMatchObject({ reason: "Timeout", retryable: true })
-      expect(error.message).toContain("no answer within 30s")
+      expect(error.message).toContain("no response within 30s")
       yield* server.awaitConnections(0)
     })
   )
@@ -823,7 +823,7 @@ describe("requestTimeout", () => {
       yield* TestClock.adjust(1)
       const error = yield* errorOf(Effect.flatten(Fiber.join(fetching)))
       expect(error).toMatchObject({ reason: "Timeout", retryable: true })
-      expect(error.message).toContain("nothing more of the body came within 10s")
+      expect(error.message).toContain("no more data of the body arrived within 10s")
     })
   )
 

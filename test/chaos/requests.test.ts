@@ -99,7 +99,7 @@ scenario("reset in the headers", (setting, logs) =>
   outage(setting, logs, {
     ...lasting(resetAfter("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nEtag: v")),
     error: { _tag: "FetchError", reason: "Network", retryable: true },
-    says: "no answer",
+    says: "no response",
     requests: 4
   })
 )

@@ -1,3 +1,6 @@
+/**
+ * The Fetcher that runs an effect.
+ */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
@@ -26,7 +29,7 @@ export const makeEffect = <E, R>(
       return yield* new ValidationError({
         reason: "Option",
         path: "fetch",
-        message: "the option fetch must be a function that gives the effect to run"
+        message: "the option fetch must be a function that returns an effect"
       })
     }
     const context = yield* Effect.context<R>()
@@ -41,7 +44,7 @@ export const makeEffect = <E, R>(
               : new FetchError({
                   reason: "Source",
                   retryable: true,
-                  message: `the source of flags failed: ${errorMessage(cause)}`,
+                  message: `the effect fetch failed: ${errorMessage(cause)}`,
                   cause
                 })
           ),
