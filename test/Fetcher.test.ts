@@ -434,7 +434,7 @@ describe("a status", () => {
       yield* server.failAlways(Fault.notModified())
       const error = yield* failureOf({ url: server.url })
       expect(error).toMatchObject({ reason: "Status", status: 304, retryable: false })
-      expect(error.message).toContain("nothing was loaded yet")
+      expect(error.message).toContain("the request was not conditional")
       expect(yield* server.requests).toHaveLength(1)
     })
   )
