@@ -250,9 +250,7 @@ describe("a client with a store", () => {
         yield* TestClock.adjust("1 millis")
         yield* Fiber.join(closing)
         expect(interrupted).toBe(true)
-        expect(warnings(lines).map(({ message }) => message)).toEqual([
-          "Flipt: the last state was not saved within 5s"
-        ])
+        expect(warnings(lines).map(({ message }) => message)).toEqual(["Flipt: the last state was not saved within 5s"])
       })
     )
   )
