@@ -487,7 +487,7 @@ describe("layerFileSystem", () => {
         const error = yield* Effect.flip(build(SnapshotStore.layerFileSystem(directory)))
         expect(error).toMatchObject({ reason: "Argument", path: "directory", cause: { code } })
         expect(error.message).toContain(`the directory ${directory} cannot be opened: ${code}`)
-        expect(error.message).toMatch(/; name one that is there or can be made$/)
+        expect(error.message).toMatch(/; set one that exists or can be created$/)
       }
     })
   )
@@ -567,7 +567,7 @@ describe("layerFileSystem", () => {
         Fs.mkdirSync(Path.join(folder, entryName(target)))
         yield* store.save(target, small)
         expect(lines).toHaveLength(1)
-        expect(lines[0]!.message).toContain("a start without the server would begin with it")
+        expect(lines[0]!.message).toContain("a start without the server uses it")
         expect(Fs.readdirSync(folder)).toEqual([entryName(target)])
       })
     )

@@ -766,7 +766,7 @@ describe("a server without streams", () => {
         yield* awaitOn(client, false)
         expect(yield* server.requests).toHaveLength(4)
         const warnings = lines.filter((line) => line.level === "WARN").map((line) => line.message)
-        expect(warnings).toEqual([expect.stringContaining("has no streams and is polled")])
+        expect(warnings).toEqual([expect.stringContaining("has no streams and is polled instead")])
       })
     )
   )

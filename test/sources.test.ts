@@ -431,7 +431,7 @@ describe("layerEffect", () => {
         expect(error).toBeInstanceOf(FetchError)
         expect(error).toMatchObject({ reason: "Source", retryable: true })
         expect(error.cause).toBe(failure)
-        expect(error.message).toContain("the source of flags failed")
+        expect(error.message).toContain("the effect fetch failed")
         expect(runs).toBe(4)
       }
       const fetcher = yield* build(Fetcher.layerEffect({ fetch: () => Effect.fail(failures[0]) })).pipe(

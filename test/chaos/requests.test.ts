@@ -99,7 +99,7 @@ scenario("reset in the headers", (setting, logs) =>
   outage(setting, logs, {
     ...lasting(resetAfter("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nEtag: v")),
     error: { _tag: "FetchError", reason: "Network", retryable: true },
-    says: "no answer",
+    says: "no response",
     requests: 4
   })
 )
@@ -191,7 +191,7 @@ scenario("304 to a request without If-None-Match", (setting, logs) =>
     yield* atStart(setting, logs, {
       ...lasting(Fault.notModified({ etag: "v1" })),
       error: { _tag: "FetchError", reason: "Status", status: 304, retryable: false },
-      says: "nothing was loaded yet",
+      says: "the request was not conditional",
       requests: 1
     })
     // What a client has loaded may have a version that cannot be sent: here too nobody asked whether it is modified.

@@ -257,7 +257,7 @@ timedScenario("hang before headers", (setting, logs) =>
     begin: (server) => server.failAlways(Fault.hangBeforeHeaders),
     end: (server) => server.failAlways(undefined),
     error: { _tag: "FetchError", reason: "Timeout", retryable: true },
-    says: "no answer within 30s",
+    says: "no response within 30s",
     requests: 4,
     drive: (attempt) =>
       Effect.gen(function* () {
