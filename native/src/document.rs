@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::de::{object, objects, optional_object, optional_objects, single, Object};
 use crate::definition::{
     Audience, DefaultVariant, Flag, FlagType, MatchType, Operator, Rollout, Rule, Segment, SegmentRollout, Threshold,
 };
-use crate::de::{object, objects, optional_object, optional_objects, single, Object};
-use crate::json::{self, quote, Malformed, Part, Reader, Step};
 use crate::intern::{self, RawConstraint, RawShare, Text};
+use crate::json::{self, quote, Malformed, Part, Reader, Step};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -175,8 +175,8 @@ pub fn read(text: &str, namespace: &str) -> Result<Document, Malformed> {
     if json::is_blank(text) {
         return Err(Malformed::whole("the document is empty".into()));
     }
-    let Object(raw) =
-        intern::with_empty(|| json::parse::<Object<RawDocument>>(text)).map_err(|malformed| with_flag(malformed, text))?;
+    let Object(raw) = intern::with_empty(|| json::parse::<Object<RawDocument>>(text))
+        .map_err(|malformed| with_flag(malformed, text))?;
     if *raw.namespace.key != *namespace {
         return Err(Malformed::whole(format!(
             "it is for namespace {}, but {} was requested",

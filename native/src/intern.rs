@@ -209,7 +209,11 @@ fn equals_segment(segment: &Segment, key: &str, match_type: MatchType, constrain
 pub fn list(segments: &[Arc<Segment>]) -> Segments {
     INTERNER.with_borrow_mut(|interner| {
         let addresses = segments.iter().map(Arc::as_ptr).collect::<Vec<_>>();
-        interner.lists.get(interner.hashes.hash_one(addresses), |list| equal_lists(segments, list, Arc::ptr_eq), || segments.into())
+        interner.lists.get(
+            interner.hashes.hash_one(addresses),
+            |list| equal_lists(segments, list, Arc::ptr_eq),
+            || segments.into(),
+        )
     })
 }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use flipt_client_effect::audience::Matched;
 use flipt_client_effect::definition::FlagType;
-use flipt_client_effect::outcomes::{describe, list_flags};
 use flipt_client_effect::evaluate::evaluate;
+use flipt_client_effect::outcomes::{describe, list_flags};
 use flipt_client_effect::request::{encode, Request};
 use flipt_client_effect::snapshot::Snapshot;
 use serde_json::{json, Value};

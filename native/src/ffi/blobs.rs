@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{guard, length, memory, owned, BLOBS, SNAPSHOTS};
 use crate::abi::{BlobKind, Code};
-use crate::outcomes;
 use crate::fingerprint::fingerprint;
+use crate::outcomes;
 use crate::snapshot::Snapshot;
 
 fn make(snapshot: &Snapshot, kind: BlobKind, key: &str) -> Result<Vec<u8>, Code> {

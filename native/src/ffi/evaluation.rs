@@ -1,8 +1,8 @@
 //! Evaluation over an arena: requests are read from its start, and results are written there.
 
 use super::{arena, guard, length};
-use crate::audience::Matched;
 use crate::abi::Code;
+use crate::audience::Matched;
 use crate::compile::Flag;
 use crate::evaluate::evaluate;
 use crate::request::{Raw, Request, Requests};

@@ -6,8 +6,8 @@
 mod alloc;
 mod arena;
 mod blobs;
-mod evaluation;
 mod compilations;
+mod evaluation;
 mod memory;
 mod owned;
 
@@ -20,10 +20,10 @@ use crate::snapshot::Snapshot;
 
 pub use arena::{fce_arena_free, fce_arena_new};
 pub use blobs::{fce_blob_free, fce_blob_len, fce_blob_read, fce_snapshot_blob};
-pub use evaluation::{fce_evaluate, fce_evaluate_batch};
 pub use compilations::{
     fce_job_free, fce_job_message, fce_job_new, fce_job_push, fce_job_run, fce_job_take, fce_snapshot_close,
 };
+pub use evaluation::{fce_evaluate, fce_evaluate_batch};
 pub use owned::fce_thread_owns;
 
 static SNAPSHOTS: Registry<Snapshot> = Registry::new(1);

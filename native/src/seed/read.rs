@@ -6,13 +6,13 @@ use serde::de::{Deserializer, Error};
 use serde::Deserialize;
 
 use super::VERSION;
+use crate::de::{objects, optional_object, single, Object, Record};
 use crate::definition::{
     Audience, DefaultVariant, Flag, FlagType, MatchType, Operator, Rollout, Rule, SegmentRollout, Threshold,
 };
 use crate::document::RawThreshold;
-use crate::de::{objects, optional_object, single, Object, Record};
-use crate::json::{self, quote, Malformed};
 use crate::intern::{self, Distributions, RawConstraint, RawShare, Text};
+use crate::json::{self, quote, Malformed};
 
 #[derive(Deserialize)]
 struct SeedFlag {
