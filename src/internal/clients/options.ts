@@ -4,11 +4,11 @@
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { clientFields } from "../client/options.js"
-import { DurationInput, decode, must } from "../util/decodeOptions.js"
+import { DurationInput, issueMessage, makeDecoder } from "../util/decodeOptions.js"
 
 const idleTimeToLive = Schema.optionalWith(DurationInput, { default: () => Duration.minutes(5) })
 
-export const notAllowed = (problem: string) => Schema.optional(Schema.Undefined.annotations(must(problem)))
+export const notAllowed = (problem: string) => Schema.optional(Schema.Undefined.annotations(issueMessage(problem)))
 
 export const clientsFields = {
   ...clientFields,
@@ -21,13 +21,13 @@ export const clientsFields = {
 export const ClientMap = Schema.Struct({
   client: Schema.Unknown.pipe(
     Schema.filter((client) => typeof client === "function"),
-    Schema.annotations(must("must be a function that returns the client's layer for a target"))
+    Schema.annotations(issueMessage("must be a function that returns the client's layer for a target"))
   ),
   idleTimeToLive
 })
 
 export const Clients = Schema.Struct(clientsFields)
 
-export const decodeClients = decode(Clients)
+export const decodeClients = makeDecoder(Clients)
 
-export const decodeClientMap = decode(ClientMap)
+export const decodeClientMap = makeDecoder(ClientMap)

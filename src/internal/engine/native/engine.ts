@@ -10,7 +10,7 @@ import type { Snapshot } from "../../../Snapshot.js"
 import { decodeSeed, seedError } from "../../document/seed/text.js"
 import type { Evaluator } from "../../snapshot/evaluator.js"
 import { makeSnapshot } from "../../snapshot/snapshot.js"
-import { turn } from "../../util/yieldToEventLoop.js"
+import { yieldToEventLoop } from "../../util/yieldToEventLoop.js"
 import { Arena } from "./arena.js"
 import { engineFailure, makeEvaluator } from "./evaluator.js"
 import { Code, JobKind, type Library } from "./library.js"
@@ -57,7 +57,7 @@ const pushDocument = (
         copied += slice.length
         if (copied >= SLICE_BYTES) {
           copied = 0
-          yield* turn
+          yield* yieldToEventLoop
         }
       }
     }
