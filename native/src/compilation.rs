@@ -1,18 +1,12 @@
-//! A document on its way to a snapshot: its bytes are collected on one thread, it is compiled on any, and what came of
-//! it is taken or dropped with the job.
+//! The compilation of a document into a snapshot: the bytes are collected on one thread and compiled on any. The result is
+//! taken, or dropped with the compilation. The ABI calls it a job.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::code::Code;
+use crate::abi::{Code, JobKind};
 use crate::json::{Kind, Malformed};
 use crate::snapshot::Snapshot;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    Document,
-    Seed,
-}
 
 enum State {
     Collecting(Vec<u8>),
@@ -22,26 +16,26 @@ enum State {
     Taken,
 }
 
-pub struct Job {
-    format: Format,
+pub struct Compilation {
+    kind: JobKind,
     namespace: Box<str>,
     state: Mutex<State>,
 }
 
-impl Job {
+impl Compilation {
     #[must_use]
-    pub fn new(format: Format, namespace: &str) -> Self {
-        Self { format, namespace: namespace.into(), state: Mutex::new(State::Collecting(Vec::new())) }
+    pub fn new(kind: JobKind, namespace: &str) -> Self {
+        Self { kind, namespace: namespace.into(), state: Mutex::new(State::Collecting(Vec::new())) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends a copy of a part of the document.
+    /// Appends a copy of a chunk of the document.
     ///
     /// # Errors
-    /// `Code::Argument` after `run`, `Code::Limit` when memory does not suffice.
+    /// `Code::Argument` after `run`, `Code::Limit` if there is not enough memory.
     pub fn push(&self, chunk: &[u8]) -> Result<(), Code> {
         match &mut *self.state() {
             State::Collecting(bytes) => {
@@ -53,10 +47,10 @@ impl Job {
         }
     }
 
-    /// Compiles what was pushed, and frees it. The job is not locked meanwhile.
+    /// Compiles the pushed bytes and frees them. The compilation is not locked while it runs.
     ///
     /// # Errors
-    /// What `message` then tells, or `Code::Argument` for a second time.
+    /// The code of the error that `message` describes, or `Code::Argument` on a second call.
     pub fn run(&self) -> Result<(), Code> {
         let bytes = {
             let mut state = self.state();
@@ -85,13 +79,13 @@ impl Job {
 
     fn compile(&self, bytes: &[u8]) -> Result<Snapshot, Malformed> {
         let text = std::str::from_utf8(bytes).map_err(|_| Malformed::whole("it is not valid UTF-8".into()))?;
-        match self.format {
-            Format::Document => Snapshot::from_document(&self.namespace, text),
-            Format::Seed => Snapshot::from_seed(&self.namespace, text),
+        match self.kind {
+            JobKind::Document => Snapshot::from_document(&self.namespace, text),
+            JobKind::Seed => Snapshot::from_seed(&self.namespace, text),
         }
     }
 
-    /// Why it failed; empty if it did not.
+    /// The error message; empty if there is none.
     #[must_use]
     pub fn message(&self) -> String {
         match &*self.state() {
@@ -100,10 +94,10 @@ impl Job {
         }
     }
 
-    /// The snapshot, once.
+    /// Returns the snapshot on the first call.
     ///
     /// # Errors
-    /// The code with which `run` failed; `Code::Argument` when it has not ended, and for a second time.
+    /// The code with which `run` failed; `Code::Argument` if `run` has not completed, and on a second call.
     pub fn take(&self) -> Result<Arc<Snapshot>, Code> {
         let mut state = self.state();
         match mem::replace(&mut *state, State::Taken) {
@@ -125,37 +119,37 @@ mod tests {
 
     #[test]
     fn gives_its_snapshot_once() {
-        let job = Job::new(Format::Document, "n");
-        assert_eq!(job.take().err(), Some(Code::Argument));
-        DOCUMENT.chunks(7).for_each(|chunk| job.push(chunk).unwrap());
-        assert_eq!(job.run(), Ok(()));
-        assert_eq!(job.run(), Err(Code::Argument));
-        assert_eq!(job.push(b" "), Err(Code::Argument));
-        assert_eq!(job.take().unwrap().digest(), Some("d"));
-        assert_eq!(job.take().err(), Some(Code::Argument));
-        assert_eq!(job.message(), "");
+        let compilation = Compilation::new(JobKind::Document, "n");
+        assert_eq!(compilation.take().err(), Some(Code::Argument));
+        DOCUMENT.chunks(7).for_each(|chunk| compilation.push(chunk).unwrap());
+        assert_eq!(compilation.run(), Ok(()));
+        assert_eq!(compilation.run(), Err(Code::Argument));
+        assert_eq!(compilation.push(b" "), Err(Code::Argument));
+        assert_eq!(compilation.take().unwrap().digest(), Some("d"));
+        assert_eq!(compilation.take().err(), Some(Code::Argument));
+        assert_eq!(compilation.message(), "");
     }
 
     #[test]
     fn tells_why_it_failed() {
-        let fail = |format, bytes: &[u8]| {
-            let job = Job::new(format, "n");
-            job.push(bytes).unwrap();
-            let code = job.run().unwrap_err();
-            assert_eq!(job.take().err(), Some(code));
-            (code, job.message())
+        let fail = |kind, bytes: &[u8]| {
+            let compilation = Compilation::new(kind, "n");
+            compilation.push(bytes).unwrap();
+            let code = compilation.run().unwrap_err();
+            assert_eq!(compilation.take().err(), Some(code));
+            (code, compilation.message())
         };
-        assert_eq!(fail(Format::Document, b"\xff"), (Code::Malformed, "it is not valid UTF-8".into()));
-        assert_eq!(fail(Format::Document, b""), (Code::Malformed, "the document is empty".into()));
+        assert_eq!(fail(JobKind::Document, b"\xff"), (Code::Malformed, "it is not valid UTF-8".into()));
+        assert_eq!(fail(JobKind::Document, b""), (Code::Malformed, "the document is empty".into()));
         let missing = (Code::Malformed, "\"version\" is missing".into());
         assert_eq!(
             fail(
-                Format::Seed,
+                JobKind::Seed,
                 br#"{"namespace":{"key":"n","flags":{},"eval_rules":{},"eval_rollouts":{},"eval_distributions":{}}}"#
             ),
             missing
         );
-        let (code, message) = fail(Format::Document, format!("{{\"x\":{}", "[".repeat(200)).as_bytes());
+        let (code, message) = fail(JobKind::Document, format!("{{\"x\":{}", "[".repeat(200)).as_bytes());
         assert_eq!(code, Code::Limit);
         assert!(message.ends_with("nested deeper than 128 levels"), "{message}");
     }

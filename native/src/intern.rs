@@ -1,5 +1,5 @@
-//! What is held once, however often it is written: a server writes out a segment in every rule and rollout that uses
-//! it. The pool is there while one text is read; what it has given out is kept by those who have it.
+//! Interns equal segments and distributions: a server writes a segment out in every rule and rollout that uses it. The
+//! interner lives while one text is read; the definitions keep the interned values.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -13,7 +13,7 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use crate::definition::{Constraint, ConstraintType, Distribution, MatchType, Segment};
 
-/// A string of the text that is read, copied only where it has escapes.
+/// A string in the text that is being read, copied only if it has escapes.
 #[derive(PartialEq, Eq, Hash)]
 pub struct Text<'a>(Cow<'a, str>);
 
@@ -59,7 +59,7 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 }
 
-/// Documents and seeds write a constraint in the same way.
+/// Documents and seeds use the same JSON for a constraint.
 #[derive(Hash, serde::Deserialize)]
 pub struct RawConstraint<'a> {
     #[serde(rename = "type")]
@@ -71,7 +71,7 @@ pub struct RawConstraint<'a> {
 }
 
 impl RawConstraint<'_> {
-    fn is(&self, constraint: &Constraint) -> bool {
+    fn equals(&self, constraint: &Constraint) -> bool {
         self.kind == constraint.kind
             && *self.property == *constraint.property
             && *self.operator == *constraint.operator
@@ -90,7 +90,7 @@ impl From<&RawConstraint<'_>> for Constraint {
     }
 }
 
-/// A share of a rule, as it is read.
+/// A distribution of a rule, borrowed from the text.
 pub struct RawShare<'a> {
     pub variant_key: Text<'a>,
     pub attachment: Option<Text<'a>>,
@@ -98,7 +98,7 @@ pub struct RawShare<'a> {
 }
 
 impl RawShare<'_> {
-    fn is(&self, distribution: &Distribution) -> bool {
+    fn equals(&self, distribution: &Distribution) -> bool {
         *self.variant_key == *distribution.variant_key
             && self.attachment.as_deref() == distribution.attachment.as_deref()
             && self.rollout.to_bits() == distribution.rollout.to_bits()
@@ -123,11 +123,11 @@ impl From<&RawShare<'_>> for Distribution {
     }
 }
 
-/// Values by the hash of what they were made of. Of two with the same hash the first one is kept, and the other is not
-/// shared: nobody can make the pool slow by choosing what collides.
-struct Shared<T>(HashMap<u64, T>);
+/// Interned values by the hash of their content. If two values collide, only the first is interned, so collisions cannot
+/// make the interner slow.
+struct Table<T>(HashMap<u64, T>);
 
-impl<T: Clone> Shared<T> {
+impl<T: Clone> Table<T> {
     fn get(&mut self, hash: u64, is: impl FnOnce(&T) -> bool, make: impl FnOnce() -> T) -> T {
         match self.0.get(&hash) {
             Some(value) if is(value) => value.clone(),
@@ -141,53 +141,53 @@ impl<T: Clone> Shared<T> {
     }
 }
 
-impl<T> Default for Shared<T> {
+impl<T> Default for Table<T> {
     fn default() -> Self {
         Self(HashMap::new())
     }
 }
 
-fn all<T, U>(raw: &[T], values: &[U], is: impl Fn(&T, &U) -> bool) -> bool {
+fn equal_lists<T, U>(raw: &[T], values: &[U], is: impl Fn(&T, &U) -> bool) -> bool {
     raw.len() == values.len() && raw.iter().zip(values).all(|(raw, value)| is(raw, value))
 }
 
-/// Segments in their order.
+/// Segments in order.
 pub type Segments = Arc<[Arc<Segment>]>;
 /// The distributions of a rule.
 pub type Distributions = Arc<[Distribution]>;
 
 #[derive(Default)]
-struct Pool {
+struct Interner {
     hashes: RandomState,
-    segments: Shared<Arc<Segment>>,
-    lists: Shared<Segments>,
-    distributions: Shared<Distributions>,
+    segments: Table<Arc<Segment>>,
+    lists: Table<Segments>,
+    distributions: Table<Distributions>,
 }
 
 thread_local! {
-    static POOL: RefCell<Pool> = RefCell::default();
+    static INTERNER: RefCell<Interner> = RefCell::default();
 }
 
-/// Empties the pool of the thread, however what it was filled for ends.
-struct Emptied;
+/// Clears the thread's interner when dropped, even on a panic.
+struct ClearOnDrop;
 
-impl Drop for Emptied {
+impl Drop for ClearOnDrop {
     fn drop(&mut self) {
-        POOL.take();
+        INTERNER.take();
     }
 }
 
-/// Runs what reads a text, with a pool that is empty before and after.
-pub fn with<T>(read: impl FnOnce() -> T) -> T {
-    let _emptied = Emptied;
+/// Reads a text with an interner that is empty before and after.
+pub fn with_empty<T>(read: impl FnOnce() -> T) -> T {
+    let _clear = ClearOnDrop;
     read()
 }
 
 pub fn segment(key: &str, match_type: MatchType, constraints: &[RawConstraint<'_>]) -> Arc<Segment> {
-    POOL.with_borrow_mut(|pool| {
-        pool.segments.get(
-            pool.hashes.hash_one((key, match_type, constraints)),
-            |segment| is_segment(segment, key, match_type, constraints),
+    INTERNER.with_borrow_mut(|interner| {
+        interner.segments.get(
+            interner.hashes.hash_one((key, match_type, constraints)),
+            |segment| equals_segment(segment, key, match_type, constraints),
             || {
                 Arc::new(Segment {
                     key: key.into(),
@@ -199,25 +199,29 @@ pub fn segment(key: &str, match_type: MatchType, constraints: &[RawConstraint<'_
     })
 }
 
-fn is_segment(segment: &Segment, key: &str, match_type: MatchType, constraints: &[RawConstraint<'_>]) -> bool {
+fn equals_segment(segment: &Segment, key: &str, match_type: MatchType, constraints: &[RawConstraint<'_>]) -> bool {
     segment.match_type == match_type
         && *segment.key == *key
-        && all(constraints, &segment.constraints, RawConstraint::is)
+        && equal_lists(constraints, &segment.constraints, RawConstraint::equals)
 }
 
-/// A list of segments of the pool.
+/// Interns a list of interned segments.
 pub fn list(segments: &[Arc<Segment>]) -> Segments {
-    POOL.with_borrow_mut(|pool| {
-        let places = segments.iter().map(Arc::as_ptr).collect::<Vec<_>>();
-        pool.lists.get(pool.hashes.hash_one(places), |list| all(segments, list, Arc::ptr_eq), || segments.into())
+    INTERNER.with_borrow_mut(|interner| {
+        let addresses = segments.iter().map(Arc::as_ptr).collect::<Vec<_>>();
+        interner.lists.get(
+            interner.hashes.hash_one(addresses),
+            |list| equal_lists(segments, list, Arc::ptr_eq),
+            || segments.into(),
+        )
     })
 }
 
 pub fn distributions(shares: &[RawShare<'_>]) -> Distributions {
-    POOL.with_borrow_mut(|pool| {
-        pool.distributions.get(
-            pool.hashes.hash_one(shares),
-            |distributions| all(shares, distributions, RawShare::is),
+    INTERNER.with_borrow_mut(|interner| {
+        interner.distributions.get(
+            interner.hashes.hash_one(shares),
+            |distributions| equal_lists(shares, distributions, RawShare::equals),
             || shares.iter().map(Into::into).collect(),
         )
     })
@@ -291,19 +295,19 @@ mod tests {
         Text(Cow::Borrowed(text))
     }
 
-    /// Hashes do not collide in a test, so what is compared then is compared here.
+    /// Hashes do not collide in the other tests, so this one tests the comparisons directly.
     #[test]
-    fn equal_is_what_is_equal_in_everything() {
+    fn values_are_equal_only_if_all_fields_are() {
         let share = |key, attachment: Option<&'static str>, rollout| RawShare {
             variant_key: text(key),
             attachment: attachment.map(text),
             rollout,
         };
         let first = Distribution::from(&share("v", Some("a"), 1.0));
-        assert!(share("v", Some("a"), 1.0).is(&first));
+        assert!(share("v", Some("a"), 1.0).equals(&first));
         let others = [share("w", Some("a"), 1.0), share("v", Some("b"), 1.0), share("v", None, 1.0)];
-        assert!(!others.iter().any(|other| other.is(&first)));
-        assert!(!share("v", Some("a"), 2.0).is(&first));
+        assert!(!others.iter().any(|other| other.equals(&first)));
+        assert!(!share("v", Some("a"), 2.0).equals(&first));
 
         let raw = |kind, [property, operator, value]: [&'static str; 3]| RawConstraint {
             kind,
@@ -315,40 +319,40 @@ mod tests {
         let one = || [raw(kind, ["p", "eq", "v"])];
         let constraints = one().iter().map(Into::into).collect();
         let segment = Segment { key: "s".into(), match_type: MatchType::Any, constraints };
-        assert!(is_segment(&segment, "s", MatchType::Any, &one()));
-        assert!(!is_segment(&segment, "t", MatchType::Any, &one()));
-        assert!(!is_segment(&segment, "s", MatchType::All, &one()));
-        assert!(!is_segment(&segment, "s", MatchType::Any, &[]));
+        assert!(equals_segment(&segment, "s", MatchType::Any, &one()));
+        assert!(!equals_segment(&segment, "t", MatchType::Any, &one()));
+        assert!(!equals_segment(&segment, "s", MatchType::All, &one()));
+        assert!(!equals_segment(&segment, "s", MatchType::Any, &[]));
         let others = [
             raw(ConstraintType::Number, ["p", "eq", "v"]),
             raw(kind, ["q", "eq", "v"]),
             raw(kind, ["p", "neq", "v"]),
             raw(kind, ["p", "eq", "w"]),
         ];
-        assert!(others.into_iter().all(|other| !is_segment(&segment, "s", MatchType::Any, &[other])));
+        assert!(others.into_iter().all(|other| !equals_segment(&segment, "s", MatchType::Any, &[other])));
     }
 
     #[test]
     fn values_with_the_same_hash_stay_apart() {
-        let mut shared = Shared::<Arc<str>>::default();
-        let mut get = |text: &str| shared.get(7, |known| **known == *text, || text.into());
+        let mut table = Table::<Arc<str>>::default();
+        let mut get = |text: &str| table.get(7, |known| **known == *text, || text.into());
         let texts = ["a", "b", "a"].map(&mut get);
         assert_eq!(texts.each_ref().map(|text| &**text), ["a", "b", "a"]);
         assert!(Arc::ptr_eq(&texts[0], &texts[2]));
     }
 
     #[test]
-    fn the_pool_is_empty_after_each_text() {
+    fn the_interner_is_empty_after_each_text() {
         flags(&[SEGMENT.into()]);
         assert!(crate::document::read("{\"flags\":[", "n").is_err());
-        POOL.with_borrow(|pool| assert!(pool.segments.0.is_empty() && pool.lists.0.is_empty()));
+        INTERNER.with_borrow(|interner| assert!(interner.segments.0.is_empty() && interner.lists.0.is_empty()));
         let panicked = std::panic::catch_unwind(|| {
-            with(|| {
+            with_empty(|| {
                 segment("s", MatchType::Any, &[]);
                 panic!("while it reads")
             });
         });
         assert!(panicked.is_err());
-        POOL.with_borrow(|pool| assert!(pool.segments.0.is_empty()));
+        INTERNER.with_borrow(|interner| assert!(interner.segments.0.is_empty()));
     }
 }

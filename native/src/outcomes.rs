@@ -1,4 +1,4 @@
-//! What a flag is and what it can answer, as JSON: read once by the caller, who then knows answers by their index.
+//! Describes a flag and all its outcomes as JSON. The caller reads this once and then knows outcomes by their index.
 
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ enum Reason {
     Unknown,
 }
 
-/// A result, of either type, with all segments of what matched.
+/// A result of either type, with all segments of the audience.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Outcome<'a> {
@@ -102,7 +102,7 @@ struct Description<'a> {
     outcomes: Vec<Outcome<'a>>,
 }
 
-/// What a caller needs to know to evaluate a flag, as JSON text.
+/// Returns what a caller needs to evaluate a flag, as JSON.
 #[must_use]
 pub fn describe(flag: &Flag, index: u32) -> Vec<u8> {
     let kind = flag.definition.kind;
@@ -126,9 +126,9 @@ struct FlagInfo<'a> {
     default_variant: Option<&'a DefaultVariant>,
 }
 
-/// The list of flags, as JSON text.
+/// Returns the list of flags, as JSON.
 #[must_use]
-pub fn list(flags: &[Flag]) -> Vec<u8> {
+pub fn list_flags(flags: &[Flag]) -> Vec<u8> {
     let infos = flags.iter().map(|Flag { definition, .. }| FlagInfo {
         key: &definition.key,
         enabled: definition.enabled,
@@ -139,7 +139,7 @@ pub fn list(flags: &[Flag]) -> Vec<u8> {
     json(&infos.collect::<Vec<_>>())
 }
 
-/// Into memory, and from types that JSON has: this does not fail.
+/// Serializing these types to memory cannot fail.
 fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! How the fields of documents and seeds are read where serde's own ways take too much: an object is an object (a list
-//! of its values in order is not), a map has each key once, and a number fits into single precision.
+//! Deserializers for documents and seeds where serde's defaults are too lenient: a list of values is not an object, a map has
+//! unique keys, and a number fits in single precision.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// A struct that is written as an object.
+/// A struct in the form of a JSON object.
 pub struct Object<T>(pub T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -31,7 +31,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// A map whose keys are not known beforehand, in the order in which it is written.
+/// A map with arbitrary keys, in the order of the text.
 pub struct Record<T>(pub Vec<(Box<str>, T)>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Record<T> {
@@ -54,7 +54,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for RecordVisitor<T> {
         let mut entries = Vec::new();
         while let Some(key) = map.next_key::<Box<str>>()? {
             if !seen.insert(key.clone()) {
-                return Err(A::Error::custom(TWICE));
+                return Err(A::Error::custom(DUPLICATE));
             }
             entries.push((key, map.next_value()?));
         }
@@ -62,10 +62,10 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for RecordVisitor<T> {
     }
 }
 
-/// What is said of a key that an object has twice.
-pub const TWICE: &str = "occurs twice";
+/// The message about a duplicate key.
+pub const DUPLICATE: &str = "occurs twice";
 
-/// A list of objects, each made into what it stands for as soon as it is read.
+/// A list of objects; each is converted as soon as it is read.
 struct ObjectsVisitor<Raw, T>(PhantomData<(Raw, T)>);
 
 impl<'de, Raw: Deserialize<'de>, T: From<Raw>> Visitor<'de> for ObjectsVisitor<Raw, T> {
@@ -102,7 +102,7 @@ where
     Objects::<Raw, T>::deserialize(deserializer).map(|Objects(values, _)| values)
 }
 
-/// A list of objects where null stands for none.
+/// A list of objects, where null means an empty list.
 pub fn optional_objects<'de, D, Raw, T>(deserializer: D) -> Result<Box<[T]>, D::Error>
 where
     D: Deserializer<'de>,
@@ -136,14 +136,14 @@ where
 pub fn single<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
     let value = f32::deserialize(deserializer)?;
     if value.is_finite() {
-        // of the two zeros there is only one from here on
+        // normalizes -0 to 0
         Ok(value + 0.0)
     } else {
         Err(D::Error::custom("a number beyond single precision"))
     }
 }
 
-/// A string that is looked at and not kept.
+/// Reads a string without keeping it.
 pub fn text<'de, D, T>(deserializer: D, read: fn(&str) -> T) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
