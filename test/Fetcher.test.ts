@@ -33,8 +33,8 @@ import * as Fault from "./support/Fault.js"
 import * as FliptServer from "./support/FliptServer.js"
 import { listen } from "./support/Listener.js"
 import { idle } from "./support/listeners.js"
-import { awaitSleep, awaitSleepOf, wakeUps } from "./support/sleepers.js"
 import { contentOf, errorOf, textOf, versionOf } from "./support/updates.js"
+import { awaitSleep, awaitSleepOf, wakeUps } from "./support/wait.js"
 
 type Policy = Schedule.Schedule<unknown, FetchError>
 

@@ -22,7 +22,7 @@ import { decode, encode, nameOf, names } from "../src/internal/store/entry.js"
 import * as SnapshotStore from "../src/SnapshotStore.js"
 import * as Folder from "./support/Folder.js"
 import { captured } from "./support/logs.js"
-import { until } from "./support/sleepers.js"
+import { until } from "./support/wait.js"
 
 const target: SnapshotStore.Target = { environment: "default", namespace: "shop" }
 

@@ -35,7 +35,7 @@ import * as FliptServer from "./support/FliptServer.js"
 import { listen } from "./support/Listener.js"
 import { captured } from "./support/logs.js"
 import * as Scripted from "./support/Scripted.js"
-import { awaitSleepOf, turn, until, wakeUps } from "./support/sleepers.js"
+import { awaitSleepOf, turn, until, wakeUps } from "./support/wait.js"
 
 interface Parts {
   readonly auth?: Layer.Layer<Auth.Auth>

@@ -25,7 +25,7 @@ import type { Snapshot } from "../src/Snapshot.js"
 import { encode } from "./support/corpus.js"
 import { booleanFlag, makeDocument, onDocument, variantFlag } from "./support/documents.js"
 import { native } from "./support/engines.js"
-import { until } from "./support/sleepers.js"
+import { until } from "./support/wait.js"
 
 const library = Effect.orDie(load(process.env.FLIPT_ENGINE_PATH))
 

@@ -35,7 +35,7 @@ import { encode } from "./support/corpus.js"
 import { booleanFlag, makeDocument, onDocument, variantFlag } from "./support/documents.js"
 import { engines, native } from "./support/engines.js"
 import * as Generators from "./support/generators.js"
-import { turn, until } from "./support/sleepers.js"
+import { turn, until } from "./support/wait.js"
 
 /** Every hub that a state makes, to see what waits in it and for whom; it works as ever. */
 const hubs = vi.hoisted(() => [] as Array<PubSub.PubSub<unknown>>)

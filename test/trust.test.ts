@@ -16,8 +16,8 @@ import * as Tls from "../src/Tls.js"
 import * as Folder from "./support/Folder.js"
 import { listen } from "./support/Listener.js"
 import { fetchWith, makeFetcher, pki, serve } from "./support/secure.js"
-import { until } from "./support/sleepers.js"
 import { errorOf } from "./support/updates.js"
+import { until } from "./support/wait.js"
 
 const run = (variables: Readonly<Record<string, string>>) =>
   Effect.async<unknown, Error>((resume) => {

@@ -14,7 +14,7 @@ import { onDocument } from "../support/documents.js"
 import { native } from "../support/engines.js"
 import * as Fault from "../support/Fault.js"
 import * as FliptServer from "../support/FliptServer.js"
-import { turn } from "../support/sleepers.js"
+import { turn, until } from "../support/wait.js"
 
 const nothing = { fibers: 0, requests: 0, resources: [], compilations: 0, handles: 0 }
 
@@ -119,7 +119,7 @@ describe("interruption of the start at any moment", () => {
           yield* server.awaitConnections(0)
         })
       ).pipe(
-        Effect.zipRight(Clients.eventually(() => open("TCPSocket") === 0)),
+        Effect.zipRight(until(() => open("TCPSocket") === 0)),
         Effect.zipRight(Effect.map(held, (handles) => expect(handles).toBe(0)))
       )
     )

@@ -22,8 +22,9 @@ import { captured, type Line } from "../support/logs.js"
 import { afterGc } from "../support/memory.js"
 import * as Relay from "../support/Relay.js"
 import * as StreamServer from "../support/StreamServer.js"
+import { until, untilOf } from "../support/wait.js"
 
-const { awaitOn, eventually, eventuallyOf, isOn, warnings } = Clients
+const { awaitOn, isOn, warnings } = Clients
 
 /** No check in the time of a test: what is repaired is repaired by something else. */
 const seldom = "10 minutes"
@@ -47,7 +48,7 @@ const watching = (client: FliptClient.Service) =>
   })
 
 const isConnected = (client: FliptClient.Service, connected: boolean) =>
-  eventuallyOf(client.status, (status) => status.connected === connected)
+  untilOf(client.status, (status) => status.connected === connected)
 
 /** The levels at which the client says something with this text. */
 const levels = (log: ReadonlyArray<Line>, text: string) =>
@@ -80,7 +81,7 @@ describe("a stream that ends at once, again and again", () => {
         server.onStream((stream) => stream.end())
         const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom })
         const seen = yield* watching(client)
-        yield* eventually(() => server.streams.length >= 2)
+        yield* until(() => server.streams.length >= 2)
         server.setDocument(onDocument(false))
         yield* awaitOn(client, false)
         yield* isConnected(client, false)
@@ -143,18 +144,18 @@ it.live("a stream that goes silent is found out by a request, and replaced", () 
       const server = yield* StreamServer.make(onDocument(false))
       const client = yield* Clients.make(kind, { url: server.url, updateInterval: "100 millis" })
       const seen = yield* watching(client)
-      yield* eventually(() => server.streams.length === 1)
+      yield* until(() => server.streams.length === 1)
       server.streams[0]!.push(onDocument(true))
       yield* awaitOn(client, true)
       yield* isConnected(client, true)
       server.setDocument(onDocument(true))
       // some checks that find nothing: silence alone is no fault
       const checked = server.gets()
-      yield* eventually(() => server.gets() >= checked + 3)
+      yield* until(() => server.gets() >= checked + 3)
       expect(server.streams.length).toBe(1)
       server.setDocument(onDocument(false))
       yield* awaitOn(client, false)
-      yield* eventually(() => server.streams.length === 2)
+      yield* until(() => server.streams.length === 2)
       expect(server.streams[1]!.digest).toBe(StreamServer.digestOf(onDocument(false)))
       server.setDocument(onDocument(true))
       server.streams[1]!.push(onDocument(true))
@@ -163,7 +164,7 @@ it.live("a stream that goes silent is found out by a request, and replaced", () 
       expect([...seen].sort()).toEqual([false, true])
       expect(warnings(log)).toEqual([])
       expect(levels(log, "the stream has missed a change")[0]).toBe("DEBUG")
-      yield* eventually(() => server.connections() <= 2)
+      yield* until(() => server.connections() <= 2)
     })
   )
 )
@@ -174,13 +175,13 @@ it.live("a stream error frame ends the stream, and is no outage", () =>
       const server = yield* StreamServer.make(onDocument(true))
       const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom })
       const seen = yield* watching(client)
-      yield* eventually(() => server.streams.length === 1)
+      yield* until(() => server.streams.length === 1)
       server.streams[0]!.push(onDocument(false))
       yield* awaitOn(client, false)
       server.setDocument(onDocument(false))
       // the server does not end the answer: the client is to leave by itself
       server.streams[0]!.write('{"error":{"code":14,"message":"going away","details":[]}}\n')
-      yield* eventually(() => server.streams.length === 2)
+      yield* until(() => server.streams.length === 2)
       expect(server.streams[1]!.digest).toBe(StreamServer.digestOf(onDocument(false)))
       server.streams[1]!.push(onDocument(true))
       yield* awaitOn(client, true)
@@ -189,7 +190,7 @@ it.live("a stream error frame ends the stream, and is no outage", () =>
       expect([...seen].sort()).toEqual([false, true])
       expect(warnings(log)).toEqual([])
       expect(levels(log, "going away")).toEqual(["DEBUG"])
-      yield* eventually(() => server.connections() <= 2)
+      yield* until(() => server.connections() <= 2)
     })
   )
 )
@@ -214,26 +215,26 @@ describe("a half-open stream", () => {
               updateInterval: "200 millis",
               requestTimeout: "1500 millis"
             })
-            yield* eventually(() => server.streams.length === 1)
+            yield* until(() => server.streams.length === 1)
             server.streams[0]!.push(onDocument(true))
             // the stream has taken the connection of the first request; the checks have one of their own
-            yield* eventually(() => server.gets() >= 3 && relay.connections() === 2)
+            yield* until(() => server.gets() >= 3 && relay.connections() === 2)
             const before = yield* isConnected(client, true)
             begin(relay)
             server.setDocument(onDocument(false))
-            const stale = yield* eventuallyOf(client.status, ({ _tag }) => _tag === "Stale")
+            const stale = yield* untilOf(client.status, ({ _tag }) => _tag === "Stale")
             expect(stale).toMatchObject({ error: { _tag: "FetchError", reason: "Timeout" } })
             expect(stale.confirmedAt?.epochMillis).toBeGreaterThanOrEqual(before.confirmedAt?.epochMillis ?? 0)
             expect(yield* isOn(client)).toBe(during(kind, true))
             end(relay)
             yield* awaitOn(client, false)
-            yield* eventuallyOf(client.status, ({ _tag, connected }) => _tag === "Ready" && connected)
+            yield* untilOf(client.status, ({ _tag, connected }) => _tag === "Ready" && connected)
             server.streams.at(-1)!.push(onDocument(true))
             yield* awaitOn(client, true)
             expect(warnings(log)[0]).toMatch(/no answer within/)
             expect(warnings(log).length).toBe(log.filter(({ level }) => level === "INFO").length)
             // what was half open has been let go
-            yield* eventually(() => relay.connections() <= 2)
+            yield* until(() => relay.connections() <= 2)
             expect(relay.made()).toBeLessThan(10)
           })
         ),
@@ -251,22 +252,22 @@ it.live("a server restart in the middle of a frame loses the frame and nothing e
       ])
       const server = yield* StreamServer.make(onDocument(true))
       const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom })
-      yield* eventually(() => server.streams.length === 1)
+      yield* until(() => server.streams.length === 1)
       const [stream] = server.streams
       stream!.push(onDocument(false))
       yield* awaitOn(client, false)
       const frame = StreamServer.frame(large)
       stream!.write(frame.subarray(0, frame.length - 10))
-      yield* eventually(() => stream!.unsent() === 0)
+      yield* until(() => stream!.unsent() === 0)
       yield* server.stop
-      const stale = yield* eventuallyOf(client.status, ({ _tag }) => _tag === "Stale")
+      const stale = yield* untilOf(client.status, ({ _tag }) => _tag === "Stale")
       expect(stale).toMatchObject({ connected: false, error: { _tag: "FetchError", reason: "Network" } })
       expect(yield* isOn(client)).toBe(during(kind, false))
       server.setDocument(large)
       yield* server.start
       yield* awaitOn(client, true)
       expect((yield* client.listFlags).length).toBe(501)
-      yield* eventually(() => server.streams.length === 2)
+      yield* until(() => server.streams.length === 2)
       // nothing of the half frame is left to spoil the next one
       server.streams[1]!.push(onDocument(false))
       yield* awaitOn(client, false)
@@ -282,7 +283,7 @@ it.live("two documents in one chunk are both loaded, and the last one stays", ()
     Effect.gen(function* () {
       const server = yield* StreamServer.make(makeDocument([booleanFlag("start", true)]))
       const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom })
-      yield* eventually(() => server.streams.length === 1)
+      yield* until(() => server.streams.length === 1)
       const [stream] = server.streams
       const documents = [1, 2, 3].map((n) => makeDocument([booleanFlag(`flag-${n}`, true), booleanFlag("on", n !== 1)]))
       const [first, second, third] = documents.map(StreamServer.frame)
@@ -291,7 +292,7 @@ it.live("two documents in one chunk are both loaded, and the last one stays", ()
       expect((yield* client.listFlags).map(({ key }) => key)).toEqual(["flag-2", "on"])
       expect((yield* client.status).version).toBe(StreamServer.digestOf(documents[1]!))
       stream!.write(Buffer.concat([third!.subarray(50), first!]))
-      yield* eventuallyOf(client.status, ({ version }) => version === StreamServer.digestOf(documents[0]!))
+      yield* untilOf(client.status, ({ version }) => version === StreamServer.digestOf(documents[0]!))
       expect(yield* isOn(client)).toBe(false)
       expect((yield* client.status)._tag).toBe("Ready")
       expect(warnings(log)).toEqual([])
@@ -329,7 +330,7 @@ it.live("documents that are pushed faster than they compile wait at the server, 
         ).pipe(Layer.provide(kind.engine))
         const server = yield* StreamServer.make(onDocument(true))
         const client = yield* Clients.make({ ...kind, engine: slow }, { url: server.url, updateInterval: seldom })
-        yield* eventually(() => server.streams.length === 1)
+        yield* until(() => server.streams.length === 1)
         const [stream] = server.streams
         const padding = "x".repeat(500_000)
         const count = 60
@@ -339,7 +340,7 @@ it.live("documents that are pushed faster than they compile wait at the server, 
         // until nothing more leaves the server: the client does not read on
         let unsent = -1
         let still = 0
-        yield* eventuallyOf(
+        yield* untilOf(
           Effect.sync(() => {
             still = unsent === stream!.unsent() ? still + 1 : 0
             unsent = stream!.unsent()
@@ -351,7 +352,7 @@ it.live("documents that are pushed faster than they compile wait at the server, 
         // the state that is served meanwhile is the one before
         expect(yield* isOn(client)).toBe(true)
         yield* Deferred.succeed(gate, undefined)
-        yield* eventuallyOf(client.listFlags, (flags) => flags[0]?.key === `flag-${count - 1}`)
+        yield* untilOf(client.listFlags, (flags) => flags[0]?.key === `flag-${count - 1}`)
         expect((yield* client.status)._tag).toBe("Ready")
         expect(most).toBe(1)
         expect(compiled).toBe(count + 1)
@@ -375,16 +376,16 @@ describe("a stream of garbage", () => {
       Effect.gen(function* () {
         const server = yield* StreamServer.make(onDocument(true))
         const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom })
-        yield* eventually(() => server.streams.length === 1)
+        yield* until(() => server.streams.length === 1)
         const [stream] = server.streams
-        const isReady = eventuallyOf(client.status, ({ _tag }) => _tag === "Ready")
+        const isReady = untilOf(client.status, ({ _tag }) => _tag === "Ready")
         for (const [name, bytes] of garbage) {
           const { length } = warnings(log)
           for (let round = 0; round < 3; round++) {
             stream!.write(bytes)
           }
           // it may be repaired by the time that somebody looks, or be there still from the garbage before
-          yield* eventuallyOf(client.status, ({ _tag }) => _tag === "Stale" || warnings(log).length > length)
+          yield* untilOf(client.status, ({ _tag }) => _tag === "Stale" || warnings(log).length > length)
           expect([true, "Unavailable"], name).toContain(yield* isOn(client))
           // by a frame; the request that the garbage set off may still be under way, and brings the same
           server.setDocument(onDocument(false))
@@ -395,10 +396,7 @@ describe("a stream of garbage", () => {
           server.setDocument(onDocument(true))
           stream!.write(bytes)
           yield* awaitOn(client, true)
-          yield* eventuallyOf(
-            Effect.zipRight(Effect.ignore(client.refresh), client.status),
-            ({ _tag }) => _tag === "Ready"
-          )
+          yield* untilOf(Effect.zipRight(Effect.ignore(client.refresh), client.status), ({ _tag }) => _tag === "Ready")
         }
         // it is still the same stream: a bad line is passed over
         expect(server.streams.length).toBe(1)
@@ -411,7 +409,7 @@ describe("a stream of garbage", () => {
       Effect.gen(function* () {
         const server = yield* StreamServer.make(onDocument(true))
         const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom })
-        yield* eventually(() => server.streams.length === 1)
+        yield* until(() => server.streams.length === 1)
         const gets = server.gets()
         for (const bytes of ["garbage\n", '{"result":{}}\n']) {
           for (let frames = 0; frames < 50; frames++) {
@@ -419,7 +417,7 @@ describe("a stream of garbage", () => {
             yield* Effect.sleep("2 millis")
           }
         }
-        yield* eventuallyOf(client.status, ({ _tag }) => _tag === "Stale")
+        yield* untilOf(client.status, ({ _tag }) => _tag === "Stale")
         // one for each kind
         expect(server.gets() - gets).toBeLessThanOrEqual(2)
         expect(warnings(log).length).toBeLessThanOrEqual(3)
@@ -435,17 +433,17 @@ describe("a stream of garbage", () => {
         Effect.gen(function* () {
           const server = yield* StreamServer.make(onDocument(true))
           const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom, maxBodySize: 100_000 })
-          yield* eventually(() => server.streams.length === 1)
+          yield* until(() => server.streams.length === 1)
           const [stream] = server.streams
           const chunk = Buffer.alloc(1_000_000, "x")
           for (let written = 0; written < 30; written++) {
             stream!.write(chunk)
-            yield* eventually(() => stream!.unsent() === 0)
+            yield* until(() => stream!.unsent() === 0)
           }
           // of what was sent to all four, more than a hundred million
-          yield* eventuallyOf(afterGc, ({ arrayBuffers }) => arrayBuffers < before + 60_000_000)
+          yield* untilOf(afterGc, ({ arrayBuffers }) => arrayBuffers < before + 60_000_000)
           stream!.write("\n")
-          yield* eventually(() => warnings(log).length > 0)
+          yield* until(() => warnings(log).length > 0)
           expect(warnings(log)[0]).toContain("maxBodySize")
           server.setDocument(onDocument(false))
           stream!.push(onDocument(false))
@@ -464,10 +462,10 @@ it.live("a stream refused by a proxy (403) while requests go through: evaluation
       server.refuse(403)
       const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom })
       const seen = yield* watching(client)
-      yield* eventually(() => server.streams.length >= 2)
+      yield* until(() => server.streams.length >= 2)
       server.setDocument(onDocument(false))
       yield* awaitOn(client, false)
-      yield* eventually(() => server.streams.length >= 3)
+      yield* until(() => server.streams.length >= 3)
       expect(yield* client.status).toMatchObject({ _tag: "Ready", mode: "streaming", connected: false })
       expect(warnings(log)).toHaveLength(1)
       expect(warnings(log)[0]).toMatch(/status 403/)
@@ -520,7 +518,7 @@ describe("a v1 server asked for a stream", () => {
         const server = yield* FliptServer.make({ version: "v1", documents: { default: onDocument(true) } })
         const client = yield* Clients.make(kind, { url: server.url, updateInterval: "100 millis" })
         const seen = yield* watching(client)
-        yield* eventuallyOf(client.status, ({ mode }) => mode === "polling")
+        yield* untilOf(client.status, ({ mode }) => mode === "polling")
         expect(yield* client.status).toMatchObject({ _tag: "Ready", connected: true })
         yield* server.setDocument(onDocument(false))
         yield* awaitOn(client, false)

@@ -7,7 +7,7 @@ import * as Http from "node:http"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { listen } from "./Listener.js"
-import { until } from "./sleepers.js"
+import { until } from "./wait.js"
 
 export interface Exchange {
   readonly request: Http.IncomingMessage
