@@ -31,11 +31,11 @@ import type * as Status from "../src/Status.js"
 import * as Tls from "../src/Tls.js"
 import { onDocument } from "./support/documents.js"
 import { engines } from "./support/engines.js"
+import * as Fault from "./support/Fault.js"
 import * as FliptServer from "./support/FliptServer.js"
 import { listen } from "./support/Listener.js"
 import { captured } from "./support/logs.js"
-import * as Scripted from "./support/Scripted.js"
-import { awaitSleepOf, turn, until, wakeUps } from "./support/wait.js"
+import { awaitSleepOf, awhile, turn, until, untilOf, wakeUps } from "./support/wait.js"
 
 interface Parts {
   readonly auth?: Layer.Layer<Auth.Auth>
@@ -107,19 +107,21 @@ const isOn = (client: FliptClient.Service) =>
 
 /** The status as soon as it is so, whatever the clock says. */
 const awaitStatus = (client: FliptClient.Service, holds: (status: Status.Status) => boolean) =>
-  Effect.repeat(Effect.zipRight(turn, client.status), { until: (status) => holds(status) })
+  untilOf(client.status, holds)
 
-const awaitOn = (client: FliptClient.Service, enabled: boolean) =>
-  Effect.repeat(Effect.zipRight(turn, isOn(client)), { until: (is) => is === enabled })
-
-/** As long as something would take to happen that must not. */
-const awhile = Effect.repeatN(turn, 50)
+const awaitOn = (client: FliptClient.Service, enabled: boolean) => untilOf(isOn(client), (is) => is === enabled)
 
 /** The watch beside a stream has begun. */
 const settle = Effect.zipRight(awaitSleepOf(1000), TestClock.adjust(1000))
 
 const yes = onDocument(true)
 const no = onDocument(false)
+
+/** A server that sends on its streams what the test writes. */
+const scripted = FliptServer.make({ streams: "scripted", documents: { default: yes } })
+
+/** The line of a stream with this text for a document, whatever it is. */
+const line = (text: string): string => `{"result":${text}}\n`
 
 const counting = () => {
   const counts = { authorized: 0, rejected: [] as Array<string | undefined> }
@@ -133,19 +135,21 @@ const counting = () => {
 describe("the request for a stream", () => {
   it.scoped("is for the environment and the namespace, percent-encoded, below the path of the url", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
       const keys = ["a/b", "a b", "m\u00fcnchen", "100%", "%2F", "a?b#c&d=e", "\u65e5\u672c", "stream"]
-      let count = 0
       for (const path of ["", "/flipt/eu%20west//"]) {
-        for (const namespace of path === "" ? keys : keys.slice(0, 1)) {
+        const prefix = path.replace(/\/+$/, "")
+        const server = yield* FliptServer.make({ streams: "scripted", prefix })
+        for (const [nth, namespace] of (path === "" ? keys : keys.slice(0, 1)).entries()) {
           const environment = namespace.replaceAll(/[^!-~]/g, "_")
+          yield* server.setDocument(yes, { environment, namespace })
           yield* Effect.scoped(
             Effect.gen(function* () {
-              yield* listenTo({ url: `${server.url}${path}`, environment, namespace, reference: "main" })
-              const { request } = yield* server.awaitStreams(++count)
+              const url = `http://127.0.0.1:${server.port}${path}`
+              yield* listenTo({ url, environment, namespace, reference: "main" })
+              const { request } = yield* server.awaitStreamRequests(nth + 1)
               expect(request.method).toBe("GET")
-              expect(request.url).toBe(
-                `${path.replace(/\/+$/, "")}/client/v2/environments/${encodeURIComponent(environment)}` +
+              expect(request.target).toBe(
+                `${prefix}/client/v2/environments/${encodeURIComponent(environment)}` +
                   `/namespaces/${encodeURIComponent(namespace)}/stream`
               )
             })
@@ -157,7 +161,7 @@ describe("the request for a stream", () => {
 
   it.scoped("names what is loaded as the digest where that has 40 hex digits, and nothing else", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
+      const server = yield* scripted
       const digest = "0123456789abcdefABCD".repeat(2)
       const others = [
         undefined,
@@ -175,8 +179,8 @@ describe("the request for a stream", () => {
         yield* Effect.scoped(
           Effect.gen(function* () {
             yield* listenTo({ url: server.url }, loaded === undefined ? {} : { loaded })
-            const { request } = yield* server.awaitStreams(nth + 1)
-            expect(request.url?.slice(request.url.lastIndexOf("/")), `${loaded}`).toBe(
+            const { request } = yield* server.awaitStreamRequests(nth + 1)
+            expect(request.target.slice(request.target.lastIndexOf("/")), `${loaded}`).toBe(
               nth === 0 ? `/stream?digest=${digest}` : "/stream"
             )
           })
@@ -187,14 +191,15 @@ describe("the request for a stream", () => {
 
   it.scoped("has the headers of every request, but no If-None-Match", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
+      const server = yield* scripted
+      yield* server.setDocument(yes, { environment: "staging" })
       const auth = Auth.layerClientToken(Redacted.make("t0ken")).pipe(Layer.orDie)
       yield* listenTo(
         { url: server.url, environment: "staging", headers: { "X-Gateway-Key": Redacted.make("open sesame") } },
-        { auth, loaded: server.etag() }
+        { auth, loaded: FliptServer.digestOf(yes) }
       )
-      const { request } = yield* server.awaitStreams(1)
-      expect(request.url).toContain("/environments/staging/")
+      const { request } = yield* server.awaitStreamRequests(1)
+      expect(request.target).toContain("/environments/staging/")
       expect(request.headers).toMatchObject({
         accept: "application/json",
         authorization: "Bearer t0ken",
@@ -210,13 +215,13 @@ describe("the request for a stream", () => {
 
   it.scoped("comes after a plain request, every time, and the first after the client's own", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
+      const server = yield* scripted
       yield* makeClient({ url: server.url })
       for (const [nth, delay] of [700, 1400, 2800].entries()) {
-        const stream = yield* server.awaitStreams(nth + 1)
-        expect(server.order).toEqual(Array.from({ length: nth + 1 }, () => ["snapshot", "stream"]).flat())
-        Scripted.write(stream, "\n")
-        stream.response.end()
+        const stream = yield* server.awaitStreamRequests(nth + 1)
+        expect(yield* server.order).toEqual(Array.from({ length: nth + 1 }, () => ["snapshot", "stream"]).flat())
+        stream.write("\n")
+        stream.end()
         yield* awaitSleepOf(delay)
         yield* TestClock.adjust(delay)
       }
@@ -225,20 +230,20 @@ describe("the request for a stream", () => {
 
   it.scoped("waits until a plain request was answered, where nothing is loaded yet", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
-      server.snapshot = Scripted.answer(500)
+      const server = yield* scripted
+      yield* server.failSnapshots(Fault.status(500))
       const client = yield* makeClient({ url: server.url })
       yield* awaitSleepOf(700)
-      expect(server.order).toEqual(["snapshot", "snapshot"])
+      expect(yield* server.order).toEqual(["snapshot", "snapshot"])
       expect(yield* client.status).toMatchObject({ _tag: "Failed", mode: "streaming", connected: false })
       yield* TestClock.adjust(700)
       yield* awaitSleepOf(1400)
-      expect(server.order).toEqual(["snapshot", "snapshot", "snapshot"])
-      server.snapshot = undefined
+      expect(yield* server.order).toEqual(["snapshot", "snapshot", "snapshot"])
+      yield* server.failSnapshots(undefined)
       yield* TestClock.adjust(1400)
-      const { request } = yield* server.awaitStreams(1)
-      expect(request.url).toContain(`?digest=${server.etag()}`)
-      expect(server.order).toEqual(["snapshot", "snapshot", "snapshot", "snapshot", "stream"])
+      const { request } = yield* server.awaitStreamRequests(1)
+      expect(request.target).toContain(`?digest=${FliptServer.digestOf(yes)}`)
+      expect(yield* server.order).toEqual(["snapshot", "snapshot", "snapshot", "snapshot", "stream"])
       expect(yield* isOn(client)).toBe(true)
     })
   )
@@ -282,27 +287,28 @@ describe("a document that is pushed", () => {
 
   it.scoped("is the version that the next request asks about", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
+      const server = yield* scripted
       const client = yield* makeClient({ url: server.url })
-      const stream = yield* server.awaitStreams(1)
+      const stream = yield* server.awaitStreamRequests(1)
       yield* TestClock.adjust(10)
-      Scripted.write(stream, Scripted.frame(server.put(no)))
-      const status = yield* awaitStatus(client, (it) => it._tag === "Ready" && it.version === server.etag())
+      yield* server.setDocument(no)
+      stream.push(no)
+      const status = yield* awaitStatus(client, (it) => it._tag === "Ready" && it.version === FliptServer.digestOf(no))
       yield* awaitStatus(client, (it) => it.confirmedAt?.epochMillis === 10)
       expect(status.origin).toBe("server")
       expect(yield* client.refresh).toBe(false)
-      expect(server.snapshots.at(-1)?.request.headers["if-none-match"]).toBe(server.etag())
+      expect(server.snapshots.at(-1)?.headers["if-none-match"]).toBe(FliptServer.digestOf(no))
     })
   )
 
   it.scoped("may come in any number of pieces", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
+      const server = yield* scripted
       const events = yield* listenTo({ url: server.url })
-      const stream = yield* server.awaitStreams(1)
+      const stream = yield* server.awaitStreamRequests(1)
       const text = JSON.stringify(onDocument(true, "m\u00fcnchen \u65e5\ud83c\uddef"))
-      for (const byte of Buffer.from(Scripted.frame(text))) {
-        Scripted.write(stream, Uint8Array.of(byte))
+      for (const byte of Buffer.from(line(text))) {
+        stream.write(Uint8Array.of(byte))
         yield* turn
       }
       yield* until(() => pushedIn(events).length === 1)
@@ -312,10 +318,11 @@ describe("a document that is pushed", () => {
 
   it.scoped("may come with others in one piece, and all of them count, in this order", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
+      const server = yield* scripted
       const events = yield* listenTo({ url: server.url })
       const documents = ['{"n":1}', '{"n":2}', '{"n":3}']
-      Scripted.write(yield* server.awaitStreams(1), `${documents.map(Scripted.frame).join("\r\n")}{"result":{"n":4}}`)
+      const stream = yield* server.awaitStreamRequests(1)
+      stream.write(`${documents.map(line).join("\r\n")}{"result":{"n":4}}`)
       yield* until(() => pushedIn(events).length === 3)
       yield* awhile
       expect(pushedIn(events)).toEqual(documents)
@@ -325,7 +332,7 @@ describe("a document that is pushed", () => {
 
   it.scoped("may have 16 megabytes", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
+      const server = yield* scripted
       const hash = (bytes: ReadonlyArray<Uint8Array>) => {
         const sum = Crypto.createHash("sha1")
         for (const chunk of bytes) {
@@ -346,7 +353,8 @@ describe("a document that is pushed", () => {
             })
         }
       )
-      Scripted.write(yield* server.awaitStreams(1), Scripted.frame(text))
+      const stream = yield* server.awaitStreamRequests(1)
+      stream.write(line(text))
       yield* until(() => hashes.length === 1)
       expect(text.length).toBeGreaterThan(16_000_000)
       expect(hashes).toEqual([hash([Buffer.from(text)])])
@@ -355,16 +363,17 @@ describe("a document that is pushed", () => {
 
   it.scoped("comes at once when the stream is compressed", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
+      const server = yield* scripted
       const client = yield* makeClient({ url: server.url })
-      const { request, response } = yield* server.awaitStreams(1)
+      const { request, response } = yield* server.awaitStreamRequests(1)
       expect(request.headers["accept-encoding"]).toContain("gzip")
       response.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" })
       const gzip = Zlib.createGzip()
       gzip.pipe(response)
       yield* Effect.addFinalizer(() => Effect.sync(() => gzip.destroy()))
       for (const document of [no, yes, no]) {
-        gzip.write(Scripted.frame(server.put(document)))
+        yield* server.setDocument(document)
+        gzip.write(FliptServer.frame(document))
         gzip.flush(Zlib.constants.Z_SYNC_FLUSH)
         yield* awaitOn(client, document === yes)
       }
@@ -373,33 +382,35 @@ describe("a document that is pushed", () => {
 
   it.scoped("that has no end is never loaded, and the request before the next stream brings it", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
+      const server = yield* scripted
       const client = yield* makeClient({ url: server.url })
-      const stream = yield* server.awaitStreams(1)
-      const whole = Scripted.frame(server.put(no))
-      Scripted.write(stream, whole.slice(0, -1))
+      const stream = yield* server.awaitStreamRequests(1)
+      yield* server.setDocument(no)
+      stream.write(FliptServer.frame(no).subarray(0, -1))
       yield* awaitStatus(client, (status) => status.connected)
-      stream.response.end()
+      stream.end()
       yield* awaitSleepOf(700)
       expect(yield* isOn(client)).toBe(true)
       expect(yield* client.status).toMatchObject({ _tag: "Ready", connected: false })
       yield* TestClock.adjust(700)
-      yield* server.awaitStreams(2)
+      yield* server.awaitStreamRequests(2)
       expect(yield* isOn(client)).toBe(false)
     })
   )
 
   it.scopedLive("when the server starts again in the middle of another is the one that counts", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
+      const server = yield* scripted
       const client = yield* makeClient({ url: server.url }, {}, 0.01)
-      const first = yield* server.awaitStreams(1)
-      Scripted.write(first, Scripted.frame(server.put(no)).slice(0, 60))
+      const first = yield* server.awaitStreamRequests(1)
+      yield* server.setDocument(no)
+      first.write(FliptServer.frame(no).subarray(0, 60))
       yield* awaitStatus(client, (status) => status.connected)
-      first.response.destroy()
-      const second = yield* server.awaitStreams(2)
+      first.destroy()
+      const second = yield* server.awaitStreamRequests(2)
       expect(yield* isOn(client)).toBe(false)
-      Scripted.write(second, Scripted.frame(server.put(yes)))
+      yield* server.setDocument(yes)
+      second.push(yes)
       yield* awaitOn(client, true)
     })
   )
@@ -407,7 +418,7 @@ describe("a document that is pushed", () => {
   it.scoped("waits with all behind it until the one before is loaded: a slow client holds few in memory", () =>
     Effect.gen(function* () {
       let sent = 0
-      const text = Scripted.frame(JSON.stringify({ filling: "x".repeat(1000) }))
+      const text = line(JSON.stringify({ filling: "x".repeat(1000) }))
       const body = () =>
         new ReadableStream<Uint8Array>(
           {
@@ -443,26 +454,27 @@ describe("a line that is no document", () => {
   for (const [what, text, reason] of [
     ["garbage", "<html>", "Body"],
     ["cut short", '{"result":{"flags":[', "Body"],
-    ["too large", Scripted.frame(JSON.stringify({ filling: "x".repeat(2000) })), "TooLarge"]
+    ["too large", line(JSON.stringify({ filling: "x".repeat(2000) })), "TooLarge"]
   ] as const) {
     it.scoped(`but ${what} is told and passed over, and one request is made at once that repairs it`, () =>
       Effect.gen(function* () {
-        const server = yield* Scripted.make(yes)
+        const server = yield* scripted
         const client = yield* makeClient({ url: server.url, maxBodySize: 1000 })
-        const stream = yield* server.awaitStreams(1)
-        const repairs: Array<Scripted.Exchange> = []
-        server.snapshot = (exchange) => repairs.push(exchange)
-        Scripted.write(stream, `${text}\n${text}\n${text}\n`)
+        const stream = yield* server.awaitStreamRequests(1)
+        const repairs: Array<Fault.Exchange> = []
+        yield* server.failSnapshots(Fault.own((exchange) => repairs.push(exchange)))
+        stream.write(`${text}\n${text}\n${text}\n`)
         const status = yield* awaitStatus(client, (it) => it._tag === "Stale")
         expect(status).toMatchObject({ error: { _tag: "FetchError", reason }, mode: "streaming" })
         expect(yield* isOn(client)).toBe(true)
         yield* until(() => repairs.length === 1)
-        Scripted.answer(304, "", { etag: server.etag() })(repairs[0] as Scripted.Exchange)
+        repairs[0]!.proceed()
         yield* awaitStatus(client, (it) => it._tag === "Ready")
         yield* settle
         expect(repairs).toHaveLength(1)
         expect(server.streams).toHaveLength(1)
-        Scripted.write(stream, Scripted.frame(server.put(no)))
+        yield* server.setDocument(no)
+        stream.push(no)
         yield* awaitOn(client, false)
       })
     )
@@ -470,10 +482,10 @@ describe("a line that is no document", () => {
 
   it.scoped("sets off a request again where a good one went before", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
+      const server = yield* scripted
       const events = yield* listenTo({ url: server.url })
-      const stream = yield* server.awaitStreams(1)
-      Scripted.write(stream, `bad\nbad\n${Scripted.frame("{}")}bad\n\nbad\n`)
+      const stream = yield* server.awaitStreamRequests(1)
+      stream.write(`bad\nbad\n${line("{}")}bad\n\nbad\n`)
       yield* until(() => failedIn(events).length === 4)
       expect(events.map(({ _tag }) => _tag).filter((tag) => tag !== "Mode")).toEqual([
         "Failed",
@@ -489,11 +501,11 @@ describe("a line that is no document", () => {
 
   it.scoped("is not the only one to be repaired: so is a document that does not load", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
+      const server = yield* scripted
       const client = yield* makeClient({ url: server.url })
-      const stream = yield* server.awaitStreams(1)
-      server.put(no)
-      Scripted.write(stream, Scripted.frame('{"flags":1}'))
+      const stream = yield* server.awaitStreamRequests(1)
+      yield* server.setDocument(no)
+      stream.write(line('{"flags":1}'))
       yield* awaitOn(client, false)
       yield* awaitStatus(client, (it) => it._tag === "Ready")
     })
@@ -501,10 +513,11 @@ describe("a line that is no document", () => {
 
   it.scoped("may be blank, and says nothing", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
+      const server = yield* scripted
       const events = yield* listenTo({ url: server.url })
-      Scripted.write(yield* server.awaitStreams(1), "\n\r\n  \n\t\r\n")
-      Scripted.write(yield* server.awaitStreams(1), Scripted.frame("{}"))
+      const stream = yield* server.awaitStreamRequests(1)
+      stream.write("\n\r\n  \n\t\r\n")
+      stream.write(line("{}"))
       yield* until(() => pushedIn(events).length === 1)
       expect(failedIn(events)).toEqual([])
     })
@@ -512,13 +525,14 @@ describe("a line that is no document", () => {
 
   it.scoped("has as many bytes in its document as maxBodySize, or is too large", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
+      const server = yield* scripted
       const text = JSON.stringify(yes)
       for (const [nth, maxBodySize] of [text.length, text.length - 1, 10].entries()) {
         yield* Effect.scoped(
           Effect.gen(function* () {
             const events = yield* listenTo({ url: server.url, maxBodySize })
-            Scripted.write(yield* server.awaitStreams(nth + 1), Scripted.frame(text))
+            const stream = yield* server.awaitStreamRequests(nth + 1)
+            stream.write(line(text))
             yield* until(() => pushedIn(events).length + failedIn(events).length === 1)
             expect(failedIn(events).map((error) => error.reason)).toEqual(nth === 0 ? [] : ["TooLarge"])
           })
@@ -530,20 +544,20 @@ describe("a line that is no document", () => {
   it.scoped("but an error ends the stream, and another is opened", () =>
     captured((lines) =>
       Effect.gen(function* () {
-        const server = yield* Scripted.make(yes)
+        const server = yield* scripted
         const client = yield* makeClient({ url: server.url })
-        const first = yield* server.awaitStreams(1)
-        Scripted.write(first, '{"error":{"code":14,"message":"shutting\\ndown","details":[]}}\n')
-        Scripted.write(first, Scripted.frame(JSON.stringify(no)))
+        const first = yield* server.awaitStreamRequests(1)
+        first.write('{"error":{"code":14,"message":"shutting\\ndown","details":[]}}\n')
+        first.push(no)
         yield* awaitSleepOf(700)
-        yield* until(() => !Scripted.isOpen(first))
+        yield* until(() => !first.isOpen())
         expect(yield* client.status).toMatchObject({ _tag: "Ready", connected: false })
         expect(yield* isOn(client)).toBe(true)
         expect(lines.filter((line) => /^Flipt.*shutting down/.test(line.message)).map((line) => line.level)).toEqual([
           "DEBUG"
         ])
         yield* TestClock.adjust(700)
-        expect(Scripted.isOpen(yield* server.awaitStreams(2))).toBe(true)
+        expect((yield* server.awaitStreamRequests(2)).isOpen()).toBe(true)
       })
     )
   )
@@ -551,7 +565,7 @@ describe("a line that is no document", () => {
   it.scoped("shows no secret, though the server repeats what it was sent", () =>
     captured((lines) =>
       Effect.gen(function* () {
-        const server = yield* Scripted.make(yes)
+        const server = yield* scripted
         const secrets = ["t0ken-of-mine", 'open "sesame\\', "caf\u00e9 key"]
         const auth = Auth.layerClientToken(Redacted.make(secrets[0]!)).pipe(Layer.orDie)
         const client = yield* makeClient(
@@ -575,17 +589,17 @@ describe("a line that is no document", () => {
         const statuses: Array<string> = []
         let delay = 700
         for (const [nth, text] of frames.entries()) {
-          const stream = yield* server.awaitStreams(nth + 1)
-          Scripted.write(stream, `${text}\n`)
-          stream.response.end()
+          const stream = yield* server.awaitStreamRequests(nth + 1)
+          stream.write(`${text}\n`)
+          stream.end()
           yield* awaitSleepOf(delay)
           statuses.push(JSON.stringify(yield* client.status))
           yield* TestClock.adjust(delay)
           delay = Math.min(delay * 2, 21_000)
         }
-        const stream = yield* server.awaitStreams(frames.length + 1)
-        server.stream = Scripted.answer(401, JSON.stringify({ code: 16, details: secrets }))
-        stream.response.end()
+        const stream = yield* server.awaitStreamRequests(frames.length + 1)
+        yield* server.failStreams(Fault.status(401, { body: JSON.stringify({ code: 16, details: secrets }) }))
+        stream.end()
         yield* awaitSleepOf(delay)
         yield* TestClock.adjust(delay)
         yield* awaitSleepOf(delay)
@@ -606,15 +620,16 @@ describe("a line that is no document", () => {
 describe("a stream that is refused", () => {
   it.scoped("for its credential is asked for once more with another one", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
-      server.stream = ({ request, response }) => {
-        if (request.headers.authorization === "Bearer token-2") {
+      const server = yield* scripted
+      yield* server.failStreams(
+        Fault.own(({ proceed, request, response }) => {
+          if (request.headers.authorization !== "Bearer token-2") return proceed()
           response.writeHead(401).end('{"error":{"code":16,"message":"request was not authenticated","details":[]}}\n')
-        }
-      }
+        })
+      )
       const { counts, layer } = counting()
       const client = yield* makeClient({ url: server.url }, { auth: layer })
-      yield* server.awaitStreams(2)
+      yield* server.awaitStreamRequests(2)
       yield* settle
       yield* awaitStatus(client, (status) => status.connected)
       expect(counts).toEqual({ authorized: 3, rejected: ["Bearer token-2"] })
@@ -622,14 +637,14 @@ describe("a stream that is refused", () => {
         "Bearer token-2",
         "Bearer token-3"
       ])
-      expect(Scripted.isOpen(server.streams[1]!)).toBe(true)
+      expect(server.streams[1]!.isOpen()).toBe(true)
     })
   )
 
   it.scoped("for its credential is asked for no more than that without a pause", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
-      server.stream = Scripted.answer(401)
+      const server = yield* scripted
+      yield* server.failStreams(Fault.status(401))
       const { counts, layer } = counting()
       yield* makeClient({ url: server.url }, { auth: layer })
       yield* awaitSleepOf(700)
@@ -643,16 +658,16 @@ describe("a stream that is refused", () => {
     it.scoped(`with the status ${status} is asked for again, with one warning, and the state is current`, () =>
       captured((lines) =>
         Effect.gen(function* () {
-          const server = yield* Scripted.make(yes)
-          server.stream = Scripted.answer(status, '{"error":{"message":"not you"}}')
+          const server = yield* scripted
+          yield* server.failStreams(Fault.status(status, { body: '{"error":{"message":"not you"}}' }))
           const client = yield* makeClient({ url: server.url })
           for (const [nth, delay] of [700, 1400, 2800].entries()) {
             yield* awaitSleepOf(delay)
             expect(server.streams).toHaveLength(nth + 1)
             expect(yield* client.status).toMatchObject({ _tag: "Ready", mode: "streaming", connected: false })
-            server.put(nth % 2 === 0 ? no : yes)
+            yield* server.setDocument(nth % 2 === 0 ? no : yes)
             yield* TestClock.adjust(delay)
-            yield* server.awaitStreams(nth + 2)
+            yield* server.awaitStreamRequests(nth + 2)
             expect(yield* isOn(client)).toBe(nth % 2 !== 0)
           }
           const warnings = lines.filter((line) => line.level === "WARN").map((line) => line.message)
@@ -664,27 +679,29 @@ describe("a stream that is refused", () => {
 
   it.scoped("with a Retry-After is not asked for sooner, and no request is made before", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
-      server.stream = Scripted.answer(429, "", { "retry-after": "200" })
+      const server = yield* scripted
+      yield* server.failStreams(Fault.status(429, { headers: { "retry-after": "200" } }))
       yield* makeClient({ url: server.url })
       yield* awaitSleepOf(200_000)
       yield* TestClock.adjust(199_999)
       yield* awhile
-      expect(server.order).toEqual(["snapshot", "stream"])
+      expect(yield* server.order).toEqual(["snapshot", "stream"])
       yield* TestClock.adjust(1)
-      yield* server.awaitStreams(2)
+      yield* server.awaitStreamRequests(2)
     })
   )
 
   it.scoped("by a server that knows neither the environment nor the stream is no sign that there are no streams", () =>
     captured((lines) =>
       Effect.gen(function* () {
-        const server = yield* Scripted.make(yes)
-        const unknown = Scripted.answer(404, '{"code":5,"message":"environment: "x" not found","details":[]}')
-        server.stream = (exchange) => {
-          server.snapshot = unknown
-          unknown(exchange)
-        }
+        const server = yield* scripted
+        const unknown = Fault.status(404, { body: '{"code":5,"message":"environment: "x" not found","details":[]}' })
+        yield* server.failStreams(
+          Fault.own((exchange) => {
+            Effect.runSync(server.failSnapshots(unknown))
+            Fault.inflict(unknown, exchange)
+          })
+        )
         const client = yield* makeClient({ url: server.url })
         yield* awaitSleepOf(700)
         expect(yield* client.status).toMatchObject({
@@ -696,10 +713,10 @@ describe("a stream that is refused", () => {
         yield* TestClock.adjust(700)
         yield* awaitSleepOf(1400)
         expect(server.streams).toHaveLength(1)
-        server.snapshot = undefined
-        server.stream = undefined
+        yield* server.failSnapshots(undefined)
+        yield* server.failStreams(undefined)
         yield* TestClock.adjust(1400)
-        yield* server.awaitStreams(2)
+        yield* server.awaitStreamRequests(2)
         expect((yield* client.status)._tag).toBe("Ready")
         expect(lines.filter((line) => line.message.includes("has no streams"))).toEqual([])
       })
@@ -709,22 +726,21 @@ describe("a stream that is refused", () => {
   it.scoped("is not one before which the request was refused", () =>
     captured((lines) =>
       Effect.gen(function* () {
-        const server = yield* Scripted.make(yes)
+        const server = yield* scripted
         const client = yield* makeClient({ url: server.url })
-        const first = yield* server.awaitStreams(1)
+        const first = yield* server.awaitStreamRequests(1)
         let requests = 0
-        server.snapshot = (exchange) => {
-          server.snapshot = ++requests < 2 ? server.snapshot : undefined
-          Scripted.answer(404)(exchange)
-        }
-        first.response.destroy()
+        yield* server.failSnapshots(
+          Fault.own((exchange) => Fault.inflict(++requests <= 2 ? Fault.status(404) : Fault.pass, exchange))
+        )
+        first.destroy()
         for (const delay of [700, 1400, 2800]) {
           yield* awaitSleepOf(delay)
           expect(server.streams).toHaveLength(1)
           yield* TestClock.adjust(delay)
         }
-        yield* server.awaitStreams(2)
-        expect(requests).toBe(2)
+        yield* server.awaitStreamRequests(2)
+        expect(requests).toBe(3)
         expect(yield* client.status).toMatchObject({ _tag: "Ready", mode: "streaming" })
         const warnings = lines.filter((line) => line.level === "WARN").map((line) => line.message)
         expect(warnings).toEqual([expect.stringContaining("not up to date")])
@@ -734,8 +750,10 @@ describe("a stream that is refused", () => {
 
   it.scoped("by a page in its place loads nothing, and is asked for again after a pause", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
-      server.stream = Scripted.answer(200, "<!doctype html>\n<p>Sign in\n", { "content-type": "text/html" })
+      const server = yield* scripted
+      yield* server.failStreams(
+        Fault.status(200, { body: "<!doctype html>\n<p>Sign in\n", headers: { "content-type": "text/html" } })
+      )
       const client = yield* makeClient({ url: server.url })
       for (const delay of [700, 1400, 2800]) {
         yield* awaitSleepOf(delay)
@@ -775,8 +793,10 @@ describe("a server without streams", () => {
     it.scoped(`that says so with ${status} is asked for one after about an hour, without another warning`, () =>
       captured((lines) =>
         Effect.gen(function* () {
-          const server = yield* Scripted.make(yes)
-          server.stream = Scripted.answer(status, "404 page not found\n", { "content-type": "text/plain" })
+          const server = yield* scripted
+          yield* server.failStreams(
+            Fault.status(status, { body: "404 page not found\n", headers: { "content-type": "text/plain" } })
+          )
           const client = yield* makeClient({ url: server.url, updateInterval: Number.POSITIVE_INFINITY })
           const warnings = () => lines.filter((line) => line.level === "WARN")
           // between half an hour and one and a half
@@ -789,24 +809,25 @@ describe("a server without streams", () => {
             yield* awhile
             expect(server.streams).toHaveLength(asked)
             yield* TestClock.adjust(1)
-            yield* server.awaitStreams(asked + 1)
+            yield* server.awaitStreamRequests(asked + 1)
           }
           expect(warnings()).toHaveLength(1)
 
-          server.stream = undefined
+          yield* server.failStreams(undefined)
           yield* awaitSleepOf(hour)
           yield* TestClock.adjust(hour)
-          const stream = yield* server.awaitStreams(4)
+          const stream = yield* server.awaitStreamRequests(4)
           expect(yield* client.status).toMatchObject({ mode: "streaming", connected: false })
-          Scripted.write(stream, "\n")
+          stream.write("\n")
           yield* awaitStatus(client, (it) => it.mode === "streaming" && it.connected)
-          Scripted.write(stream, Scripted.frame(server.put(no)))
+          yield* server.setDocument(no)
+          stream.push(no)
           yield* awaitOn(client, false)
           expect(warnings()).toHaveLength(1)
 
-          server.stream = Scripted.answer(status)
-          stream.response.end()
-          yield* until(() => !Scripted.isOpen(stream))
+          yield* server.failStreams(Fault.status(status))
+          stream.end()
+          yield* until(() => !stream.isOpen())
           yield* awaitStatus(client, (it) => !it.connected)
           yield* awaitSleepOf(700)
           yield* TestClock.adjust(700)
@@ -821,9 +842,9 @@ describe("a server without streams", () => {
 describe("a stream of which nothing is heard", () => {
   it.scoped("is left alone as long as requests find nothing new, and they confirm the state", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
+      const server = yield* scripted
       const client = yield* makeClient({ url: server.url })
-      const stream = yield* server.awaitStreams(1)
+      const stream = yield* server.awaitStreamRequests(1)
       yield* settle
       yield* awaitSleepOf(84_000)
       let confirmed = 0
@@ -831,7 +852,7 @@ describe("a stream of which nothing is heard", () => {
         expect(server.snapshots).toHaveLength(requests)
         // an interval, and a tenth of one
         yield* TestClock.adjust(132_000)
-        yield* server.awaitSnapshots(requests + 1)
+        yield* server.awaitSnapshotRequests(requests + 1)
         yield* awaitStatus(client, (status) => (status.confirmedAt?.epochMillis ?? 0) > confirmed)
         confirmed = (yield* client.status).confirmedAt?.epochMillis ?? 0
         // the next sleep has begun
@@ -839,18 +860,18 @@ describe("a stream of which nothing is heard", () => {
       }
       expect(yield* client.status).toMatchObject({ _tag: "Ready", connected: true })
       expect(server.streams).toHaveLength(1)
-      expect(Scripted.isOpen(stream)).toBe(true)
+      expect(stream.isOpen()).toBe(true)
     })
   )
 
   it.scoped("and that has lost a change is found out within an interval, and opened again", () =>
     captured((lines) =>
       Effect.gen(function* () {
-        const server = yield* Scripted.make(yes)
+        const server = yield* scripted
         const client = yield* makeClient({ url: server.url, updateInterval: "1 minute" })
-        const stream = yield* server.awaitStreams(1)
+        const stream = yield* server.awaitStreamRequests(1)
         yield* settle
-        server.put(no)
+        yield* server.setDocument(no)
         yield* awaitSleepOf(42_000)
         yield* TestClock.adjust(41_999)
         yield* awhile
@@ -859,12 +880,12 @@ describe("a stream of which nothing is heard", () => {
         yield* awaitOn(client, false)
         // the stream may still bring it
         yield* settle
-        yield* until(() => !Scripted.isOpen(stream))
+        yield* until(() => !stream.isOpen())
         yield* awaitSleepOf(700)
         expect(yield* client.status).toMatchObject({ _tag: "Ready", connected: false })
         yield* TestClock.adjust(700)
-        const { request } = yield* server.awaitStreams(2)
-        expect(request.url).toContain(`?digest=${server.etag()}`)
+        const { request } = yield* server.awaitStreamRequests(2)
+        expect(request.target).toContain(`?digest=${FliptServer.digestOf(no)}`)
         expect(lines.filter((line) => line.level === "WARN")).toEqual([])
       })
     )
@@ -876,11 +897,11 @@ describe("a stream of which nothing is heard", () => {
   ] as const) {
     it.scoped(`and where ${what} is ${answered ? "found out all the same" : "left alone"}`, () =>
       Effect.gen(function* () {
-        const server = yield* Scripted.make(yes)
+        const server = yield* scripted
         const client = yield* makeClient({ url: server.url, updateInterval: "1 minute" })
-        const stream = yield* server.awaitStreams(1)
+        const stream = yield* server.awaitStreamRequests(1)
         yield* settle
-        const text = server.put(no)
+        yield* server.setDocument(no)
         if (answered) {
           expect(yield* client.refresh).toBe(true)
         }
@@ -890,15 +911,15 @@ describe("a stream of which nothing is heard", () => {
         yield* awaitSleepOf(1000)
         if (answered) {
           yield* TestClock.adjust(1000)
-          yield* until(() => !Scripted.isOpen(stream))
+          yield* until(() => !stream.isOpen())
         } else {
           const { confirmedAt } = yield* client.status
           yield* TestClock.adjust(500)
-          Scripted.write(stream, Scripted.frame(text))
+          stream.push(no)
           yield* awaitStatus(client, (it) => String(it.confirmedAt) !== String(confirmedAt))
           yield* TestClock.adjust(500)
           yield* awhile
-          expect(Scripted.isOpen(stream)).toBe(true)
+          expect(stream.isOpen()).toBe(true)
         }
       })
     )
@@ -906,20 +927,21 @@ describe("a stream of which nothing is heard", () => {
 
   it.scoped("and whose server sends the same state again and again is left alone", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
+      const server = yield* scripted
       const client = yield* makeClient({ url: server.url, updateInterval: "1 minute" })
-      const stream = yield* server.awaitStreams(1)
+      const stream = yield* server.awaitStreamRequests(1)
       yield* settle
-      server.snapshot = Scripted.answer(200, server.put(yes), { etag: server.etag() })
+      const again = Buffer.from(JSON.stringify(yes))
+      yield* server.failSnapshots(Fault.garbage(again, { etag: FliptServer.digestOf(yes) }))
       const { confirmedAt } = yield* client.status
       yield* awaitSleepOf(42_000)
       yield* TestClock.adjust(42_000)
-      yield* server.awaitSnapshots(2)
+      yield* server.awaitSnapshotRequests(2)
       yield* awaitStatus(client, (it) => String(it.confirmedAt) !== String(confirmedAt))
       yield* awhile
       yield* TestClock.adjust("2 seconds")
       yield* awhile
-      expect(Scripted.isOpen(stream)).toBe(true)
+      expect(stream.isOpen()).toBe(true)
     })
   )
 
@@ -974,21 +996,22 @@ describe("a stream of which nothing is heard", () => {
 
   it.scoped("with an infinite interval is not asked about, and no timeout ends it", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
+      const server = yield* scripted
       const client = yield* makeClient({
         url: server.url,
         updateInterval: Number.POSITIVE_INFINITY,
         requestTimeout: "10 seconds"
       })
-      const stream = yield* server.awaitStreams(1)
+      const stream = yield* server.awaitStreamRequests(1)
       yield* settle
       for (const document of [no, yes]) {
         yield* TestClock.adjust("3650 days")
         yield* awhile
-        expect(server.order).toEqual(["snapshot", "stream"])
-        expect(Scripted.isOpen(stream)).toBe(true)
+        expect(yield* server.order).toEqual(["snapshot", "stream"])
+        expect(stream.isOpen()).toBe(true)
         expect(yield* wakeUps).toEqual([])
-        Scripted.write(stream, Scripted.frame(server.put(document)))
+        yield* server.setDocument(document)
+        stream.push(document)
         yield* awaitOn(client, document === yes)
       }
     })
@@ -1028,9 +1051,9 @@ describe("a stream of which nothing is heard", () => {
 describe("a client is connected", () => {
   it.scoped("from a second without news on, or with the head of the answer, until the stream ends", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
+      const server = yield* scripted
       const client = yield* makeClient({ url: server.url })
-      const first = yield* server.awaitStreams(1)
+      const first = yield* server.awaitStreamRequests(1)
       yield* awaitSleepOf(1000)
       expect(yield* client.status).toMatchObject({ _tag: "Ready", mode: "streaming", connected: false })
       yield* TestClock.adjust(999)
@@ -1039,18 +1062,18 @@ describe("a client is connected", () => {
       yield* TestClock.adjust(1)
       yield* awaitStatus(client, (status) => status.connected)
 
-      first.response.destroy()
+      first.destroy()
       yield* awaitStatus(client, (status) => !status.connected)
       yield* awaitSleepOf(700)
-      server.snapshot = Scripted.answer(503)
+      yield* server.failSnapshots(Fault.status(503))
       yield* TestClock.adjust(700)
       yield* awaitSleepOf(1400)
       expect(yield* client.status).toMatchObject({ _tag: "Stale", connected: false })
-      server.snapshot = undefined
+      yield* server.failSnapshots(undefined)
       yield* TestClock.adjust(1400)
-      const second = yield* server.awaitStreams(2)
+      const second = yield* server.awaitStreamRequests(2)
       expect(yield* client.status).toMatchObject({ _tag: "Ready", connected: false })
-      Scripted.write(second, "\n")
+      second.write("\n")
       yield* awaitStatus(client, (status) => status.connected)
     })
   )
@@ -1059,8 +1082,8 @@ describe("a client is connected", () => {
 describe("a server that ends every stream at once", () => {
   it.scoped("is asked ever less often, and never in a hurry", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
-      server.stream = Scripted.answer(200)
+      const server = yield* scripted
+      yield* server.failStreams(Fault.status(200, { body: "" }))
       yield* makeClient({ url: server.url })
       let streams = 0
       for (const delay of [700, 1400, 2800, 5600, 11_200, 21_000, 21_000, 21_000]) {
@@ -1075,7 +1098,7 @@ describe("a server that ends every stream at once", () => {
 
   it.scoped("is asked again after a tenth of what a stream lived that was well", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(yes)
+      const server = yield* scripted
       yield* makeClient({ url: server.url, updateInterval: Number.POSITIVE_INFINITY })
       let streams = 0
       for (const [lived, delay] of [
@@ -1086,10 +1109,10 @@ describe("a server that ends every stream at once", () => {
         [0, 1400],
         [3_600_000, 21_000]
       ] as const) {
-        const stream = yield* server.awaitStreams(++streams)
+        const stream = yield* server.awaitStreamRequests(++streams)
         yield* awaitSleepOf(1000)
         yield* TestClock.adjust(lived)
-        stream.response.destroy()
+        stream.destroy()
         yield* awaitSleepOf(delay)
         yield* TestClock.adjust(delay)
       }
@@ -1212,75 +1235,74 @@ describe("the end of the scope leaves nothing behind", () => {
   /** Runs a client until the test says that it is where it is to be, closes it, and counts. */
   const closing = (
     what: string,
-    begin: (server: Scripted.Scripted, client: FliptClient.Service) => Effect.Effect<unknown, unknown>,
-    stream?: Scripted.Handler
+    begin: (server: FliptServer.Server, client: FliptClient.Service) => Effect.Effect<unknown, unknown>,
+    stream?: Fault.Fault
   ) =>
     it.scoped(what, () =>
       Effect.gen(function* () {
-        const server = yield* Scripted.make(yes)
-        server.stream = stream
+        const server = yield* scripted
+        yield* server.failStreams(stream)
         const supervisor = yield* Supervisor.track
         const scope = yield* Scope.make()
         const client = yield* makeClient({ url: server.url }).pipe(Scope.extend(scope), Effect.supervised(supervisor))
         yield* begin(server, client)
         expect((yield* supervisor.value).length).toBeGreaterThan(0)
         yield* Scope.close(scope, Exit.void)
-        yield* until(() => server.streams.every((stream) => !Scripted.isOpen(stream)))
-        yield* Effect.repeat(Effect.zipRight(turn, supervisor.value), { until: (fibers) => fibers.length === 0 })
-        const before = server.order.length
+        yield* until(() => server.streams.every((stream) => !stream.isOpen()))
+        yield* untilOf(supervisor.value, (fibers) => fibers.length === 0)
+        const before = (yield* server.order).length
         yield* TestClock.adjust("1 day")
         yield* awhile
-        expect(server.order).toHaveLength(before)
+        expect(yield* server.order).toHaveLength(before)
         expect(yield* client.status).toMatchObject({ error: { reason: "Closed" } })
       })
     )
 
-  closing("of a stream whose answer has not begun", (server) => Effect.zipRight(server.awaitStreams(1), settle))
+  closing("of a stream whose answer has not begun", (server) => Effect.zipRight(server.awaitStreamRequests(1), settle))
 
   closing("of a stream that is read", (server, client) =>
     Effect.gen(function* () {
-      Scripted.write(
-        yield* server.awaitStreams(1),
-        Scripted.frame(server.put(no)) + Scripted.frame(server.put(yes)).slice(0, 30)
-      )
+      const stream = yield* server.awaitStreamRequests(1)
+      stream.push(no)
+      stream.write(FliptServer.frame(yes).subarray(0, 30))
       yield* awaitOn(client, false)
     })
   )
 
   closing("of a stream that waits to be opened again", (server) =>
     Effect.gen(function* () {
-      const stream = yield* server.awaitStreams(1)
-      stream.response.destroy()
+      const stream = yield* server.awaitStreamRequests(1)
+      stream.destroy()
       yield* awaitSleepOf(700)
     })
   )
 
   closing("of a stream before which a request is made", (server) =>
     Effect.gen(function* () {
-      const stream = yield* server.awaitStreams(1)
-      server.snapshot = () => {}
-      stream.response.destroy()
+      const stream = yield* server.awaitStreamRequests(1)
+      yield* server.failSnapshots(Fault.hangBeforeHeaders)
+      stream.destroy()
       yield* awaitSleepOf(700)
       yield* TestClock.adjust(700)
-      yield* server.awaitSnapshots(2)
+      yield* server.awaitSnapshotRequests(2)
     })
   )
 
   closing("of a stream beside which a request is made", (server) =>
     Effect.gen(function* () {
-      yield* server.awaitStreams(1)
-      server.snapshot = () => {}
+      yield* server.awaitStreamRequests(1)
+      yield* server.failSnapshots(Fault.hangBeforeHeaders)
       yield* settle
       yield* awaitSleepOf(84_000)
       yield* TestClock.adjust(84_000)
-      yield* server.awaitSnapshots(2)
+      yield* server.awaitSnapshotRequests(2)
     })
   )
 
   closing(
     "of a server that is polled instead",
     (_, client) => awaitStatus(client, (status) => status.mode === "polling"),
-    Scripted.answer(404)
+    Fault.status(404)
   )
 
   it.scopedLive("of connections", () =>
