@@ -23,6 +23,7 @@ import * as FliptServer from "./support/FliptServer.js"
 import { listen } from "./support/Listener.js"
 import { captured } from "./support/logs.js"
 import { document, makeClient, on } from "./support/testClient.js"
+import { awhile, untilOf } from "./support/wait.js"
 
 describe("the client", () => {
   it.scopedLive("fetches a namespace and evaluates its flags", () =>
@@ -209,9 +210,10 @@ describe("the client", () => {
       const client = yield* makeClient({ url: server.url })
       const first = yield* client.status
       expect(first).toMatchObject({ _tag: "Ready", version: "abc", origin: "server", mode: "polling" })
-      yield* Effect.sleep("5 millis")
-      yield* client.refresh
-      const second = yield* client.status
+      const second = yield* untilOf(
+        Effect.zipRight(client.refresh, client.status),
+        (status) => status.confirmedAt?.epochMillis !== first.confirmedAt?.epochMillis
+      )
       expect(second.confirmedAt?.epochMillis).toBeGreaterThan(first.confirmedAt?.epochMillis as number)
     })
   )
@@ -516,7 +518,7 @@ describe("the scope", () => {
         Option.some("the snapshot is closed: the scope that it was handed out in is over")
       )
       yield* server.awaitConnections(0)
-      yield* Effect.sleep("80 millis")
+      yield* awhile
       expect((yield* server.requests).length).toBe(length)
     })
   )

@@ -650,7 +650,7 @@ describe("layerFileSystem", () => {
             const child = execFile(
               process.execPath,
               [fileURLToPath(new URL("./children/store.mjs", import.meta.url))],
-              { env: { ...process.env, LABEL: label, ROUNDS: "60", STORE_DIRECTORY: folder }, timeout: 60_000 },
+              { env: { ...process.env, LABEL: label, ROUNDS: "60", STORE_DIRECTORY: folder }, timeout: 240_000 },
               (error, stdout, stderr) =>
                 resume(
                   error === null
@@ -668,7 +668,7 @@ describe("layerFileSystem", () => {
         expect(results.reduce((sum, { others }) => sum + others, 0)).toBeGreaterThan(0)
         expect(Fs.readdirSync(folder)).toEqual([nameOf(target)])
       }),
-    90_000
+    300_000
   )
 
   it.scopedLive("is refused in a browser, with a word on what there is instead", () =>

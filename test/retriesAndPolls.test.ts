@@ -24,7 +24,7 @@ import * as Fault from "./support/Fault.js"
 import { defaultPolicy, failureOf, fetchOf, makeFetcher, never, type Policy, serve, small } from "./support/fetching.js"
 import { idle } from "./support/listeners.js"
 import { contentOf, errorOf } from "./support/updates.js"
-import { awaitSleep, wakeUps } from "./support/wait.js"
+import { awaitSleep, awhile, wakeUps } from "./support/wait.js"
 
 interface Step<Out> {
   readonly out: Out
@@ -382,7 +382,7 @@ describe("polls", () => {
   it.scopedLive("with such an interval do not come at once where the clock is real", () =>
     Effect.gen(function* () {
       const counts = yield* countChecks("100 days", Random.fixed([1]))
-      yield* Effect.sleep("50 millis")
+      yield* awhile
       expect(counts).toEqual({ checks: 0, others: 0 })
     })
   )

@@ -41,7 +41,7 @@ import {
   tags,
   theme
 } from "./support/observing.js"
-import { turn, until } from "./support/wait.js"
+import { awhile, turn, until } from "./support/wait.js"
 
 vi.mock("effect/PubSub", async (importOriginal) =>
   (await import("./support/hubs.js")).recording(await importOriginal<typeof PubSub>())
@@ -83,7 +83,7 @@ describe("statusChanges", () => {
         yield* has(1)
         yield* next(away)
         yield* has(2)
-        yield* Effect.sleep("2 millis")
+        yield* awhile
         yield* next(answer(large("b"), "2"))
         yield* has(3)
         expect(
@@ -154,7 +154,7 @@ describe("statusChanges", () => {
       const waiting = yield* Effect.fork(first!)
       yield* begun(waiting)
       for (const pull of others) {
-        expect((yield* Effect.timeout(pull, "5 seconds")).mode).toBe("c")
+        expect((yield* pull).mode).toBe("c")
       }
       yield* state.setMode("d", true)
       expect((yield* Fiber.join(waiting)).mode).toBe("d")
@@ -176,7 +176,7 @@ describe("statusChanges", () => {
         yield* Effect.replicateEffect(leaving, looks)
         yield* Scope.close(scope, Exit.void)
         expect(listenersOf(hub)).toBe(1)
-        expect((yield* Effect.timeout(staying, "5 seconds")).mode).toBe("c")
+        expect((yield* staying).mode).toBe("c")
       }
     })
   )

@@ -24,7 +24,7 @@ const run = (variables: Readonly<Record<string, string>>) =>
     const child = execFile(
       process.execPath,
       [fileURLToPath(new URL("./children/trust.mjs", import.meta.url))],
-      { env: { ...process.env, ...variables }, timeout: 20_000 },
+      { env: { ...process.env, ...variables }, timeout: 120_000 },
       (error, stdout, stderr) =>
         resume(
           error === null

@@ -20,7 +20,7 @@ import { retryPolicy } from "../../src/internal/fetch/schedules.js"
 import { booleanFlag, makeDocument } from "../support/documents.js"
 import * as Fault from "../support/Fault.js"
 import * as HandClock from "../support/HandClock.js"
-import { awaitSleep, awaitSleepOf, until, wakeUps } from "../support/wait.js"
+import { awaitSleep, awaitSleepOf, awhile, until, wakeUps } from "../support/wait.js"
 import {
   closed,
   failed,
@@ -386,7 +386,7 @@ scenario("interval longer than 2^31 ms", (setting, logs) =>
     const server = yield* serve()
     const scope = yield* Scope.make()
     yield* Scope.extend(makeClient(setting, { url: server.url, updateInterval: "100 days" }), scope)
-    yield* Effect.sleep("50 millis")
+    yield* awhile
     expect(yield* server.requests).toHaveLength(1)
     yield* closed(server, scope)
     expect(told(logs)).toEqual([])
