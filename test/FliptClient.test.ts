@@ -129,7 +129,7 @@ describe("the client", () => {
     })
   )
 
-  it.scopedLive("tells an unknown flag from one of the other type", () =>
+  it.scopedLive("distinguishes an unknown flag from one of the other type", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: document } })
       const client = yield* makeClient({ url: server.url })
@@ -147,7 +147,7 @@ describe("the client", () => {
     })
   )
 
-  it.scopedLive("polls by itself, and keeps what it has while nothing changes", () =>
+  it.scopedLive("polls, and keeps its state while nothing changes", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(false) } })
       const client = yield* makeClient({ url: server.url, updateInterval: "40 millis" })
@@ -159,7 +159,7 @@ describe("the client", () => {
     })
   )
 
-  it.scopedLive("keeps an ETag only when its body has been loaded", () =>
+  it.scopedLive("keeps an ETag only once its body is loaded", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(false) } })
       const client = yield* makeClient({ url: server.url, errorStrategy: "fallback" })
@@ -174,7 +174,7 @@ describe("the client", () => {
     })
   )
 
-  it.scopedLive("shares one request among all who refresh at once", () =>
+  it.scopedLive("shares one request among simultaneous refreshes", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
       const client = yield* makeClient({ url: server.url })
@@ -189,7 +189,7 @@ describe("the client", () => {
     })
   )
 
-  it.scopedLive("goes on with a request when one of those who wait for it stops waiting", () =>
+  it.scopedLive("continues a request if one of its waiters is interrupted", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
       const client = yield* makeClient({ url: server.url })
@@ -277,8 +277,8 @@ describe("strategy fail", () => {
   )
 })
 
-describe("a part of the client that dies", () => {
-  it.scopedLive("is an outage like any other, and no end of the polling", () =>
+describe("a defect in a part of the client", () => {
+  it.scopedLive("is an outage like any other, and does not end polling", () =>
     captured((logs) =>
       Effect.gen(function* () {
         let calls = 0
@@ -314,7 +314,7 @@ describe("a part of the client that dies", () => {
 })
 
 describe("strategy fallback", () => {
-  it.scopedLive("goes on with the last state, and says so once", () =>
+  it.scopedLive("keeps serving the last state, and warns once", () =>
     captured((logs) =>
       Effect.gen(function* () {
         const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
@@ -382,7 +382,7 @@ describe("strategy fallback", () => {
     )
   )
 
-  it.scopedLive("asks again after a 401, for ever", () =>
+  it.scopedLive("keeps asking after a 401", () =>
     captured(() =>
       Effect.gen(function* () {
         const token = { kind: "client", value: "right" } as const
@@ -407,7 +407,7 @@ describe("strategy fallback", () => {
 })
 
 describe("a seed", () => {
-  it.scopedLive("that is none fails the layer, whatever the strategy", () =>
+  it.scopedLive("that is invalid fails the layer, whatever the strategy", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
       for (const errorStrategy of ["fail", "fallback"] as const) {
@@ -452,8 +452,8 @@ describe("a server without ETags", () => {
   )
 })
 
-describe("an HttpClient of one's own", () => {
-  it.scopedLive("may take statuses for failures", () =>
+describe("a custom HttpClient", () => {
+  it.scopedLive("may turn statuses into failures", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
       const strict = Layer.effect(
@@ -474,7 +474,7 @@ describe("an HttpClient of one's own", () => {
     })
   )
 
-  it.scopedLive("with an Auth of one's own hides what that sends, in whatever header", () =>
+  it.scopedLive("with a custom Auth hides its credential, whatever the header", () =>
     Effect.gen(function* () {
       const port = yield* listen(
         Http.createServer((request, response) => response.writeHead(401).end(`no ${request.headers["x-api-key"]}`))
@@ -496,7 +496,7 @@ describe("an HttpClient of one's own", () => {
 })
 
 describe("the scope", () => {
-  it.scopedLive("ends everything: what is asked later answers Closed", () =>
+  it.scopedLive("ends everything: later calls fail with Closed", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
       const scope = yield* Scope.make()
@@ -523,7 +523,7 @@ describe("the scope", () => {
     })
   )
 
-  it.scopedLive("ends a request that is under way, and those who wait for it", () =>
+  it.scopedLive("ends a request in flight, and its waiters", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
       for (const fault of [Fault.hangBeforeHeaders, Fault.hangInBody(10)]) {
@@ -540,7 +540,7 @@ describe("the scope", () => {
     })
   )
 
-  it.scopedLive("leaves nothing when the building of the layer is interrupted", () =>
+  it.scopedLive("leaves nothing behind if building the layer is interrupted", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
       for (const [index, fault] of [Fault.hangBeforeHeaders, Fault.hangInBody(10), Fault.status(503)].entries()) {
@@ -559,7 +559,7 @@ describe("the scope", () => {
     })
   )
 
-  it.scopedLive("a replaced Snapshot lives while someone holds it, and then goes", () =>
+  it.scopedLive("a replaced Snapshot stays usable while it is held, and is then freed", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
       const client = yield* makeClient({ url: server.url })
@@ -576,7 +576,7 @@ describe("the scope", () => {
     })
   )
 
-  it.scopedLive("a replaced Snapshot that nobody holds goes at once", () =>
+  it.scopedLive("a replaced Snapshot that is not held is freed at once", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
       const client = yield* makeClient({ url: server.url })
@@ -652,7 +652,7 @@ describe("in tests", () => {
     )
   )
 
-  it.scopedLive("a tag of one's own can hold a client", () =>
+  it.scopedLive("a custom tag can hold a client", () =>
     Effect.gen(function* () {
       class Other extends Context.Tag("Other")<Other, FliptClient.Service>() {}
       const server = yield* FliptServer.make()

@@ -125,7 +125,7 @@ describe("changes", () => {
   ])
   const edited = (edit: (text: string) => string) => edit(JSON.stringify(base))
 
-  onEngines("names the flags that are added, removed and changed", (engine) =>
+  onEngines("names the added, removed and changed flags", (engine) =>
     Effect.gen(function* () {
       const document = makeDocument([
         booleanFlag("new", true),
@@ -140,7 +140,7 @@ describe("changes", () => {
     })
   )
 
-  onEngines("takes another segment, attachment, percentage, type or variant for a change", (engine) =>
+  onEngines("counts another segment, attachment, percentage, type or variant as a change", (engine) =>
     Effect.gen(function* () {
       const edits: ReadonlyArray<readonly [(text: string) => string, ReadonlyArray<string>]> = [
         [(text) => text.replaceAll('"value":"pro"', '"value":"team"'), ["first", "second"]],
@@ -158,30 +158,32 @@ describe("changes", () => {
     })
   )
 
-  onEngines("does not take ids, names, descriptions, timestamps, white space or order of members for one", (engine) =>
-    Effect.gen(function* () {
-      const rewordings: ReadonlyArray<object | string> = [
-        edited((text) => text.replaceAll('"id":"1"', '"id":"2"').replaceAll('"ruleId":"1"', '"ruleId":"2"')),
-        edited((text) => text.replaceAll('"rank":1', '"rank":9')),
-        edited((text) => text.replaceAll(/"name":"[^"]*"/g, '"name":"other"')),
-        edited((text) => text.replaceAll('"description":""', '"description":"other"')),
-        edited((text) => text.replaceAll('"key":', '"createdAt":"2026-01-02T03:04:05Z","updatedAt":"","key":')),
-        JSON.stringify(base, undefined, 4),
-        reversed(base) as object,
-        { ...base, digest: "another", flags: [...base.flags].reverse() }
-      ]
-      expect(yield* changesBetween(engine, base, ...rewordings, marked(base))).toEqual(added("marker"))
-      for (const [index, rewording] of rewordings.entries()) {
-        const { client, next } = yield* open(answer(base), { engine })
-        const { has, seen } = yield* listen(client.changes)
-        yield* turn
-        expect(yield* next(answer(rewording)), `${index}`).toEqual(Exit.succeed(true))
-        yield* turn
-        yield* next(answer(marked(base)))
-        yield* has(1)
-        expect(seen, `${index}`).toEqual([added("marker")])
-      }
-    })
+  onEngines(
+    "does not count ids, names, descriptions, timestamps, white space or the order of members as a change",
+    (engine) =>
+      Effect.gen(function* () {
+        const rewordings: ReadonlyArray<object | string> = [
+          edited((text) => text.replaceAll('"id":"1"', '"id":"2"').replaceAll('"ruleId":"1"', '"ruleId":"2"')),
+          edited((text) => text.replaceAll('"rank":1', '"rank":9')),
+          edited((text) => text.replaceAll(/"name":"[^"]*"/g, '"name":"other"')),
+          edited((text) => text.replaceAll('"description":""', '"description":"other"')),
+          edited((text) => text.replaceAll('"key":', '"createdAt":"2026-01-02T03:04:05Z","updatedAt":"","key":')),
+          JSON.stringify(base, undefined, 4),
+          reversed(base) as object,
+          { ...base, digest: "another", flags: [...base.flags].reverse() }
+        ]
+        expect(yield* changesBetween(engine, base, ...rewordings, marked(base))).toEqual(added("marker"))
+        for (const [index, rewording] of rewordings.entries()) {
+          const { client, next } = yield* open(answer(base), { engine })
+          const { has, seen } = yield* listen(client.changes)
+          yield* turn
+          expect(yield* next(answer(rewording)), `${index}`).toEqual(Exit.succeed(true))
+          yield* turn
+          yield* next(answer(marked(base)))
+          yield* has(1)
+          expect(seen, `${index}`).toEqual([added("marker")])
+        }
+      })
   )
 
   // where there is one engine there is nothing to compare; the portable one's are in Engine.test.ts
@@ -242,7 +244,7 @@ describe("changes", () => {
     )
   )
 
-  onEngines("begins with the state in which the stream is run, or with nothing where nothing is loaded", (engine) =>
+  onEngines("starts from the current state, or from nothing if nothing is loaded", (engine) =>
     Effect.gen(function* () {
       const { client, next } = yield* open(away, { engine, errorStrategy: "fallback" })
       const early = yield* listen(client.changes)
@@ -263,7 +265,7 @@ describe("changes", () => {
   )
 
   live(
-    "reports nothing as removed in an outage, in neither strategy",
+    "reports nothing as removed in an outage, with either strategy",
     Effect.gen(function* () {
       for (const errorStrategy of ["fail", "fallback"] as const) {
         const { client, next } = yield* open(answer(base), { errorStrategy })
@@ -306,7 +308,7 @@ describe("changes", () => {
   )
 
   live(
-    "gives nothing when all is as it was, and then what came after",
+    "reports nothing if everything is as before, and then later changes",
     Effect.gen(function* () {
       const { hub, load, state } = yield* openState(yield* portable)
       const pull = yield* listenSlowly(Observe.changes(state))
@@ -417,7 +419,7 @@ describe("changes, in the middle of reading what is loaded", () => {
       }
     })
 
-  onEngines("goes on when the state is replaced, and lets go of it then", (engine) =>
+  onEngines("continues when the state is replaced, and then releases it", (engine) =>
     Effect.gen(function* () {
       const before = yield* snapshots
       const { areOpen, close, has, replace, seen } = yield* midway(engine)
@@ -432,7 +434,7 @@ describe("changes, in the middle of reading what is loaded", () => {
     })
   )
 
-  onEngines("ends without a word when the client closes, and leaves nothing open", (engine) =>
+  onEngines("ends silently when the client closes, and leaves nothing open", (engine) =>
     Effect.gen(function* () {
       const before = yield* snapshots
       const { areOpen, close, fiber, hub, seen } = yield* midway(engine)
@@ -445,7 +447,7 @@ describe("changes, in the middle of reading what is loaded", () => {
     })
   )
 
-  onEngines("lets go of it when the listener is interrupted", (engine) =>
+  onEngines("releases it when the listener is interrupted", (engine) =>
     Effect.gen(function* () {
       const { areOpen, fiber, hub, replace } = yield* midway(engine)
       yield* replace
@@ -457,7 +459,7 @@ describe("changes, in the middle of reading what is loaded", () => {
   )
 
   live(
-    "takes what cannot be read for no change",
+    "counts a flag that cannot be read as unchanged",
     Effect.gen(function* () {
       const error = Either.left(new EvaluationError({ reason: "Unavailable", message: "it cannot be read" }))
       const alterations: ReadonlyArray<PropertyDescriptorMap> = [
@@ -486,7 +488,7 @@ describe("changes, in the middle of reading what is loaded", () => {
 })
 
 describe("watchBoolean and watchVariant", () => {
-  onEngines("give the value of now, and every other that it becomes, but none that is equal", (engine) =>
+  onEngines("give the current value and every different later one", (engine) =>
     Effect.gen(function* () {
       const document = (enabled: boolean, variant: string, attachment = "1", name = "n") =>
         makeDocument([{ ...booleanFlag("on", enabled), name }, variantFlag("theme", variant, attachment)])
@@ -529,7 +531,7 @@ describe("watchBoolean and watchVariant", () => {
     })
   )
 
-  onEngines("take other segments, another match and another reason for another value", (engine) =>
+  onEngines("count other segments, another match and another reason as another value", (engine) =>
     Effect.gen(function* () {
       const request = { ...theme, context: { plan: "pro" } }
       const rollout = (...keys: ReadonlyArray<string>) => ({
@@ -594,7 +596,7 @@ describe("watchBoolean and watchVariant", () => {
   )
 
   live(
-    "give NotReady once while nothing could be loaded, and a request that is not valid as it is",
+    "give NotReady once while nothing is loaded, and the error of an invalid request",
     Effect.gen(function* () {
       const { client, close, hub, next } = yield* open(away, { errorStrategy: "fallback" })
       const good = yield* listen(client.watchBoolean(on))
@@ -623,7 +625,7 @@ describe("watchBoolean and watchVariant", () => {
   )
 
   live(
-    "give the same as ever in an outage with strategy fallback, and a slow listener the latest",
+    "keep their value in an outage with strategy fallback, and give a slow listener the latest",
     Effect.gen(function* () {
       const { client, next } = yield* open(answer(onDocument(true)), { errorStrategy: "fallback" })
       const pull = yield* listenSlowly(client.watchBoolean(on))
@@ -639,7 +641,7 @@ describe("watchBoolean and watchVariant", () => {
   )
 
   live(
-    "disturb nobody when a listener dies",
+    "keep serving the others if a listener dies",
     Effect.gen(function* () {
       const { client, hub, next } = yield* open(answer(onDocument(true)))
       const good = yield* listen(client.watchBoolean(on))

@@ -45,7 +45,7 @@ describe("options", () => {
     })
   )
 
-  it.scopedLive("that are undefined count as absent, and a tlsConfig without settings is none", () =>
+  it.scopedLive("that are undefined count as absent, and so does a tlsConfig without settings", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
       const client = yield* makeClient({
@@ -88,7 +88,7 @@ describe("layerConfig", () => {
     })
   )
 
-  it.scopedLive("takes the variables with more added to them", () =>
+  it.scopedLive("accepts the variables with additional options", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
       const config = Config.map(FliptClient.config, (options) => ({ ...options, headers: { "X-Team": "checkout" } }))
@@ -129,7 +129,7 @@ describe("layerConfig", () => {
     })
   )
 
-  it.effect("counts an empty variable as unset, each of them", () =>
+  it.effect("counts every variable as unset if it is empty", () =>
     Effect.gen(function* () {
       const read = (variables: Record<string, string>) => FliptClient.config.pipe(withVariables(variables))
       const names = new Set<string>()
@@ -146,7 +146,7 @@ describe("layerConfig", () => {
     })
   )
 
-  it.scopedLive("takes an object of configs, or one config", () =>
+  it.scopedLive("accepts an object of configs, or one config", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({
         documents: { default: onDocument(true) },
@@ -179,7 +179,7 @@ describe("layerConfig", () => {
 })
 
 describe("the one-stop layer", () => {
-  it.scopedLive("warns of parts in the context that it does not use", () =>
+  it.scopedLive("warns about services in the context that it does not use", () =>
     captured((logs) =>
       Effect.gen(function* () {
         const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
@@ -199,7 +199,7 @@ describe("the one-stop layer", () => {
     )
   )
 
-  it.scopedLive("honours a RetryPolicy that is provided to it", () =>
+  it.scopedLive("uses a RetryPolicy that is provided to it", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make()
       yield* server.failAlways(Fault.status(503))

@@ -80,7 +80,7 @@ describe("an answer", () => {
     })
   )
 
-  it.scopedLive("comes compressed or not, and is the same", () =>
+  it.scopedLive("is the same whether compressed or not", () =>
     Effect.gen(function* () {
       const server = yield* serve({ documents: { default: large } })
       const compressed = yield* fetchOf({ url: server.url })
@@ -94,7 +94,7 @@ describe("an answer", () => {
     })
   )
 
-  it.scopedLive("may have as many bytes as maxBodySize says, uncompressed, and no more", () =>
+  it.scopedLive("may have up to maxBodySize bytes, uncompressed", () =>
     Effect.gen(function* () {
       const body = JSON.stringify(large)
       const server = yield* serve()
@@ -110,7 +110,7 @@ describe("an answer", () => {
     })
   )
 
-  it.scopedLive("that decodes to more than maxBodySize is given up at once, and not held in memory", () =>
+  it.scopedLive("that decodes to more than maxBodySize is abandoned at once, and not held in memory", () =>
     Effect.gen(function* () {
       const decoded = 512 * 1024 * 1024
       const server = yield* serve()
@@ -134,7 +134,7 @@ describe("an answer", () => {
     })
   )
 
-  it.scopedLive("leaves its connection open for the next one, and the scope's end closes it", () =>
+  it.scopedLive("leaves its connection open for the next request, and the end of the scope closes it", () =>
     Effect.gen(function* () {
       const server = yield* serve({ documents: { default: large } })
       yield* Effect.scoped(
@@ -154,7 +154,7 @@ describe("an answer", () => {
     })
   )
 
-  it.scopedLive("that nobody waits for any longer has its connection closed", () =>
+  it.scopedLive("has its connection closed when its fiber is interrupted", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       const fetcher = yield* makeFetcher({ url: server.url })
@@ -210,7 +210,7 @@ describe("a status", () => {
     )
   }
 
-  it.scopedLive("that goes away gives way to the document, and every attempt is authorized anew", () =>
+  it.scopedLive("that passes is followed by the document, and every attempt is authorized anew", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       const { counts, layer } = counting()
@@ -226,7 +226,7 @@ describe("a status", () => {
     })
   )
 
-  it.scopedLive("304 to a request that had no If-None-Match is an error", () =>
+  it.scopedLive("304 to a request without If-None-Match is an error", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       yield* server.failAlways(Fault.notModified())
@@ -237,7 +237,7 @@ describe("a status", () => {
     })
   )
 
-  it.scopedLive("304 to a request that had none, since the version cannot be sent, is an error too", () =>
+  it.scopedLive("304 to a request whose version could not be sent is an error too", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       yield* server.failAlways(Fault.notModified())
@@ -247,7 +247,7 @@ describe("a status", () => {
     })
   )
 
-  it.scopedLive("401 and 403 tell whether a credential was sent", () =>
+  it.scopedLive("401 and 403 say whether a credential was sent", () =>
     Effect.gen(function* () {
       const server = yield* serve({ token: { kind: "client", value: "right" } })
       const auth = Auth.layerClientToken(Redacted.make("wrong"))
@@ -264,7 +264,7 @@ describe("a status", () => {
     })
   )
 
-  it.scopedLive("401, and no other, is told to Auth, with the headers that were refused", () =>
+  it.scopedLive("401, and no other, is reported to Auth, with the refused headers", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       const { counts, layer } = counting()
@@ -307,7 +307,7 @@ describe("a status", () => {
       })
   )
 
-  it.scopedLive("401 is final where Auth has no other credential", () =>
+  it.scopedLive("401 is final if Auth has no other credential", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       yield* server.setToken({ kind: "client", value: "right" })
@@ -317,7 +317,7 @@ describe("a status", () => {
     })
   )
 
-  it.scopedLive("has Flipt's own words in its message", () =>
+  it.scopedLive("has Flipt's message in its message", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       const unknown = yield* failureOf({ url: server.url, namespace: "nope" })
@@ -329,7 +329,7 @@ describe("a status", () => {
     })
   )
 
-  it.scopedLive("has a bounded line of any other body in its message", () =>
+  it.scopedLive("has one bounded line of any other body in its message", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       const bodies = [
@@ -353,7 +353,7 @@ describe("a status", () => {
     })
   )
 
-  it.scoped("whose body never ends is told all the same", () =>
+  it.scoped("whose body never arrives is reported all the same", () =>
     Effect.gen(function* () {
       const { fetching, response } = yield* begun({ requestTimeout: 10_000 })
       yield* TestClock.adjust(1000)
@@ -365,7 +365,7 @@ describe("a status", () => {
     })
   )
 
-  it.scopedLive("whose body is endless is told without reading on", () =>
+  it.scopedLive("whose body is endless is reported without reading on", () =>
     Effect.gen(function* () {
       const server = Http.createServer((_, response) => {
         const body = Readable.from(endless("lorem ipsum ".repeat(1000)))
@@ -438,7 +438,7 @@ describe("requestTimeout", () => {
       }
     })
 
-  it.scoped("leaves a slow body ten times as long", () =>
+  it.scoped("allows a slow body ten times as long", () =>
     Effect.gen(function* () {
       const { fetching, response } = yield* begun({ requestTimeout: 10_000 })
       yield* TestClock.adjust(1000)
@@ -448,7 +448,7 @@ describe("requestTimeout", () => {
     })
   )
 
-  it.scoped("ends a body that takes longer than that, though something of it always comes", () =>
+  it.scoped("ends a body that takes longer than that, even if it keeps arriving", () =>
     Effect.gen(function* () {
       const { fetching, response } = yield* begun({ requestTimeout: 10_000 })
       yield* TestClock.adjust(1000)
@@ -462,7 +462,7 @@ describe("requestTimeout", () => {
     })
   )
 
-  it.scoped("of Infinity waits", () =>
+  it.scoped("of Infinity waits for ever", () =>
     Effect.gen(function* () {
       const { fetching, response } = yield* begun({ requestTimeout: Number.POSITIVE_INFINITY })
       yield* TestClock.adjust("3650 days")
@@ -474,7 +474,7 @@ describe("requestTimeout", () => {
     })
   )
 
-  it.scopedLive("is kept by the real clock too", () =>
+  it.scopedLive("works with the real clock too", () =>
     Effect.gen(function* () {
       const server = yield* serve({ documents: { default: large } })
       yield* server.fail(Fault.hangBeforeHeaders, Fault.hangInBody(50), Fault.drip(100, 10))
@@ -485,7 +485,7 @@ describe("requestTimeout", () => {
     })
   )
 
-  it.scopedLive("lets a drip pass that is in time", () =>
+  it.scopedLive("accepts a slow body that keeps arriving in time", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       yield* server.fail(Fault.drip(20, 10))

@@ -44,7 +44,7 @@ describe("a request", () => {
     })
   )
 
-  it.scopedLive("asks for the environment and the namespace default, where nothing is said", () =>
+  it.scopedLive("asks for the environment `default` and the namespace `default` unless told otherwise", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       const fetcher = yield* makeFetcher({ url: server.url, environment: undefined, namespace: undefined })
@@ -59,7 +59,7 @@ describe("a request", () => {
     })
   )
 
-  it.scopedLive("has the headers that were asked for, Redacted ones unwrapped", () =>
+  it.scopedLive("has the headers of the options, with Redacted values unwrapped", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       yield* fetchOf({
@@ -81,7 +81,7 @@ describe("a request", () => {
     })
   )
 
-  it.scopedLive("belongs to nobody's trace", () =>
+  it.scopedLive("is not part of a trace", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       yield* fetchOf({ url: server.url }).pipe(Effect.withSpan("checkout"))
@@ -119,7 +119,7 @@ describe("a request", () => {
     )
   }
 
-  it.scopedLive("names the reference, percent-encoded, only when there is one", () =>
+  it.scopedLive("sends the reference, percent-encoded, only if it is set", () =>
     Effect.gen(function* () {
       const server = yield* serve({ version: "v1" })
       for (const reference of keys) {
@@ -154,7 +154,7 @@ describe("a request", () => {
 })
 
 describe("a connection", () => {
-  it.scopedLive("that is refused is tried again", () =>
+  it.scopedLive("that is refused is retried", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       const { counts, layer } = counting()
@@ -166,7 +166,7 @@ describe("a connection", () => {
     })
   )
 
-  it.scopedLive("that is refused at first and taken then gives the document", () =>
+  it.scopedLive("that is refused at first and accepted later gives the document", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       yield* server.stop
@@ -175,7 +175,7 @@ describe("a connection", () => {
     })
   )
 
-  it.scopedLive("that is reset is tried again", () =>
+  it.scopedLive("that is reset is retried", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       yield* server.failAlways(Fault.reset)
@@ -185,7 +185,7 @@ describe("a connection", () => {
     })
   )
 
-  it.scopedLive("to a host that does not exist is tried again", () =>
+  it.scopedLive("to an unknown host is retried", () =>
     Effect.gen(function* () {
       const { counts, layer } = counting()
       const error = yield* failureOf({ url: "http://flipt.invalid" }, { auth: layer, policy: Schedule.recurs(1) })
@@ -195,7 +195,7 @@ describe("a connection", () => {
     })
   )
 
-  it.scopedLive("to what does not speak HTTP fails", () =>
+  it.scopedLive("to a server that does not speak HTTP fails", () =>
     Effect.gen(function* () {
       const port = yield* listen(Net.createServer((socket) => void socket.end("SSH-2.0-OpenSSH_9.6\r\n")))
       expect(yield* failureOf({ url: http(port) })).toMatchObject({ reason: "Network" })
@@ -211,7 +211,7 @@ describe("a connection", () => {
   } as const
 
   for (const [name, [fault, encoding]] of Object.entries(cuts)) {
-    it.scopedLive(`that breaks in the middle of a body is tried again: ${name}`, () =>
+    it.scopedLive(`that breaks in the middle of a body is retried: ${name}`, () =>
       Effect.gen(function* () {
         const server = yield* serve({ documents: { default: large } })
         const fetcher = yield* makeFetcher({ url: server.url, headers: { "Accept-Encoding": encoding } })
@@ -242,7 +242,7 @@ describe("a connection", () => {
     })
   )
 
-  it.scopedLive("that gives no gzip where it says gzip is not tried again", () =>
+  it.scopedLive("whose gzip body is invalid is not retried", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       yield* server.failAlways(Fault.invalidGzip)
@@ -257,7 +257,7 @@ describe("a connection", () => {
 describe("a redirect", () => {
   const path = (namespace: string) => `/internal/v1/evaluation/snapshot/namespace/${namespace}`
 
-  it.scopedLive("within the origin is followed, relative or absolute, with all that the request has", () =>
+  it.scopedLive("within the origin is followed, relative or absolute, with the whole request", () =>
     Effect.gen(function* () {
       const server = yield* serve({ documents: { moved: small }, token: { kind: "client", value: "right" } })
       const auth = Auth.layerClientToken(Redacted.make("right"))
@@ -286,7 +286,7 @@ describe("a redirect", () => {
     })
   )
 
-  it.scopedLive("may follow another, five in all", () =>
+  it.scopedLive("may lead to another, up to five in all", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       yield* server.fail(...Array.from({ length: 5 }, () => Fault.redirect(path("default"))))
@@ -295,7 +295,7 @@ describe("a redirect", () => {
     })
   )
 
-  it.scopedLive("that is followed is let go, though its body goes on", () =>
+  it.scopedLive("is followed even if its own body never ends", () =>
     Effect.gen(function* () {
       const released = yield* Deferred.make<void>()
       const server = Http.createServer(({ url }, response) => {
@@ -311,7 +311,7 @@ describe("a redirect", () => {
     })
   )
 
-  it.scopedLive("without end is an error, and not retried", () =>
+  it.scopedLive("loop is an error, and not retried", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       yield* server.failAlways(Fault.redirect(path("default")))
@@ -365,7 +365,7 @@ describe("a redirect", () => {
     })
   )
 
-  it.scopedLive("to nowhere is an error", () =>
+  it.scopedLive("without a valid location is an error", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       for (const location of ["http://", "http://[", ""]) {
@@ -406,7 +406,7 @@ describe("TLS", () => {
 
   const loopback = [{ type: "ip", value: "127.0.0.1" }] as const
 
-  it.scopedLive("with a certificate that nobody has signed fails, and is not tried again", () =>
+  it.scopedLive("with a self-signed certificate fails, and is not retried", () =>
     Effect.gen(function* () {
       const { counts, url } = yield* secure(loopback)
       const error = yield* failureOf({ url })
@@ -424,7 +424,7 @@ describe("TLS", () => {
     })
   )
 
-  it.scopedLive("with a certificate for another name, or one that has run out, fails, and is not tried again", () =>
+  it.scopedLive("with a certificate for another name, or an expired one, fails, and is not retried", () =>
     Effect.gen(function* () {
       const other = yield* secure([{ type: "dns", value: "flipt.test" }])
       const old = yield* secure(loopback, 0.5)
@@ -435,7 +435,7 @@ describe("TLS", () => {
     })
   )
 
-  it.scopedLive("where the server speaks none fails as a matter of the network", () =>
+  it.scopedLive("to a server without TLS is a network error", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       expect(yield* failureOf({ url: server.url.replace("http:", "https:") })).toMatchObject({ reason: "Network" })
@@ -444,7 +444,7 @@ describe("TLS", () => {
   )
 })
 
-describe("a credential that cannot be had", () => {
+describe("a credential that is not available", () => {
   it.scopedLive("fails the fetch without a request", () =>
     Effect.gen(function* () {
       const server = yield* serve()

@@ -11,7 +11,7 @@ import * as Auth from "../src/Auth.js"
 import { failureOf, http, serve } from "./support/fetching.js"
 import { listen } from "./support/Listener.js"
 
-describe("a server that repeats what it was sent", () => {
+describe("a server that repeats the request", () => {
   const token = "flipt_0123456789+/="
   const auth = Auth.layerClientToken(Redacted.make(token))
 
@@ -45,7 +45,7 @@ describe("a server that repeats what it was sent", () => {
     )
   }
 
-  it.scopedLive("gets to show what is no secret", () =>
+  it.scopedLive("may reveal what is not secret", () =>
     Effect.gen(function* () {
       const url = yield* echo((headers) => `no tenant ${headers["x-tenant"]}`)
       const error = yield* failureOf({ url, headers: { "X-Tenant": "blue" } }, { auth })

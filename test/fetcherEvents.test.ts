@@ -36,7 +36,7 @@ describe("a Fetcher that misbehaves", () => {
       })
     )
 
-  it.scoped("and says that nothing was modified before anything was loaded leaves no client that seems ready", () =>
+  it.scoped("and answers NotModified before anything is loaded does not make the client ready", () =>
     captured(() =>
       Effect.gen(function* () {
         const client = yield* over({ fetch: () => Effect.succeed(Fetcher.NotModified()) })
@@ -50,7 +50,7 @@ describe("a Fetcher that misbehaves", () => {
     ["dies", Stream.die("died")],
     ["ends", Stream.empty]
   ] as const) {
-    it.scoped(`and whose stream of events ${how} is an outage, and is listened to again`, () =>
+    it.scoped(`and whose events stream ${how} is an outage, and is run again`, () =>
       captured((lines) =>
         Effect.gen(function* () {
           let listened = 0
@@ -72,7 +72,7 @@ describe("a Fetcher that misbehaves", () => {
     )
   }
 
-  it.scoped("and pushes what the engine dies of is an outage, which a request ends", () =>
+  it.scoped("and pushes a document that kills the engine is an outage, which a request ends", () =>
     captured(() =>
       Effect.gen(function* () {
         const pushes = yield* Queue.unbounded<Fetcher.Event>()
@@ -123,7 +123,7 @@ describe("events of a Fetcher", () => {
       Effect.map((result) => expect(result.enabled).toBe(enabled))
     )
 
-  it.scopedLive("a pushed document is loaded, and throws away an answer that was asked for before", () =>
+  it.scopedLive("a pushed document is loaded, and overtakes the answer to an earlier request", () =>
     Effect.gen(function* () {
       const fetcher = yield* makeManual(onDocument(false))
       const client = yield* FliptClient.makeWithoutDependencies({ errorStrategy: "fallback" }).pipe(
@@ -180,7 +180,7 @@ describe("events of a Fetcher", () => {
     )
   )
 
-  it.scoped("that end or die are listened to again", () =>
+  it.scoped("that end or die are run again", () =>
     captured((logs) =>
       Effect.gen(function* () {
         let subscriptions = 0

@@ -9,7 +9,7 @@ import type * as Fetcher from "../src/Fetcher.js"
 import { ValidationError } from "../src/FliptError.js"
 import { makeFetcher } from "./support/fetching.js"
 
-describe("an option that is wrong", () => {
+describe("an invalid option", () => {
   const refused = (options: unknown) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Effect.scoped(makeFetcher(options as Fetcher.Options)))
@@ -133,7 +133,7 @@ describe("an option that is wrong", () => {
     })
   )
 
-  it.effect("is named: one that does not exist", () =>
+  it.effect("is named if it does not exist", () =>
     Effect.gen(function* () {
       const error = yield* refused({ url: "http://host", updateIntervall: 5 })
       expect(error.path).toBe("updateIntervall")
@@ -156,7 +156,7 @@ describe("an option that is wrong", () => {
     })
   )
 
-  it.effect("is not repeated where it could be a secret", () =>
+  it.effect("is not repeated if it could be a secret", () =>
     Effect.gen(function* () {
       const secrets = [
         { url: "http://user:sesame@host" },
@@ -185,7 +185,7 @@ describe("an option that is wrong", () => {
     })
   )
 
-  it.effect("is not one that is right at the edge", () =>
+  it.effect("does not include values at the edge of what is valid", () =>
     Effect.gen(function* () {
       const right: ReadonlyArray<Fetcher.Options> = [
         { url: "HTTP://Host:8080/a/b/" },

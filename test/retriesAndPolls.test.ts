@@ -69,7 +69,7 @@ const delaysOf = (schedule: Policy, inputs: ReadonlyArray<FetchError>, random?: 
   Effect.map(drive(schedule, inputs, random), (steps) => steps.map((step) => step.delay))
 
 describe("the default retry policy", () => {
-  it.effect("waits one, two and four seconds, each up to a fifth less or more, and then gives up", () =>
+  it.effect("waits 1, 2 and 4 seconds, each varied by up to a fifth, and then gives up", () =>
     Effect.gen(function* () {
       const seen = [[], [], []] as ReadonlyArray<Array<number>>
       for (let seed = 0; seed < 300; seed++) {
@@ -90,7 +90,7 @@ describe("the default retry policy", () => {
     })
   )
 
-  it.effect("waits at the ends of these ranges where chance has it", () =>
+  it.effect("can wait for either end of these ranges", () =>
     Effect.gen(function* () {
       const rounded = (delays: ReadonlyArray<number>) => delays.map(Math.round)
       expect(rounded(yield* delaysOf(retryPolicy, errors(9), Random.fixed([0])))).toEqual([800, 1600, 3200])
@@ -119,7 +119,7 @@ describe("the default retry policy", () => {
     })
   )
 
-  it.scoped("begins anew with each fetch", () =>
+  it.scoped("starts again with each fetch", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       const options = { url: server.url, requestTimeout: Number.POSITIVE_INFINITY }
@@ -154,7 +154,7 @@ describe("Retry-After", () => {
       return millis
     }).pipe(Effect.scoped)
 
-  it.effect("in seconds is a floor under the delay", () =>
+  it.effect("in seconds is the least delay", () =>
     Effect.gen(function* () {
       expect(yield* waitAfter("20")).toBe(20_000)
       expect(yield* waitAfter(" 7 ")).toBe(7000)
@@ -182,7 +182,7 @@ describe("Retry-After", () => {
     })
   )
 
-  it.effect("that is neither counts for nothing", () =>
+  it.effect("that is neither is ignored", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(Date.UTC(2026, 2, 1, 12, 0, 0))
       for (const value of ["soon", "-5", "1.5", "1e9", "0x1000", "10 minutes", "NaN", "Infinity", ""]) {
@@ -191,7 +191,7 @@ describe("Retry-After", () => {
     })
   )
 
-  it.effect("counts for nothing where only a lenient reader sees a date in it", () =>
+  it.effect("is ignored if only a lenient reader sees a date in it", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(Date.UTC(2026, 2, 1, 12, 0, 0))
       for (const value of ["try again 2099", "2099 maybe", "release 12/31/2099"]) {
@@ -200,7 +200,7 @@ describe("Retry-After", () => {
     })
   )
 
-  it.scopedLive("is in the error, retried or not", () =>
+  it.scopedLive("is in the error, whether retried or not", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       for (const status of [403, 429]) {
@@ -213,7 +213,7 @@ describe("Retry-After", () => {
     })
   )
 
-  it.effect("is a floor under each delay of any policy, and does not add to it", () =>
+  it.effect("is the least delay with any policy, and does not add to it", () =>
     Effect.gen(function* () {
       const spaced = withRetryAfter(Schedule.intersect(Schedule.spaced("5 seconds"), Schedule.recurs(3)))
       expect(yield* delaysOf(spaced, errors(9))).toEqual([5000, 5000, 5000])
@@ -230,8 +230,8 @@ describe("Retry-After", () => {
   )
 })
 
-describe("an own RetryPolicy", () => {
-  it.scoped("is honoured when it is provided to the layer", () =>
+describe("a custom RetryPolicy", () => {
+  it.scoped("is used if it is provided to the layer", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       yield* server.failAlways(Fault.status(500))
@@ -253,7 +253,7 @@ describe("an own RetryPolicy", () => {
     })
   )
 
-  it.scopedLive("sees the errors that are retryable, and no others", () =>
+  it.scopedLive("sees only retryable errors", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       const seen: Array<number | undefined> = []
@@ -270,7 +270,7 @@ describe("an own RetryPolicy", () => {
 describe("polls", () => {
   const asked = (count: number): ReadonlyArray<unknown> => Array.from({ length: count }, () => undefined)
 
-  it.effect("come first within one interval, and then one an interval, up to a tenth sooner or later", () =>
+  it.effect("come within one interval first, and then once an interval, up to a tenth sooner or later", () =>
     Effect.gen(function* () {
       const later: Array<number> = []
       for (let seed = 0; seed < 50; seed++) {
@@ -306,7 +306,7 @@ describe("polls", () => {
     })
   )
 
-  it.effect("are due at the end of several sleeps where the interval is longer than a timer can hold", () =>
+  it.effect("are split into several sleeps if the interval is longer than a timer can hold", () =>
     Effect.gen(function* () {
       const millis = 100 * 24 * 60 * 60 * 1000
       const steps = yield* drive(polls(Duration.days(100)), asked(200))
@@ -379,7 +379,7 @@ describe("polls", () => {
     })
   )
 
-  it.scopedLive("with such an interval do not come at once where the clock is real", () =>
+  it.scopedLive("with such an interval do not come at once on the real clock", () =>
     Effect.gen(function* () {
       const counts = yield* countChecks("100 days", Random.fixed([1]))
       yield* awhile
@@ -387,7 +387,7 @@ describe("polls", () => {
     })
   )
 
-  it.scoped("never come where the interval is infinite", () =>
+  it.scoped("never come if the interval is infinite", () =>
     Effect.gen(function* () {
       const counts = yield* countChecks(Number.POSITIVE_INFINITY)
       yield* TestClock.adjust("36500 days")

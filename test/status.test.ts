@@ -49,7 +49,7 @@ vi.mock("effect/PubSub", async (importOriginal) =>
 
 describe("statusChanges", () => {
   live(
-    "begins with the status of now, and gives a quick listener every later one in order",
+    "starts with the current status, and gives a quick listener every later one in order",
     Effect.gen(function* () {
       const { client, close, next, tell } = yield* open(answer(onDocument(true), "1"))
       const { fiber, has, seen } = yield* listen(client.statusChanges)
@@ -73,7 +73,7 @@ describe("statusChanges", () => {
   )
 
   live(
-    "tells of one new document once: with its version and its confirmation",
+    "reports a new document once, with its version and its confirmation",
     Effect.gen(function* () {
       for (const [name, engine] of engines) {
         // large enough for its memory to be freed elsewhere
@@ -100,7 +100,7 @@ describe("statusChanges", () => {
   )
 
   clocked(
-    "does not repeat a status that is equal",
+    "does not repeat an equal status",
     Effect.gen(function* () {
       const { client, next, tell } = yield* open(answer(onDocument(true), "1"))
       const { has, seen } = yield* listen(client.statusChanges)
@@ -123,7 +123,7 @@ describe("statusChanges", () => {
   )
 
   live(
-    "gives a slow listener the latest one, and keeps nothing for it",
+    "gives a slow listener the latest status, and buffers nothing for it",
     Effect.gen(function* () {
       const { hub, state } = yield* openState(yield* portable)
       const pull = yield* listenSlowly(Observe.statusChanges(state))
@@ -141,7 +141,7 @@ describe("statusChanges", () => {
   )
 
   live(
-    "a slow listener takes nothing from the others when it looks often at last",
+    "a slow listener takes nothing from the others when it catches up",
     Effect.gen(function* () {
       const { state } = yield* openState(yield* portable)
       const pulls = yield* Effect.all(Array.from({ length: 3 }, () => listenSlowly(Observe.statusChanges(state))))
@@ -204,7 +204,7 @@ describe("statusChanges", () => {
   )
 
   live(
-    "a listener that fails, throws, dies, is interrupted or has enough disturbs nobody and leaves nothing",
+    "a listener that fails, throws, dies, is interrupted or stops disturbs no other and leaves nothing behind",
     Effect.gen(function* () {
       const { client, hub, next } = yield* open(answer(onDocument(true)))
       const good = yield* listen(client.statusChanges)
@@ -237,7 +237,7 @@ describe("statusChanges", () => {
   )
 
   live(
-    "every stream that is run after the client has closed says so, if it has something to say, and ends",
+    "every stream that is run after the client has closed reports Closed, if it reports states at all, and ends",
     Effect.gen(function* () {
       const { client, close, hub } = yield* open(answer(onDocument(true)))
       yield* close
@@ -260,7 +260,7 @@ describe("the status", () => {
   const sinceOf = (status: Status.Status) => ("since" in status ? DateTime.toEpochMillis(status.since) : undefined)
 
   clocked(
-    "is Starting while nothing has failed and nothing is confirmed, with a seed too",
+    "is Starting until something fails or is confirmed, also with a seed",
     Effect.gen(function* () {
       const engine = yield* portable
       const { state } = yield* openState(engine)
@@ -280,7 +280,7 @@ describe("the status", () => {
   )
 
   clocked(
-    "goes from Failed over Ready and Stale to Ready: since is the first failure's, error the last one's",
+    "goes from Failed through Ready and Stale to Ready: `since` is the first failure's, `error` the last one's",
     Effect.gen(function* () {
       yield* TestClock.setTime(1000)
       const { client, close, next } = yield* open(Effect.fail(failure("first")), { errorStrategy: "fallback" })
@@ -360,7 +360,7 @@ describe("the status", () => {
   )
 
   live(
-    "has the mode, and whether it works, as the Fetcher tells them",
+    "has the mode and `connected` as the Fetcher reports them",
     Effect.gen(function* () {
       const { client, tell } = yield* open(answer(onDocument(true)), { kind: "streaming" })
       const { has, seen } = yield* listen(client.statusChanges)
@@ -387,7 +387,7 @@ describe("the status", () => {
 
 describe("awaitReady", () => {
   live(
-    "comes back at once when the status is Ready",
+    "returns at once if the status is Ready",
     Effect.gen(function* () {
       const { client, hub } = yield* open(answer(onDocument(true)))
       yield* client.awaitReady
@@ -396,7 +396,7 @@ describe("awaitReady", () => {
   )
 
   live(
-    "waits through Starting, Failed and Stale, and through a state that nobody has confirmed",
+    "waits through Starting, Failed and Stale, and through an unconfirmed state",
     Effect.gen(function* () {
       const engine = yield* portable
       const { hub, state } = yield* openState(engine)
@@ -417,7 +417,7 @@ describe("awaitReady", () => {
   )
 
   live(
-    "waits with a seed until the server has confirmed the state, in which evaluations work",
+    "waits with a seed until the server confirms a state, while evaluations work",
     Effect.gen(function* () {
       const { client: donor } = yield* open(answer(onDocument(true)))
       const { client, next } = yield* open(away, {
@@ -447,7 +447,7 @@ describe("awaitReady", () => {
   )
 
   clocked(
-    "can be timed out, and leaves nothing then",
+    "can be timed out, and then leaves nothing behind",
     Effect.gen(function* () {
       const { client, hub } = yield* open(away, { errorStrategy: "fallback" })
       const waiting = yield* Effect.fork(Effect.timeoutOption(client.awaitReady, "1 minutes"))

@@ -33,7 +33,7 @@ import {
 } from "./support/streaming.js"
 import { awaitSleepOf, awhile, turn, until } from "./support/wait.js"
 
-describe("a document that is pushed", () => {
+describe("a pushed document", () => {
   for (const [name, engine] of engines) {
     it.scopedLive(`is loaded by the ${name} engine, each time`, () =>
       Effect.gen(function* () {
@@ -69,7 +69,7 @@ describe("a document that is pushed", () => {
     })
   )
 
-  it.scoped("is the version that the next request asks about", () =>
+  it.scoped("becomes the version of the next conditional request", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const client = yield* makeClient({ url: server.url })
@@ -85,7 +85,7 @@ describe("a document that is pushed", () => {
     })
   )
 
-  it.scoped("may come in any number of pieces", () =>
+  it.scoped("may arrive in any number of pieces", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const events = yield* listenTo({ url: server.url })
@@ -100,7 +100,7 @@ describe("a document that is pushed", () => {
     })
   )
 
-  it.scoped("may come with others in one piece, and all of them count, in this order", () =>
+  it.scoped("may share a piece with others, and all of them count, in their order", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const events = yield* listenTo({ url: server.url })
@@ -114,7 +114,7 @@ describe("a document that is pushed", () => {
     })
   )
 
-  it.scoped("may have 16 megabytes", () =>
+  it.scoped("may be 16 megabytes large", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const hash = (bytes: ReadonlyArray<Uint8Array>) => {
@@ -145,7 +145,7 @@ describe("a document that is pushed", () => {
     })
   )
 
-  it.scoped("comes at once when the stream is compressed", () =>
+  it.scoped("arrives without delay on a compressed stream", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const client = yield* makeClient({ url: server.url })
@@ -164,7 +164,7 @@ describe("a document that is pushed", () => {
     })
   )
 
-  it.scoped("that has no end is never loaded, and the request before the next stream brings it", () =>
+  it.scoped("that is cut short is not loaded; the request before the next stream brings it", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const client = yield* makeClient({ url: server.url })
@@ -182,7 +182,7 @@ describe("a document that is pushed", () => {
     })
   )
 
-  it.scopedLive("when the server starts again in the middle of another is the one that counts", () =>
+  it.scopedLive("on a new stream replaces one that the old stream cut short", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const client = yield* makeClient({ url: server.url }, {}, 0.01)
@@ -199,7 +199,7 @@ describe("a document that is pushed", () => {
     })
   )
 
-  it.scoped("waits with all behind it until the one before is loaded: a slow client holds few in memory", () =>
+  it.scoped("waits until the one before is loaded, so a slow client holds few in memory", () =>
     Effect.gen(function* () {
       let sent = 0
       const text = line(JSON.stringify({ filling: "x".repeat(1000) }))
@@ -234,13 +234,13 @@ describe("a document that is pushed", () => {
   )
 })
 
-describe("a line that is no document", () => {
+describe("a line that is not a document", () => {
   for (const [what, text, reason] of [
     ["garbage", "<html>", "Body"],
     ["cut short", '{"result":{"flags":[', "Body"],
     ["too large", line(JSON.stringify({ filling: "x".repeat(2000) })), "TooLarge"]
   ] as const) {
-    it.scoped(`but ${what} is told and passed over, and one request is made at once that repairs it`, () =>
+    it.scoped(`but ${what} is reported and skipped, and one immediate request repairs the state`, () =>
       Effect.gen(function* () {
         const server = yield* scripted
         const client = yield* makeClient({ url: server.url, maxBodySize: 1000 })
@@ -264,7 +264,7 @@ describe("a line that is no document", () => {
     )
   }
 
-  it.scoped("sets off a request again where a good one went before", () =>
+  it.scoped("causes another request if a good line came in between", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const events = yield* listenTo({ url: server.url })
@@ -283,7 +283,7 @@ describe("a line that is no document", () => {
     })
   )
 
-  it.scoped("is not the only one to be repaired: so is a document that does not load", () =>
+  it.scoped("is repaired by a request, and so is a document that does not load", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const client = yield* makeClient({ url: server.url })
@@ -295,7 +295,7 @@ describe("a line that is no document", () => {
     })
   )
 
-  it.scoped("may be blank, and says nothing", () =>
+  it.scoped("may be blank, and is then ignored", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const events = yield* listenTo({ url: server.url })
@@ -307,7 +307,7 @@ describe("a line that is no document", () => {
     })
   )
 
-  it.scoped("has as many bytes in its document as maxBodySize, or is too large", () =>
+  it.scoped("is too large if its document has more bytes than maxBodySize", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const text = JSON.stringify(yes)
@@ -325,7 +325,7 @@ describe("a line that is no document", () => {
     })
   )
 
-  it.scoped("but an error ends the stream, and another is opened", () =>
+  it.scoped("but an error ends the stream, and another stream is opened", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const server = yield* scripted
@@ -346,7 +346,7 @@ describe("a line that is no document", () => {
     )
   )
 
-  it.scoped("shows no secret, though the server repeats what it was sent", () =>
+  it.scoped("reveals no secret, even if the server repeats the request", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const server = yield* scripted

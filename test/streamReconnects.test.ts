@@ -25,7 +25,7 @@ import { awaitOn, awaitStatus, listenTo, makeClient, no, scripted, settle, yes }
 import { awaitSleepOf, awhile, until, untilOf } from "./support/wait.js"
 
 describe("a server that ends every stream at once", () => {
-  it.scoped("is asked ever less often, and never in a hurry", () =>
+  it.scoped("is asked less and less often", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       yield* server.failStreams(Fault.status(200, { body: "" }))
@@ -41,7 +41,7 @@ describe("a server that ends every stream at once", () => {
     })
   )
 
-  it.scoped("is asked again after a tenth of what a stream lived that was well", () =>
+  it.scoped("is asked again after up to a tenth of the life of a good stream", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       yield* makeClient({ url: server.url, updateInterval: Number.POSITIVE_INFINITY })
@@ -64,7 +64,7 @@ describe("a server that ends every stream at once", () => {
     })
   )
 
-  it.scopedLive("or its connections, or is gone for a while, is listened to again", () =>
+  it.scopedLive("or restarts, or is away for a while, is listened to again", () =>
     captured(() =>
       Effect.gen(function* () {
         const server = yield* FliptServer.make({ documents: { default: yes } })
@@ -116,7 +116,7 @@ describe("the delays between streams", () => {
   const times = (count: number, each: Ended) => Array.from({ length: count }, () => each)
   const longest = Random.fixed([1])
 
-  it.effect("double from a second up to half a minute, and go on for ever", () =>
+  it.effect("double from a second up to half a minute, and never stop", () =>
     Effect.gen(function* () {
       for (const each of [ended(undefined), ended(0), ended("59999 millis")]) {
         expect((yield* delaysOf(times(8, each), longest)).map(Math.round)).toEqual([
@@ -130,19 +130,17 @@ describe("the delays between streams", () => {
     })
   )
 
-  it.effect(
-    "begin anew after a stream that was well for a minute, with a tenth of its life, and after nothing less",
-    () =>
-      Effect.gen(function* () {
-        const delays = yield* delaysOf(
-          [...times(3, ended(0)), ended("1 minute"), ended(undefined), ended("1 hour"), ended("59 seconds")],
-          longest
-        )
-        expect(delays.map(Math.round)).toEqual([1000, 2000, 4000, 6000, 2000, 30_000, 2000])
-      })
+  it.effect("start again, with a tenth of its life, only after a stream that lived for a minute", () =>
+    Effect.gen(function* () {
+      const delays = yield* delaysOf(
+        [...times(3, ended(0)), ended("1 minute"), ended(undefined), ended("1 hour"), ended("59 seconds")],
+        longest
+      )
+      expect(delays.map(Math.round)).toEqual([1000, 2000, 4000, 6000, 2000, 30_000, 2000])
+    })
   )
 
-  it.effect("are never shorter than Retry-After, and longer where they are", () =>
+  it.effect("are at least Retry-After", () =>
     Effect.gen(function* () {
       const inputs = [ended(0, "5 minutes"), ended(0, "1 second"), ended(undefined, "3 seconds"), ended(0)]
       expect((yield* delaysOf(inputs, longest)).map(Math.round)).toEqual([300_000, 2000, 4000, 8000])
@@ -222,7 +220,7 @@ describe("the end of the scope leaves nothing behind", () => {
     })
   )
 
-  closing("of a stream before which a request is made", (server) =>
+  closing("of a stream with a request in flight before it", (server) =>
     Effect.gen(function* () {
       const stream = yield* server.awaitStreamRequests(1)
       yield* server.failSnapshots(Fault.hangBeforeHeaders)
@@ -233,7 +231,7 @@ describe("the end of the scope leaves nothing behind", () => {
     })
   )
 
-  closing("of a stream beside which a request is made", (server) =>
+  closing("of a stream with a request in flight beside it", (server) =>
     Effect.gen(function* () {
       yield* server.awaitStreamRequests(1)
       yield* server.failSnapshots(Fault.hangBeforeHeaders)
@@ -266,7 +264,7 @@ describe("the end of the scope leaves nothing behind", () => {
     })
   )
 
-  it.scoped("of a connection that is not made yet", () =>
+  it.scoped("of a connection that is not open yet", () =>
     Effect.gen(function* () {
       const counts = { asked: 0, interrupted: 0 }
       const http = Layer.sync(HttpClient.HttpClient, () =>

@@ -27,7 +27,7 @@ import {
 import { awaitSleepOf, awhile, until } from "./support/wait.js"
 
 describe("the request for a stream", () => {
-  it.scoped("is for the environment and the namespace, percent-encoded, below the path of the url", () =>
+  it.scoped("goes to the environment and namespace, percent-encoded, below the path of the url", () =>
     Effect.gen(function* () {
       const keys = ["a/b", "a b", "m\u00fcnchen", "100%", "%2F", "a?b#c&d=e", "\u65e5\u672c", "stream"]
       for (const path of ["", "/flipt/eu%20west//"]) {
@@ -53,7 +53,7 @@ describe("the request for a stream", () => {
     })
   )
 
-  it.scoped("names what is loaded as the digest where that has 40 hex digits, and nothing else", () =>
+  it.scoped("sends the loaded version as digest only if it has 40 hex digits", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const digest = "0123456789abcdefABCD".repeat(2)
@@ -83,7 +83,7 @@ describe("the request for a stream", () => {
     })
   )
 
-  it.scoped("has the headers of every request, but no If-None-Match", () =>
+  it.scoped("has the headers of other requests, without If-None-Match", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       yield* server.setDocument(yes, { environment: "staging" })
@@ -107,7 +107,7 @@ describe("the request for a stream", () => {
     })
   )
 
-  it.scoped("comes after a plain request, every time, and the first after the client's own", () =>
+  it.scoped("always follows a plain request; for the first stream that is the client's first fetch", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       yield* makeClient({ url: server.url })
@@ -122,7 +122,7 @@ describe("the request for a stream", () => {
     })
   )
 
-  it.scoped("waits until a plain request was answered, where nothing is loaded yet", () =>
+  it.scoped("waits for a successful plain request if nothing is loaded yet", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       yield* server.failSnapshots(Fault.status(500))
@@ -144,7 +144,7 @@ describe("the request for a stream", () => {
 })
 
 describe("a stream that is refused", () => {
-  it.scoped("for its credential is asked for once more with another one", () =>
+  it.scoped("for its credential is requested once more with a new credential", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       yield* server.failStreams(
@@ -167,7 +167,7 @@ describe("a stream that is refused", () => {
     })
   )
 
-  it.scoped("for its credential is asked for no more than that without a pause", () =>
+  it.scoped("for its credential a second time is requested again only after a pause", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       yield* server.failStreams(Fault.status(401))
@@ -181,7 +181,7 @@ describe("a stream that is refused", () => {
   )
 
   for (const status of [400, 401, 403, 429, 500]) {
-    it.scoped(`with the status ${status} is asked for again, with one warning, and the state is current`, () =>
+    it.scoped(`with the status ${status} is requested again, with one warning, and the state stays current`, () =>
       captured((lines) =>
         Effect.gen(function* () {
           const server = yield* scripted
@@ -203,7 +203,7 @@ describe("a stream that is refused", () => {
     )
   }
 
-  it.scoped("with a Retry-After is not asked for sooner, and no request is made before", () =>
+  it.scoped("with a Retry-After is not requested sooner, and neither is the snapshot", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       yield* server.failStreams(Fault.status(429, { headers: { "retry-after": "200" } }))
@@ -217,7 +217,7 @@ describe("a stream that is refused", () => {
     })
   )
 
-  it.scoped("by a server that knows neither the environment nor the stream is no sign that there are no streams", () =>
+  it.scoped("by a server that does not know the environment does not count as a server without streams", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const server = yield* scripted
@@ -249,7 +249,7 @@ describe("a stream that is refused", () => {
     )
   )
 
-  it.scoped("is not one before which the request was refused", () =>
+  it.scoped("is distinguished from a refused request before the stream", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const server = yield* scripted
@@ -274,7 +274,7 @@ describe("a stream that is refused", () => {
     )
   )
 
-  it.scoped("by a page in its place loads nothing, and is asked for again after a pause", () =>
+  it.scoped("by an HTML page loads nothing, and is requested again after a pause", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       yield* server.failStreams(
@@ -316,7 +316,7 @@ describe("a server without streams", () => {
   )
 
   for (const status of [404, 405, 501]) {
-    it.scoped(`that says so with ${status} is asked for one after about an hour, without another warning`, () =>
+    it.scoped(`that answers ${status} is tried again after about an hour, without another warning`, () =>
       captured((lines) =>
         Effect.gen(function* () {
           const server = yield* scripted

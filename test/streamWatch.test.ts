@@ -12,8 +12,8 @@ import { captured } from "./support/logs.js"
 import { awaitOn, awaitStatus, isOn, makeClient, no, scripted, settle, yes } from "./support/streaming.js"
 import { awaitSleepOf, awhile, until, wakeUps } from "./support/wait.js"
 
-describe("a stream of which nothing is heard", () => {
-  it.scoped("is left alone as long as requests find nothing new, and they confirm the state", () =>
+describe("a silent stream", () => {
+  it.scoped("stays open while requests find nothing new, and these confirm the state", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const client = yield* makeClient({ url: server.url })
@@ -37,7 +37,7 @@ describe("a stream of which nothing is heard", () => {
     })
   )
 
-  it.scoped("and that has lost a change is found out within an interval, and opened again", () =>
+  it.scoped("that has lost a change is detected within an interval, and opened again", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const server = yield* scripted
@@ -65,10 +65,10 @@ describe("a stream of which nothing is heard", () => {
   )
 
   for (const [what, answered] of [
-    ["an application has asked for the change itself", true],
+    ["the application has fetched the missed change itself", true],
     ["the stream brings the change a moment later", false]
   ] as const) {
-    it.scoped(`and where ${what} is ${answered ? "found out all the same" : "left alone"}`, () =>
+    it.scoped(`is ${answered ? "replaced even if" : "kept if"} ${what}`, () =>
       Effect.gen(function* () {
         const server = yield* scripted
         const client = yield* makeClient({ url: server.url, updateInterval: "1 minute" })
@@ -98,7 +98,7 @@ describe("a stream of which nothing is heard", () => {
     )
   }
 
-  it.scoped("and whose server sends the same state again and again is left alone", () =>
+  it.scoped("stays open if requests return the same state in full", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const client = yield* makeClient({ url: server.url, updateInterval: "1 minute" })
@@ -118,7 +118,7 @@ describe("a stream of which nothing is heard", () => {
     })
   )
 
-  it.scoped("since it is cut off and nobody says so is found out by the next change", () =>
+  it.scoped("whose connection is dead is detected by the next change", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: yes } })
       const swallowed: Array<Net.Socket> = []
@@ -167,7 +167,7 @@ describe("a stream of which nothing is heard", () => {
     })
   )
 
-  it.scoped("with an infinite interval is not asked about, and no timeout ends it", () =>
+  it.scoped("is not checked if the interval is infinite, and no timeout ends it", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const client = yield* makeClient({
@@ -190,7 +190,7 @@ describe("a stream of which nothing is heard", () => {
     })
   )
 
-  it.scoped("since its namespace was deleted is found out by the next request, and opened when that is back", () =>
+  it.scoped("of a deleted namespace is detected by the next request, and opened again once the namespace is back", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: yes } })
       const client = yield* makeClient({ url: server.url })
@@ -222,7 +222,7 @@ describe("a stream of which nothing is heard", () => {
 })
 
 describe("a client is connected", () => {
-  it.scoped("from a second without news on, or with the head of the answer, until the stream ends", () =>
+  it.scoped("from the head of the answer or after a quiet second, until the stream ends", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const client = yield* makeClient({ url: server.url })
