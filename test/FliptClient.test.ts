@@ -4,6 +4,7 @@ import * as Headers from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
 import { describe, expect, it } from "@effect/vitest"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
@@ -23,7 +24,15 @@ import * as FliptServer from "./support/FliptServer.js"
 import { listen } from "./support/Listener.js"
 import { captured } from "./support/logs.js"
 import { document, makeClient, on } from "./support/testClient.js"
-import { awhile, untilOf } from "./support/wait.js"
+import { awhile, turn, until, untilOf } from "./support/wait.js"
+
+/** Has the server hold back its next answer. The inner effect waits for the request, and lets the answer go. */
+const held = (server: FliptServer.Server) =>
+  Effect.gen(function* () {
+    const proceed = yield* Deferred.make<() => void>()
+    yield* server.fail(Fault.own((exchange) => Deferred.unsafeDone(proceed, Effect.succeed(exchange.proceed))))
+    return Effect.map(Deferred.await(proceed), (answer) => answer())
+  })
 
 describe("the client", () => {
   it.scopedLive("fetches a namespace and evaluates its flags", () =>
@@ -178,12 +187,22 @@ describe("the client", () => {
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
       const client = yield* makeClient({ url: server.url })
-      yield* server.fail(Fault.delay(100))
+      const answer = yield* held(server)
       yield* server.setDocument(onDocument(false))
-      const changed = yield* Effect.all(
-        Array.from({ length: 1000 }, () => client.refresh),
-        { concurrency: "unbounded" }
+      let begun = 0
+      const refresh = Effect.suspend(() => {
+        begun++
+        return client.refresh
+      })
+      const refreshes = yield* Effect.fork(
+        Effect.all(
+          Array.from({ length: 1000 }, () => refresh),
+          { concurrency: "unbounded" }
+        )
       )
+      yield* until(() => begun === 1000)
+      yield* answer
+      const changed = yield* Fiber.join(refreshes)
       expect(changed.every((value) => value)).toBe(true)
       expect((yield* server.requests).length).toBe(2)
     })
@@ -194,11 +213,13 @@ describe("the client", () => {
       const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
       const client = yield* makeClient({ url: server.url })
       yield* server.setDocument(onDocument(false))
-      yield* server.fail(Fault.delay(100))
+      const answer = yield* held(server)
       const impatient = yield* Effect.fork(client.refresh)
       yield* server.awaitRequests(2)
       const patient = yield* Effect.fork(client.refresh)
+      yield* turn
       yield* Fiber.interrupt(impatient)
+      yield* answer
       expect(yield* Fiber.join(patient)).toBe(true)
     })
   )

@@ -216,7 +216,7 @@ describe("a half-open stream", () => {
             const client = yield* Clients.make(kind, {
               url: relay.url,
               updateInterval: "200 millis",
-              requestTimeout: "1500 millis"
+              requestTimeout: "5 seconds"
             })
             yield* until(() => server.streams.length === 1)
             server.streams[0]!.push(onDocument(true))

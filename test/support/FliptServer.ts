@@ -154,7 +154,7 @@ const streamHeaders = { "content-type": "application/json" }
 const keepAliveTimeout = 600_000
 
 /** How long the port may be in other hands when the server wants it back. */
-const bindAttempts = 100
+const bindAttempts = 1500
 const bindRetryMillis = 20
 
 /** What a stream is about, and the digest that its client has. */
