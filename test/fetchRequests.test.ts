@@ -248,7 +248,7 @@ describe("a connection", () => {
       yield* server.failAlways(Fault.invalidGzip)
       const error = yield* failureOf({ url: server.url })
       expect(error).toMatchObject({ reason: "Body", retryable: false })
-      expect(error.message).toContain("a proxy may have changed the answer")
+      expect(error.message).toContain("check whether a proxy changes responses")
       expect(yield* server.requests).toHaveLength(1)
     })
   )
