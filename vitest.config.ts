@@ -16,7 +16,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
     reporters: ["default", ["json", { outputFile: path("./build/tests.json") }]],
-    testTimeout: 30_000,
+    // Tests wait for conditions: this ends those that wait in vain, even on a machine that is busy with other work.
+    testTimeout: 120_000,
     // much of the time is spent waiting for sockets and timers
     maxWorkers: 3,
     minWorkers: 1

@@ -16,7 +16,7 @@ import * as FliptServer from "./support/FliptServer.js"
 import * as Folder from "./support/Folder.js"
 import * as Issuer from "./support/Issuer.js"
 import { captured } from "./support/logs.js"
-import { wakeUps } from "./support/sleepers.js"
+import { wakeUps } from "./support/wait.js"
 
 const makeFile = (content: string) =>
   Effect.map(Folder.make, (folder) => {

@@ -25,7 +25,7 @@ import { exposed, shown } from "./support/Exposure.js"
 import * as FliptServer from "./support/FliptServer.js"
 import * as Issuer from "./support/Issuer.js"
 import { captured } from "./support/logs.js"
-import { wakeUps } from "./support/sleepers.js"
+import { wakeUps } from "./support/wait.js"
 
 const build = <E, R>(layer: Layer.Layer<Auth.Auth, E, R>) =>
   Effect.map(Layer.build(layer), (context) => Context.get(context, Auth.Auth))

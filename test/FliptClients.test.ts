@@ -17,11 +17,12 @@ import * as Flag from "../src/Flag.js"
 import * as FliptClient from "../src/FliptClient.js"
 import * as FliptClients from "../src/FliptClients.js"
 import * as SnapshotStore from "../src/SnapshotStore.js"
-import { awaitOn, eventually, eventuallyOf, isOn, on } from "./support/clients.js"
+import { awaitOn, isOn, on } from "./support/clients.js"
 import { onDocument } from "./support/documents.js"
 import * as Fault from "./support/Fault.js"
 import * as FliptServer from "./support/FliptServer.js"
 import { captured } from "./support/logs.js"
+import { until, untilOf } from "./support/wait.js"
 
 const build = <E, R>(layer: Layer.Layer<FliptClients.FliptClients, E, R>) =>
   Effect.map(Layer.build(layer), Context.get(FliptClients.FliptClients))
@@ -62,7 +63,7 @@ const makeFrom = (
     }).pipe(Layer.provide(Engine.layerPortable), Layer.provide(withoutRetries))
   )
 
-const awaitClosed = (client: FliptClient.Service) => eventuallyOf(isOn(client), (answer) => answer === "Closed")
+const awaitClosed = (client: FliptClient.Service) => untilOf(isOn(client), (answer) => answer === "Closed")
 
 const documentOf = (namespace: string) => JSON.stringify(onDocument(true, namespace))
 
@@ -199,7 +200,7 @@ describe("a client", () => {
               expect(yield* server.requests).toHaveLength(1)
               yield* ask
               yield* server.stop
-              yield* eventually(() => warnings().length > 0)
+              yield* until(() => warnings().length > 0)
             })
           )
           expect(stores).toEqual(["the layer's"])

@@ -22,7 +22,7 @@ import { decode, encode, entryName, namePattern } from "../src/internal/store/en
 import * as SnapshotStore from "../src/SnapshotStore.js"
 import * as Folder from "./support/Folder.js"
 import { captured } from "./support/logs.js"
-import { until } from "./support/sleepers.js"
+import { until } from "./support/wait.js"
 
 const target: SnapshotStore.Target = { environment: "default", namespace: "shop" }
 
@@ -650,7 +650,7 @@ describe("layerFileSystem", () => {
             const child = execFile(
               process.execPath,
               [fileURLToPath(new URL("./children/store.mjs", import.meta.url))],
-              { env: { ...process.env, LABEL: label, ROUNDS: "60", STORE_DIRECTORY: folder }, timeout: 60_000 },
+              { env: { ...process.env, LABEL: label, ROUNDS: "60", STORE_DIRECTORY: folder }, timeout: 240_000 },
               (error, stdout, stderr) =>
                 resume(
                   error === null
@@ -668,7 +668,7 @@ describe("layerFileSystem", () => {
         expect(results.reduce((sum, { others }) => sum + others, 0)).toBeGreaterThan(0)
         expect(Fs.readdirSync(folder)).toEqual([entryName(target)])
       }),
-    90_000
+    300_000
   )
 
   it.scopedLive("is refused in a browser, with a word on what there is instead", () =>

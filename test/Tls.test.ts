@@ -13,7 +13,7 @@ import type * as FliptServer from "./support/FliptServer.js"
 import * as Folder from "./support/Folder.js"
 import { captured } from "./support/logs.js"
 import { fetchWith, makeStreaming, type Pki, passphrase, pki, serve, streamWith } from "./support/secure.js"
-import { awaitSleepOf, turn } from "./support/sleepers.js"
+import { awaitSleepOf, turn } from "./support/wait.js"
 
 interface Way {
   readonly name: "polling" | "streaming"

@@ -48,7 +48,7 @@ it("every example of the documents and docstrings compiles", () => {
     return `${source?.place ?? diagnostic.file?.fileName}: ${ts.flattenDiagnosticMessageText(diagnostic.messageText, "\n")}`
   })
   expect(problems).toEqual([])
-}, 60_000)
+}, 300_000)
 
 it("every public export has a docstring with its version and category", () => {
   const missing = modules

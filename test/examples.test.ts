@@ -21,7 +21,7 @@ const run = (name: string, variables: Readonly<Record<string, string>> = {}) =>
     const child = execFile(
       process.execPath,
       [`build/examples/${name}.js`],
-      { cwd: root, env: { ...environment, ...variables }, timeout: 20_000 },
+      { cwd: root, env: { ...environment, ...variables }, timeout: 120_000 },
       (error, stdout, stderr) =>
         // without the log, which tells of the portable engine where the native one is not built
         resume(

@@ -17,13 +17,13 @@ import { booleanFlag, makeDocument, onDocument } from "../support/documents.js"
 import * as Fault from "../support/Fault.js"
 import * as FliptServer from "../support/FliptServer.js"
 import { listen } from "../support/Listener.js"
+import { until } from "../support/wait.js"
 import {
   afterStart,
   atOnce,
   atStart,
   closed,
   engineScenario,
-  eventually,
   failed,
   makeClient,
   makeClientOver,
@@ -367,7 +367,7 @@ const largeScenario = (setting: Setting, fetchMode: "polling" | "streaming") =>
     const refreshing = yield* Effect.fork(fetchMode === "polling" ? client.refresh : Effect.void)
     // while it comes, what was there before goes on
     let answered = 0
-    yield* eventually(
+    yield* until(
       Effect.map(seen(client), ({ on, status }) => {
         expect(status).toBe("Ready")
         answered++

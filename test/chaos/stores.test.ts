@@ -26,7 +26,7 @@ import { engines } from "../support/engines.js"
 import * as FliptServer from "../support/FliptServer.js"
 import * as Folder from "../support/Folder.js"
 import { captured, type Line } from "../support/logs.js"
-import { until } from "../support/sleepers.js"
+import { until } from "../support/wait.js"
 
 const on = { flagKey: "on", entityId: "user-1" } as const
 
