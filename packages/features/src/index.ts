@@ -76,7 +76,7 @@ export interface Converted {
 export interface Options {
   /** Whether warnings are errors. Default: false. */
   readonly strict?: boolean | undefined
-  /** The most bytes that all files together may have. Default: 32 MiB. */
+  /** The most bytes that all files together may have. Default: 16 MiB. */
   readonly maxSize?: number | undefined
 }
 

@@ -10,7 +10,7 @@ import { quote, type Reporter } from "./report.js"
 import { decodeSegments } from "./segments.js"
 import { parse, type Value } from "./tree.js"
 
-export const DEFAULT_MAX_SIZE = 32 * 1024 * 1024
+export const DEFAULT_MAX_SIZE = 16 * 1024 * 1024
 /** As much as a Fetcher takes by default. */
 const MAX_REPEATED_CHARACTERS = 256 * 1024 * 1024
 /** Problems that an error's message shows. */
