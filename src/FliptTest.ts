@@ -130,9 +130,7 @@ export const layer = (options?: Options): Layer.Layer<FliptClient | FliptTest> =
  * @since 0.1.0
  * @category layers
  */
-export const layerFetcher = (
-  flags?: Engine.MockFlags
-): Layer.Layer<FliptClient | FliptTest, never, Fetcher> =>
+export const layerFetcher = (flags?: Engine.MockFlags): Layer.Layer<FliptClient | FliptTest, never, Fetcher> =>
   Layer.scopedContext(
     Effect.flatMap(Fetcher, (fetcher) => kit.makeFrom(FliptTest, fetcher, flags ?? {})).pipe(
       Effect.map(({ client, kit }) => Context.make(FliptTest, kit).pipe(Context.add(FliptClient, client)))

@@ -86,7 +86,11 @@ describe("read", () => {
   it.scopedLive("takes the files that .flipt.yml includes and does not exclude", () =>
     Effect.gen(function* () {
       const root = yield* folder
-      write(root, ".flipt.yml", 'version: "1.0"\ninclude: ["**.flags.yml", "{web,shop}/[a-c]?.yml"]\nexclude: ["internal/*"]\n')
+      write(
+        root,
+        ".flipt.yml",
+        'version: "1.0"\ninclude: ["**.flags.yml", "{web,shop}/[a-c]?.yml"]\nexclude: ["internal/*"]\n'
+      )
       write(root, "features.yml", features("not-included"))
       write(root, "internal/deep/x.flags.yml", features("excluded"))
       write(root, "deep/er/x.flags.yml", features("deep"))
@@ -130,7 +134,9 @@ describe("read", () => {
       write(root, "a/features.yml", "é".repeat(50))
       write(root, "b/features.yml", "#".repeat(101))
       Fs.truncateSync(Path.join(root, "b/features.yml"), 2 ** 40)
-      expect(yield* problemOf(root, { maxSize: 200 })).toMatch(/^b\/features\.yml:1:1 Limit .* more than 200 bytes; raise maxSize/)
+      expect(yield* problemOf(root, { maxSize: 200 })).toMatch(
+        /^b\/features\.yml:1:1 Limit .* more than 200 bytes; raise maxSize/
+      )
     })
   )
 
@@ -167,9 +173,10 @@ const awaitFlag = (client: FliptClient.Service, flagKey: string, value: boolean 
 
 const awaitError = (client: FliptClient.Service) =>
   client.statusChanges.pipe(
-    Stream.filterMap((status) => status.lastError),
+    Stream.filter((status) => status._tag === "Stale" || status._tag === "Failed"),
     Stream.runHead,
-    Effect.flatten
+    Effect.flatten,
+    Effect.map(({ error }) => error)
   )
 
 describe("layer", () => {
@@ -234,7 +241,7 @@ describe("layer", () => {
       expect(yield* isOn(client, "a")).toBe(true)
       write(root, "features.yml", features("a", false))
       yield* awaitFlag(client, "a", false)
-      expect((yield* client.status).lastError._tag).toBe("None")
+      expect((yield* client.status)._tag).toBe("Ready")
     })
   )
 
@@ -256,7 +263,7 @@ describe("layer", () => {
       write(root, "features.yml", features("a", true, "shop"))
       const client = yield* following(root, { namespace: "shop", environment: "staging" })
       expect(yield* isOn(client, "a")).toBe(true)
-      expect((yield* client.status).source).toMatchObject({ kind: "features", namespace: "shop", environment: "staging" })
+      expect(yield* client.status).toMatchObject({ _tag: "Ready", origin: "file", mode: "file" })
       const other = yield* following(root)
       expect(yield* awaitError(other)).toMatchObject({
         reason: "Source",
@@ -299,7 +306,11 @@ describe("layer", () => {
         ["updateInterval", { updateInterval: "soon" }],
         ["interval", { interval: 1 }]
       ] as const) {
-        expect(yield* refused("features.yml", options)).toMatchObject({ _tag: "ValidationError", reason: "Option", path })
+        expect(yield* refused("features.yml", options)).toMatchObject({
+          _tag: "ValidationError",
+          reason: "Option",
+          path
+        })
       }
     })
   )

@@ -241,8 +241,5 @@ export const makeFrom = (
   })
 
 /** A kit over a document. */
-export const make = (
-  tag: Tag,
-  { document, flags = {}, ...target }: FliptTest.Options
-): ReturnType<typeof makeFrom> =>
+export const make = (tag: Tag, { document, flags = {}, ...target }: FliptTest.Options): ReturnType<typeof makeFrom> =>
   Effect.flatMap(makeStatic(document, target), (fetcher) => makeFrom(tag, fetcher, flags))

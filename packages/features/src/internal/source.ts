@@ -138,7 +138,7 @@ export const make = (
     )
 
     return {
-      source: { ...polling.source, kind: "features" },
+      source: { ...polling.source, kind: "file" },
       fetch: polling.fetch,
       events: (listener) => Stream.merge(polling.events(listener), watched)
     }
