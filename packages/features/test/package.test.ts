@@ -36,9 +36,8 @@ const temporary = Effect.acquireRelease(
 
 /** Packs a package; gives the tarball's path. */
 const pack = (packageDirectory: string, destination: string) =>
-  Effect.map(
-    run("npm", ["pack", "--json", "--pack-destination", destination], packageDirectory),
-    (output) => Path.join(destination, (JSON.parse(output) as [{ readonly filename: string }])[0].filename)
+  Effect.map(run("npm", ["pack", "--json", "--pack-destination", destination], packageDirectory), (output) =>
+    Path.join(destination, (JSON.parse(output) as [{ readonly filename: string }])[0].filename)
   )
 
 /** A project with the tarballs of the client and of this package, and what they depend on. */
@@ -67,30 +66,40 @@ const readme = Fs.readFileSync(Path.join(directory, "README.md"), "utf8")
 const fence = (language: string): string => new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``).exec(readme)![1]!
 
 describe("the package", () => {
-  it.scopedLive("passes publint and attw, packed", () =>
-    Effect.gen(function* () {
-      const tarball = yield* pack(directory, yield* temporary)
-      const { messages, pkg } = yield* Effect.promise(() => {
-        const { buffer, byteLength, byteOffset } = Fs.readFileSync(tarball)
-        const content = (buffer as ArrayBuffer).slice(byteOffset, byteOffset + byteLength)
-        return publint({ pack: { tarball: content }, strict: true })
-      })
-      expect(messages.map((message) => formatMessage(message, pkg))).toEqual([])
-      yield* run(Path.join(root, "node_modules/.bin/attw"), [tarball, "--profile", "esm-only", "--no-color"], directory)
-    })
-  , 120_000)
+  it.scopedLive(
+    "passes publint and attw, packed",
+    () =>
+      Effect.gen(function* () {
+        const tarball = yield* pack(directory, yield* temporary)
+        const { messages, pkg } = yield* Effect.promise(() => {
+          const { buffer, byteLength, byteOffset } = Fs.readFileSync(tarball)
+          const content = (buffer as ArrayBuffer).slice(byteOffset, byteOffset + byteLength)
+          return publint({ pack: { tarball: content }, strict: true })
+        })
+        expect(messages.map((message) => formatMessage(message, pkg))).toEqual([])
+        yield* run(
+          Path.join(root, "node_modules/.bin/attw"),
+          [tarball, "--profile", "esm-only", "--no-color"],
+          directory
+        )
+      }),
+    120_000
+  )
 
-  it.scopedLive("runs the README's first example, installed by its tarball", () =>
-    Effect.gen(function* () {
-      const folder = yield* project
-      Fs.writeFileSync(Path.join(folder, "features.yml"), fence("yaml"))
-      const { outputText } = ts.transpileModule(fence("ts"), {
-        compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 }
-      })
-      Fs.writeFileSync(Path.join(folder, "main.js"), outputText)
-      expect(yield* run(process.execPath, ["main.js"], folder)).toBe(fence("text"))
-    })
-  , 120_000)
+  it.scopedLive(
+    "runs the README's first example, installed by its tarball",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* project
+        Fs.writeFileSync(Path.join(folder, "features.yml"), fence("yaml"))
+        const { outputText } = ts.transpileModule(fence("ts"), {
+          compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 }
+        })
+        Fs.writeFileSync(Path.join(folder, "main.js"), outputText)
+        expect(yield* run(process.execPath, ["main.js"], folder)).toBe(fence("text"))
+      }),
+    120_000
+  )
 
   it("keeps its modules short", () => {
     const names = Fs.readdirSync(Path.join(directory, "src"), { recursive: true, encoding: "utf8" })
