@@ -10,11 +10,12 @@ export default defineConfig({
       { find: "#native", replacement: path("./src/internal/engine/native/node.ts") },
       { find: "#platform", replacement: path("./src/internal/platform/node.ts") },
       { find: /^flipt-client-effect$/, replacement: path("./src/index.ts") },
-      { find: /^flipt-client-effect\/(.*)$/, replacement: `${path("./src")}/$1.ts` }
+      { find: /^flipt-client-effect\/(.*)$/, replacement: `${path("./src")}/$1.ts` },
+      { find: /^@flipt-client-effect\/([^/]+)$/, replacement: `${path("./packages")}/$1/src/index.ts` }
     ]
   },
   test: {
-    include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
+    include: ["test/**/*.test.ts", "examples/**/*.test.ts", "packages/*/test/**/*.test.ts"],
     reporters: ["default", ["json", { outputFile: path("./build/tests.json") }]],
     // Tests wait for conditions: this ends those that wait in vain, even on a machine that is busy with other work.
     testTimeout: 120_000,

@@ -19,8 +19,14 @@ const fences = (path: string, text: string): ReadonlyArray<readonly [string, str
 
 const documents = ["README.md", "CHANGELOG.md", ...readdirSync(`${root}docs`).map((name) => `docs/${name}`)]
 const modules = readdirSync(`${root}src`).map((name) => `src/${name}`)
+const packageTexts = readdirSync(`${root}packages`).flatMap((name) => [
+  `packages/${name}/README.md`,
+  ...readdirSync(`${root}packages/${name}/src`).map((module) => `packages/${name}/src/${module}`)
+])
 const examples = new Map(
-  [...documents, ...modules.filter((name) => name.endsWith(".ts"))].flatMap((path) => fences(path, read(path)))
+  [...documents, ...[...modules, ...packageTexts].filter((name) => /\.(?:ts|md)$/.test(name))].flatMap((path) =>
+    fences(path, read(path))
+  )
 )
 
 it("every example of the documents and docstrings compiles", () => {

@@ -220,13 +220,12 @@ const makeKit = (family: Family, initial: Settings): Effect.Effect<Kit, StartErr
     }
   })
 
-/** Makes a kit, and the client that delegates to the kit of the running fiber. */
-export const make = (
-  options: FliptTest.Options
+/** Makes a kit over the state that a Fetcher returns, and the client that delegates to the kit of the running fiber. */
+export const makeFrom = (
+  { fetch, source }: Pick<Fetcher.Service, "fetch" | "source">,
+  flags: Engine.MockFlags
 ): Effect.Effect<{ readonly kit: FliptTest.Service; readonly client: FliptClient.Service }, StartError, Scope.Scope> =>
   Effect.gen(function* () {
-    const { document, flags = {}, ...target } = options
-    const { fetch, source } = yield* makeStatic(document, target)
     const update = yield* fetch(Option.none())
     const bytes = update._tag === "Document" ? update.bytes : []
     const base = yield* portable.compile(source.namespace, bytes)
@@ -242,3 +241,7 @@ export const make = (
     const kit = yield* makeKit(family, initial)
     return { kit, client: makeDelegatingClient(kit.own, family) }
   })
+
+/** Makes a kit over a document. */
+export const make = ({ document, flags = {}, ...target }: FliptTest.Options): ReturnType<typeof makeFrom> =>
+  Effect.flatMap(makeStatic(document, target), (fetcher) => makeFrom(fetcher, flags))
