@@ -10,6 +10,7 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Redacted from "effect/Redacted"
 import * as FliptClient from "flipt-client-effect/FliptClient"
+import { ValidationError } from "flipt-client-effect/FliptError"
 import type { Options } from "../FliptProvider.js"
 import type { Source } from "./connection.js"
 
@@ -40,6 +41,24 @@ const clientOptions = (options: Omit<Options, "logger" | "nestedContext">): Flip
   }
 }
 
+/** The client would ask for a Redacted value, which callers without Effect do not have. */
+const checkSecrets = ({ authentication, tlsConfig }: Options): Effect.Effect<void, ValidationError> => {
+  const required = Object.entries(authentication ?? {}).map(
+    ([name, value]) => [`authentication.${name}`, value] as const
+  )
+  const optional = [
+    ["tlsConfig.clientKeyData", tlsConfig?.clientKeyData],
+    ["tlsConfig.keyPassphrase", tlsConfig?.keyPassphrase]
+  ] as const
+  for (const [path, value] of [...required, ...optional.filter(([, value]) => value !== undefined)]) {
+    if (typeof value !== "string" && !Redacted.isRedacted(value)) {
+      const message = `the option ${path} must be a string, not ${value === undefined ? "undefined; check that its variable is set" : `a ${typeof value}`}`
+      return Effect.fail(new ValidationError({ reason: "Option", path, message }))
+    }
+  }
+  return Effect.void
+}
+
 const textOf = (message: unknown): string =>
   Arr.ensure(message)
     .map((part) => Inspectable.toStringUnknown(part))
@@ -60,7 +79,7 @@ const makeLogger = (logger: OpenFeatureLogger): Logger.Logger<unknown, void> =>
   })
 
 export const fromPlain = ({ logger = new DefaultLogger(), nestedContext, ...options }: Options): Source => ({
-  client: Effect.suspend(() => FliptClient.make(clientOptions(options))).pipe(
+  client: Effect.suspend(() => Effect.zipRight(checkSecrets(options), FliptClient.make(clientOptions(options)))).pipe(
     Effect.provide(Logger.replace(Logger.defaultLogger, makeLogger(logger)))
   ),
   environment: options.environment ?? "default",

@@ -177,7 +177,7 @@ const readAttachment = (result: VariantResult, { attachments }: Serving): Either
   if (parsed !== undefined) {
     return Either.right(parsed)
   }
-  if (result.variantAttachment === undefined) {
+  if (result.variantAttachment === undefined || result.variantAttachment === "") {
     return mismatch(`${describe(result)} has no attachment; getStringValue returns the key of the variant`)
   }
   try {
