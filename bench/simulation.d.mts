@@ -1,6 +1,6 @@
 import type * as Effect from "effect/Effect"
 import type * as Random from "effect/Random"
-import type * as Schedules from "../src/internal/schedules.js"
+import type * as Schedules from "../src/internal/fetch/schedules.js"
 
 export interface Outage {
   readonly from: number
@@ -18,7 +18,7 @@ export interface Model {
   readonly onRequest: (at: number, client: number, kind: "snapshot" | "stream", ok: boolean) => void
   readonly outages?: ReadonlyArray<Outage>
   readonly random: (client: number) => Random.Random
-  readonly schedules: Pick<typeof Schedules, "polls" | "reconnects" | "retryPolicy" | "withRetryAfter">
+  readonly schedules: Pick<typeof Schedules, "pollSchedule" | "reconnectSchedule" | "retryPolicy" | "withRetryAfter">
   readonly streamLife?: number
   readonly until: number
 }

@@ -1,0 +1,108 @@
+/**
+ * Checks credentials, and derives their headers and expiry. No message contains a token.
+ */
+import * as Headers from "@effect/platform/Headers"
+import * as Duration from "effect/Duration"
+import * as Either from "effect/Either"
+import * as Encoding from "effect/Encoding"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type * as Auth from "../../Auth.js"
+
+/** The characters of a token: visible ASCII. */
+const tokenPattern = /^[\x21-\x7e]+$/
+
+/** Why a credential cannot be used. The problem follows the name of the field. */
+export interface CredentialProblem {
+  readonly field: "clientToken" | "jwtToken"
+  readonly problem: string
+}
+
+const decodeToken = (token: unknown): Either.Either<string, string> => {
+  if (!Redacted.isRedacted(token)) {
+    return Either.left("must be the token made by Redacted.make")
+  }
+  const text = Redacted.value(token)
+  if (typeof text !== "string") {
+    return Either.left(`is a Redacted ${text === null ? "null" : typeof text}, not a string`)
+  }
+  if (text === "") {
+    return Either.left("is empty; leave it out to send no credential")
+  }
+  return tokenPattern.test(text)
+    ? Either.right(text)
+    : Either.left("contains a blank, a line break or another character that a header cannot contain; trim it")
+}
+
+export const toHeaders = (authentication: Auth.Authentication): Either.Either<Headers.Headers, CredentialProblem> => {
+  const [field, scheme, token] =
+    "clientToken" in authentication
+      ? (["clientToken", "Bearer", authentication.clientToken] as const)
+      : (["jwtToken", "JWT", authentication.jwtToken] as const)
+  return Either.mapBoth(decodeToken(token), {
+    onLeft: (problem) => ({ field, problem }),
+    onRight: (text) => Headers.fromInput({ authorization: `${scheme} ${text}` })
+  })
+}
+
+/** Checked headers with their expiry, in milliseconds since 1970. Infinity means that none is known. */
+export interface ExpiringCredential {
+  readonly headers: Headers.Headers
+  readonly expiresAt: number
+}
+
+const parseJson = Option.liftThrowable((text: string): unknown => JSON.parse(text))
+
+/**
+ * The `exp` claim of a JWT, without verifying the signature, which only the server can do. A token that cannot be
+ * parsed has no known expiry.
+ */
+const jwtExpiry = (token: string): number | undefined => {
+  const payload = Either.getRight(Encoding.decodeBase64UrlString(token.split(".")[1] ?? "")).pipe(
+    Option.flatMap(parseJson),
+    Option.getOrUndefined
+  )
+  return typeof payload === "object" && payload !== null && "exp" in payload && typeof payload.exp === "number"
+    ? payload.exp * 1000
+    : undefined
+}
+
+/** Dates cover a smaller range than numbers. */
+export const formatInstant = (millis: number): string => {
+  const date = new Date(millis)
+  return Number.isNaN(date.getTime()) ? `${millis} ms after 1970` : date.toISOString()
+}
+
+/** Checks a credential just acquired, and returns its headers and expiry or the problem. */
+export const decodeCredential = (
+  credential: Auth.Credential,
+  now: number
+): Either.Either<ExpiringCredential, string> => {
+  if (
+    typeof credential !== "object" ||
+    credential === null ||
+    !("clientToken" in credential || "jwtToken" in credential)
+  ) {
+    return Either.left("must be { clientToken } or { jwtToken }, the token made by Redacted.make")
+  }
+  return Either.flatMap(
+    Either.mapLeft(toHeaders(credential), ({ field, problem }) => `${field} ${problem}`),
+    (headers) => {
+      if (credential.expiresIn !== undefined) {
+        const lifetime = Option.getOrUndefined(Duration.decodeUnknown(credential.expiresIn))
+        return lifetime === undefined || !Duration.greaterThan(lifetime, Duration.zero)
+          ? Either.left("expiresIn must be a duration greater than zero; a number is milliseconds")
+          : Either.right({ headers, expiresAt: now + Duration.toMillis(lifetime) })
+      }
+      const expiresAt =
+        ("clientToken" in credential ? undefined : jwtExpiry(Redacted.value(credential.jwtToken))) ??
+        Number.POSITIVE_INFINITY
+      return expiresAt > now
+        ? Either.right({ headers, expiresAt })
+        : Either.left(
+            `jwtToken expired at ${formatInstant(expiresAt)}, and the time here is ${formatInstant(now)}; ` +
+              "check that this machine's clock is right"
+          )
+    }
+  )
+}

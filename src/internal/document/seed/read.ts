@@ -1,0 +1,137 @@
+/**
+ * The seed: the base64 text by which the official clients hand a flag state to each other. It is the state as their
+ * engine keeps it, so rules and rollouts stand in maps by flag, and segments in maps by key.
+ */
+import * as Either from "effect/Either"
+import * as Encoding from "effect/Encoding"
+import type * as Definition from "../definition.js"
+import { isAnd, isAny, isBoolean } from "../definition.js"
+import { makeRollout, readConstraint, readDefaultVariant, readThreshold } from "../document.js"
+import { boolean, float, list, optional, Reader, required, string, struct } from "../json.js"
+
+export const VERSION = 1
+
+const record =
+  <A>(value: (reader: Reader) => A) =>
+  (reader: Reader): Map<string, A> => {
+    const entries = new Map<string, A>()
+    for (const key of reader.entries()) {
+      entries.set(key, value(reader))
+    }
+    return entries
+  }
+
+interface SeedFlag {
+  readonly key: string
+  readonly enabled: boolean
+  readonly boolean: boolean
+  readonly description: string | undefined
+  readonly defaultVariant: Definition.DefaultVariant | undefined
+}
+
+const readFlag = struct<SeedFlag>({
+  key: required("key", string),
+  enabled: required("enabled", boolean),
+  boolean: required("type", (reader) => isBoolean(reader.string())),
+  description: optional("description", string, undefined),
+  defaultVariant: optional("default_variant", readDefaultVariant, undefined)
+})
+
+const readSegmentFields = struct<{
+  readonly any: boolean
+  readonly constraints: ReadonlyArray<Definition.Constraint>
+}>({
+  any: required("match_type", (reader) => isAny(reader.string())),
+  constraints: required("constraints", list(readConstraint))
+})
+
+const readSegments = (reader: Reader): ReadonlyArray<Definition.Segment> =>
+  Array.from(record((it) => it.again(readSegmentFields))(reader), ([key, { any, constraints }]) => ({
+    key,
+    any,
+    constraints
+  }))
+
+const readRule = struct<Definition.Audience & { readonly id: string }>({
+  id: required("id", string),
+  and: required("segment_operator", (reader) => isAnd(reader.string())),
+  segments: required("segments", readSegments)
+})
+
+const readRolloutFields = struct<{
+  readonly threshold: { readonly percentage: number; readonly value: boolean } | undefined
+  readonly segment: (Definition.Audience & { readonly value: boolean }) | undefined
+}>({
+  threshold: optional("threshold", readThreshold, undefined),
+  segment: optional(
+    "segment",
+    struct<Definition.Audience & { readonly value: boolean }>({
+      and: required("segment_operator", (reader) => isAnd(reader.string())),
+      segments: required("segments", readSegments),
+      value: required("value", boolean)
+    }),
+    undefined
+  )
+})
+
+const readDistribution = struct<Definition.Distribution>({
+  variantKey: required("variant_key", string),
+  attachment: optional("variant_attachment", string, undefined),
+  rollout: required("rollout", float)
+})
+
+interface SeedNamespace {
+  readonly key: string
+  readonly flags: Map<string, SeedFlag>
+  readonly rules: Map<string, ReadonlyArray<ReturnType<typeof readRule>>>
+  readonly rollouts: Map<string, ReadonlyArray<Definition.Rollout>>
+  readonly distributions: Map<string, ReadonlyArray<Definition.Distribution>>
+}
+
+const readSeedText = struct<{ readonly version: number; readonly namespace: SeedNamespace }>({
+  version: required("version", (reader) => {
+    const version = reader.float()
+    return version === VERSION ? version : reader.fail(`version ${version} is not known, only ${VERSION} is`)
+  }),
+  namespace: required(
+    "namespace",
+    struct<SeedNamespace>({
+      key: required("key", string),
+      flags: required("flags", record(readFlag)),
+      rules: required("eval_rules", record(list(readRule))),
+      rollouts: required("eval_rollouts", record(list((reader) => makeRollout(readRolloutFields(reader))))),
+      distributions: required("eval_distributions", record(list(readDistribution)))
+    })
+  )
+})
+
+/** Reads a seed's JSON text. Throws `Malformed`. */
+export const readSeed = (text: string, namespace: string): ReadonlyArray<Definition.Flag> => {
+  const reader = new Reader(text)
+  const seed = readSeedText(reader).namespace
+  reader.end()
+  if (seed.key !== namespace) {
+    reader.fail(`it is of namespace ${JSON.stringify(seed.key)}, not of ${JSON.stringify(namespace)}`)
+  }
+  const entry = <A>(map: ReadonlyMap<string, A>, name: string, key: string): A => {
+    const value = map.get(key)
+    return value === undefined ? reader.fail(`"${name}" has no entry for ${JSON.stringify(key)}`) : value
+  }
+  return Array.from(seed.flags, ([key, flag]) => ({
+    key,
+    boolean: flag.boolean,
+    enabled: flag.enabled,
+    description: flag.description,
+    defaultVariant: flag.defaultVariant,
+    rules: entry(seed.rules, "eval_rules", key).map((rule) => ({
+      and: rule.and,
+      segments: rule.segments,
+      distributions: entry(seed.distributions, "eval_distributions", rule.id)
+    })),
+    rollouts: entry(seed.rollouts, "eval_rollouts", key)
+  }))
+}
+
+/** Reads what a Snapshot has written. Anything else throws. */
+export const readSeedOf = (seed: string, namespace: string): ReadonlyArray<Definition.Flag> =>
+  readSeed(Either.getOrThrow(Encoding.decodeBase64String(seed)), namespace)

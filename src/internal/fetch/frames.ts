@@ -1,0 +1,101 @@
+/**
+ * The frames of a stream: one JSON object a line, with a whole snapshot document in it, or an error. The document is
+ * taken out of its frame without being parsed, in the chunks in which it came.
+ */
+
+/** What is between two line breaks, or what stood there and was more than the limit. */
+export type Line = { readonly chunks: ReadonlyArray<Uint8Array>; readonly size: number } | "TooLarge"
+
+/** How far from either end of a line its frame may reach: more than any server puts there. */
+const MAX_ENVELOPE = 32
+
+/**
+ * Cuts lines out of chunks. What comes after the last line break is kept for the next chunk, and is no line before. A
+ * line that cannot hold a document of the size is let go as it comes.
+ */
+export const makeLineSplitter = (maxDocumentSize: number): ((chunk: Uint8Array) => ReadonlyArray<Line>) => {
+  const maxSize = maxDocumentSize + 2 * MAX_ENVELOPE
+  let chunks: Array<Uint8Array> = []
+  let size = 0
+  let tooLarge = false
+
+  const add = (part: Uint8Array): void => {
+    if (part.length === 0 || tooLarge) {
+      return
+    }
+    size += part.length
+    if (size > maxSize) {
+      tooLarge = true
+      chunks = []
+    } else {
+      chunks.push(part)
+    }
+  }
+
+  const end = (): Line => {
+    const line: Line = tooLarge ? "TooLarge" : { chunks, size }
+    chunks = []
+    size = 0
+    tooLarge = false
+    return line
+  }
+
+  return (chunk) => {
+    const lines: Array<Line> = []
+    let from = 0
+    for (let at = chunk.indexOf(LINE_FEED); at >= 0; at = chunk.indexOf(LINE_FEED, from)) {
+      add(chunk.subarray(from, at))
+      lines.push(end())
+      from = at + 1
+    }
+    add(chunk.subarray(from))
+    return lines
+  }
+}
+
+const LINE_FEED = 0x0a
+
+/** What a line of a stream is. */
+export type Frame =
+  | { readonly _tag: "Document"; readonly bytes: ReadonlyArray<Uint8Array>; readonly size: number }
+  | { readonly _tag: "Error"; readonly bytes: ReadonlyArray<Uint8Array> }
+  | { readonly _tag: "Bad" }
+  | { readonly _tag: "Blank" }
+
+const blankPattern = /^[\t\r ]*$/
+const resultPattern = /^[\t\r ]*\{[\t\r ]*"result"[\t\r ]*:/
+const errorPattern = /^[\t\r ]*\{[\t\r ]*"error"[\t\r ]*:/
+const endPattern = /\}[\t\r ]*$/
+
+/** The bytes of a line from one place to another, as parts of its chunks. */
+const slice = (chunks: ReadonlyArray<Uint8Array>, from: number, to: number): ReadonlyArray<Uint8Array> => {
+  const parts: Array<Uint8Array> = []
+  let begin = 0
+  for (const chunk of chunks) {
+    const part = chunk.subarray(Math.max(0, from - begin), Math.max(0, Math.min(chunk.length, to - begin)))
+    if (part.length > 0) {
+      parts.push(part)
+    }
+    begin += chunk.length
+  }
+  return parts
+}
+
+/** Each byte as one character: what is looked for is ASCII. */
+const textOf = (chunks: ReadonlyArray<Uint8Array>): string =>
+  chunks.map((chunk) => String.fromCharCode(...chunk)).join("")
+
+export const parseFrame = ({ chunks, size }: Exclude<Line, "TooLarge">): Frame => {
+  const head = textOf(slice(chunks, 0, MAX_ENVELOPE))
+  if (size <= MAX_ENVELOPE && blankPattern.test(head)) {
+    return { _tag: "Blank" }
+  }
+  if (errorPattern.test(head)) {
+    return { _tag: "Error", bytes: chunks }
+  }
+  const begin = resultPattern.exec(head)?.[0].length
+  const end = endPattern.exec(textOf(slice(chunks, Math.max(0, size - MAX_ENVELOPE), size)))?.[0].length
+  return begin === undefined || end === undefined || begin + end >= size
+    ? { _tag: "Bad" }
+    : { _tag: "Document", bytes: slice(chunks, begin, size - end), size: size - begin - end }
+}

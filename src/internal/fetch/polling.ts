@@ -1,0 +1,32 @@
+/**
+ * The Fetcher that polls a Flipt server.
+ */
+import type * as HttpClient from "@effect/platform/HttpClient"
+import * as Effect from "effect/Effect"
+import type * as Auth from "../../Auth.js"
+import type * as Fetcher from "../../Fetcher.js"
+import type { ValidationError } from "../../FliptError.js"
+import { decodeFetcher, type FetcherSettings } from "./options.js"
+import { periodicChecks } from "./periodicChecks.js"
+import { fetchSnapshot } from "./request.js"
+import { type Policy, retry } from "./retry.js"
+import { makeServer, toSource } from "./server.js"
+
+export const fromSettings = (
+  settings: FetcherSettings,
+  policy: Policy
+): Effect.Effect<Fetcher.Service, never, HttpClient.HttpClient | Auth.Auth> =>
+  Effect.gen(function* () {
+    const server = yield* makeServer(settings)
+    return {
+      source: toSource("polling", settings),
+      fetch: (loaded) => fetchSnapshot(server, loaded).pipe(retry(policy)),
+      events: () => periodicChecks(settings.updateInterval)
+    }
+  })
+
+export const make = (
+  options: Fetcher.Options | undefined,
+  policy: Policy
+): Effect.Effect<Fetcher.Service, ValidationError, HttpClient.HttpClient | Auth.Auth> =>
+  Effect.flatMap(decodeFetcher(options), (settings) => fromSettings(settings, policy))

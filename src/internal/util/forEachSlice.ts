@@ -1,0 +1,32 @@
+/**
+ * Work on large byte arrays without blocking the event loop.
+ */
+import * as Effect from "effect/Effect"
+import { yieldToEventLoop } from "./yieldToEventLoop.js"
+
+/** How many bytes to process before yielding: one or two milliseconds of hashing. */
+const SLICE_BYTES = 256 * 1024
+
+/**
+ * Calls `use` for consecutive slices of the chunks, whatever their sizes, and yields to the event loop at regular
+ * intervals.
+ */
+export const forEachSlice = (
+  chunks: ReadonlyArray<Uint8Array>,
+  use: (slice: Uint8Array) => void
+): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    let remaining = SLICE_BYTES
+    for (const chunk of chunks) {
+      for (let start = 0; start < chunk.length; ) {
+        const slice = chunk.subarray(start, start + remaining)
+        use(slice)
+        start += slice.length
+        remaining -= slice.length
+        if (remaining === 0) {
+          yield* yieldToEventLoop
+          remaining = SLICE_BYTES
+        }
+      }
+    }
+  })

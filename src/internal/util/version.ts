@@ -1,0 +1,4 @@
+/**
+ * The version of this package, sent to the server as `User-Agent`.
+ */
+export const version = "0.1.0"

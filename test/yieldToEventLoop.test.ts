@@ -1,0 +1,47 @@
+/**
+ * A turn of the event loop, on every platform: what waits for the loop comes before what comes after the turn.
+ */
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { yieldToEventLoop } from "../src/internal/util/yieldToEventLoop.js"
+
+/** Whether messages, which the event loop alone brings, come while this takes its turns. */
+const lets = (effect: Effect.Effect<void>) =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => new MessageChannel()),
+    ({ port1, port2 }) =>
+      Effect.gen(function* () {
+        let came = 0
+        port1.onmessage = () => came++
+        port2.postMessage("first")
+        yield* Effect.repeatN(effect, 200)
+        return came === 1
+      }),
+    ({ port1 }) => Effect.sync(() => port1.close())
+  )
+
+const withoutImmediates = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => globalThis.setImmediate),
+    () =>
+      Effect.suspend(() => {
+        Reflect.deleteProperty(globalThis, "setImmediate")
+        return effect
+      }),
+    (setImmediate) => Effect.sync(() => Object.assign(globalThis, { setImmediate }))
+  )
+
+describe("a turn", () => {
+  it.live("lets the event loop turn, as a yield does not", () =>
+    Effect.gen(function* () {
+      expect(yield* lets(yieldToEventLoop)).toBe(true)
+      expect(yield* lets(Effect.yieldNow())).toBe(false)
+    })
+  )
+
+  it.live("lets it turn also where there is no setImmediate, as in browsers", () =>
+    Effect.map(withoutImmediates(lets(yieldToEventLoop)), (did) => expect(did).toBe(true))
+  )
+
+  it.live("can be interrupted", () => Effect.timeoutOption(Effect.forever(yieldToEventLoop), "20 millis"))
+})
