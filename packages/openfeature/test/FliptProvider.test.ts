@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as FliptClient from "flipt-client-effect/FliptClient"
 import { booleanFlag, makeDocument, variantFlag } from "../../../test/support/documents.js"
 import * as Fault from "../../../test/support/Fault.js"
@@ -533,6 +534,20 @@ describe("a provider", () => {
       yield* server.setDocument(makeDocument([booleanFlag("on", false)], "shop"), { namespace: "shop" })
       yield* events.next(ProviderEvents.ConfigurationChanged)
       expect(replaced.boolean({ flagKey: "on", entityId: "user-42" })).toMatchObject({ left: { reason: "Closed" } })
+    })
+  )
+
+  it.scopedLive("serves the new state before it says what changed, also when the status comes late", () =>
+    Effect.gen(function* () {
+      const server = yield* serve
+      const made = yield* FliptClient.make({ url: server.url, namespace: "shop", fetchMode: "streaming" })
+      const late = { ...made, statusChanges: Stream.concat(Stream.take(made.statusChanges, 1), Stream.never) }
+      const client = yield* Register.ready(FliptProvider.fromClient(late))
+      const events = yield* record(client)
+      yield* server.awaitStreams(1)
+      yield* server.setDocument(makeDocument([booleanFlag("on", false)], "shop"), { namespace: "shop" })
+      yield* events.next(ProviderEvents.ConfigurationChanged)
+      expect((yield* details.boolean(client, "on", true)).value).toBe(false)
     })
   )
 

@@ -173,7 +173,6 @@ const evaluation: ReadonlyArray<Scenario> = [
       ...adapted(type, { value: rows[type].value, variant: rows[type].variant, reason: "STATIC" })
     })
   ),
-  // its second half, with an empty context, is the first scenario of evaluation_v2's "Empty evaluation context" as well
   scenario({
     suite: "evaluation",
     title: "value by the context",
