@@ -1,6 +1,6 @@
 /**
  * What OpenFeature's Gherkin suites ask of a provider, as data: https://github.com/open-feature/spec, folder
- * `specification/assets/gherkin`, as of July 2026. One entry is one scenario, or one row of a scenario's examples.
+ * `specification/assets/gherkin`, as of August 2026. One entry is one scenario, or one row of a scenario's examples.
  *
  * Where Flipt's flags cannot say what the suite's flags do, an entry has the reason, and what is expected in its place;
  * or it is not run at all.
