@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config"
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 
-// The sources are tested, not the build: the package's own name and its `imports` map lead to `src/`.
+// The sources are tested, not the build: the packages' names and the client's `imports` map lead to `src/`.
 export default defineConfig({
   resolve: {
     alias: [
