@@ -78,8 +78,9 @@ export interface MockFlags {
 export const layerPortable: Layer.Layer<Engine> = Layer.succeed(Engine, portable)
 
 /**
- * The engine in Rust, loaded as a native library. Fails when it cannot be loaded, and says where it was looked for: at
- * the path in `FLIPT_ENGINE_PATH`, else in the package for this platform, else in the build of this package's checkout.
+ * The engine in Rust, loaded as a native library: from the path in `FLIPT_ENGINE_PATH`, or from the package for this
+ * platform, which npm installs as an optional dependency, or from the build in a checkout of this repository. Fails when
+ * the library is missing, damaged or of another version. The message says what was found and what to do.
  *
  * @since 0.1.0
  * @category layers
@@ -87,8 +88,8 @@ export const layerPortable: Layer.Layer<Engine> = Layer.succeed(Engine, portable
 export const layerNative: Layer.Layer<Engine, EngineError> = Layer.effect(Engine, choice.native)
 
 /**
- * The native engine where it can be loaded, and otherwise the portable one, with one warning that says why. Both give
- * the same answers.
+ * The native engine where it can be loaded, and otherwise the portable one. Both give the same answers. The first
+ * fallback of a process logs the reason at Info; browsers, which have no native engine, log nothing.
  *
  * `FLIPT_ENGINE` set to `native` or `portable` leaves no choice: then this fails where the native engine cannot be
  * loaded. A constant, so that many clients share one.

@@ -3,6 +3,8 @@
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
+import { globalValue } from "effect/GlobalValue"
+import * as MutableRef from "effect/MutableRef"
 import * as Option from "effect/Option"
 import * as Native from "#native"
 import type * as Engine from "../../Engine.js"
@@ -27,7 +29,19 @@ export const native: Effect.Effect<Engine.Service, EngineError> = Effect.flatMap
   Native.load(Option.getOrUndefined(path))
 )
 
-/** The native engine, else the portable one; `FLIPT_ENGINE` overrules. */
+/** Whether the fallback has been logged. Process-wide, like the library that is missing: many layers share one message. */
+const logged = globalValue("flipt-client-effect/Engine/fallbackLogged", () => MutableRef.make(false))
+
+const logFallback = (error: EngineError): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    Native.supported && MutableRef.compareAndSet(logged, false, true)
+      ? Effect.logInfo(
+          `Flipt: the portable engine runs, since ${error.message}. Evaluation is as fast; loading more than some 10,000 flags holds the event loop longer. FLIPT_ENGINE=portable omits this message`
+        )
+      : Effect.void
+  )
+
+/** The native engine, or the portable one where that does not load; `FLIPT_ENGINE` overrides. */
 export const best: Effect.Effect<Engine.Service, EngineError> = Effect.gen(function* () {
   const { engine } = yield* settings
   switch (Option.getOrUndefined(engine)) {
@@ -36,13 +50,6 @@ export const best: Effect.Effect<Engine.Service, EngineError> = Effect.gen(funct
     case "native":
       return yield* native
     default:
-      return yield* Effect.catchAll(native, (error) =>
-        Effect.as(
-          Effect.logWarning(
-            `Flipt: the portable engine runs, since ${error.message}. FLIPT_ENGINE=portable spares this warning, FLIPT_ENGINE_PATH names the library's file`
-          ),
-          portable
-        )
-      )
+      return yield* Effect.catchAll(native, (error) => Effect.as(logFallback(error), portable))
   }
 })
