@@ -26,10 +26,13 @@ export const fileName = (platform: string): string =>
       ? "libflipt_client_effect.dylib"
       : "libflipt_client_effect.so"
 
-/** Reads the C library from the memory map of the process: the report of Node that also has it takes 25 ms. */
+/**
+ * Reads the C library from the memory map of the process; the report of Node that also has it takes 25 ms. Looks for
+ * glibc, since musl has other file names in every distribution.
+ */
 const detectLibc = (): Libc => {
   try {
-    return /\/(?:ld-musl-|libc\.musl-)/.test(readFileSync("/proc/self/maps", "utf8")) ? "musl" : "gnu"
+    return /\/libc(?:\.so\.6|-2\.\d+\.so)$/m.test(readFileSync("/proc/self/maps", "utf8")) ? "gnu" : "musl"
   } catch {
     return "gnu"
   }
