@@ -99,7 +99,7 @@ export const platforms = [
     os: "win32",
     cpu: "x64",
     file: windows,
-    cross: { target: "x86_64-pc-windows-gnu" },
+    cross: { target: "x86_64-pc-windows-gnullvm" },
     host: { target: "x86_64-pc-windows-msvc", ...msvc },
     runner: "windows-2022"
   },
