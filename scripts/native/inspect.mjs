@@ -225,6 +225,12 @@ const system = {
 }
 
 /**
+ * What zig's linker for Mach-O exports besides, since it takes no list of exports: names of Rust's runtime and of the
+ * linker itself. They do no harm, since macOS looks up a symbol in the library that it was linked against.
+ */
+const leftByZig = /^(?:_R\w+|rust_eh_personality|_mh_dylib_header|__dso_handle)$/
+
+/**
  * Why a library does not run on a platform, or not with the loader; empty when it does.
  *
  * @param {import("./platforms.mjs").Platform} platform
@@ -241,7 +247,8 @@ export const mismatchesOf = (platform, bytes, abi) => {
     return [/** @type {Error} */ (error).message]
   }
   const missing = abi.filter((name) => !library.exports.includes(name))
-  const extra = library.exports.filter((name) => !abi.includes(name))
+  const left = library.os === "darwin" ? leftByZig : undefined
+  const extra = library.exports.filter((name) => !abi.includes(name) && !left?.test(name))
   return [
     library.os === platform.os ? [] : [`it is for ${library.os} instead of ${platform.os}`],
     library.cpu === platform.cpu
