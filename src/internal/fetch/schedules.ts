@@ -9,6 +9,7 @@ import * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as ScheduleInterval from "effect/ScheduleInterval"
 import type { FetchError, RefreshError } from "../../FliptError.js"
+import { MAX_SLEEP_MILLIS } from "../util/timers.js"
 
 const BASE_DELAY = Duration.seconds(1)
 const MAX_DELAY = Duration.seconds(30)
@@ -33,15 +34,12 @@ export const withRetryAfter = (
 /** By how much of itself an interval varies, either way. */
 const JITTER = 0.1
 
-/** Timers hold 31 bits of milliseconds; a longer sleep would never end. */
-export const MAX_SLEEP_MILLIS = 2 ** 30
-
 /**
  * The polls of one client: the first after a random part of the interval, and then one an interval, each varied a
  * little, so that clients which start together do not ask together. Gives true when a poll is due; false where a long
  * interval takes more than one sleep.
  */
-export const polls = (interval: Duration.Duration): Schedule.Schedule<boolean> => {
+export const pollSchedule = (interval: Duration.Duration): Schedule.Schedule<boolean> => {
   const millis = Duration.toMillis(interval)
   const first = Effect.map(Random.next, (random) => random * millis)
   const later = Effect.map(Random.nextRange(1 - JITTER, 1 + JITTER), (factor) => factor * millis)
@@ -67,10 +65,10 @@ const HEALTHY = Duration.minutes(1)
 const PART_OF_LIFE = 0.1
 
 /** How a stream ended. */
-export interface Ended {
+export interface StreamEnd {
   readonly error: RefreshError
   /** How long it lived; none where even the request before it failed. */
-  readonly lived: Option.Option<Duration.Duration>
+  readonly lifetime: Option.Option<Duration.Duration>
 }
 
 /**
@@ -80,35 +78,19 @@ export interface Ended {
  * second would not part them, while a proxy that ends each every minute costs no more than a twentieth of the time.
  * Gives the number of streams that were not well.
  */
-export const reconnects: Schedule.Schedule<number, Ended> = Schedule.makeWithState(0, (now, { error, lived }, before) =>
-  Effect.map(Random.next, (random) => {
-    const healthy = Option.filter(lived, Duration.greaterThanOrEqualTo(HEALTHY))
-    const ended = Option.isSome(healthy) ? 0 : before
-    const delay = Option.match(healthy, {
-      onNone: () => Duration.toMillis(BASE_DELAY) * 2 ** ended,
-      onSome: (life) => Duration.toMillis(life) * PART_OF_LIFE
+export const reconnectSchedule: Schedule.Schedule<number, StreamEnd> = Schedule.makeWithState(
+  0,
+  (now, { error, lifetime }, before) =>
+    Effect.map(Random.next, (random) => {
+      const healthy = Option.filter(lifetime, Duration.greaterThanOrEqualTo(HEALTHY))
+      const ended = Option.isSome(healthy) ? 0 : before
+      const delay = Option.match(healthy, {
+        onNone: () => Duration.toMillis(BASE_DELAY) * 2 ** ended,
+        onSome: (life) => Duration.toMillis(life) * PART_OF_LIFE
+      })
+      const most = Math.min(delay, Duration.toMillis(MAX_DELAY))
+      const asked = (error._tag === "FetchError" ? error.retryAfter : undefined) ?? Duration.zero
+      const wait = Math.max(random * most, Duration.toMillis(asked))
+      return [ended + 1, ended, ScheduleDecision.continueWith(ScheduleInterval.after(now + wait))] as const
     })
-    const most = Math.min(delay, Duration.toMillis(MAX_DELAY))
-    const asked = (error._tag === "FetchError" ? error.retryAfter : undefined) ?? Duration.zero
-    const wait = Math.max(random * most, Duration.toMillis(asked))
-    return [ended + 1, ended, ScheduleDecision.continueWith(ScheduleInterval.after(now + wait))] as const
-  })
 )
-
-const capped = (base: Duration.Duration, max: Duration.Duration): Schedule.Schedule<unknown> =>
-  Schedule.exponential(base).pipe(
-    Schedule.jittered,
-    Schedule.modifyDelay((_, delay) => Duration.min(delay, max))
-  )
-
-/** When a credential that could not be renewed is renewed again: exponential from a second to a minute, jittered. */
-export const renewals: Schedule.Schedule<unknown> = capped(Duration.seconds(1), Duration.minutes(1))
-
-/** How long refusals go without an answer where new credentials are refused too. */
-export const MAX_REFUSAL_DELAY = Duration.minutes(10)
-
-/**
- * How soon a credential is renewed because it was refused, after the last one that was: exponential, jittered. A server
- * that refuses for good would otherwise send us to the identity provider at every poll.
- */
-export const refusals: Schedule.Schedule<unknown> = capped(Duration.seconds(5), MAX_REFUSAL_DELAY)

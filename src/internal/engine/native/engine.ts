@@ -7,9 +7,10 @@ import type * as Scope from "effect/Scope"
 import type * as Engine from "../../../Engine.js"
 import { EngineError } from "../../../FliptError.js"
 import type { Snapshot } from "../../../Snapshot.js"
-import { type Evaluator, makeSnapshot } from "../../snapshot/snapshot.js"
-import { turn } from "../../util/yieldToEventLoop.js"
-import { decodeSeed, invalidSeed } from "../portable/engine.js"
+import { decodeSeed, invalidSeed } from "../../document/seed/text.js"
+import type { Evaluator } from "../../snapshot/evaluator.js"
+import { makeSnapshot } from "../../snapshot/snapshot.js"
+import { yieldToEventLoop } from "../../util/yieldToEventLoop.js"
 import { Arena } from "./arena.js"
 import { failed, makeEvaluator } from "./evaluator.js"
 import { Code, JobKind, type Library } from "./library.js"
@@ -52,7 +53,7 @@ const push = (library: Library, job: number, chunks: ReadonlyArray<Uint8Array>):
         copied += slice.length
         if (copied >= SLICE_BYTES) {
           copied = 0
-          yield* turn
+          yield* yieldToEventLoop
         }
       }
     }

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import { globalValue } from "effect/GlobalValue"
 import type { LibraryHandle } from "koffi"
 import type { EngineError } from "../../../FliptError.js"
-import { messageOf } from "../../net/transportError.js"
+import { errorMessage } from "../../util/errorMessage.js"
 import { loadError, locate, requireOptional } from "./locate.js"
 
 /** What the functions of the library return when they fail. */
@@ -137,6 +137,6 @@ export const load = (path: string | undefined): Effect.Effect<Library, EngineErr
     const koffi = (yield* requireOptional("koffi")) as Koffi
     return yield* Effect.try({
       try: () => open(found, koffi),
-      catch: (cause) => loadError(`${found} does not load: ${messageOf(cause)}`, cause)
+      catch: (cause) => loadError(`${found} does not load: ${errorMessage(cause)}`, cause)
     })
   })

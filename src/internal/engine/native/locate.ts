@@ -6,7 +6,7 @@ import { dirname, join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
 import { EngineError } from "../../../FliptError.js"
-import { messageOf } from "../../net/transportError.js"
+import { errorMessage } from "../../util/errorMessage.js"
 import { version } from "../../util/version.js"
 
 /** The C library of a Linux system. A library linked against one of them does not load on the other. */
@@ -87,7 +87,7 @@ export const requireOptional = (id: string): Effect.Effect<unknown, EngineError>
           try: () => module.require(id) as unknown,
           catch: (cause) =>
             loadError(
-              `the package ${id} does not load on ${process.platform}-${process.arch}: ${messageOf(cause)}`,
+              `the package ${id} does not load on ${process.platform}-${process.arch}: ${errorMessage(cause)}`,
               cause
             )
         })
@@ -118,7 +118,7 @@ const inPackage = (name: string, manifestPath: string): Effect.Effect<string, En
   Effect.gen(function* () {
     const { library, version: found } = yield* Effect.try({
       try: () => JSON.parse(readFileSync(manifestPath, "utf8")) as Manifest,
-      catch: (cause) => loadError(`${manifestPath} cannot be read: ${messageOf(cause)}. Install ${name} again`, cause)
+      catch: (cause) => loadError(`${manifestPath} cannot be read: ${errorMessage(cause)}. Install ${name} again`, cause)
     })
     if (found !== version) {
       return yield* loadError(
@@ -128,7 +128,7 @@ const inPackage = (name: string, manifestPath: string): Effect.Effect<string, En
     const path = join(dirname(manifestPath), String(library?.file))
     const bytes = yield* Effect.try({
       try: () => statSync(path).size,
-      catch: (cause) => loadError(`${path} cannot be read: ${messageOf(cause)}. Install ${name} again`, cause)
+      catch: (cause) => loadError(`${path} cannot be read: ${errorMessage(cause)}. Install ${name} again`, cause)
     })
     return bytes === library?.bytes
       ? path
