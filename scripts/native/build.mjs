@@ -77,10 +77,22 @@ const commandFor = (platform, compiler) => {
     // the linker of zig strips symbols; for Mach-O rustc would want a tool of LLVM for it, which Debian does not have
     ...(cross && platform.os === "darwin" ? ["-Cstrip=none", "-Clink-arg=-Wl,-s"] : [])
   ]
+  // cargo-zigbuild drops the list of exports that rustc makes for Windows, and the linker would export everything
+  const definition = join(targetFolder, "exports.def")
+  const exported = cross && platform.os === "win32"
+  if (exported) {
+    mkdirSync(targetFolder, { recursive: true })
+    writeFileSync(definition, `EXPORTS\n${exportsOf(root).map((name) => `  ${name}\n`).join("")}`)
+  }
   const args = ["rustc", "--release", "--locked", "--lib", "--crate-type", "cdylib", "--target", toolchain.target]
   return {
     command: cross ? "cargo-zigbuild" : compiler.cargo,
-    args: [...args, "-Zbuild-std=std,panic_unwind", "--message-format=json-render-diagnostics"],
+    args: [
+      ...args,
+      "-Zbuild-std=std,panic_unwind",
+      "--message-format=json-render-diagnostics",
+      ...(exported ? ["--", `-Clink-arg=${definition}`] : [])
+    ],
     target,
     file: join(targetFolder, target, "release", platform.file),
     env: {
