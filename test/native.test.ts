@@ -827,6 +827,17 @@ describe.skipIf(!native)("the native library", () => {
     )
   )
 
+  it.live("more Snapshots close at once than koffi allows asynchronous calls", () =>
+    Effect.gen(function* () {
+      const loaded = yield* library
+      const codes = yield* Effect.all(
+        Array.from({ length: 2000 }, () => loaded.snapshotCloseElsewhere(0)),
+        { concurrency: "unbounded" }
+      )
+      expect(new Set(codes)).toEqual(new Set([Code.closed]))
+    })
+  )
+
   it.live("a process that closes its client's scope ends by itself while the library stays loaded", () =>
     Effect.gen(function* () {
       expect(yield* run("nativeClose.mjs", { timeout: 240_000 })).toEqual({ enabled: true, left: [] })

@@ -102,16 +102,18 @@ describe("the modules", () => {
     expect(users(/^undici$/)).toEqual(["internal/platform/dispatcher.ts"])
     expect(users(/^node:/)).toEqual([
       "internal/engine/native/library.ts",
+      "internal/engine/native/locate.ts",
       "internal/platform/certificates.ts",
       "internal/platform/dispatcher.ts",
       "internal/platform/directory.ts",
       "internal/platform/node.ts"
     ])
     expect(users(/(?:platform|\.)\/(?:certificates|dispatcher)\.js$/)).toEqual(["internal/platform/node.ts"])
-    expect(users(/native\/(?:library|engine)|\.\/(?:library|engine)\.js$|platform\/node/)).toEqual([
+    expect(users(/native\/(?:library|locate|engine)|\.\/(?:library|locate|engine)\.js$|platform\/node/)).toEqual([
       "internal/engine/native/arena.ts",
       "internal/engine/native/engine.ts",
       "internal/engine/native/evaluator.ts",
+      "internal/engine/native/library.ts",
       "internal/engine/native/node.ts"
     ])
   })

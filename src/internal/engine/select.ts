@@ -3,6 +3,8 @@
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
+import { globalValue } from "effect/GlobalValue"
+import * as MutableRef from "effect/MutableRef"
 import * as Option from "effect/Option"
 import * as Native from "#native"
 import type * as Engine from "../../Engine.js"
@@ -27,6 +29,18 @@ export const native: Effect.Effect<Engine.Service, EngineError> = Effect.flatMap
   Native.load(Option.getOrUndefined(path))
 )
 
+/** Whether the fallback has been logged. Process-wide, like the library that is missing: many layers share one message. */
+const logged = globalValue("flipt-client-effect/Engine/fallbackLogged", () => MutableRef.make(false))
+
+const logFallback = (error: EngineError): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    Native.supported && MutableRef.compareAndSet(logged, false, true)
+      ? Effect.logInfo(
+          `Flipt: using the portable engine because ${error.message}. Evaluation is as fast; loading more than about 10,000 flags holds the event loop longer. FLIPT_ENGINE=portable silences this message`
+        )
+      : Effect.void
+  )
+
 /** The native engine if it loads, otherwise the portable engine. `FLIPT_ENGINE` overrides the choice. */
 export const best: Effect.Effect<Engine.Service, EngineError> = Effect.gen(function* () {
   const { engine } = yield* config
@@ -36,13 +50,6 @@ export const best: Effect.Effect<Engine.Service, EngineError> = Effect.gen(funct
     case "native":
       return yield* native
     default:
-      return yield* Effect.catchAll(native, (error) =>
-        Effect.as(
-          Effect.logWarning(
-            `Flipt: using the portable engine because ${error.message}. Set FLIPT_ENGINE_PATH to the library's file, or FLIPT_ENGINE=portable to silence this warning`
-          ),
-          portable
-        )
-      )
+      return yield* Effect.catchAll(native, (error) => Effect.as(logFallback(error), portable))
   }
 })
