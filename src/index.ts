@@ -8,6 +8,8 @@
 export * as Auth from "./Auth.js"
 /** The engine: it compiles a document into a Snapshot. */
 export * as Engine from "./Engine.js"
+/** Why an evaluation has its result. */
+export * as Explain from "./Explain.js"
 /** Where flag state comes from, and when it is asked for. */
 export * as Fetcher from "./Fetcher.js"
 /** Typed flags. */

@@ -76,8 +76,8 @@ export class Shared {
   }
 }
 
-const BUCKETS = 1000
-const PERCENT = 100
+export const BUCKETS = 1000
+export const PERCENT = 100
 /** Of one audience. Some sets of segments are rare, and an attacker could ask for all of them. */
 const MAX_COMBINATIONS = 256
 
@@ -232,7 +232,7 @@ const booleanResult = (
  * The bounds of the buckets out of 1000, in the reference's arithmetic: single precision after every step, each share
  * put in relation to the sum, the running total rounded half away from zero.
  */
-const bucketBounds = (rollouts: ReadonlyArray<number>): ReadonlyArray<number> => {
+export const bucketBounds = (rollouts: ReadonlyArray<number>): ReadonlyArray<number> => {
   const sum = rollouts.reduce((total, rollout) => Math.fround(total + rollout), 0)
   let total = 0
   return rollouts.map((rollout, index) => {

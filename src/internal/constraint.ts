@@ -119,7 +119,7 @@ const integerListPattern =
   /^[ \t\n\r]*\[[ \t\n\r]*(?:-?(?:0|[1-9]\d*)(?:[ \t\n\r]*,[ \t\n\r]*-?(?:0|[1-9]\d*))*[ \t\n\r]*)?\][ \t\n\r]*$/
 
 /** A JSON list of 32-bit integers. `-0` is a fraction to the reference's parser. */
-const parseIntegers = (text: string): ReadonlySet<number> | undefined => {
+export const parseIntegers = (text: string): ReadonlySet<number> | undefined => {
   if (!integerListPattern.test(text)) {
     return undefined
   }
@@ -130,7 +130,7 @@ const parseIntegers = (text: string): ReadonlySet<number> | undefined => {
 }
 
 /** A JSON list of strings, none of which has an escape: the reference borrows them from the text. */
-const parseTexts = (text: string): ReadonlySet<string> | undefined => {
+export const parseTexts = (text: string): ReadonlySet<string> | undefined => {
   if (text.includes("\\")) {
     return undefined
   }
@@ -147,6 +147,28 @@ const parseTexts = (text: string): ReadonlySet<string> | undefined => {
 
 const own = <A>(record: { readonly [key: string]: A }, key: string): A | undefined =>
   Object.hasOwn(record, key) ? record[key] : undefined
+
+/** Whether constraints of this type know the operator; `undefined` if the type itself is unknown. */
+export const isOperator = (type: string, operator: string): boolean | undefined => {
+  switch (type) {
+    case "STRING_CONSTRAINT_COMPARISON_TYPE":
+    case "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE":
+      return Object.hasOwn(textOps, operator)
+    case "NUMBER_CONSTRAINT_COMPARISON_TYPE":
+      return (
+        Object.hasOwn(numberOps, operator) ||
+        Object.hasOwn(presenceOps, operator) ||
+        operator === "isoneof" ||
+        operator === "isnotoneof"
+      )
+    case "DATETIME_CONSTRAINT_COMPARISON_TYPE":
+      return Object.hasOwn(timeOps, operator) || Object.hasOwn(presenceOps, operator)
+    case "BOOLEAN_CONSTRAINT_COMPARISON_TYPE":
+      return operator === "true" || operator === "false" || Object.hasOwn(presenceOps, operator)
+    default:
+      return undefined
+  }
+}
 
 export const compileConstraint = (definition: Definition.Constraint, properties: Properties): Constraint => {
   const isEntity = definition.type === "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE"
