@@ -7,7 +7,7 @@ const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.u
 export default defineConfig({
   resolve: {
     alias: [
-      { find: "#native", replacement: path("./src/internal/native/node.ts") },
+      { find: "#native", replacement: path("./src/internal/engine/native/node.ts") },
       { find: "#platform", replacement: path("./src/internal/platform/node.ts") },
       { find: /^flipt-client-effect$/, replacement: path("./src/index.ts") },
       { find: /^flipt-client-effect\/(.*)$/, replacement: `${path("./src")}/$1.ts` }

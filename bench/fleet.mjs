@@ -5,7 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
-import * as schedules from "../dist/internal/schedules.js"
+import * as schedules from "../dist/internal/fetch/schedules.js"
 import { simulate } from "./simulation.mjs"
 
 const CLIENTS = 10_000

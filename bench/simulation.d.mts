@@ -1,6 +1,6 @@
 import type * as Effect from "effect/Effect"
 import type * as Random from "effect/Random"
-import type * as Schedules from "../src/internal/schedules.js"
+import type * as Schedules from "../src/internal/fetch/schedules.js"
 
 export interface Outage {
   readonly from: number

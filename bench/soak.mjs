@@ -150,7 +150,7 @@ const soak = async (minutes) => {
   const [Auth, Engine, Fetcher, FliptClient, Tls] = await Promise.all(
     ["Auth", "Engine", "Fetcher", "FliptClient", "Tls"].map((name) => import(`../dist/${name}.js`))
   )
-  const { load, Stat } = await import("../dist/internal/native/library.js")
+  const { load, Stat } = await import("../dist/internal/engine/native/library.js")
 
   const trouble = []
   for (const event of ["unhandledRejection", "uncaughtException", "warning"]) {

@@ -15,9 +15,9 @@ import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { AuthError, ValidationError } from "./FliptError.js"
-import * as internal from "./internal/auth.js"
-import * as provider from "./internal/provider.js"
-import * as tokenFile from "./internal/tokenFile.js"
+import * as provider from "./internal/auth/provider.js"
+import * as internal from "./internal/auth/static.js"
+import * as tokenFile from "./internal/auth/tokenFile.js"
 
 /**
  * What gives requests their credential.

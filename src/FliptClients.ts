@@ -13,7 +13,7 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as FliptClient from "./FliptClient.js"
 import type { EngineError, StartError, ValidationError } from "./FliptError.js"
-import * as internal from "./internal/clients.js"
+import * as internal from "./internal/clients/make.js"
 import type { Target } from "./Model.js"
 
 /**

@@ -14,9 +14,9 @@ import * as Scope from "effect/Scope"
 import type * as Engine from "./Engine.js"
 import type * as Flag from "./Flag.js"
 import { FliptClient } from "./FliptClient.js"
-import { encodeSetting } from "./internal/flag.js"
-import * as kit from "./internal/kit.js"
-import { labelCause } from "./internal/label.js"
+import { encodeSetting } from "./internal/flag/flag.js"
+import { labelCause } from "./internal/testing/labelCause.js"
+import * as kit from "./internal/testing/testClient.js"
 import type { EvaluationRequest, Target } from "./Model.js"
 
 /**

@@ -17,7 +17,7 @@ import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import type { Version } from "./Fetcher.js"
 import type { ValidationError } from "./FliptError.js"
-import * as internal from "./internal/store.js"
+import * as internal from "./internal/store/store.js"
 
 /**
  * Whose state: a `Fetcher.Source` is one.

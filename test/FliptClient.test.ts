@@ -723,7 +723,7 @@ describe("layerConfig", () => {
   it.effect("counts an empty variable as unset, each of them", () =>
     Effect.gen(function* () {
       const read = (variables: Record<string, string>) => FliptClient.config.pipe(withVariables(variables))
-      const names = ["config", "auth"].flatMap((name) => {
+      const names = ["client/config", "auth/static"].flatMap((name) => {
         const source = readFileSync(new URL(`../src/internal/${name}.ts`, import.meta.url), "utf8")
         return Array.from(source.matchAll(/\("(FLIPT_\w+)"\)/g), ([, variable]) => variable!)
       })

@@ -2,8 +2,8 @@
  * The memory that requests to the native library are written into.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { Arena, makePlace, slotWords } from "../src/internal/native/arena.js"
-import type { Library } from "../src/internal/native/library.js"
+import { Arena, makePlace, slotWords } from "../src/internal/engine/native/arena.js"
+import type { Library } from "../src/internal/engine/native/library.js"
 
 /** An arena over no library, with the sizes of what that would hold of it. */
 const make = () => {

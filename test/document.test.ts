@@ -2,10 +2,10 @@
  * Reading a document: what stands in it again and again is read and held once, and is told from what only looks like it.
  */
 import { describe, expect, it } from "@effect/vitest"
-import type * as Definition from "../src/internal/definition.js"
-import { readDocument } from "../src/internal/document.js"
-import { Malformed } from "../src/internal/json.js"
-import { readSeed, writeSeed } from "../src/internal/seed.js"
+import type * as Definition from "../src/internal/document/definition.js"
+import { readDocument } from "../src/internal/document/document.js"
+import { Malformed } from "../src/internal/document/json.js"
+import { readSeed, writeSeed } from "../src/internal/document/seed/read.js"
 
 const constraint = (value: string) => ({
   type: "STRING_CONSTRAINT_COMPARISON_TYPE",

@@ -21,7 +21,7 @@ import * as Engine from "../src/Engine.js"
 import * as Fetcher from "../src/Fetcher.js"
 import * as FliptClient from "../src/FliptClient.js"
 import { FetchError } from "../src/FliptError.js"
-import * as schedules from "../src/internal/schedules.js"
+import * as schedules from "../src/internal/fetch/schedules.js"
 import * as FleetClock from "./support/fleetClock.js"
 
 const CLIENTS = 100

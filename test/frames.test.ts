@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { type Frame, type Line, makeSplitter, readFrame } from "../src/internal/frames.js"
+import { type Frame, type Line, makeSplitter, readFrame } from "../src/internal/fetch/frames.js"
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0))

@@ -4,9 +4,9 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { parseInteger } from "../src/internal/constraint.js"
-import * as Crc32 from "../src/internal/crc32.js"
-import { hash, makeIds, makeSubject, placeAfter, placeBefore } from "../src/internal/subject.js"
+import { parseInteger } from "../src/internal/engine/portable/constraint.js"
+import * as Crc32 from "../src/internal/engine/portable/crc32.js"
+import { hash, makeIds, makeSubject, placeAfter, placeBefore } from "../src/internal/engine/portable/subject.js"
 
 const encode = (text: string) => new TextEncoder().encode(text)
 

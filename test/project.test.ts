@@ -10,7 +10,7 @@ import * as Esbuild from "esbuild"
 import { publint } from "publint"
 import { formatMessage } from "publint/utils"
 import ts from "typescript"
-import { version } from "../src/internal/version.js"
+import { version } from "../src/internal/util/version.js"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 
@@ -98,10 +98,10 @@ describe("the modules", () => {
             .importedFiles.some(({ fileName }) => pattern.test(fileName))
         )
         .sort()
-    expect(users(/^koffi$/)).toEqual(["internal/native/library.ts"])
+    expect(users(/^koffi$/)).toEqual(["internal/engine/native/library.ts"])
     expect(users(/^undici$/)).toEqual(["internal/platform/dispatcher.ts"])
     expect(users(/^node:/)).toEqual([
-      "internal/native/library.ts",
+      "internal/engine/native/library.ts",
       "internal/platform/certificates.ts",
       "internal/platform/dispatcher.ts",
       "internal/platform/folder.ts",
@@ -109,10 +109,10 @@ describe("the modules", () => {
     ])
     expect(users(/(?:platform|\.)\/(?:certificates|dispatcher)\.js$/)).toEqual(["internal/platform/node.ts"])
     expect(users(/native\/(?:library|engine)|\.\/(?:library|engine)\.js$|platform\/node/)).toEqual([
-      "internal/native/arena.ts",
-      "internal/native/engine.ts",
-      "internal/native/evaluator.ts",
-      "internal/native/node.ts"
+      "internal/engine/native/arena.ts",
+      "internal/engine/native/engine.ts",
+      "internal/engine/native/evaluator.ts",
+      "internal/engine/native/node.ts"
     ])
   })
 
@@ -178,7 +178,7 @@ describe("the package", () => {
       const inputs = Object.keys(metafile.inputs)
       expect(inputs.some((name) => name.includes("dist/internal/platform/default.js"))).toBe(true)
       expect(
-        inputs.filter((name) => /undici|koffi|dist\/internal\/(?:platform|native)\/(?!default)/.test(name))
+        inputs.filter((name) => /undici|koffi|dist\/internal\/(?:platform|engine\/native)\/(?!default)/.test(name))
       ).toEqual([])
       expect(Object.values(metafile.outputs).flatMap((output) => output.imports)).toEqual([])
       expect(outputFiles[0]?.text).not.toMatch(/["'](?:node:|undici|koffi)/)

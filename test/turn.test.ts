@@ -3,7 +3,7 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { turn } from "../src/internal/turn.js"
+import { turn } from "../src/internal/util/yieldToEventLoop.js"
 
 /** Whether messages, which the event loop alone brings, come while this takes its turns. */
 const lets = (effect: Effect.Effect<void>) =>

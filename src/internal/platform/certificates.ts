@@ -10,8 +10,8 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
 import { ValidationError } from "../../FliptError.js"
-import { messageOf } from "../cause.js"
-import type { Checked, Material, Text } from "../material.js"
+import type { Checked, Material, Text } from "../net/material.js"
+import { messageOf } from "../net/transportError.js"
 
 const certificatePattern = /-----BEGIN ((?:X509 )?CERTIFICATE)-----[\s\S]*?-----END \1-----/g
 const keyPattern = /-----BEGIN ((?:[A-Z0-9]+ )?PRIVATE KEY)-----[\s\S]*?-----END \1-----/

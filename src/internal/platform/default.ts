@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import type { ValidationError } from "../../FliptError.js"
-import type { Checked, Material } from "../material.js"
+import type { Checked, Material } from "../net/material.js"
 
 /** An HttpClient over the global `fetch`. A browser does not let a redirect's target be checked, so none is followed. */
 export const layerHttpClient = (_connectionOptions: unknown): Layer.Layer<HttpClient.HttpClient> =>

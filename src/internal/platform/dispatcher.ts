@@ -12,9 +12,9 @@ import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 import { Agent, type buildConnector, type Dispatcher, fetch } from "undici"
 import type { ConnectionOptions } from "../../Tls.js"
-import type { ClientCertificate } from "../cause.js"
-import { hostOf, parseProxy, placeOf, portOf, proxyFromVariables, proxyProblem } from "../proxy.js"
-import { reveal } from "../secret.js"
+import { hostOf, parseProxy, placeOf, portOf, proxyFromVariables, proxyProblem } from "../net/proxy.js"
+import type { ClientCertificate } from "../net/transportError.js"
+import { reveal } from "../util/reveal.js"
 
 export { fetch }
 

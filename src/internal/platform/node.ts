@@ -9,7 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import type { ValidationError } from "../../FliptError.js"
 import type { ConnectionOptions } from "../../Tls.js"
-import type { Checked, Material } from "../material.js"
+import type { Checked, Material } from "../net/material.js"
 
 export { openFolder, readFrom, replaceIn, sweepFolder } from "./folder.js"
 

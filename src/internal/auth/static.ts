@@ -1,0 +1,52 @@
+import * as Headers from "@effect/platform/Headers"
+import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import type * as Auth from "../../Auth.js"
+import { ValidationError } from "../../FliptError.js"
+import { toHeaders } from "./credential.js"
+
+export const none: Auth.Service = {
+  authorize: Effect.succeed(Headers.empty),
+  invalidate: () => Effect.void
+}
+
+/** The service for a credential that does not change. */
+export const make = (authentication: Auth.Authentication | undefined): Effect.Effect<Auth.Service, ValidationError> =>
+  Effect.suspend(() =>
+    authentication === undefined
+      ? Effect.succeed(none)
+      : Either.mapBoth(toHeaders(authentication), {
+          onLeft: ({ field, problem }) =>
+            new ValidationError({
+              reason: "Option",
+              path: `authentication.${field}`,
+              message: `the option authentication.${field} ${problem}`
+            }),
+          // not a value of the Effect, which would be shown with it
+          onRight: (headers) => ({ authorize: Effect.sync(() => headers), invalidate: () => Effect.void })
+        })
+  )
+
+/** `FLIPT_CLIENT_TOKEN` or `FLIPT_JWT_TOKEN`, or neither. */
+export const config: Config.Config<Auth.Authentication | undefined> = Config.all({
+  clientToken: Config.option(Config.redacted(Config.nonEmptyString("FLIPT_CLIENT_TOKEN"))),
+  jwtToken: Config.option(Config.redacted(Config.nonEmptyString("FLIPT_JWT_TOKEN")))
+}).pipe(
+  Config.mapOrFail(({ clientToken, jwtToken }) => {
+    if (Option.isSome(clientToken) && Option.isSome(jwtToken)) {
+      return Either.left(
+        ConfigError.InvalidData(["FLIPT_JWT_TOKEN"], "FLIPT_CLIENT_TOKEN and FLIPT_JWT_TOKEN are both set; keep one")
+      )
+    }
+    return Either.right(
+      Option.isSome(clientToken)
+        ? { clientToken: clientToken.value }
+        : Option.isSome(jwtToken)
+          ? { jwtToken: jwtToken.value }
+          : undefined
+    )
+  })
+)

@@ -1,0 +1,186 @@
+/**
+ * The native library, found, loaded and given types. The only module that knows koffi.
+ */
+import { existsSync } from "node:fs"
+import { createRequire } from "node:module"
+import { fileURLToPath } from "node:url"
+import { isMainThread } from "node:worker_threads"
+import * as Effect from "effect/Effect"
+import { globalValue } from "effect/GlobalValue"
+import type { LibraryHandle } from "koffi"
+import { EngineError } from "../../../FliptError.js"
+import { messageOf } from "../../net/transportError.js"
+
+/** What the functions of the library return when they fail. */
+export const Code = {
+  closed: -1,
+  malformed: -2,
+  limit: -3,
+  argument: -4,
+  tooSmall: -5,
+  noFlag: -6,
+  panic: -99
+} as const
+
+/** Of a job: what it compiles. */
+export const JobKind = { document: 0, seed: 1 } as const
+
+/** What can be asked of a Snapshot, as text. */
+export const BlobKind = { seed: 0, flags: 1, digest: 2, fingerprint: 3, flag: 4 } as const
+
+/** What can be counted. */
+export const Stat = { snapshots: 0, jobs: 1, arenas: 2, blobs: 3, bytes: 4 } as const
+
+/**
+ * The functions of the library. Handles are integers that a number holds exactly; a negative one is a code. Memory that
+ * is handed in is read or written during the call alone, but for an arena's, which belongs to the library until it is
+ * freed.
+ */
+export interface Library {
+  readonly path: string
+  readonly arenaNew: (buffer: Uint8Array, length: number) => number
+  readonly arenaFree: (arena: number) => number
+  readonly jobNew: (kind: number, namespace: Uint8Array, length: number) => number
+  readonly jobPush: (job: number, chunk: Uint8Array, length: number) => number
+  /** Compiles, on a thread of its own where that is possible. */
+  readonly jobRun: (job: number) => Effect.Effect<number>
+  readonly jobMessage: (job: number, out: Uint8Array, capacity: number) => number
+  readonly jobTake: (job: number) => number
+  readonly jobFree: (job: number) => number
+  readonly snapshotClose: (snapshot: number) => number
+  /** The same for a large Snapshot, which takes a while: on a thread of its own, where that is possible. */
+  readonly snapshotCloseElsewhere: (snapshot: number) => Effect.Effect<number>
+  readonly snapshotBlob: (snapshot: number, kind: number, key: Uint8Array, length: number) => number
+  readonly blobLength: (blob: number) => number
+  readonly blobRead: (blob: number, offset: number, out: Uint8Array, capacity: number) => number
+  readonly blobFree: (blob: number) => number
+  readonly evaluate: (arena: number, snapshot: number, flag: number) => number
+  readonly evaluateBatch: (arena: number, snapshot: number, count: number) => number
+  readonly stat: (which: number) => number
+  readonly testPanic: () => number
+}
+
+/** The version of the library's interface that this module is written for. */
+const ABI_VERSION = 2
+
+const fileName =
+  process.platform === "win32"
+    ? "flipt_client_effect.dll"
+    : process.platform === "darwin"
+      ? "libflipt_client_effect.dylib"
+      : "libflipt_client_effect.so"
+
+/** The package that would hold the library built for this platform. */
+const platformPackage = `@flipt-client-effect/native-${process.platform}-${process.arch}`
+
+type Place = { readonly path: string } | { readonly problem: string }
+
+/** Where the library may be, in the order in which it is looked for. */
+const places = (explicit: string | undefined): ReadonlyArray<() => Place> => {
+  if (explicit !== undefined) {
+    return [() => (existsSync(explicit) ? { path: explicit } : { problem: `${explicit}: no such file` })]
+  }
+  return [
+    () => {
+      try {
+        return { path: createRequire(import.meta.url).resolve(`${platformPackage}/${fileName}`) }
+      } catch {
+        return { problem: `${platformPackage}: not installed` }
+      }
+    },
+    () => {
+      const path = fileURLToPath(new URL(`../../../../native/target/release/${fileName}`, import.meta.url))
+      return existsSync(path) ? { path } : { problem: `${path}: not built` }
+    }
+  ]
+}
+
+const loadError = (message: string, cause?: unknown): EngineError =>
+  new EngineError({
+    reason: "Load",
+    message: `the native engine cannot be loaded: ${message}`,
+    ...(cause === undefined ? {} : { cause })
+  })
+
+const find = (explicit: string | undefined): Effect.Effect<string, EngineError> =>
+  Effect.suspend(() => {
+    const problems: Array<string> = []
+    for (const place of places(explicit)) {
+      const found = place()
+      if ("path" in found) {
+        return Effect.succeed(found.path)
+      }
+      problems.push(found.problem)
+    }
+    return Effect.fail(loadError(`looked at ${problems.join("; ")}`))
+  })
+
+/** Calls a function on another thread; koffi's asynchronous calls are not safe in worker threads, where it waits. */
+const elsewhere =
+  (call: ReturnType<LibraryHandle["func"]>) =>
+  (handle: number): Effect.Effect<number> =>
+    isMainThread
+      ? Effect.async((resume) => {
+          call.async(handle, (error: unknown, code: number) => resume(error ? Effect.die(error) : Effect.succeed(code)))
+        })
+      : Effect.sync(() => call(handle))
+
+const bind = (path: string, native: LibraryHandle): Library => ({
+  path,
+  arenaNew: native.func("double fce_arena_new(uint8_t *buffer, uint32_t length)"),
+  arenaFree: native.func("int32_t fce_arena_free(double arena)"),
+  jobNew: native.func("double fce_job_new(uint32_t kind, const uint8_t *text, uint32_t length)"),
+  jobPush: native.func("int32_t fce_job_push(double job, const uint8_t *chunk, uint32_t length)"),
+  jobRun: elsewhere(native.func("int32_t fce_job_run(double job)")),
+  jobMessage: native.func("int32_t fce_job_message(double job, uint8_t *out, uint32_t capacity)"),
+  jobTake: native.func("double fce_job_take(double job)"),
+  jobFree: native.func("int32_t fce_job_free(double job)"),
+  snapshotClose: native.func("int32_t fce_snapshot_close(double snapshot)"),
+  snapshotCloseElsewhere: elsewhere(native.func("int32_t fce_snapshot_close(double snapshot)")),
+  snapshotBlob: native.func(
+    "double fce_snapshot_blob(double snapshot, uint32_t kind, const uint8_t *key, uint32_t length)"
+  ),
+  blobLength: native.func("int32_t fce_blob_len(double blob)"),
+  blobRead: native.func("int32_t fce_blob_read(double blob, uint32_t offset, uint8_t *out, uint32_t capacity)"),
+  blobFree: native.func("int32_t fce_blob_free(double blob)"),
+  evaluate: native.func("int32_t fce_evaluate(double arena, double snapshot, uint32_t flag)"),
+  evaluateBatch: native.func("int32_t fce_evaluate_batch(double arena, double snapshot, uint32_t count)"),
+  stat: native.func("double fce_stat(uint32_t which)"),
+  testPanic: native.func("int32_t fce_test_panic()")
+})
+
+/** What koffi makes of a library is never given back, so each is loaded once. */
+const libraries = globalValue("flipt-client-effect/native/libraries", () => new Map<string, Library>())
+
+const open = (path: string, koffi: { readonly load: (path: string) => LibraryHandle }): Library => {
+  const known = libraries.get(path)
+  if (known !== undefined) {
+    return known
+  }
+  const native = koffi.load(path)
+  const version: number = native.func("uint32_t fce_abi_version()")()
+  if (version !== ABI_VERSION) {
+    throw new Error(`it speaks version ${version} of the interface, and ${ABI_VERSION} is needed; build it again`)
+  }
+  if (!isMainThread) {
+    // a worker thread can be terminated, and then no Scope closes what it has open
+    native.func("int32_t fce_thread_owns()")()
+  }
+  const library = bind(path, native)
+  libraries.set(path, library)
+  return library
+}
+
+/** Loads the library: from the path, or else from where it usually is. */
+export const load = (path: string | undefined): Effect.Effect<Library, EngineError> =>
+  Effect.gen(function* () {
+    const found = yield* find(path)
+    const { default: koffi } = yield* Effect.tryPromise({
+      try: () => import("koffi"),
+      catch: (cause) => loadError("the package koffi does not load on this platform", cause)
+    })
+    return yield* Effect.try({
+      try: () => open(found, koffi),
+      catch: (cause) => loadError(`${found}: ${messageOf(cause)}`, cause)
+    })
+  })

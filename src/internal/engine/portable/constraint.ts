@@ -1,0 +1,299 @@
+/**
+ * One constraint, compiled: what can be parsed is parsed, and a list is a set. A constraint that can never hold becomes
+ * one of the two constants.
+ */
+
+import type * as Definition from "../../document/definition.js"
+import { isLenient, toText } from "../../snapshot/request.js"
+import { parseSeconds } from "./datetime.js"
+import { intern, type Properties, type Property, type Value } from "./subject.js"
+
+// biome-ignore lint/suspicious/noConstEnum: used in this module alone, where it becomes plain numbers
+const enum Op {
+  never,
+  /** The reference: an unknown type, once reached, settles its segment as a miss. */
+  abort,
+  empty,
+  notEmpty,
+  // of a text that is not empty
+  eq,
+  neq,
+  prefix,
+  suffix,
+  contains,
+  notContains,
+  oneOf,
+  notOneOf,
+  isTrue,
+  isFalse,
+  numberEq,
+  numberNeq,
+  numberLt,
+  numberLte,
+  numberGt,
+  numberGte,
+  numberOneOf,
+  numberNotOneOf,
+  timeEq,
+  timeNeq,
+  timeLt,
+  timeLte,
+  timeGt,
+  timeGte
+}
+
+/** All constraints have this one shape, so that one function checks them without looking at shapes. */
+export interface Constraint {
+  /** The property that is read; `undefined` for the entity's id. */
+  readonly property: Property | undefined
+  /** Whether U+FFFD is in what is looked for, which a lone surrogate in a request's text stands for. */
+  readonly lenient: boolean
+  readonly op: number
+  readonly text: string
+  readonly number: number
+  readonly texts: ReadonlySet<string>
+  readonly numbers: ReadonlySet<number>
+}
+
+const noTexts: ReadonlySet<string> = new Set()
+const noNumbers: ReadonlySet<number> = new Set()
+
+const textOps: { readonly [operator: string]: Op } = {
+  empty: Op.empty,
+  notempty: Op.notEmpty,
+  eq: Op.eq,
+  neq: Op.neq,
+  prefix: Op.prefix,
+  suffix: Op.suffix,
+  contains: Op.contains,
+  notcontains: Op.notContains,
+  isoneof: Op.oneOf,
+  isnotoneof: Op.notOneOf
+}
+
+const numberOps: { readonly [operator: string]: Op } = {
+  eq: Op.numberEq,
+  neq: Op.numberNeq,
+  lt: Op.numberLt,
+  lte: Op.numberLte,
+  gt: Op.numberGt,
+  gte: Op.numberGte
+}
+
+const timeOps: { readonly [operator: string]: Op } = {
+  eq: Op.timeEq,
+  neq: Op.timeNeq,
+  lt: Op.timeLt,
+  lte: Op.timeLte,
+  gt: Op.timeGt,
+  gte: Op.timeGte
+}
+
+const presenceOps: { readonly [operator: string]: Op } = { notpresent: Op.empty, present: Op.notEmpty }
+
+const MAX_INTEGER = 2147483647
+
+/** A 32-bit signed decimal integer, as Rust's `str::parse::<i32>` takes it; NaN for all else. */
+export const parseInteger = (text: string): number => {
+  const first = text.charCodeAt(0)
+  const isNegative = first === 0x2d
+  let i = isNegative || first === 0x2b ? 1 : 0
+  if (i === text.length) {
+    return Number.NaN
+  }
+  let value = 0
+  for (; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 0x30
+    if (!(digit >= 0 && digit <= 9)) {
+      return Number.NaN
+    }
+    // zeros may lead for ever
+    value = value * 10 + digit
+    if (value > MAX_INTEGER + 1) {
+      return Number.NaN
+    }
+  }
+  return isNegative ? -value : value <= MAX_INTEGER ? value : Number.NaN
+}
+
+const integerListPattern =
+  /^[ \t\n\r]*\[[ \t\n\r]*(?:-?(?:0|[1-9]\d*)(?:[ \t\n\r]*,[ \t\n\r]*-?(?:0|[1-9]\d*))*[ \t\n\r]*)?\][ \t\n\r]*$/
+
+/** A JSON list of 32-bit integers. `-0` is a fraction to the reference's parser. */
+export const parseIntegers = (text: string): ReadonlySet<number> | undefined => {
+  if (!integerListPattern.test(text)) {
+    return undefined
+  }
+  const values = JSON.parse(text) as ReadonlyArray<number>
+  return values.every((value) => value >= -2147483648 && value <= 2147483647 && !Object.is(value, -0))
+    ? new Set(values)
+    : undefined
+}
+
+/** A JSON list of strings, none of which has an escape: the reference borrows them from the text. */
+export const parseTexts = (text: string): ReadonlySet<string> | undefined => {
+  if (text.includes("\\")) {
+    return undefined
+  }
+  let values: unknown
+  try {
+    values = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  return Array.isArray(values) && values.every((value) => typeof value === "string")
+    ? new Set(values.map(intern))
+    : undefined
+}
+
+const own = <A>(record: { readonly [key: string]: A }, key: string): A | undefined =>
+  Object.hasOwn(record, key) ? record[key] : undefined
+
+/** Whether constraints of this type know the operator; `undefined` if the type itself is unknown. */
+export const isOperator = (type: string, operator: string): boolean | undefined => {
+  switch (type) {
+    case "STRING_CONSTRAINT_COMPARISON_TYPE":
+    case "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE":
+      return Object.hasOwn(textOps, operator)
+    case "NUMBER_CONSTRAINT_COMPARISON_TYPE":
+      return (
+        Object.hasOwn(numberOps, operator) ||
+        Object.hasOwn(presenceOps, operator) ||
+        operator === "isoneof" ||
+        operator === "isnotoneof"
+      )
+    case "DATETIME_CONSTRAINT_COMPARISON_TYPE":
+      return Object.hasOwn(timeOps, operator) || Object.hasOwn(presenceOps, operator)
+    case "BOOLEAN_CONSTRAINT_COMPARISON_TYPE":
+      return operator === "true" || operator === "false" || Object.hasOwn(presenceOps, operator)
+    default:
+      return undefined
+  }
+}
+
+export const compileConstraint = (definition: Definition.Constraint, properties: Properties): Constraint => {
+  const isEntity = definition.type === "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE"
+  const make = (op: Op, operands: Partial<Pick<Constraint, "number" | "numbers" | "texts">> = {}): Constraint => ({
+    property: isEntity ? undefined : properties.of(definition.property),
+    lenient: isLenient(definition.value),
+    op,
+    // what is compared with a whole text
+    text: op === Op.eq || op === Op.neq ? intern(definition.value) : definition.value,
+    number: operands.number ?? 0,
+    texts: operands.texts ?? noTexts,
+    numbers: operands.numbers ?? noNumbers
+  })
+  const { operator, value } = definition
+  switch (definition.type) {
+    case "STRING_CONSTRAINT_COMPARISON_TYPE":
+    case "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE": {
+      const op = own(textOps, operator) ?? Op.never
+      if (op !== Op.oneOf && op !== Op.notOneOf) {
+        return make(op)
+      }
+      const texts = parseTexts(value)
+      // a list that does not parse: nothing is in it
+      return make(op, texts === undefined ? {} : { texts })
+    }
+    case "NUMBER_CONSTRAINT_COMPARISON_TYPE": {
+      if (operator === "isoneof" || operator === "isnotoneof") {
+        const numbers = parseIntegers(value)
+        return numbers === undefined
+          ? make(Op.never)
+          : make(operator === "isoneof" ? Op.numberOneOf : Op.numberNotOneOf, { numbers })
+      }
+      const op = own(numberOps, operator)
+      if (op === undefined) {
+        return make(own(presenceOps, operator) ?? Op.never)
+      }
+      const number = parseInteger(value)
+      return Number.isNaN(number) ? make(Op.never) : make(op, { number })
+    }
+    case "DATETIME_CONSTRAINT_COMPARISON_TYPE": {
+      const op = own(timeOps, operator)
+      if (op === undefined) {
+        return make(own(presenceOps, operator) ?? Op.never)
+      }
+      const number = parseSeconds(value)
+      return number === undefined ? make(Op.never) : make(op, { number })
+    }
+    case "BOOLEAN_CONSTRAINT_COMPARISON_TYPE": {
+      return make(
+        operator === "true" ? Op.isTrue : operator === "false" ? Op.isFalse : (own(presenceOps, operator) ?? Op.never)
+      )
+    }
+    default: {
+      return make(Op.abort)
+    }
+  }
+}
+
+/** Whether reaching this constraint ends its segment as a miss, whatever the segment's match type. */
+export const aborts = (constraint: Constraint): boolean => constraint.op === Op.abort
+
+/** Whether the constraint holds for the value that was read, `""` when there was none. */
+export const holds = (constraint: Constraint, value: Value): boolean => {
+  const op = constraint.op
+  // first by the type, since a comparison that meets both is slow in V8
+  if (typeof value === "number") {
+    return op >= Op.numberEq && op < Op.timeEq
+      ? compare(op - Op.numberEq, (value | 0) === value ? value : Number.NaN, constraint)
+      : op === Op.notEmpty || (op > Op.notEmpty && holds(constraint, String(value)))
+  }
+  if (value.length === 0 || op <= Op.notEmpty) {
+    return op === Op.empty ? value.length === 0 : op === Op.notEmpty && value.length !== 0
+  }
+  if (op >= Op.numberEq) {
+    return op >= Op.timeEq
+      ? compare(op - Op.timeEq, parseSeconds(toText(value)), constraint)
+      : compare(op - Op.numberEq, parseInteger(value), constraint)
+  }
+  const text = constraint.lenient ? toText(value) : value
+  switch (op) {
+    case Op.eq:
+      return text === constraint.text
+    case Op.neq:
+      return text !== constraint.text
+    case Op.prefix:
+      return text.startsWith(constraint.text)
+    case Op.suffix:
+      return text.endsWith(constraint.text)
+    case Op.contains:
+      return text.includes(constraint.text)
+    case Op.notContains:
+      return !text.includes(constraint.text)
+    case Op.oneOf:
+      return constraint.texts.has(text)
+    case Op.notOneOf:
+      return !constraint.texts.has(text)
+    case Op.isTrue:
+      return text === "true"
+    default:
+      return text === "false"
+  }
+}
+
+/** By how far the operator is from `eq`; no number, which stands for a text that is none, is neither equal nor unequal. */
+const compare = (operator: number, value: number | undefined, { number, numbers }: Constraint): boolean => {
+  if (value === undefined || Number.isNaN(value)) {
+    return false
+  }
+  switch (operator) {
+    case 0:
+      return value === number
+    case 1:
+      return value !== number
+    case 2:
+      return value < number
+    case 3:
+      return value <= number
+    case 4:
+      return value > number
+    case 5:
+      return value >= number
+    case 6:
+      return numbers.has(value)
+    default:
+      return !numbers.has(value)
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * The engine in plain TypeScript: it runs wherever JavaScript does.
+ */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Encoding from "effect/Encoding"
+import * as Option from "effect/Option"
+import type * as Engine from "../../../Engine.js"
+import { EngineError, type EvaluationError, ValidationError } from "../../../FliptError.js"
+import type { BatchEntry, BooleanResult, FlagInfo, VariantResult } from "../../../Model.js"
+import type * as Definition from "../../document/definition.js"
+import { readDocument } from "../../document/document.js"
+import { fingerprint } from "../../document/fingerprint.js"
+import { formatPath, Malformed } from "../../document/json.js"
+import { readSeed, writeSeed } from "../../document/seed/read.js"
+import { type Evaluator, errorEntry, makeErrors, makeSnapshot } from "../../snapshot/snapshot.js"
+import { forEachSlice } from "../../util/forEachSlice.js"
+import { turn } from "../../util/yieldToEventLoop.js"
+import { compileFlag, evaluateBoolean, evaluateVariant, type Flag, Shared } from "./compile.js"
+import { intern, makeBoundSubject, makeIds, makeSubject, type Subject } from "./subject.js"
+
+/** How much of a document is read before others may run: a few milliseconds' worth. */
+const SLICE_CHARACTERS = 128 * 1024
+
+/** A flag as `listFlags` tells it. */
+export const flagInfo = (flag: Definition.Flag): FlagInfo =>
+  Object.freeze({
+    key: flag.key,
+    enabled: flag.enabled,
+    type: flag.boolean ? "BOOLEAN_FLAG_TYPE" : "VARIANT_FLAG_TYPE",
+    ...(flag.description === undefined ? {} : { description: flag.description }),
+    ...(flag.defaultVariant === undefined
+      ? {}
+      : {
+          defaultVariant: Object.freeze({
+            id: flag.defaultVariant.id,
+            key: flag.defaultVariant.key,
+            ...(flag.defaultVariant.attachment === undefined ? {} : { attachment: flag.defaultVariant.attachment })
+          })
+        })
+  })
+
+const makeEvaluator = (
+  namespace: string,
+  digest: string | undefined,
+  definitions: ReadonlyMap<string, Definition.Flag>
+): Evaluator => {
+  const errors = makeErrors(namespace)
+  const ids = makeIds()
+  const shared = new Shared()
+  // each flag is compiled when it is first asked for
+  const flags = new Map<string, Flag>()
+
+  const define = (flagKey: string): Definition.Flag | undefined =>
+    definitions.get(flagKey) ?? (flagKey.isWellFormed() ? undefined : definitions.get(flagKey.toWellFormed()))
+
+  const compile = (flagKey: string): Flag | undefined => {
+    const definition = define(flagKey)
+    if (definition === undefined) {
+      return undefined
+    }
+    let flag = flags.get(definition.key)
+    if (flag === undefined) {
+      flag = compileFlag(definition, shared)
+      flags.set(intern(definition.key), flag)
+    }
+    return flag
+  }
+
+  // One for each type, so that an evaluation has no function to choose at run time.
+  const variant = (flagKey: string, subject: Subject): Either.Either<VariantResult, EvaluationError> => {
+    const flag = flags.get(flagKey) ?? compile(flagKey)
+    return flag === undefined
+      ? errors.notFound(flagKey)
+      : flag._tag === "Variant"
+        ? evaluateVariant(flag, subject)
+        : errors.wrongType(flag.definition.key, "variant")
+  }
+  const boolean = (flagKey: string, subject: Subject): Either.Either<BooleanResult, EvaluationError> => {
+    const flag = flags.get(flagKey) ?? compile(flagKey)
+    return flag === undefined
+      ? errors.notFound(flagKey)
+      : flag._tag === "Boolean"
+        ? evaluateBoolean(flag, subject)
+        : errors.wrongType(flag.definition.key, "boolean")
+  }
+  const entry = (flagKey: string, subject: Subject): BatchEntry => {
+    const flag = flags.get(flagKey) ?? compile(flagKey)
+    return flag === undefined
+      ? errorEntry(namespace, flagKey)
+      : flag._tag === "Boolean"
+        ? Either.merge(evaluateBoolean(flag, subject))
+        : Either.merge(evaluateVariant(flag, subject))
+  }
+
+  return {
+    namespace,
+    digest,
+    variant: (flagKey, entityId, context) => variant(flagKey, makeSubject(entityId, context, ids)),
+    boolean: (flagKey, entityId, context) => boolean(flagKey, makeSubject(entityId, context, ids)),
+    bind: (entityId, context) => {
+      const subject = makeBoundSubject(entityId, context)
+      return {
+        variant: (flagKey) => variant(flagKey, subject),
+        boolean: (flagKey) => boolean(flagKey, subject)
+      }
+    },
+    batch: (requests) =>
+      requests.map(({ context, entityId, flagKey }) => entry(flagKey, makeSubject(entityId, context, ids))),
+    fingerprint: (flagKey) => {
+      const definition = define(flagKey)
+      return definition && fingerprint(definition)
+    },
+    flags: () => Either.right(Array.from(definitions.values(), flagInfo)),
+    seed: Effect.sync(() => writeSeed(namespace, [...definitions.values()]))
+  }
+}
+
+const makeDecoder = () => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+/** The text of some chunks of UTF-8, joined. */
+const decodeDocument = (document: ReadonlyArray<Uint8Array>): Effect.Effect<string, EngineError> =>
+  Effect.suspend(() => {
+    const decoder = makeDecoder()
+    let text = ""
+    return forEachSlice(document, (slice) => {
+      text += decoder.decode(slice, { stream: true })
+    }).pipe(Effect.map(() => text + decoder.decode()))
+  }).pipe(
+    // what the decoder throws
+    Effect.catchSomeDefect((cause) =>
+      cause instanceof TypeError
+        ? Option.some(
+            Effect.fail(
+              new EngineError({
+                reason: "Document",
+                message: "the document does not load: it is not valid UTF-8",
+                cause
+              })
+            )
+          )
+        : Option.none()
+    )
+  )
+
+const describe = (error: Malformed): string =>
+  error.path.length === 0 ? error.problem : `${formatPath(error.path)}: ${error.problem}`
+
+/** Reads a document a slice at a time; all that can be wrong with a flag is found here. */
+const readText = (text: string, namespace: string): Effect.Effect<Evaluator, EngineError> =>
+  Effect.suspend(() => {
+    const definitions = new Map<string, Definition.Flag>()
+    const reading = readDocument(text, namespace)
+    let digest: string | undefined
+    const slice = Effect.try({
+      try: () => {
+        for (let start: number | undefined; ; ) {
+          const step = reading.next()
+          if (step.done === true) {
+            digest = step.value
+            return true
+          }
+          definitions.set(step.value.flag.key, step.value.flag)
+          start ??= step.value.offset
+          if (step.value.offset - start > SLICE_CHARACTERS) {
+            return false
+          }
+        }
+      },
+      catch: (error) =>
+        error instanceof Malformed
+          ? new EngineError({ reason: error.kind, message: `the document does not load: ${describe(error)}` })
+          : new EngineError({ reason: "Panic", message: "the engine failed on the document", cause: error })
+    })
+    return slice.pipe(
+      Effect.tap((done) => (done ? Effect.void : turn)),
+      Effect.repeat({ until: (done) => done }),
+      Effect.map(() => makeEvaluator(namespace, digest, definitions))
+    )
+  })
+
+export const invalidSeed = (problem: string): ValidationError =>
+  new ValidationError({
+    reason: "Seed",
+    path: "snapshot",
+    message: `the snapshot to start from does not load: ${problem}; it must be the text that getSnapshot gave`
+  })
+
+/** The bytes of a seed's JSON text. */
+export const decodeSeed = (seed: string): Effect.Effect<Uint8Array, ValidationError> =>
+  typeof seed === "string"
+    ? Either.mapLeft(Encoding.decodeBase64(seed), (error) => invalidSeed(`it is not base64 text (${error.message})`))
+    : Effect.fail(invalidSeed(`it is a ${typeof seed}, not a text`))
+
+const restoreSeed = (seed: string, namespace: string): Effect.Effect<Evaluator, ValidationError> =>
+  decodeSeed(seed).pipe(
+    Effect.flatMap((bytes) =>
+      Effect.try({ try: () => makeDecoder().decode(bytes), catch: () => invalidSeed("it is not valid UTF-8") })
+    ),
+    Effect.flatMap((text) =>
+      Effect.suspend(() => {
+        try {
+          const definitions = new Map(readSeed(text, namespace).map((flag) => [flag.key, flag]))
+          return Effect.succeed(makeEvaluator(namespace, undefined, definitions))
+        } catch (error) {
+          return error instanceof Malformed ? Effect.fail(invalidSeed(describe(error))) : Effect.die(error)
+        }
+      })
+    )
+  )
+
+/** The portable engine. */
+export const portable: Engine.Service = {
+  name: "portable",
+  compile: (namespace, document) =>
+    decodeDocument(document).pipe(
+      Effect.flatMap((text) => readText(text, namespace)),
+      Effect.flatMap(makeSnapshot)
+    ),
+  restore: (namespace, seed) => Effect.flatMap(restoreSeed(seed, namespace), makeSnapshot)
+}
