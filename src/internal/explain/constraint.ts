@@ -3,11 +3,11 @@
  */
 import type { ConstraintStep } from "../../Explain.js"
 import type { EvaluationRequest } from "../../Model.js"
-import { aborts, compileConstraint, holds, parseInteger } from "../constraint.js"
-import { parseSeconds } from "../datetime.js"
-import type * as Definition from "../definition.js"
-import { readProperty, toText } from "../request.js"
-import { Properties, type Property, type Value } from "../subject.js"
+import type * as Definition from "../document/definition.js"
+import { aborts, compileConstraint, holds, parseInteger } from "../engine/portable/constraint.js"
+import { parseSeconds } from "../engine/portable/datetime.js"
+import { Properties, type Property, type Value } from "../engine/portable/subject.js"
+import { readProperty, toText } from "../snapshot/request.js"
 import { neverHolds, type Problem, problemOf } from "./problem.js"
 import { quote, value as show } from "./text.js"
 

@@ -4,8 +4,8 @@
 import * as Effect from "effect/Effect"
 import { EvaluationError } from "../../FliptError.js"
 import type { Snapshot } from "../../Snapshot.js"
-import type * as Definition from "../definition.js"
-import { readSeedOf } from "../seed.js"
+import type * as Definition from "../document/definition.js"
+import { readSeedOf } from "../document/seed/read.js"
 
 /** All flags of a Snapshot, in the document's order. Fails if the Snapshot is closed. */
 export const definitionsOf = (snapshot: Snapshot): Effect.Effect<ReadonlyArray<Definition.Flag>, EvaluationError> =>

@@ -2,7 +2,7 @@
  * An explanation as text: first the result and why, then each rule or rollout in the order of evaluation.
  */
 import type * as Explain from "../../Explain.js"
-import { isNone } from "../attachments.js"
+import { isNone } from "../flag/attachments.js"
 import { columns, name, plain, quote, value, WIDTH, wrap } from "./text.js"
 
 const MAX_PROPERTY = 24

@@ -1,9 +1,10 @@
 /**
  * What keeps a constraint from working, whatever the request has.
  */
-import { isOperator, parseInteger, parseIntegers, parseTexts } from "../constraint.js"
-import { parseSeconds } from "../datetime.js"
-import type * as Definition from "../definition.js"
+
+import type * as Definition from "../document/definition.js"
+import { isOperator, parseInteger, parseIntegers, parseTexts } from "../engine/portable/constraint.js"
+import { parseSeconds } from "../engine/portable/datetime.js"
 
 export type Problem =
   | "UnknownType"
