@@ -22,6 +22,8 @@ export * as FliptClients from "./FliptClients.js"
 export * as FliptError from "./FliptError.js"
 /** What is told of every evaluation. */
 export * as Hook from "./Hook.js"
+/** Parts of a state that do not do what they were meant to do. */
+export * as Lint from "./Lint.js"
 /** What goes into an evaluation and what comes out of it. */
 export * as Model from "./Model.js"
 /** One compiled flag state, to evaluate synchronously. */

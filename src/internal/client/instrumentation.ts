@@ -10,6 +10,7 @@ import { Hooks } from "../../Hook.js"
 import type { Status } from "../../Status.js"
 import { Telemetry } from "../../Telemetry.js"
 import * as Evaluations from "./evaluate.js"
+import { OnLoad, withOnLoad } from "./onLoad.js"
 import type { View } from "./snapshotRef.js"
 
 export interface Observing {
@@ -21,7 +22,9 @@ export interface Observing {
 
 export const make: Effect.Effect<Observing, never, Engine.Engine | Fetcher.Fetcher | Scope.Scope> = Effect.gen(
   function* () {
-    const engine = yield* Engine.Engine
+    const onLoad = yield* OnLoad
+    const plain = yield* Engine.Engine
+    const engine = onLoad === undefined ? plain : withOnLoad(plain, onLoad())
     const fetcher = yield* Fetcher.Fetcher
     const hooks = yield* Hooks
     const settings = yield* Telemetry

@@ -8,6 +8,8 @@ import { columns, name, plain, quote, value, WIDTH, wrap } from "./text.js"
 const MAX_PROPERTY = 24
 const MAX_OPERATOR = 14
 const MAX_KEY = 40
+/** Beside a bucket's share and points. */
+const MAX_VARIANT = 32
 
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
 
@@ -141,7 +143,7 @@ const formatSplit = (buckets: ReadonlyArray<Explain.Bucket>, point: number): Rea
       `    ${buckets.length === 0 ? "No distributions" : "No distribution has a share"}: gives the default variant`
     ]
   }
-  const keys = buckets.map(({ variantKey }) => quote(variantKey, MAX_KEY))
+  const keys = buckets.map(({ variantKey }) => quote(variantKey, MAX_VARIANT))
   if (keys.length === 1) {
     return [`    Gives variant ${keys[0]}`]
   }
@@ -188,7 +190,7 @@ const reasonOfVariant = ({ bucket, decidedBy, flag, result, rules }: Explain.Var
       ? `${start}, and no distribution has a share: the default variant counts`
       : rule.buckets.length === 1
         ? start
-        : `${start}, and its split gives this variant to the entity's point`
+        : `${start}, and its split has this variant at this point`
   }
   return result.reason === "FLAG_DISABLED_EVALUATION_REASON"
     ? "the flag is disabled, so no rule is evaluated"

@@ -16,6 +16,8 @@ import type {
   VariantResult
 } from "../../Model.js"
 import type { Snapshot } from "../../Snapshot.js"
+import type * as Definition from "../document/definition.js"
+import { type Defined, definitions } from "./definitions.js"
 import { checkBatch, checkEntity, checkFlagKey, checkRequest } from "./request.js"
 
 /** Evaluation for one entity. */
@@ -43,6 +45,8 @@ export interface Evaluator {
   readonly fingerprint: (flagKey: string) => string | undefined
   readonly flags: () => Either.Either<ReadonlyArray<FlagInfo>, EvaluationError>
   readonly seed: Effect.Effect<Seed, EngineError>
+  /** All flags as they are defined, where that takes less than reading the seed. */
+  readonly definitions?: Effect.Effect<ReadonlyArray<Definition.Flag>, EngineError>
 }
 
 /** Of unknown flag keys: a typo costs the making of an error once, and hostile keys cost little memory. */
@@ -155,7 +159,12 @@ const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readon
     return open === undefined ? answerClosed() : result
   }
 
-  const snapshot: Snapshot = {
+  const whileOpen = <A>(ask: (evaluator: Evaluator) => Effect.Effect<A, EngineError>): Effect.Effect<A, EngineError> =>
+    Effect.suspend(() =>
+      open === undefined ? Effect.fail(new EngineError({ reason: "Closed", message: closedMessage })) : ask(open)
+    )
+
+  const snapshot: Snapshot & Defined = {
     namespace,
     digest,
     fingerprint: (flagKey) => open?.fingerprint(flagKey),
@@ -207,9 +216,8 @@ const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readon
       }
       return flags
     },
-    seed: Effect.suspend(() =>
-      open === undefined ? Effect.fail(new EngineError({ reason: "Closed", message: closedMessage })) : open.seed
-    )
+    seed: whileOpen((it) => it.seed),
+    [definitions]: evaluator.definitions && whileOpen((it) => it.definitions as NonNullable<Evaluator["definitions"]>)
   }
 
   return {

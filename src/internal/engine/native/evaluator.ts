@@ -7,6 +7,7 @@ import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import { EngineError, EvaluationError } from "../../../FliptError.js"
 import type { BatchEntry, BooleanResult, EvaluationContext, FlagInfo, FlagType, VariantResult } from "../../../Model.js"
+import { readSeed } from "../../document/seed/read.js"
 import { isLenient, readProperty } from "../../snapshot/request.js"
 import { type Evaluator, errorEntry, makeErrors } from "../../snapshot/snapshot.js"
 import { intern } from "../portable/subject.js"
@@ -318,6 +319,9 @@ const evaluatorOf = (
       }),
     seed: Effect.suspend(() =>
       Either.map(ask(library, snapshot, BlobKind.seed, ""), (text) => Encoding.encodeBase64(text ?? ""))
+    ),
+    definitions: Effect.suspend(() =>
+      Either.map(ask(library, snapshot, BlobKind.seed, ""), (text) => readSeed(text ?? "", namespace))
     )
   }
 }

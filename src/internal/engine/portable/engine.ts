@@ -112,7 +112,8 @@ const makeEvaluator = (
       return definition && fingerprint(definition)
     },
     flags: () => Either.right(Array.from(definitions.values(), flagInfo)),
-    seed: Effect.sync(() => writeSeed(namespace, [...definitions.values()]))
+    seed: Effect.sync(() => writeSeed(namespace, [...definitions.values()])),
+    definitions: Effect.sync(() => [...definitions.values()])
   }
 }
 
