@@ -2,8 +2,8 @@
  * Why an evaluation has its result: every rule, segment and constraint on the way to it, as data and as text.
  *
  * The result is the Snapshot's own. The steps follow from the same state and are read when you ask for them, so
- * evaluations cost what they cost without this module. An explanation reads the whole state: use it in a tool or a
- * support page, not in a hot path.
+ * evaluations cost what they cost without this module. On the native engine an explanation reads the whole state, which
+ * takes several times as long as loading it: use explanations in a tool or a support page, not in a hot path.
  *
  * @since 0.1.0
  */

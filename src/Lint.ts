@@ -138,7 +138,7 @@ export const format: (findings: ReadonlyArray<Finding>) => string = formatFindin
  * Runs {@link check} whenever a client loads a state, and logs one warning if there are findings. The same warning is not
  * logged again with the next state. Provide it to the client's layer.
  *
- * The check runs before the state is served and delays it by about the time that loading it takes.
+ * The check runs before the state is served, and takes several times as long as loading it.
  *
  * @example
  * ```ts

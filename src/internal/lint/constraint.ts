@@ -108,7 +108,7 @@ const checkText = ({ operator, property, type, value }: Definition.Constraint): 
   if (isList(operator) && /^\s*\[\s*\]\s*$/.test(value)) {
     faults.push({
       kind: "EmptyList",
-      here: `the constraint ${operator === "isoneof" ? "never holds" : "holds for every value"}: its list is empty`,
+      here: `the constraint ${operator === "isoneof" ? "never holds" : isText(type) ? "holds for every value" : "holds for every 32-bit integer"}: its list is empty`,
       server: SAME,
       advice: "add the values, or remove the constraint"
     })
