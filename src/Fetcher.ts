@@ -16,6 +16,7 @@ import type * as Schedule from "effect/Schedule"
 import type * as Stream from "effect/Stream"
 import type * as Auth from "./Auth.js"
 import type { FetchError, RefreshError, ValidationError } from "./FliptError.js"
+import * as effect from "./internal/fetch/effect.js"
 import * as event from "./internal/fetch/event.js"
 import * as file from "./internal/fetch/file.js"
 import * as polling from "./internal/fetch/polling.js"
@@ -302,5 +303,5 @@ export const layerEffect = <E, R>(
 ): Layer.Layer<Fetcher, ValidationError, R> =>
   Layer.effect(
     Fetcher,
-    Effect.flatMap(RetryPolicy, (policy) => source.makeEffect(options, policy))
+    Effect.flatMap(RetryPolicy, (policy) => effect.makeEffect(options, policy))
   )

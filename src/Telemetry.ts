@@ -8,7 +8,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { ValidationError } from "./FliptError.js"
-import { decodeTelemetry } from "./internal/client/options.js"
+import { decodeTelemetry } from "./internal/telemetry/options.js"
 
 /**
  * What is told, and how much of it.

@@ -13,7 +13,7 @@ import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import * as Platform from "#platform"
 import type { ValidationError } from "./FliptError.js"
-import { decodeTls } from "./internal/client/options.js"
+import { decodeTls } from "./internal/tls/options.js"
 import * as internal from "./internal/tls/tls.js"
 
 /**

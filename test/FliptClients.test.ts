@@ -477,7 +477,7 @@ describe("what is not valid", () => {
         "ValidationError",
         "Argument",
         "nameSpace",
-        "nameSpace is not known; mind the spelling"
+        "nameSpace is not known; check the spelling"
       ])
       expect(yield* problem("shop")).toEqual(["ValidationError", "Argument", "target", "the target must be an object"])
       expect(yield* server.requests).toEqual([])
@@ -508,7 +508,7 @@ describe("what is not valid", () => {
       expect((yield* problem({ url: "ftp://flipt" }))[1]).toContain("the option url must be")
       expect((yield* problem({ tlsConfig: { caCertFile: "/no/file" } }))[1]).toContain("tlsConfig.caCertFile")
       expect((yield* problem({ authentication: { clientToken: Redacted.make("") } }))[1]).toContain("authentication")
-      expect((yield* problem({ idle: 1 }))[1]).toBe("the option idle is not known; mind the spelling")
+      expect((yield* problem({ idle: 1 }))[1]).toBe("the option idle is not known; check the spelling")
       expect(
         (yield* problem({
           namespace: undefined,
@@ -532,7 +532,7 @@ describe("what is not valid", () => {
       expect(yield* problem({ client: client() })).toBe(
         "the option client must be a function from a target to the layer of its client"
       )
-      expect(yield* problem({ client, url: "" })).toBe("the option url is not known; mind the spelling")
+      expect(yield* problem({ client, url: "" })).toBe("the option url is not known; check the spelling")
     })
   )
 

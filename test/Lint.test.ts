@@ -41,7 +41,8 @@ const entity = (operator: string, value: string) => constraint("ENTITY_ID", "id"
 const ofConstraint = (definition: object) =>
   Effect.map(
     findingsOf([variantFlagOf("f", [ruleOf(segment("s", "ANY", [definition, text("prefix", "x")]))])]),
-    (findings) => findings.filter(({ place }) => place.endsWith("constraint 1")).map(({ kind, server }) => [kind, server])
+    (findings) =>
+      findings.filter(({ place }) => place.endsWith("constraint 1")).map(({ kind, server }) => [kind, server])
   )
 
 const float = "compares it as a 64-bit floating-point number"
@@ -94,7 +95,10 @@ describe("a constraint", () => {
     [text("empty", "")],
     [text("eq", "pro "), ["Blanks", "the same"]],
     [text("suffix", " x"), ["Blanks", "the same"]],
-    [text("prefix", " x"), ["Blanks", "the constraint never holds, since the server removes blanks around the request's value"]],
+    [
+      text("prefix", " x"),
+      ["Blanks", "the constraint never holds, since the server removes blanks around the request's value"]
+    ],
     [constraint("STRING", "plan ", "eq", "pro"), ["Blanks", "the same"]],
     [number("contains", "1"), ["UnknownOperator", "the same"]],
     [constraint("BOOLEAN", "p", "eq", "true"), ["UnknownOperator", "the same"]],
@@ -129,25 +133,77 @@ const repeated = (...shares: ReadonlyArray<number>): ReadonlyArray<Rule> => {
 
 describe("a flag", () => {
   it.effect.each<readonly [name: string, flag: object, ...expected: ReadonlyArray<string>]>([
-    ["two values for one property", rules(ruleOf(segment("s", "ALL", [text("eq", "a"), text("eq", "b")]))), "NeverMatches: rule 1", 'Contradiction: rule 1, segment "s"'],
+    [
+      "two values for one property",
+      rules(ruleOf(segment("s", "ALL", [text("eq", "a"), text("eq", "b")]))),
+      "NeverMatches: rule 1",
+      'Contradiction: rule 1, segment "s"'
+    ],
     ["one value twice", rules(ruleOf(segment("s", "ALL", [text("eq", "a"), text("eq", "a")])))],
-    ["an empty range", rules(ruleOf(segment("s", "ALL", [number("gt", "5"), number("lt", "6")]))), "NeverMatches: rule 1", 'Contradiction: rule 1, segment "s"'],
+    [
+      "an empty range",
+      rules(ruleOf(segment("s", "ALL", [number("gt", "5"), number("lt", "6")]))),
+      "NeverMatches: rule 1",
+      'Contradiction: rule 1, segment "s"'
+    ],
     ["a range of one", rules(ruleOf(segment("s", "ALL", [number("gte", "5"), number("lt", "6")])))],
-    ["an empty time", rules(ruleOf(segment("s", "ALL", [date("gt", "2024-01-02T00:00:00Z"), date("lt", "2024-01-01T00:00:00Z")]))), "NeverMatches: rule 1", 'Contradiction: rule 1, segment "s"'],
-    ["absent, and compared", rules(ruleOf(segment("s", "ALL", [text("empty", ""), text("neq", "b")]))), "NeverMatches: rule 1", 'Contradiction: rule 1, segment "s"'],
-    ["unequal to one or to another", rules(ruleOf(segment("s", "ANY", [text("neq", "a"), text("neq", "b")]))), 'Tautology: rule 1, segment "s"'],
+    [
+      "an empty time",
+      rules(ruleOf(segment("s", "ALL", [date("gt", "2024-01-02T00:00:00Z"), date("lt", "2024-01-01T00:00:00Z")]))),
+      "NeverMatches: rule 1",
+      'Contradiction: rule 1, segment "s"'
+    ],
+    [
+      "absent, and compared",
+      rules(ruleOf(segment("s", "ALL", [text("empty", ""), text("neq", "b")]))),
+      "NeverMatches: rule 1",
+      'Contradiction: rule 1, segment "s"'
+    ],
+    [
+      "unequal to one or to another",
+      rules(ruleOf(segment("s", "ANY", [text("neq", "a"), text("neq", "b")]))),
+      'Tautology: rule 1, segment "s"'
+    ],
     ["unequal to one and to another", rules(ruleOf(segment("s", "ALL", [text("neq", "a"), text("neq", "b")])))],
-    ["present or absent", rules(ruleOf(segment("s", "ANY", [number("present", ""), text("empty", "")]))), 'Tautology: rule 1, segment "s"'],
-    ["a rule that cannot match", rules(ruleOf(impossible)), "NeverMatches: rule 1", 'Number: rule 1, segment "impossible", constraint 1'],
+    [
+      "present or absent",
+      rules(ruleOf(segment("s", "ANY", [number("present", ""), text("empty", "")]))),
+      'Tautology: rule 1, segment "s"'
+    ],
+    [
+      "a rule that cannot match",
+      rules(ruleOf(impossible)),
+      "NeverMatches: rule 1",
+      'Number: rule 1, segment "impossible", constraint 1'
+    ],
     ["a rule without segments", rules(ruleOf()), "NeverMatches: rule 1"],
-    ["one segment of two cannot match", rules(ruleOf(impossible, pro)), 'Number: rule 1, segment "impossible", constraint 1'],
+    [
+      "one segment of two cannot match",
+      rules(ruleOf(impossible, pro)),
+      'Number: rule 1, segment "impossible", constraint 1'
+    ],
     ["a rule after one for everyone", rules(ruleOf(everyone), ruleOf(pro)), "Unreachable: rule 2"],
-    ["a rule after one for every id", rules(ruleOf(segment("s", "ANY", [entity("notempty", "")])), ruleOf(pro)), "Unreachable: rule 2"],
+    [
+      "a rule after one for every id",
+      rules(ruleOf(segment("s", "ANY", [entity("notempty", "")])), ruleOf(pro)),
+      "Unreachable: rule 2"
+    ],
     ["a rule with an earlier rule's segment", rules(ruleOf(pro, free), ruleOf(free)), "Unreachable: rule 2"],
-    ["the segment under another key", rules(ruleOf(pro), ruleOf({ ...pro, key: "professional" })), "Unreachable: rule 2"],
-    ["a rule that needs an earlier rule's segment", rules(ruleOf(pro), { ...ruleOf(pro, free), segmentOperator: "AND_SEGMENT_OPERATOR" }), "Unreachable: rule 2"],
+    [
+      "the segment under another key",
+      rules(ruleOf(pro), ruleOf({ ...pro, key: "professional" })),
+      "Unreachable: rule 2"
+    ],
+    [
+      "a rule that needs an earlier rule's segment",
+      rules(ruleOf(pro), { ...ruleOf(pro, free), segmentOperator: "AND_SEGMENT_OPERATOR" }),
+      "Unreachable: rule 2"
+    ],
     ["a rule with one segment that is new", rules(ruleOf(pro), ruleOf(pro, free))],
-    ["a segment that an earlier rule needs with another", rules({ ...ruleOf(pro, free), segmentOperator: "AND_SEGMENT_OPERATOR" }, ruleOf(pro))],
+    [
+      "a segment that an earlier rule needs with another",
+      rules({ ...ruleOf(pro, free), segmentOperator: "AND_SEGMENT_OPERATOR" }, ruleOf(pro))
+    ],
     ["a rule for everyone at the end", rules(ruleOf(pro), ruleOf(everyone))],
     ["a lower threshold after a higher", boolean(threshold(30), threshold(20)), "Unreachable: rollout 2"],
     ["a higher threshold after a lower", boolean(threshold(20), threshold(30))],
@@ -169,9 +225,20 @@ describe("a flag", () => {
     ["a share below 0", rules(split(100, -5)), 'NoShare: rule 1, distribution 2 ("v1")'],
     ["a rule of v1 with several segments", rules(...repeated(50, 50)), "RepeatedRule: rule 1"],
     ["a rule of v1 with several segments and one variant", rules(...repeated(100))],
-    ["an attachment", rules({ segments: [pro], distributions: [distribution("a", 100, "{accent: teal}")] }), 'Attachment: rule 1, distribution 1 ("a")'],
-    ["no attachment", rules({ segments: [pro], distributions: [distribution("a", 50, "null"), distribution("b", 50, "")] })],
-    ["a default variant's attachment", variantFlagOf("f", [], { id: "1", key: "d", attachment: "teal" }), "Attachment: default variant"]
+    [
+      "an attachment",
+      rules({ segments: [pro], distributions: [distribution("a", 100, "{accent: teal}")] }),
+      'Attachment: rule 1, distribution 1 ("a")'
+    ],
+    [
+      "no attachment",
+      rules({ segments: [pro], distributions: [distribution("a", 50, "null"), distribution("b", 50, "")] })
+    ],
+    [
+      "a default variant's attachment",
+      variantFlagOf("f", [], { id: "1", key: "d", attachment: "teal" }),
+      "Attachment: default variant"
+    ]
   ])("has its findings: %s", ([, flag, ...expected]) =>
     Effect.map(findingsOf([flag]), (found) => expect(found.map(brief)).toEqual(expected))
   )
@@ -277,11 +344,7 @@ describe("the layer", () => {
     Effect.gen(function* () {
       const documents = [60, 60, 50, 70].map((share) => makeDocument([mistaken(share)]))
       const found = yield* warningsOf(documents, Lint.layer)
-      expect(found.map((line) => /sum to \d+ %/.exec(line)?.[0])).toEqual([
-        "sum to 110 %",
-        undefined,
-        "sum to 120 %"
-      ])
+      expect(found.map((line) => /sum to \d+ %/.exec(line)?.[0])).toEqual(["sum to 110 %", undefined, "sum to 120 %"])
       expect(found[0]).toContain('flag "theme", rule 1, segment "impossible", constraint 1: the constraint never holds')
     })
   )
@@ -325,7 +388,10 @@ describe("the guide", () => {
 
   it("has a line for every kind of finding", () => {
     const source = readFileSync(new URL("../src/Lint.ts", import.meta.url), "utf8")
-    const kinds = Array.from(/export type Kind =((?:\s*\| "\w+")+)/.exec(source)![1]!.matchAll(/"(\w+)"/g), ([, kind]) => kind)
+    const kinds = Array.from(
+      /export type Kind =((?:\s*\| "\w+")+)/.exec(source)![1]!.matchAll(/"(\w+)"/g),
+      ([, kind]) => kind
+    )
     expect(kinds.length).toBe(20)
     for (const kind of kinds) {
       expect(page).toContain(`| \`${kind}\` |`)

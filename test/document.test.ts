@@ -5,7 +5,8 @@ import { describe, expect, it } from "@effect/vitest"
 import type * as Definition from "../src/internal/document/definition.js"
 import { readDocument } from "../src/internal/document/document.js"
 import { Malformed } from "../src/internal/document/json.js"
-import { readSeed, writeSeed } from "../src/internal/document/seed/read.js"
+import { readSeed } from "../src/internal/document/seed/read.js"
+import { writeSeed } from "../src/internal/document/seed/write.js"
 
 const constraint = (value: string) => ({
   type: "STRING_CONSTRAINT_COMPARISON_TYPE",

@@ -4,9 +4,10 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "fast-check"
+import { hash, makeIds, placeAfter, placeBefore } from "../src/internal/engine/portable/bucket.js"
 import { parseInteger } from "../src/internal/engine/portable/constraint.js"
 import * as Crc32 from "../src/internal/engine/portable/crc32.js"
-import { hash, makeIds, makeSubject, placeAfter, placeBefore } from "../src/internal/engine/portable/subject.js"
+import { makeSubject } from "../src/internal/engine/portable/subject.js"
 
 const encode = (text: string) => new TextEncoder().encode(text)
 

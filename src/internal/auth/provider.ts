@@ -18,11 +18,12 @@ import type * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import type * as Auth from "../../Auth.js"
 import { AuthError, ValidationError } from "../../FliptError.js"
-import { decodeProvider } from "../client/options.js"
-import { MAX_REFUSAL_DELAY, MAX_SLEEP_MILLIS, refusals, renewals } from "../fetch/schedules.js"
+import { MAX_SLEEP_MILLIS } from "../util/timers.js"
 import * as Gate from "./backoffGate.js"
 import { type Held, hold } from "./credential.js"
+import { decodeProvider } from "./options.js"
 import * as Holder from "./renewable.js"
+import { MAX_REFUSAL_DELAY, refusals, renewals } from "./schedules.js"
 
 /** An identity provider that says nothing must not keep everybody waiting for ever. */
 const ACQUIRE_TIMEOUT = Duration.minutes(1)

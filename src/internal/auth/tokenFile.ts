@@ -13,10 +13,10 @@ import type * as Scope from "effect/Scope"
 import * as Platform from "#platform"
 import type * as Auth from "../../Auth.js"
 import { AuthError, ValidationError } from "../../FliptError.js"
-import { decodeTokenFile } from "../client/options.js"
-import { messageOf } from "../net/transportError.js"
+import { messageOf } from "../util/errorMessage.js"
 import * as Flight from "../util/singleFlight.js"
 import { type Held, hold } from "./credential.js"
+import { decodeTokenFile } from "./options.js"
 import * as Holder from "./renewable.js"
 
 /** How long what was read counts as what the file has, unless the server refuses it. */

@@ -9,7 +9,8 @@ import { type EvaluateError, EvaluationError } from "../../FliptError.js"
 import type { BatchEntry, BooleanResult, EvaluationRequest, VariantResult } from "../../Model.js"
 import type { Snapshot } from "../../Snapshot.js"
 import type { Notes } from "../telemetry/deferredLogs.js"
-import type { Outcome, Told } from "../telemetry/hooks.js"
+import type { Told } from "../telemetry/hooks.js"
+import type { Outcome, Record } from "../telemetry/outcome.js"
 import type { View } from "./snapshotRef.js"
 
 export type Evaluations = Pick<FliptClient.Service, "evaluateBatch" | "evaluateBoolean" | "evaluateVariant">
@@ -28,14 +29,6 @@ export const plain = ({ current }: View): Evaluations => ({
     }),
   evaluateBatch: (requests) => Effect.suspend(() => Either.flatMap(current(), (it) => it.batch(requests)))
 })
-
-/** Tells telemetry what came of an evaluation; does not throw. `version` is that of the state which was evaluated. */
-export type Record = (
-  fiber: Fiber.RuntimeFiber<unknown, unknown>,
-  version: string | undefined,
-  request: EvaluationRequest,
-  outcome: Outcome
-) => void
 
 /** Who is told of evaluations. */
 export interface Observers {

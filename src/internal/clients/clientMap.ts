@@ -11,8 +11,8 @@ import * as Scope from "effect/Scope"
 import type * as FliptClient from "../../FliptClient.js"
 import type * as FliptClients from "../../FliptClients.js"
 import { EngineError, type StartError } from "../../FliptError.js"
-import { decodeArgument, type TargetSettings } from "../client/options.js"
-import { MAX_SLEEP_MILLIS } from "../fetch/schedules.js"
+import { decodeArgument, type TargetSettings } from "../util/target.js"
+import { MAX_SLEEP_MILLIS } from "../util/timers.js"
 
 interface Shared {
   readonly client: Deferred.Deferred<FliptClient.Service, StartError>

@@ -9,8 +9,9 @@ import * as FliptClient from "../../FliptClient.js"
 import type * as FliptClients from "../../FliptClients.js"
 import type { EngineError, StartError, ValidationError } from "../../FliptError.js"
 import { fromParts, makeParts } from "../client/defaultClient.js"
-import { decodeClients, decodeSharing, type TargetSettings } from "../client/options.js"
+import type { TargetSettings } from "../util/target.js"
 import * as Sharing from "./clientMap.js"
+import { decodeClients, decodeSharing } from "./options.js"
 
 export const make = (
   options: FliptClients.Options | undefined

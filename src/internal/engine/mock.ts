@@ -8,9 +8,10 @@ import { EvaluationError } from "../../FliptError.js"
 import type { BooleanResult, EvaluationRequest, VariantResult } from "../../Model.js"
 import type * as Definition from "../document/definition.js"
 import { fingerprint } from "../document/fingerprint.js"
-import { writeSeed } from "../document/seed/read.js"
-import { type Evaluator, errorEntry, makeErrors, makeSnapshot } from "../snapshot/snapshot.js"
-import { flagInfo } from "./portable/engine.js"
+import { flagInfo } from "../document/flagInfo.js"
+import { writeSeed } from "../document/seed/write.js"
+import { type Evaluator, errorEntry, makeErrors } from "../snapshot/evaluator.js"
+import { makeSnapshot } from "../snapshot/snapshot.js"
 
 const none: ReadonlyArray<string> = Object.freeze([])
 

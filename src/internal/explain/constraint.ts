@@ -7,7 +7,7 @@ import type * as Definition from "../document/definition.js"
 import { aborts, compileConstraint, holds, parseInteger } from "../engine/portable/constraint.js"
 import { parseSeconds } from "../engine/portable/datetime.js"
 import { Properties, type Property, type Value } from "../engine/portable/subject.js"
-import { readProperty, toText } from "../snapshot/request.js"
+import { readProperty, toText } from "../snapshot/context.js"
 import { neverHolds, type Problem, problemOf } from "./problem.js"
 import { quote, value as show } from "./text.js"
 

@@ -11,8 +11,8 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { FetchError } from "../../FliptError.js"
-import type { FetcherSettings } from "../client/options.js"
 import { classify } from "../net/transportError.js"
+import type { FetcherSettings } from "./options.js"
 
 const RETRYABLE: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504])
 

@@ -10,8 +10,8 @@ import * as Platform from "#platform"
 import type * as Fetcher from "../../Fetcher.js"
 import { FetchError, ValidationError } from "../../FliptError.js"
 import type { Target } from "../../Model.js"
-import { decodeTarget } from "../client/options.js"
-import { messageOf } from "../net/transportError.js"
+import { messageOf } from "../util/errorMessage.js"
+import { decodeTarget } from "../util/target.js"
 import { Document, Event, NotModified } from "./event.js"
 
 /** A file is often written in several steps, each of which is told. */

@@ -1,12 +1,11 @@
 /**
  * Requests to a Flipt server: how they are made, and the one that asks for the snapshot.
  */
-import * as Headers from "@effect/platform/Headers"
+import type * as Headers from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Equivalence from "effect/Equivalence"
@@ -14,176 +13,15 @@ import * as Option from "effect/Option"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
-import * as Auth from "../../Auth.js"
 import type * as Fetcher from "../../Fetcher.js"
 import { type AuthError, FetchError } from "../../FliptError.js"
-import { type FetcherSettings, headerValuePattern } from "../client/options.js"
-import { reveal } from "../util/reveal.js"
-import { version } from "../util/version.js"
-import { turn } from "../util/yieldToEventLoop.js"
-import { type Attempt, failure, makeScrub, statusError, timeoutError, tooLarge, transportError } from "./errors.js"
+import { readBody } from "./body.js"
+import { type Attempt, failure, makeScrub, statusError, timeoutError, transportError } from "./errors.js"
 import { Document, NotModified } from "./event.js"
-
-/** The version of Flipt whose documents we understand: a v1 server leaves things out for older clients. */
-const ACCEPTED_SERVER_VERSION = "1.47.0"
+import { requestHeaders, type Server, snapshotUrl } from "./server.js"
 
 const MAX_REDIRECTS = 5
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
-
-/** How much longer than the wait for one chunk the whole body may take. */
-const BODY_TIMEOUT_FACTOR = 10
-
-/** Everything that the requests of one Fetcher have in common. */
-export interface Server {
-  readonly client: HttpClient.HttpClient
-  readonly auth: Auth.Service
-  readonly settings: FetcherSettings
-  /** Said before a request with a credential. */
-  readonly warnOfPlainText: Effect.Effect<void>
-}
-
-/** The loopback interface by its addresses and names (RFC 6761, section 6.3); URLs have one form for each address. */
-const loopbackPattern = /^(?:(?:.+\.)?localhost\.?|127(?:\.\d{1,3}){3}|\[::1\])$/
-
-/** Once at most: a credential that goes where anybody on the way can read it. */
-const makeWarning = ({ url }: FetcherSettings): Effect.Effect<Effect.Effect<void>> => {
-  const { host, hostname, protocol } = new URL(url)
-  return protocol === "https:" || loopbackPattern.test(hostname)
-    ? Effect.succeed(Effect.void)
-    : Effect.once(
-        Effect.logWarning(
-          `Flipt: a credential is sent to ${host} over http: whoever is in between can read it and change every flag; ` +
-            "set url to an https URL, and tlsConfig.caCertFile where an authority of your own signed its certificate"
-        )
-      )
-}
-
-export const makeServer = (
-  settings: FetcherSettings
-): Effect.Effect<Server, never, HttpClient.HttpClient | Auth.Auth> =>
-  Effect.all({
-    client: HttpClient.HttpClient,
-    auth: Auth.Auth,
-    settings: Effect.succeed(settings),
-    warnOfPlainText: makeWarning(settings)
-  })
-
-/** Where the snapshot of a namespace is; every Flipt server has it there. */
-export const snapshotUrl = (settings: FetcherSettings): string =>
-  `${settings.url}/internal/v1/evaluation/snapshot/namespace/${encodeURIComponent(settings.namespace)}${
-    settings.reference === undefined ? "" : `?reference=${encodeURIComponent(settings.reference)}`
-  }`
-
-/** The only digests that a stream can be asked to differ from (`digest: must be a 40-character string`). */
-const digestPattern = /^[0-9a-f]{40}$/i
-
-/** Where the stream of a namespace is: on Flipt v2 alone. */
-export const streamUrl = (settings: FetcherSettings, loaded: Option.Option<Fetcher.Version>): string => {
-  const { environment, namespace, url } = settings
-  const digest = Option.filter(loaded, (version) => digestPattern.test(version))
-  return `${url}/client/v2/environments/${encodeURIComponent(environment)}/namespaces/${encodeURIComponent(namespace)}/stream${
-    Option.isSome(digest) ? `?digest=${digest.value}` : ""
-  }`
-}
-
-const requestHeaders = (
-  settings: FetcherSettings,
-  authorization: Headers.Headers,
-  loaded: Option.Option<Fetcher.Version>
-): Headers.Headers =>
-  Headers.fromInput({
-    accept: "application/json",
-    "user-agent": `flipt-client-effect/${version}`,
-    "x-flipt-accept-server-version": ACCEPTED_SERVER_VERSION,
-    "x-flipt-environment": settings.environment,
-    ...Headers.fromInput(Object.entries(settings.headers).map(([name, value]) => [name, reveal(value)] as const)),
-    ...authorization,
-    // a digest that stands for a missing ETag can be any text
-    ...Option.match(
-      Option.filter(loaded, (version) => headerValuePattern.test(version)),
-      {
-        onNone: () => ({}),
-        onSome: (version) => ({ "if-none-match": version })
-      }
-    )
-  })
-
-/** Of the wait for one chunk: what comes sooner after the last one does not wind up the timer again. */
-const REWIND_SHARE = 10
-
-/**
- * Fails when there was silence for too long. One timer watches the whole body: to start another with each chunk takes
- * far more time than the chunk. It is wound up again when it runs out, or by a chunk that lets it wait for long.
- */
-const makeWatch = (
-  limit: Duration.Duration,
-  onSilence: () => FetchError
-): Effect.Effect<{ readonly hear: () => void; readonly silence: Effect.Effect<never, FetchError> }> =>
-  Clock.clockWith((clock) =>
-    Effect.sync(() => {
-      // in milliseconds, by the clock that no correction of the time can turn
-      const now = () => Number(clock.unsafeCurrentTimeNanos() / 1000n) / 1000
-      const millis = Duration.toMillis(limit)
-      const rewound = Effect.unsafeMakeLatch()
-      let heardAt = now()
-      let woundAt = heardAt
-      const silence: Effect.Effect<never, FetchError> = Effect.suspend(() => {
-        woundAt = now()
-        rewound.unsafeClose()
-        const left = Math.ceil(heardAt + millis - woundAt)
-        return left <= 0
-          ? Effect.fail(onSilence())
-          : Effect.zipRight(Effect.raceFirst(Effect.sleep(left), rewound.await), silence)
-      })
-      const hear = () => {
-        heardAt = now()
-        if (heardAt - woundAt >= millis / REWIND_SHARE) {
-          rewound.unsafeOpen()
-        }
-      }
-      return { hear, silence }
-    })
-  )
-
-/** After how much of a body others may run: what is in the system's buffers is read without a pause. */
-const TURN_BYTES = 1024 * 1024
-
-/** The chunks of a body, as long as they come in time and are not more than the limit. */
-const readBody = (
-  attempt: Attempt,
-  response: HttpClientResponse.HttpClientResponse
-): Effect.Effect<ReadonlyArray<Uint8Array>, FetchError> =>
-  Effect.gen(function* () {
-    const { maxBodySize, requestTimeout } = attempt.settings
-    const limit = Duration.times(requestTimeout, BODY_TIMEOUT_FACTOR)
-    const { hear, silence } = yield* makeWatch(requestTimeout, () =>
-      timeoutError(attempt, requestTimeout, "nothing more of the body came")
-    )
-    const chunks: Array<Uint8Array> = []
-    let size = 0
-    let turnedAt = 0
-    yield* response.stream.pipe(
-      // before anything runs it in a fiber of its own: what a fiber fails with is logged
-      Stream.mapError((error) => transportError(attempt, error, "the body broke off")),
-      Stream.runForEach((chunk) => {
-        hear()
-        chunks.push(chunk)
-        size += chunk.length
-        if (size > maxBodySize) {
-          return Effect.fail(tooLarge(attempt))
-        }
-        if (size - turnedAt < TURN_BYTES) {
-          return Effect.void
-        }
-        turnedAt = size
-        return turn
-      }),
-      Effect.raceFirst(silence),
-      Effect.timeoutFail({ duration: limit, onTimeout: () => timeoutError(attempt, limit, "the body did not end") })
-    )
-    return chunks
-  })
 
 /** A client that lets go of each connection when the Scope of its request ends. */
 type ScopedClient = HttpClient.HttpClient.With<HttpClientError.HttpClientError, Scope.Scope>

@@ -9,6 +9,7 @@ import * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as ScheduleInterval from "effect/ScheduleInterval"
 import type { FetchError, RefreshError } from "../../FliptError.js"
+import { MAX_SLEEP_MILLIS } from "../util/timers.js"
 
 const BASE_DELAY = Duration.seconds(1)
 const MAX_DELAY = Duration.seconds(30)
@@ -32,9 +33,6 @@ export const withRetryAfter = (
 
 /** By how much of itself an interval varies, either way. */
 const JITTER = 0.1
-
-/** Timers hold 31 bits of milliseconds; a longer sleep would never end. */
-export const MAX_SLEEP_MILLIS = 2 ** 30
 
 /**
  * The polls of one client: the first after a random part of the interval, and then one an interval, each varied a
@@ -94,21 +92,3 @@ export const reconnects: Schedule.Schedule<number, Ended> = Schedule.makeWithSta
     return [ended + 1, ended, ScheduleDecision.continueWith(ScheduleInterval.after(now + wait))] as const
   })
 )
-
-const capped = (base: Duration.Duration, max: Duration.Duration): Schedule.Schedule<unknown> =>
-  Schedule.exponential(base).pipe(
-    Schedule.jittered,
-    Schedule.modifyDelay((_, delay) => Duration.min(delay, max))
-  )
-
-/** When a credential that could not be renewed is renewed again: exponential from a second to a minute, jittered. */
-export const renewals: Schedule.Schedule<unknown> = capped(Duration.seconds(1), Duration.minutes(1))
-
-/** How long refusals go without an answer where new credentials are refused too. */
-export const MAX_REFUSAL_DELAY = Duration.minutes(10)
-
-/**
- * How soon a credential is renewed because it was refused, after the last one that was: exponential, jittered. A server
- * that refuses for good would otherwise send us to the identity provider at every poll.
- */
-export const refusals: Schedule.Schedule<unknown> = capped(Duration.seconds(5), MAX_REFUSAL_DELAY)

@@ -16,13 +16,15 @@ import * as Stream from "effect/Stream"
 import type * as Auth from "../../Auth.js"
 import type * as Fetcher from "../../Fetcher.js"
 import { FetchError, type RefreshError, type ValidationError } from "../../FliptError.js"
-import { decodeFetcher, type FetcherSettings } from "../client/options.js"
+import { checks } from "./checks.js"
 import { type Attempt, errorMessage, failure, statusError, tooLarge, transportError } from "./errors.js"
 import { Event } from "./event.js"
 import { type Line, makeSplitter, readFrame } from "./frames.js"
-import { checks, type Policy, retry, sourceOf } from "./polling.js"
-import { ask, fetchOnce, makeServer, type Server, streamUrl } from "./request.js"
+import { decodeFetcher, type FetcherSettings } from "./options.js"
+import { ask, fetchOnce } from "./request.js"
+import { type Policy, retry } from "./retry.js"
 import { type Ended, reconnects } from "./schedules.js"
+import { makeServer, type Server, sourceOf, streamUrl } from "./server.js"
 
 /** A server holds the head of its answer back until there is a frame: an open stream is one of which nothing is heard. */
 const SETTLE = Duration.seconds(1)

@@ -5,7 +5,7 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import type * as Engine from "../../Engine.js"
 import { DecodeError } from "../../FliptError.js"
-import { messageOf } from "../net/transportError.js"
+import { messageOf } from "../util/errorMessage.js"
 
 /** Of a message that quotes an attachment, which may be long. */
 const MAX_MESSAGE = 500

@@ -2,10 +2,6 @@
  * Why a request failed, read from what the platform's HTTP client threw. `fetch` nests the reason: the error that has a
  * code is a cause of the one that is thrown.
  */
-
-/** What an error, or whatever else was thrown, has to say. */
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
-
 /** Deep enough for every nesting that is known, and an end to one that leads back to itself. */
 const MAX_NESTING = 8
 

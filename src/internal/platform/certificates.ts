@@ -11,7 +11,7 @@ import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
 import { ValidationError } from "../../FliptError.js"
 import type { Checked, Material, Text } from "../net/material.js"
-import { messageOf } from "../net/transportError.js"
+import { messageOf } from "../util/errorMessage.js"
 
 const certificatePattern = /-----BEGIN ((?:X509 )?CERTIFICATE)-----[\s\S]*?-----END \1-----/g
 const keyPattern = /-----BEGIN ((?:[A-Z0-9]+ )?PRIVATE KEY)-----[\s\S]*?-----END \1-----/

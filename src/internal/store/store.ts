@@ -12,7 +12,7 @@ import * as Option from "effect/Option"
 import * as Platform from "#platform"
 import { ValidationError } from "../../FliptError.js"
 import type { Entry, Service, Target } from "../../SnapshotStore.js"
-import { messageOf } from "../net/transportError.js"
+import { messageOf } from "../util/errorMessage.js"
 import { forEachSlice } from "../util/forEachSlice.js"
 import { decode, encode, nameOf, names } from "./entry.js"
 

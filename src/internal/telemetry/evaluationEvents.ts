@@ -14,11 +14,10 @@ import type * as Fetcher from "../../Fetcher.js"
 import type { EvaluateError } from "../../FliptError.js"
 import type { BooleanResult, EvaluationRequest, Reason, VariantResult } from "../../Model.js"
 import type { Settings } from "../../Telemetry.js"
-import type { Record as RecordOutcome } from "../client/evaluate.js"
 import { Hasher } from "../util/hash64.js"
 import type { Notes } from "./deferredLogs.js"
-import type { Outcome } from "./hooks.js"
 import type { Meter } from "./metrics.js"
+import type { Outcome, Record as RecordOutcome } from "./outcome.js"
 
 /**
  * Names and values are those of the conventions for feature flags in events, which are a release candidate:

@@ -6,13 +6,10 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import type * as Fetcher from "../../Fetcher.js"
-import type { EvaluateError } from "../../FliptError.js"
 import type { Hook, HookContext } from "../../Hook.js"
-import type { BooleanResult, EvaluationRequest, VariantResult } from "../../Model.js"
+import type { EvaluationRequest } from "../../Model.js"
 import type { Notes } from "./deferredLogs.js"
-
-/** What came of one evaluation. */
-export type Outcome = Either.Either<VariantResult | BooleanResult, EvaluateError>
+import type { Outcome } from "./outcome.js"
 
 /** An evaluation that hooks have been told the beginning of. */
 export interface Told {

@@ -17,11 +17,14 @@ import type { EvaluationRequest, FlagInfo, FlagType } from "../../Model.js"
 import type { Snapshot } from "../../Snapshot.js"
 import type * as Definition from "../document/definition.js"
 import { fingerprint } from "../document/fingerprint.js"
-import { readSeedOf, writeSeed } from "../document/seed/read.js"
+import { flagInfo } from "../document/flagInfo.js"
+import { readSeedOf } from "../document/seed/read.js"
+import { writeSeed } from "../document/seed/write.js"
 import { answer, define, evaluating, type Outcome } from "../engine/mock.js"
-import { flagInfo, portable } from "../engine/portable/engine.js"
+import { portable } from "../engine/portable/engine.js"
 import { makeStatic } from "../fetch/static.js"
-import { type Evaluator, makeSnapshot } from "../snapshot/snapshot.js"
+import type { Evaluator } from "../snapshot/evaluator.js"
+import { makeSnapshot } from "../snapshot/snapshot.js"
 
 export type Tag = Context.Tag<FliptTest.FliptTest, FliptTest.Service>
 

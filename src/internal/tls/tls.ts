@@ -11,10 +11,10 @@ import * as SynchronizedRef from "effect/SynchronizedRef"
 import * as Platform from "#platform"
 import { ValidationError } from "../../FliptError.js"
 import type * as Tls from "../../Tls.js"
-import type { TlsSettings } from "../client/options.js"
 import type { Checked, Text, Texts } from "../net/material.js"
-import { messageOf } from "../net/transportError.js"
+import { messageOf } from "../util/errorMessage.js"
 import { reveal } from "../util/reveal.js"
+import type { TlsSettings } from "./options.js"
 
 const RELOAD_INTERVAL = Duration.minutes(1)
 

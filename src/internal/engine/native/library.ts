@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import { globalValue } from "effect/GlobalValue"
 import type { LibraryHandle } from "koffi"
 import { EngineError } from "../../../FliptError.js"
-import { messageOf } from "../../net/transportError.js"
+import { messageOf } from "../../util/errorMessage.js"
 
 /** What the functions of the library return when they fail. */
 export const Code = {

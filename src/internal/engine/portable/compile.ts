@@ -5,41 +5,17 @@
 import * as Either from "effect/Either"
 import type { BooleanResult, Reason, VariantResult } from "../../../Model.js"
 import type * as Definition from "../../document/definition.js"
-import { aborts, type Constraint, compileConstraint, holds } from "./constraint.js"
-import { type Hashed, hash, Properties, placeAfter, placeBefore, read, type Subject } from "./subject.js"
+import type { Audience, Segment } from "./audience.js"
+import { BUCKETS, type Hashed, hash } from "./bucket.js"
+import { compileConstraint } from "./constraint.js"
+import { Properties } from "./subject.js"
 
-interface Segment {
-  readonly any: boolean
-  readonly constraints: ReadonlyArray<Constraint>
-}
-
-/**
- * Segments, with an outcome for each set of them that can match. Rules and rollouts of all kinds have this one shape, so
- * that what goes through them need not look at shapes.
- */
-interface Audience<A> {
-  readonly and: boolean
-  readonly keys: ReadonlyArray<string>
-  readonly segments: ReadonlyArray<Segment>
-  /** The one segment, where there is one: nearly always. */
-  readonly only: Segment | undefined
-  /** When all segments match. */
-  readonly all: A
-  /** When only some do: each made when it first happens. */
-  some: Map<string, A> | undefined
-  readonly make: (segmentKeys: ReadonlyArray<string>) => A
-  /** Of a rule: the last point of each bucket, out of 1000; ascending. */
-  readonly bounds: ReadonlyArray<number>
-  /** Of a threshold, which has no segments. */
-  readonly percentage: number | undefined
-}
-
-type Variant = Either.Either<VariantResult>
-type Boolean = Either.Either<BooleanResult>
+export type Variant = Either.Either<VariantResult>
+export type Boolean = Either.Either<BooleanResult>
 
 /** With an outcome for each bucket, or one when there are no buckets. */
-type Rule = Audience<ReadonlyArray<Variant>>
-type Rollout = Audience<Boolean>
+export type Rule = Audience<ReadonlyArray<Variant>>
+export type Rollout = Audience<Boolean>
 
 export interface VariantFlag {
   readonly _tag: "Variant"
@@ -76,110 +52,7 @@ export class Shared {
   }
 }
 
-export const BUCKETS = 1000
-export const PERCENT = 100
-/** Of one audience. Some sets of segments are rare, and an attacker could ask for all of them. */
-const MAX_COMBINATIONS = 256
-
 const none: ReadonlyArray<string> = Object.freeze([])
-
-const matchesSegment = (segment: Segment, subject: Subject): boolean => {
-  const { any, constraints } = segment
-  for (let i = 0; i < constraints.length; i++) {
-    const constraint = constraints[i] as Constraint
-    if (aborts(constraint)) {
-      return false
-    }
-    const value = constraint.property === undefined ? subject.entityId : read(subject, constraint.property)
-    if (holds(constraint, value) === any) {
-      return any
-    }
-  }
-  return !any || constraints.length === 0
-}
-
-/** The outcome for the segments that match, or `undefined` when the audience does not. */
-const matchAudience = <A>(audience: Audience<A>, subject: Subject): A | undefined => {
-  const { and, only, segments } = audience
-  if (only !== undefined) {
-    return matchesSegment(only, subject) ? audience.all : undefined
-  }
-  let count = 0
-  let matched = ""
-  for (let i = 0; i < segments.length; i++) {
-    if (matchesSegment(segments[i] as Segment, subject)) {
-      count++
-      if (!and) {
-        matched += `${i},`
-      }
-    } else if (and) {
-      return undefined
-    }
-  }
-  if (count === segments.length) {
-    return and || count > 0 ? audience.all : undefined
-  }
-  return count === 0 ? undefined : someOutcome(audience, matched)
-}
-
-const someOutcome = <A>(audience: Audience<A>, matched: string): A => {
-  audience.some ??= new Map()
-  let outcome = audience.some.get(matched)
-  if (outcome === undefined) {
-    outcome = audience.make(
-      Object.freeze(
-        matched
-          .slice(0, -1)
-          .split(",")
-          .map((index) => audience.keys[Number(index)] as string)
-      )
-    )
-    if (audience.some.size >= MAX_COMBINATIONS) {
-      audience.some.clear()
-    }
-    audience.some.set(matched, outcome)
-  }
-  return outcome
-}
-
-/** Evaluates a variant flag. */
-export const evaluateVariant = (flag: VariantFlag, subject: Subject): Variant => {
-  const { rules } = flag
-  for (let i = 0; i < rules.length; i++) {
-    const rule = rules[i] as Rule
-    const outcomes = matchAudience(rule, subject)
-    if (outcomes !== undefined) {
-      const { bounds } = rule
-      let bucket = 0
-      if (bounds.length > 1) {
-        const point = placeAfter(subject, flag.hashedKey, BUCKETS) + 1
-        while ((bounds[bucket] as number) < point) {
-          bucket++
-        }
-      }
-      return outcomes[bucket] as Variant
-    }
-  }
-  return flag.otherwise
-}
-
-/** Evaluates a boolean flag. */
-export const evaluateBoolean = (flag: BooleanFlag, subject: Subject): Boolean => {
-  const { rollouts } = flag
-  for (let i = 0; i < rollouts.length; i++) {
-    const rollout = rollouts[i] as Rollout
-    const { percentage } = rollout
-    if (percentage === undefined) {
-      const outcome = matchAudience(rollout, subject)
-      if (outcome !== undefined) {
-        return outcome
-      }
-    } else if (placeBefore(subject, flag.hashedKey, PERCENT) < percentage) {
-      return rollout.all
-    }
-  }
-  return flag.otherwise
-}
 
 const compileAudience = <A>(
   { and, segments: definitions }: Definition.Audience,

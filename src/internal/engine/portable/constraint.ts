@@ -4,9 +4,10 @@
  */
 
 import type * as Definition from "../../document/definition.js"
-import { isLenient, toText } from "../../snapshot/request.js"
+import { isLenient, toText } from "../../snapshot/context.js"
+import { intern } from "../../snapshot/intern.js"
 import { parseSeconds } from "./datetime.js"
-import { intern, type Properties, type Property, type Value } from "./subject.js"
+import type { Properties, Property, Value } from "./subject.js"
 
 // biome-ignore lint/suspicious/noConstEnum: used in this module alone, where it becomes plain numbers
 const enum Op {

@@ -3,42 +3,30 @@
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import type * as Engine from "../../../Engine.js"
-import { EngineError, type EvaluationError, ValidationError } from "../../../FliptError.js"
-import type { BatchEntry, BooleanResult, FlagInfo, VariantResult } from "../../../Model.js"
+import { EngineError, type EvaluationError, type ValidationError } from "../../../FliptError.js"
+import type { BatchEntry, BooleanResult, VariantResult } from "../../../Model.js"
 import type * as Definition from "../../document/definition.js"
 import { readDocument } from "../../document/document.js"
 import { fingerprint } from "../../document/fingerprint.js"
+import { flagInfo } from "../../document/flagInfo.js"
 import { formatPath, Malformed } from "../../document/json.js"
-import { readSeed, writeSeed } from "../../document/seed/read.js"
-import { type Evaluator, errorEntry, makeErrors, makeSnapshot } from "../../snapshot/snapshot.js"
+import { readSeed } from "../../document/seed/read.js"
+import { decodeSeed, invalidSeed } from "../../document/seed/text.js"
+import { writeSeed } from "../../document/seed/write.js"
+import { type Evaluator, errorEntry, makeErrors } from "../../snapshot/evaluator.js"
+import { intern } from "../../snapshot/intern.js"
+import { makeSnapshot } from "../../snapshot/snapshot.js"
 import { forEachSlice } from "../../util/forEachSlice.js"
 import { turn } from "../../util/yieldToEventLoop.js"
-import { compileFlag, evaluateBoolean, evaluateVariant, type Flag, Shared } from "./compile.js"
-import { intern, makeBoundSubject, makeIds, makeSubject, type Subject } from "./subject.js"
+import { makeIds } from "./bucket.js"
+import { compileFlag, type Flag, Shared } from "./compile.js"
+import { evaluateBoolean, evaluateVariant } from "./evaluate.js"
+import { makeBoundSubject, makeSubject, type Subject } from "./subject.js"
 
 /** How much of a document is read before others may run: a few milliseconds' worth. */
 const SLICE_CHARACTERS = 128 * 1024
-
-/** A flag as `listFlags` tells it. */
-export const flagInfo = (flag: Definition.Flag): FlagInfo =>
-  Object.freeze({
-    key: flag.key,
-    enabled: flag.enabled,
-    type: flag.boolean ? "BOOLEAN_FLAG_TYPE" : "VARIANT_FLAG_TYPE",
-    ...(flag.description === undefined ? {} : { description: flag.description }),
-    ...(flag.defaultVariant === undefined
-      ? {}
-      : {
-          defaultVariant: Object.freeze({
-            id: flag.defaultVariant.id,
-            key: flag.defaultVariant.key,
-            ...(flag.defaultVariant.attachment === undefined ? {} : { attachment: flag.defaultVariant.attachment })
-          })
-        })
-  })
 
 const makeEvaluator = (
   namespace: string,
@@ -179,19 +167,6 @@ const readText = (text: string, namespace: string): Effect.Effect<Evaluator, Eng
       Effect.map(() => makeEvaluator(namespace, digest, definitions))
     )
   })
-
-export const invalidSeed = (problem: string): ValidationError =>
-  new ValidationError({
-    reason: "Seed",
-    path: "snapshot",
-    message: `the snapshot to start from does not load: ${problem}; it must be the text that getSnapshot gave`
-  })
-
-/** The bytes of a seed's JSON text. */
-export const decodeSeed = (seed: string): Effect.Effect<Uint8Array, ValidationError> =>
-  typeof seed === "string"
-    ? Either.mapLeft(Encoding.decodeBase64(seed), (error) => invalidSeed(`it is not base64 text (${error.message})`))
-    : Effect.fail(invalidSeed(`it is a ${typeof seed}, not a text`))
 
 const restoreSeed = (seed: string, namespace: string): Effect.Effect<Evaluator, ValidationError> =>
   decodeSeed(seed).pipe(

@@ -1,0 +1,30 @@
+import * as Duration from "effect/Duration"
+import * as Schema from "effect/Schema"
+import { clientFields } from "../client/options.js"
+import { DurationInput, decode, must } from "../util/decodeOptions.js"
+
+const idleTimeToLive = Schema.optionalWith(DurationInput, { default: () => Duration.minutes(5) })
+
+export const notHere = (problem: string) => Schema.optional(Schema.Undefined.annotations(must(problem)))
+
+export const clientsFields = {
+  ...clientFields,
+  environment: notHere("is not one of many clients: get and provide are given it"),
+  namespace: notHere("is not one of many clients: get and provide are given it"),
+  snapshot: notHere("is not one of many clients: it is the state of one namespace"),
+  idleTimeToLive
+}
+
+export const Sharing = Schema.Struct({
+  client: Schema.Unknown.pipe(
+    Schema.filter((client) => typeof client === "function"),
+    Schema.annotations(must("must be a function from a target to the layer of its client"))
+  ),
+  idleTimeToLive
+})
+
+export const Clients = Schema.Struct(clientsFields)
+
+export const decodeClients = decode(Clients)
+
+export const decodeSharing = decode(Sharing)

@@ -1,0 +1,53 @@
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import type * as Fetcher from "../../Fetcher.js"
+import { FetchError, ValidationError } from "../../FliptError.js"
+import type { Target } from "../../Model.js"
+import { messageOf } from "../util/errorMessage.js"
+import { checks } from "./checks.js"
+import { decodePolled } from "./options.js"
+import { type Policy, retry } from "./retry.js"
+import { versioned } from "./versioned.js"
+
+export const makeEffect = <E, R>(
+  options: Target & {
+    readonly fetch: (
+      loaded: Option.Option<Fetcher.Version>
+    ) => Effect.Effect<Fetcher.Update | Uint8Array | string, E, R>
+    readonly updateInterval?: Duration.DurationInput | undefined
+  },
+  policy: Policy
+): Effect.Effect<Fetcher.Service, ValidationError, R> =>
+  Effect.gen(function* () {
+    const { fetch, ...rest } = options ?? {}
+    const settings = yield* decodePolled(rest)
+    if (typeof fetch !== "function") {
+      return yield* new ValidationError({
+        reason: "Option",
+        path: "fetch",
+        message: "the option fetch must be a function that gives the effect to run"
+      })
+    }
+    const context = yield* Effect.context<R>()
+    return {
+      source: { kind: "effect", environment: settings.environment, namespace: settings.namespace },
+      fetch: (loaded) =>
+        Effect.suspend(() => fetch(loaded)).pipe(
+          Effect.provide(context),
+          Effect.mapError((cause) =>
+            cause instanceof FetchError
+              ? cause
+              : new FetchError({
+                  reason: "Source",
+                  retryable: true,
+                  message: `the source of flags failed: ${messageOf(cause)}`,
+                  cause
+                })
+          ),
+          Effect.map((content) => versioned(content, loaded)),
+          retry(policy)
+        ),
+      events: () => checks(settings.updateInterval)
+    }
+  })

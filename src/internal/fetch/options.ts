@@ -1,0 +1,101 @@
+import * as Duration from "effect/Duration"
+import * as Schema from "effect/Schema"
+import { DurationInput, decode, must } from "../util/decodeOptions.js"
+import { reveal } from "../util/reveal.js"
+import { targetFields } from "../util/target.js"
+
+/** Header values: visible ASCII, blanks inside, and the upper half of Latin-1. */
+export const headerValuePattern = /^[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?$/
+
+const headerNamePattern = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+
+/** Set by the client itself, or by what carries the request. */
+const reservedHeaders: ReadonlySet<string> = new Set([
+  "accept",
+  "connection",
+  "content-length",
+  "expect",
+  "host",
+  "if-none-match",
+  "keep-alive",
+  "transfer-encoding",
+  "upgrade"
+])
+
+const isForbiddenHeader = (name: string): boolean =>
+  !headerNamePattern.test(name) || reservedHeaders.has(name.toLowerCase())
+
+const headerNameIssue = (name: string): Schema.FilterIssue => ({
+  path: [name],
+  message: `must be the name of a header, and none of ${[...reservedHeaders].join(", ")}`
+})
+
+export const HeaderValue = Schema.Union(Schema.String, Schema.RedactedFromSelf(Schema.String))
+  .pipe(Schema.filter((value) => headerValuePattern.test(reveal(value))))
+  .annotations(must("must be text, or Redacted text, that can stand in a header: not empty, no line breaks"))
+
+export const isBaseUrl = (text: string): boolean => {
+  if (!URL.canParse(text) || text !== text.trim()) {
+    return false
+  }
+  const url = new URL(text)
+  return (
+    (url.protocol === "http:" || url.protocol === "https:") &&
+    url.username === "" &&
+    url.password === "" &&
+    !text.includes("?") &&
+    !text.includes("#")
+  )
+}
+
+export const BaseUrl = Schema.transform(
+  Schema.String.pipe(
+    Schema.filter(isBaseUrl),
+    Schema.annotations(
+      must("must be an http or https URL without user, password, query and fragment, such as http://localhost:8080")
+    )
+  ),
+  Schema.String,
+  { strict: true, decode: (url) => url.replace(/\/+$/, ""), encode: (url) => url }
+)
+
+export const polledFields = {
+  ...targetFields,
+  updateInterval: Schema.optionalWith(DurationInput, { default: () => Duration.seconds(120) })
+}
+
+export const fetcherFields = {
+  ...polledFields,
+  url: Schema.optionalWith(BaseUrl, { default: () => "http://localhost:8080" }),
+  reference: Schema.optional(
+    Schema.NonEmptyString.pipe(
+      Schema.filter((reference) => reference.isWellFormed()),
+      Schema.annotations(must("must be the name of a reference, not empty"))
+    )
+  ),
+  headers: Schema.optionalWith(
+    Schema.Record({ key: Schema.String, value: HeaderValue })
+      .annotations({ message: () => "must be an object of header values by their names" })
+      .pipe(Schema.filter((headers) => Object.keys(headers).filter(isForbiddenHeader).map(headerNameIssue))),
+    { default: () => ({}) }
+  ),
+  maxBodySize: Schema.optionalWith(
+    Schema.Number.pipe(
+      Schema.greaterThan(0),
+      Schema.annotations(must("must be a number of bytes greater than zero, or Infinity"))
+    ),
+    { default: () => 256 * 1024 * 1024 }
+  ),
+  requestTimeout: Schema.optionalWith(DurationInput, { default: () => Duration.seconds(30) })
+}
+
+export const Polled = Schema.Struct(polledFields)
+
+export const Fetcher = Schema.Struct(fetcherFields)
+
+/** The options of a Fetcher over HTTP, decoded. */
+export type FetcherSettings = typeof Fetcher.Type
+
+export const decodePolled = decode(Polled)
+
+export const decodeFetcher = decode(Fetcher)

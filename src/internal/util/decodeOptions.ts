@@ -1,0 +1,63 @@
+/**
+ * Decodes options: every option is checked, an unknown one is an error, and no message repeats a value that could be a
+ * secret.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import { ValidationError } from "../../FliptError.js"
+
+/** What an option must be, said of any value that it is not. */
+export const must = (problem: string) => ({ message: () => ({ message: problem, override: true }) })
+
+export const DurationInput = Schema.transformOrFail(Schema.Unknown, Schema.DurationFromSelf, {
+  decode: (input, _, ast) =>
+    Option.match(Duration.decodeUnknown(input), {
+      onNone: () => ParseResult.fail(new ParseResult.Type(ast, input)),
+      onSome: ParseResult.succeed
+    }),
+  encode: ParseResult.succeed
+}).pipe(
+  Schema.filter((duration) => Duration.greaterThan(duration, Duration.zero)),
+  Schema.annotations(
+    must('must be a duration greater than zero, such as "30 seconds" or Infinity; a number is milliseconds')
+  )
+)
+
+export const text = (problem: string) => Schema.NonEmptyString.pipe(Schema.annotations(must(problem)))
+
+export const flag = Schema.Boolean.annotations(must("must be true or false"))
+
+export const file = text("must be the path of a file, not empty")
+
+const describe = (error: ParseResult.ParseError, reason: "Option" | "Argument"): ValidationError => {
+  // the first issue is the innermost; the others are the alternatives, and would repeat the value
+  const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
+  const path = (issue?.path ?? []).map(String).join(".")
+  const problem = issue?._tag === "Unexpected" ? "is not known; check the spelling" : (issue?.message ?? error.message)
+  const isOption = reason === "Option"
+  const whole = isOption ? "options" : "target"
+  return path === ""
+    ? new ValidationError({ reason, path: whole, message: `the ${whole} must be an object` })
+    : new ValidationError({ reason, path, message: `${isOption ? "the option " : ""}${path} ${problem}` })
+}
+
+const withoutUndefined = (options: unknown): unknown =>
+  typeof options === "object" && options !== null && !Array.isArray(options)
+    ? Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+    : options
+
+export const decode =
+  <A, I>(schema: Schema.Schema<A, I>, reason: "Option" | "Argument" = "Option") =>
+  (options: unknown): Effect.Effect<A, ValidationError> =>
+    Effect.suspend(() =>
+      Either.mapLeft(
+        Schema.decodeUnknownEither(schema, { onExcessProperty: "error" })(
+          withoutUndefined(options === undefined ? {} : options)
+        ),
+        (error) => describe(error, reason)
+      )
+    )
