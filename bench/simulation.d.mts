@@ -18,7 +18,7 @@ export interface Model {
   readonly onRequest: (at: number, client: number, kind: "snapshot" | "stream", ok: boolean) => void
   readonly outages?: ReadonlyArray<Outage>
   readonly random: (client: number) => Random.Random
-  readonly schedules: Pick<typeof Schedules, "polls" | "reconnects" | "retryPolicy" | "withRetryAfter">
+  readonly schedules: Pick<typeof Schedules, "pollSchedule" | "reconnectSchedule" | "retryPolicy" | "withRetryAfter">
   readonly streamLife?: number
   readonly until: number
 }

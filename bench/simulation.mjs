@@ -84,7 +84,7 @@ export const simulate = ({
   streamLife = Number.POSITIVE_INFINITY,
   until
 }) => {
-  const { polls, reconnects, retryPolicy, withRetryAfter } = schedules
+  const { pollSchedule, reconnectSchedule, retryPolicy, withRetryAfter } = schedules
   const queue = makeQueue()
   const randoms = Array.from({ length: clients }, (_, client) => random(client))
   let current = randoms[0]
@@ -94,7 +94,7 @@ export const simulate = ({
     nextRange: (min, max) => current.nextRange(min, max)
   }
   const policy = withRetryAfter(retryPolicy)
-  const waits = polls(Duration.millis(interval))
+  const waits = pollSchedule(Duration.millis(interval))
   const outageAt = (at) => outages.find(({ from, to }) => at >= from && at < to)
 
   const makeClient = (client) => {
@@ -152,14 +152,14 @@ export const simulate = ({
       yield* wait(now)
     }
 
-    const reconnect = makeDriver(reconnects)
+    const reconnect = makeDriver(reconnectSchedule)
     /** The stream of now, by a number, and when it was opened; each has its own requests beside it. */
     let connection = 0
     let opened
-    const over = function* (now, error, lived) {
+    const over = function* (now, error, lifetime) {
       connection++
       opened = undefined
-      const next = yield* reconnect(now, { error, lived })
+      const next = yield* reconnect(now, { error, lifetime })
       schedule(next.at, (at) =>
         fetch(at, function* (then, refused) {
           if (refused === undefined) yield* open(then)

@@ -17,7 +17,9 @@ import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import type { Version } from "./Fetcher.js"
 import type { ValidationError } from "./FliptError.js"
-import * as internal from "./internal/store/store.js"
+import * as fileSystem from "./internal/store/fileSystem.js"
+import { none } from "./internal/store/fromStorage.js"
+import * as keyValueStore from "./internal/store/keyValueStore.js"
 
 /**
  * Whose state: a `Fetcher.Source` is one.
@@ -95,7 +97,7 @@ export interface Service {
  * @category references
  */
 export class SnapshotStore extends Context.Reference<SnapshotStore>()("flipt-client-effect/SnapshotStore", {
-  defaultValue: (): Service => internal.none
+  defaultValue: (): Service => none
 }) {}
 
 /**
@@ -119,7 +121,7 @@ export class SnapshotStore extends Context.Reference<SnapshotStore>()("flipt-cli
  * @category layers
  */
 export const layerFileSystem = (directory: string): Layer.Layer<SnapshotStore, ValidationError> =>
-  Layer.effect(SnapshotStore, internal.makeFileSystem(directory))
+  Layer.effect(SnapshotStore, fileSystem.make(directory))
 
 /**
  * Entries in a KeyValueStore: in a browser's `localStorage`, in memory, or wherever yours keeps them. An entry is one
@@ -141,5 +143,5 @@ export const layerFileSystem = (directory: string): Layer.Layer<SnapshotStore, V
  */
 export const layerKeyValueStore: Layer.Layer<SnapshotStore, never, KeyValueStore.KeyValueStore> = Layer.effect(
   SnapshotStore,
-  Effect.map(KeyValueStore.KeyValueStore, internal.makeKeyValueStore)
+  Effect.map(KeyValueStore.KeyValueStore, keyValueStore.make)
 )

@@ -13,8 +13,8 @@ import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import * as Platform from "#platform"
 import type { ValidationError } from "./FliptError.js"
+import * as internal from "./internal/tls/make.js"
 import { decodeTls } from "./internal/tls/options.js"
-import * as internal from "./internal/tls/tls.js"
 
 /**
  * The TLS options of the official SDKs, and a few more. All is read and checked when the layer is built: what cannot be

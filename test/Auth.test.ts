@@ -190,7 +190,7 @@ describe("a token that is wrong", () => {
         for (const token of tokens) {
           const error = yield* refused(layer(Redacted.make(token)))
           expect(error.path).toBe(path)
-          expect(error.message).toContain("cannot stand in a header")
+          expect(error.message).toContain("a header cannot contain")
         }
         const empty = yield* refused(layer(Redacted.make("")))
         expect(empty.path).toBe(path)

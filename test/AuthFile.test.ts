@@ -115,7 +115,7 @@ describe("a token file", () => {
         [file, " \n", "is empty"],
         [file, "open sesame", "has a blank"],
         [file, " sesame", "has a blank"],
-        [file, "sesam\u00e9", "cannot stand in a header"]
+        [file, "sesam\u00e9", "a header cannot contain"]
       ] as const) {
         if (content !== undefined) {
           Fs.writeFileSync(path, content)
@@ -150,7 +150,7 @@ describe("a token file", () => {
         const levels = lines.map((line) => line.level)
         expect(levels[0]).toBe("WARN")
         expect(lines[0]?.message).toBe(
-          `Flipt: the token of the file ${file} could not be renewed, and the last one goes on: the token file ${file} is empty`
+          `Flipt: the token in the file ${file} could not be renewed, and the current one stays in use: the token file ${file} is empty`
         )
         expect(new Set(levels.slice(1))).toEqual(new Set(["DEBUG"]))
         Fs.writeFileSync(file, "two")

@@ -18,7 +18,7 @@ import * as Tracer from "effect/Tracer"
 import * as Auth from "../src/Auth.js"
 import * as Fetcher from "../src/Fetcher.js"
 import { AuthError, ValidationError } from "../src/FliptError.js"
-import { refusals, renewals } from "../src/internal/auth/schedules.js"
+import { refusalSchedule, renewalSchedule } from "../src/internal/auth/schedules.js"
 import * as Tls from "../src/Tls.js"
 import { onDocument } from "./support/documents.js"
 import { exposed, shown } from "./support/Exposure.js"
@@ -415,8 +415,8 @@ describe("a renewal that fails", () => {
     Effect.gen(function* () {
       const inputs = Array.from({ length: 3000 })
       for (const [schedule, max] of [
-        [renewals, MINUTE],
-        [refusals, 10 * MINUTE]
+        [renewalSchedule, MINUTE],
+        [refusalSchedule, 10 * MINUTE]
       ] as const) {
         const delays = [...(yield* Schedule.run(Schedule.delays(schedule), 0, inputs))].map(Duration.toMillis)
         expect(delays.length).toBe(inputs.length)
@@ -438,7 +438,7 @@ describe("a renewal that fails", () => {
       const error = yield* Effect.flip(auth.authorize)
       expect(error).toBeInstanceOf(AuthError)
       expect(error.reason).toBe("Expired")
-      expect(error.message).toContain("ran out at 1970-01-01T01:00:00.000Z")
+      expect(error.message).toContain("expired at 1970-01-01T01:00:00.000Z")
       expect(error.message).toContain("acquire failed with Refusal")
       expect(error.cause).toMatchObject({ _tag: "AuthError", reason: "Acquire", cause: refusal })
       issuer.become(undefined)
@@ -519,11 +519,11 @@ describe("a renewal that fails", () => {
         expect(levels.at(-1)).toBe("INFO")
         expect(new Set(levels.slice(1, -1))).toEqual(new Set(["DEBUG"]))
         expect(lines[0]?.message).toBe(
-          "Flipt: the credential could not be renewed, and the last one goes on: " +
+          "Flipt: the credential could not be renewed, and the current one stays in use: " +
             "the effect acquire failed with Refusal; its error is the cause"
         )
-        expect(lines.at(-2)?.message).toContain("which ran out at 1970-01-01T01:00:00.000Z")
-        expect(lines.at(-1)?.message).toBe("Flipt: the credential could be renewed again")
+        expect(lines.at(-2)?.message).toContain("which expired at 1970-01-01T01:00:00.000Z")
+        expect(lines.at(-1)?.message).toBe("Flipt: the credential was renewed after a failure")
       })
     )
   )
@@ -712,7 +712,7 @@ describe("a JWT", () => {
         const acquire = Effect.succeed({ jwtToken: Redacted.make(token) })
         const error = yield* Effect.flip(Effect.scoped(build(Auth.layerProvider({ acquire }))))
         expect(error).toMatchObject({ _tag: "AuthError", reason: "Acquire" })
-        expect(error.message).toContain(`has run out already, at ${instant}, and it is 1970-01-01T02:00:00.000Z here`)
+        expect(error.message).toContain(`jwtToken expired at ${instant}, and the time here is 1970-01-01T02:00:00.000Z`)
         expect(error.message).toContain("clock is right")
         expect(shown(error)).not.toContain(token)
       }

@@ -511,7 +511,7 @@ describe("what is wrong", () => {
           expect(yield* On.get(user)).toBe(true)
           yield* TestClock.adjust("1 minute")
         }
-        expect(warnings(lines)[0]?.message).toContain("could not be brought up to date: away")
+        expect(warnings(lines)[0]?.message).toContain("could not be saved: away")
       }).pipe(Effect.provide(serving(source)))
     })
   )

@@ -17,8 +17,8 @@ import type * as Scope from "effect/Scope"
 import * as Esbuild from "esbuild"
 import * as fc from "fast-check"
 import type { ValidationError } from "../src/FliptError.js"
-import { replaceIn } from "../src/internal/platform/folder.js"
-import { decode, encode, nameOf, names } from "../src/internal/store/entry.js"
+import { replaceFileIn } from "../src/internal/platform/directory.js"
+import { decode, encode, entryName, namePattern } from "../src/internal/store/entry.js"
 import * as SnapshotStore from "../src/SnapshotStore.js"
 import * as Folder from "./support/Folder.js"
 import { captured } from "./support/logs.js"
@@ -237,7 +237,7 @@ const damaged = <A, E>(
       const store = yield* build(SnapshotStore.layerKeyValueStore)
       let read = 0
       return yield* use({
-        loadOf: (bytes) => Effect.zipRight(Effect.orDie(values.set(nameOf(target), bytes)), store.load(target)),
+        loadOf: (bytes) => Effect.zipRight(Effect.orDie(values.set(entryName(target), bytes)), store.load(target)),
         warnings: Effect.sync(() => {
           const fresh = lines.slice(read)
           read = lines.length
@@ -255,8 +255,8 @@ describe("an entry that is not whole", () => {
       Effect.gen(function* () {
         expect(yield* loadOf(bytes)).toEqual(Option.none())
         expect(yield* warnings).toEqual([
-          `WARN Flipt: the stored state of the namespace "shop" in the environment "default" is ignored: ${problem} ` +
-            `(key ${nameOf(target)}). The next state that is loaded takes its place`
+          `WARN Flipt: the stored snapshot of the namespace "shop" in the environment "default" is ignored: ${problem} ` +
+            `(key ${entryName(target)}); the next loaded state replaces it`
         ])
       })
     )
@@ -336,11 +336,11 @@ describe("an entry that is not whole", () => {
     Effect.gen(function* () {
       yield* ignored(
         yield* bytesOf(small, { environment: "default", namespace: "other" }),
-        'it is of the namespace "other" in the environment "default"'
+        'it belongs to the namespace "other" in the environment "default"'
       )
       yield* ignored(
         yield* bytesOf(small, { environment: "staging", namespace: "shop" }),
-        'it is of the namespace "shop" in the environment "staging"'
+        'it belongs to the namespace "shop" in the environment "staging"'
       )
     })
   )
@@ -348,13 +348,13 @@ describe("an entry that is not whole", () => {
   it.live("of a newer format is ignored, and named as such", () =>
     ignored(
       Buffer.from('{"format":"flipt-client-effect/snapshot","formatVersion":2,"compression":"zstd"}\nanything'),
-      "a newer release of this library wrote it, in format 2, and this one reads format 1"
+      "a newer release of this library wrote it in format 2, and this release reads format 1"
     )
   )
 
   it.live("and anything else that stands in its place is ignored", () =>
     Effect.gen(function* () {
-      const problem = "it is empty, torn, or not of this library"
+      const problem = "it is empty, truncated, or not written by this library"
       yield* ignored(new Uint8Array(0), problem)
       yield* ignored(new Uint8Array(5000), problem)
       yield* ignored(join(small.bytes), problem)
@@ -367,7 +367,7 @@ describe("an entry that is not whole", () => {
     Effect.gen(function* () {
       const values = yield* KeyValueStore.KeyValueStore
       const store = yield* build(SnapshotStore.layerKeyValueStore)
-      yield* values.set(nameOf(target), "garbage")
+      yield* values.set(entryName(target), "garbage")
       yield* store.save(target, small)
       expectSame(yield* store.load(target), small)
     }).pipe(Effect.scoped, Effect.provide(KeyValueStore.layerMemory))
@@ -402,9 +402,9 @@ describe("the format", () => {
     fc.assert(
       fc.asyncProperty(targets, targets, entries, (own, other, entry) => {
         fc.pre(own.environment !== other.environment || own.namespace !== other.namespace)
-        expect(nameOf(own)).not.toBe(nameOf(other))
-        expect(nameOf(own)).toMatch(names)
-        expect(nameOf(own).length).toBeLessThan(90)
+        expect(entryName(own)).not.toBe(entryName(other))
+        expect(entryName(own)).toMatch(namePattern)
+        expect(entryName(own).length).toBeLessThan(90)
         return Effect.runPromise(
           Effect.gen(function* () {
             const result = yield* Effect.either(decode(other, join(yield* encode(own, entry))))
@@ -421,7 +421,7 @@ describe("the format", () => {
         '"version":"\\"v1\\"","storedAt":"2026-03-01T12:00:00.123Z","length":40,"checksum":"0821ce8870b269cf"}\n' +
         '{"namespace":{"key":"shop"},"flags":[]}\n'
       expect(Buffer.from(join(yield* encode(target, small))).toString()).toBe(text)
-      expect(nameOf(target)).toBe("flipt-default-shop.523ccf4801618495.snapshot")
+      expect(entryName(target)).toBe("flipt-default-shop.523ccf4801618495.snapshot")
     }).pipe(Effect.runPromise))
 })
 
@@ -434,8 +434,8 @@ describe("layerFileSystem", () => {
       const store = yield* build(SnapshotStore.layerFileSystem(folder))
       expect(Fs.statSync(folder).mode & 0o777).toBe(0o700)
       yield* store.save(target, small)
-      expect(Fs.readdirSync(folder)).toEqual([nameOf(target)])
-      expect(Fs.statSync(Path.join(folder, nameOf(target))).mode & 0o777).toBe(0o600)
+      expect(Fs.readdirSync(folder)).toEqual([entryName(target)])
+      expect(Fs.statSync(Path.join(folder, entryName(target))).mode & 0o777).toBe(0o600)
       Fs.rmSync(folder, { recursive: true })
       expect(yield* store.load(target)).toEqual(Option.none())
       yield* store.save(target, small)
@@ -462,7 +462,7 @@ describe("layerFileSystem", () => {
         () => Effect.sync(() => process.chdir(cwd))
       )
       yield* store.save(target, small)
-      expect(Fs.readdirSync(folder)).toEqual([nameOf(target)])
+      expect(Fs.readdirSync(folder)).toEqual([entryName(target)])
     })
   )
 
@@ -486,7 +486,7 @@ describe("layerFileSystem", () => {
       ] as const) {
         const error = yield* Effect.flip(build(SnapshotStore.layerFileSystem(directory)))
         expect(error).toMatchObject({ reason: "Argument", path: "directory", cause: { code } })
-        expect(error.message).toContain(`the directory ${directory} cannot keep states: ${code}`)
+        expect(error.message).toContain(`the directory ${directory} cannot be opened: ${code}`)
         expect(error.message).toMatch(/; name one that is there or can be made$/)
       }
     })
@@ -510,20 +510,20 @@ describe("layerFileSystem", () => {
         const folder = yield* Folder.make
         const writer = yield* build(SnapshotStore.layerFileSystem(folder))
         yield* writer.save(target, small)
-        Fs.chmodSync(Path.join(folder, nameOf(target)), 0o644)
+        Fs.chmodSync(Path.join(folder, entryName(target)), 0o644)
         Fs.chmodSync(folder, 0o555)
         yield* unprivileged
         const store = yield* build(SnapshotStore.layerFileSystem(folder))
         expect(lines).toHaveLength(1)
         expect(lines[0]!.message).toMatch(
-          /^Flipt: the directory .* cannot be written: EACCES: .*; see that this process may write /
+          /^Flipt: the directory .* cannot be written: EACCES: .*; check this process.s permissions /
         )
         expectSame(yield* store.load(target), small)
         yield* store.save(target, entryOf(["newer"]))
         expect(lines).toHaveLength(2)
         expect(lines[1]!.level).toBe("WARN")
         expect(lines[1]!.message).toMatch(
-          /^Flipt: the stored state of the namespace "shop" .* could not be brought up to date: EACCES: .* in \/.*see that/
+          /^Flipt: the stored snapshot of the namespace "shop" .* could not be saved: EACCES: .* in \/.*check the permissions/
         )
         expectSame(yield* store.load(target), small)
       })
@@ -535,7 +535,7 @@ describe("layerFileSystem", () => {
       Effect.gen(function* () {
         const folder = yield* Folder.make
         const store = yield* build(SnapshotStore.layerFileSystem(folder))
-        Fs.mkdirSync(Path.join(folder, nameOf(target)))
+        Fs.mkdirSync(Path.join(folder, entryName(target)))
         expect(yield* store.load(target)).toEqual(Option.none())
         expect(lines).toHaveLength(1)
         expect(lines[0]!.message).toMatch(/is ignored: EISDIR/)
@@ -549,12 +549,12 @@ describe("layerFileSystem", () => {
         const folder = yield* Folder.make
         const store = yield* build(SnapshotStore.layerFileSystem(folder))
         yield* store.save(target, small)
-        Fs.truncateSync(Path.join(folder, nameOf(target)), 250)
+        Fs.truncateSync(Path.join(folder, entryName(target)), 250)
         expect(yield* store.load(target)).toEqual(Option.none())
         expect(lines.map(({ message }) => message)).toEqual([
-          expect.stringContaining(`is ignored: it is torn: the document has `)
+          expect.stringContaining(`is ignored: it is truncated: the document has `)
         ])
-        expect(lines[0]!.message).toContain(`(file ${nameOf(target)} in ${folder})`)
+        expect(lines[0]!.message).toContain(`(file ${entryName(target)} in ${folder})`)
       })
     )
   )
@@ -564,11 +564,11 @@ describe("layerFileSystem", () => {
       Effect.gen(function* () {
         const folder = yield* Folder.make
         const store = yield* build(SnapshotStore.layerFileSystem(folder))
-        Fs.mkdirSync(Path.join(folder, nameOf(target)))
+        Fs.mkdirSync(Path.join(folder, entryName(target)))
         yield* store.save(target, small)
         expect(lines).toHaveLength(1)
         expect(lines[0]!.message).toContain("a start without the server would begin with it")
-        expect(Fs.readdirSync(folder)).toEqual([nameOf(target)])
+        expect(Fs.readdirSync(folder)).toEqual([entryName(target)])
       })
     )
   )
@@ -586,10 +586,10 @@ describe("layerFileSystem", () => {
           throw new Error("no room")
         }
       }
-      const write = replaceIn(folder, nameOf(target), pieces as never, new AbortController().signal)
+      const write = replaceFileIn(folder, entryName(target), pieces as never, new AbortController().signal)
       expect(yield* Effect.flip(Effect.tryPromise(() => write))).toMatchObject({ error: { message: "no room" } })
       expect(written).toBe(1)
-      expect(Fs.readdirSync(folder)).toEqual([nameOf(target)])
+      expect(Fs.readdirSync(folder)).toEqual([entryName(target)])
       expectSame(yield* store.load(target), small)
     })
   )
@@ -604,7 +604,7 @@ describe("layerFileSystem", () => {
         const saving = yield* Effect.fork(store.save(target, entryOf(Array.from({ length: 5000 }, () => chunk))))
         yield* until(() => temporaries(folder).length === 1)
         yield* Fiber.interrupt(saving)
-        expect(Fs.readdirSync(folder)).toEqual([nameOf(target)])
+        expect(Fs.readdirSync(folder)).toEqual([entryName(target)])
         expectSame(yield* store.load(target), small)
         expect(lines).toEqual([])
       })
@@ -622,15 +622,15 @@ describe("layerFileSystem", () => {
         return name
       }
       const id = "0b0b0b0b-0000-4000-8000-00000000000"
-      at(25, `${nameOf(target)}.${id}1.tmp`)
-      at(999, `${nameOf({ environment: "A/b", namespace: "" })}.${id}1.tmp`)
+      at(25, `${entryName(target)}.${id}1.tmp`)
+      at(999, `${entryName({ environment: "A/b", namespace: "" })}.${id}1.tmp`)
       const kept = [
-        at(23, `${nameOf(target)}.${id}2.tmp`),
-        at(25, nameOf(target)),
+        at(23, `${entryName(target)}.${id}2.tmp`),
+        at(25, entryName(target)),
         at(25, "flipt.tmp"),
         at(25, `other.${id}1.tmp`),
-        at(25, `${nameOf(target)}.tmp`),
-        at(25, `${nameOf(target)}.${id}1.tmp.bak`)
+        at(25, `${entryName(target)}.tmp`),
+        at(25, `${entryName(target)}.${id}1.tmp.bak`)
       ]
       const gone = Path.join(folder, "flipt-a-b.0123456789abcdef.snapshot.00000000-0000-4000-8000-000000000000.tmp")
       Fs.mkdirSync(gone)
@@ -666,7 +666,7 @@ describe("layerFileSystem", () => {
         }
         // else they were not at it at once
         expect(results.reduce((sum, { others }) => sum + others, 0)).toBeGreaterThan(0)
-        expect(Fs.readdirSync(folder)).toEqual([nameOf(target)])
+        expect(Fs.readdirSync(folder)).toEqual([entryName(target)])
       }),
     90_000
   )
@@ -698,7 +698,7 @@ describe("layerFileSystem", () => {
       expect(yield* Effect.promise(() => refusal)).toMatchObject({
         _tag: "ValidationError",
         path: "directory",
-        message: "there is no directory to keep states in on this platform: use layerKeyValueStore"
+        message: "this platform has no directories; use layerKeyValueStore"
       })
     })
   )
@@ -743,7 +743,7 @@ describe("layerKeyValueStore", () => {
         for (const { level, message } of lines) {
           expect(level).toBe("WARN")
           expect(message).toMatch(problem)
-          expect(message).toContain(`(key ${nameOf(target)})`)
+          expect(message).toContain(`(key ${entryName(target)})`)
         }
       })
     )

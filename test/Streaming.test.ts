@@ -25,7 +25,7 @@ import * as Engine from "../src/Engine.js"
 import * as Fetcher from "../src/Fetcher.js"
 import * as FliptClient from "../src/FliptClient.js"
 import { FetchError } from "../src/FliptError.js"
-import { type Ended, reconnects } from "../src/internal/fetch/schedules.js"
+import { reconnectSchedule, type StreamEnd } from "../src/internal/fetch/schedules.js"
 import { version } from "../src/internal/util/version.js"
 import type * as Status from "../src/Status.js"
 import * as Tls from "../src/Tls.js"
@@ -1078,7 +1078,7 @@ describe("a server that ends every stream at once", () => {
       const server = yield* Scripted.make(yes)
       yield* makeClient({ url: server.url, updateInterval: Number.POSITIVE_INFINITY })
       let streams = 0
-      for (const [lived, delay] of [
+      for (const [lifetime, delay] of [
         [0, 700],
         [0, 1400],
         [59_999, 2800],
@@ -1088,7 +1088,7 @@ describe("a server that ends every stream at once", () => {
       ] as const) {
         const stream = yield* server.awaitStreams(++streams)
         yield* awaitSleepOf(1000)
-        yield* TestClock.adjust(lived)
+        yield* TestClock.adjust(lifetime)
         stream.response.destroy()
         yield* awaitSleepOf(delay)
         yield* TestClock.adjust(delay)
@@ -1119,21 +1119,21 @@ describe("a server that ends every stream at once", () => {
 
 describe("the delays between streams", () => {
   const failed = new FetchError({ reason: "Network", retryable: true, message: "over" })
-  const ended = (lived: Duration.DurationInput | undefined, retryAfter?: Duration.DurationInput): Ended => ({
+  const ended = (lifetime: Duration.DurationInput | undefined, retryAfter?: Duration.DurationInput): StreamEnd => ({
     error:
       retryAfter === undefined
         ? failed
         : new FetchError({ ...failed, message: "over", retryAfter: Duration.decode(retryAfter) }),
-    lived: lived === undefined ? Option.none() : Option.some(Duration.decode(lived))
+    lifetime: lifetime === undefined ? Option.none() : Option.some(Duration.decode(lifetime))
   })
 
-  const delaysOf = (inputs: ReadonlyArray<Ended>, random: Random.Random) =>
+  const delaysOf = (inputs: ReadonlyArray<StreamEnd>, random: Random.Random) =>
     Effect.gen(function* () {
       const delays: Array<number> = []
-      let state: unknown = reconnects.initial
+      let state: unknown = reconnectSchedule.initial
       let now = 1_000_000
       for (const input of inputs) {
-        const [next, , decision] = yield* reconnects.step(now, input, state)
+        const [next, , decision] = yield* reconnectSchedule.step(now, input, state)
         if (ScheduleDecision.isDone(decision)) {
           break
         }
@@ -1145,7 +1145,7 @@ describe("the delays between streams", () => {
       return delays
     }).pipe(Effect.withRandom(random))
 
-  const times = (count: number, each: Ended) => Array.from({ length: count }, () => each)
+  const times = (count: number, each: StreamEnd) => Array.from({ length: count }, () => each)
   const longest = Random.fixed([1])
 
   it.effect("double from a second up to half a minute, and go on for ever", () =>

@@ -183,11 +183,11 @@ const longestWait = (...lives: ReadonlyArray<Duration.DurationInput>) =>
     let longest = 0
     for (let seed = 0; seed < 500; seed++) {
       const random = Random.make(seed)
-      let state = schedules.reconnects.initial
+      let state = schedules.reconnectSchedule.initial
       let wait = 0
       for (const life of lives) {
-        const ended = { error, lived: Option.some(Duration.decode(life)) }
-        const [next, , decision] = yield* Effect.withRandom(schedules.reconnects.step(0, ended, state), random)
+        const ended = { error, lifetime: Option.some(Duration.decode(life)) }
+        const [next, , decision] = yield* Effect.withRandom(schedules.reconnectSchedule.step(0, ended, state), random)
         state = next
         wait = ScheduleDecision.isDone(decision) ? Number.NaN : ScheduleIntervals.start(decision.intervals)
       }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { type Frame, type Line, makeSplitter, readFrame } from "../src/internal/fetch/frames.js"
+import { type Frame, type Line, makeLineSplitter, parseFrame } from "../src/internal/fetch/frames.js"
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0))
@@ -14,11 +14,11 @@ const lineOf = (...chunks: ReadonlyArray<Uint8Array>): Exclude<Line, "TooLarge">
 const shown = (frame: Frame): readonly [string, string?] =>
   "bytes" in frame ? [frame._tag, Buffer.concat([...frame.bytes]).toString()] : [frame._tag]
 
-const read = (text: string) => shown(readFrame(lineOf(bytes(text))))
+const read = (text: string) => shown(parseFrame(lineOf(bytes(text))))
 
 /** The lines of these chunks, each as text. */
 const linesOf = (chunks: ReadonlyArray<Uint8Array>, limit = Number.POSITIVE_INFINITY): ReadonlyArray<string> => {
-  const split = makeSplitter(limit)
+  const split = makeLineSplitter(limit)
   return chunks
     .flatMap((chunk) => split(chunk))
     .map((line) => (line === "TooLarge" ? line : Buffer.concat([...line.chunks]).toString("latin1")))
@@ -97,7 +97,7 @@ describe("the splitter", () => {
   })
 
   it("gives a line when its line break is in, not before", () => {
-    const split = makeSplitter(100)
+    const split = makeLineSplitter(100)
     expect(split(bytes("ab"))).toEqual([])
     expect(split(new Uint8Array(0))).toEqual([])
     expect(split(bytes("c\nd"))).toEqual([lineOf(bytes("ab"), bytes("c"))])
@@ -108,7 +108,7 @@ describe("the splitter", () => {
   it("copies nothing: a line is made of parts of the chunks", () => {
     const chunk = bytes("one\ntwo\nthr")
     const next = bytes("ee\n")
-    const split = makeSplitter(100)
+    const split = makeLineSplitter(100)
     const lines = [...split(chunk), ...split(next)]
     const buffers = lines.map((line) => (line === "TooLarge" ? [] : line.chunks.map((part) => part.buffer)))
     expect(buffers).toEqual([[chunk.buffer], [chunk.buffer], [chunk.buffer, next.buffer]])
@@ -138,8 +138,8 @@ describe("the splitter", () => {
 
   it("has room for a document of the limit in any frame that can be read", () => {
     const frame = `${" ".repeat(21)}{"result":12345}${" ".repeat(31)}`
-    const [line] = makeSplitter(5)(bytes(`${frame}\n`))
-    expect(shown(readFrame(line as never))).toEqual(["Document", "12345"])
+    const [line] = makeLineSplitter(5)(bytes(`${frame}\n`))
+    expect(shown(parseFrame(line as never))).toEqual(["Document", "12345"])
   })
 
   it("tells of a line that is too large once, and recovers with the next, whatever the chunks are", () => {
@@ -158,7 +158,7 @@ describe("the splitter", () => {
   })
 
   it("gives nothing of a line that is too large", () => {
-    const split = makeSplitter(10)
+    const split = makeLineSplitter(10)
     let lines = 0
     for (let n = 0; n < 1000; n++) {
       lines += split(new Uint8Array(1024)).length
@@ -175,8 +175,8 @@ describe("a frame", () => {
       fc.property(fc.array(wireFrames, { maxLength: 6 }), places, (frames, at) => {
         const whole = bytes(frames.map((frame) => frame.wire).join(""))
         for (const chunks of [cut(whole, at), Array.from(whole, (byte) => Uint8Array.of(byte))]) {
-          const split = makeSplitter(Number.POSITIVE_INFINITY)
-          const got = chunks.flatMap((chunk) => split(chunk)).map((line) => shown(readFrame(line as never)))
+          const split = makeLineSplitter(Number.POSITIVE_INFINITY)
+          const got = chunks.flatMap((chunk) => split(chunk)).map((line) => shown(parseFrame(line as never)))
           expect(got.map(([tag, text]) => [tag, tag === "Document" ? text?.trim() : text])).toEqual(
             frames.map(({ frame: [tag, text] }) => [tag, tag === "Document" ? text?.trim() : text])
           )
@@ -197,13 +197,13 @@ describe("a frame", () => {
       expect(read(`{"result":${document}}`)).toEqual(["Document", document])
     }
     const raw = Uint8Array.from({ length: 256 }, (_, byte) => byte)
-    const frame = readFrame(lineOf(bytes('{"result":'), raw, bytes("}")))
+    const frame = parseFrame(lineOf(bytes('{"result":'), raw, bytes("}")))
     expect(frame).toEqual({ _tag: "Document", bytes: [raw], size: 256 })
   })
 
   it("copies nothing: the document is made of parts of the line", () => {
     const chunks = [bytes('{"resu'), bytes('lt":{"flags"'), bytes(":[]"), bytes("}"), bytes("} "), bytes("\r")]
-    const frame = readFrame(lineOf(...chunks))
+    const frame = parseFrame(lineOf(...chunks))
     if (frame._tag !== "Document") {
       throw new Error(frame._tag)
     }
@@ -265,7 +265,7 @@ describe("a frame", () => {
       expect(read(text), JSON.stringify(text)).toEqual(["Bad"])
     }
     for (const text of ["\xa0", "\xef\xbb\xbf", "\xff\xfe", '\xef\xbb\xbf{"result":{}}', '{"result":{}}\xa0']) {
-      expect(shown(readFrame(lineOf(latin1(text)))), JSON.stringify(text)).toEqual(["Bad"])
+      expect(shown(parseFrame(lineOf(latin1(text)))), JSON.stringify(text)).toEqual(["Bad"])
     }
   })
 

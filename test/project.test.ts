@@ -104,7 +104,7 @@ describe("the modules", () => {
       "internal/engine/native/library.ts",
       "internal/platform/certificates.ts",
       "internal/platform/dispatcher.ts",
-      "internal/platform/folder.ts",
+      "internal/platform/directory.ts",
       "internal/platform/node.ts"
     ])
     expect(users(/(?:platform|\.)\/(?:certificates|dispatcher)\.js$/)).toEqual(["internal/platform/node.ts"])
@@ -212,7 +212,7 @@ describe("the package", () => {
         _tag: "ValidationError",
         reason: "Option",
         path: "tlsConfig.caCertFile",
-        message: expect.stringContaining("in a browser TLS and proxies are the browser's")
+        message: expect.stringContaining("the browser controls TLS and proxies")
       })
       expect(yield* Effect.promise(() => bundle.failureOf({ caCertFile: "" }))).toMatchObject({
         path: "tlsConfig.caCertFile",

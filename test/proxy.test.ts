@@ -7,7 +7,7 @@ import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { FetchError } from "../src/FliptError.js"
-import { parseProxy, proxyFromVariables } from "../src/internal/net/proxy.js"
+import { parseProxy, proxyFromEnvironment } from "../src/internal/net/proxy.js"
 import * as Tls from "../src/Tls.js"
 import { onDocument } from "./support/documents.js"
 import { shown } from "./support/Exposure.js"
@@ -161,7 +161,7 @@ describe("the option proxy", () => {
       const error = yield* errorOf(fetchWith(tls, { url: server.url }))
       expect(error).toMatchObject({ reason: "Network" })
       expect(error.message).toContain(`the proxy 127.0.0.1:${port}: it answered status 407 to CONNECT`)
-      expect(error.message).toContain("it asks for a user and a password")
+      expect(error.message).toContain("add a user and a password to the URL of the proxy")
       expect(shown(error)).not.toContain("s3cret")
     })
   )
@@ -270,7 +270,7 @@ describe("the variables of the process", () => {
 
 describe("NO_PROXY", () => {
   const isDirect = (noProxy: string, url: string): boolean =>
-    proxyFromVariables({ HTTPS_PROXY: "proxy:3128", NO_PROXY: noProxy }, new URL(url), () => false) === undefined
+    proxyFromEnvironment({ HTTPS_PROXY: "proxy:3128", NO_PROXY: noProxy }, new URL(url), () => false) === undefined
 
   it.each([
     ["*", "https://flipt.example.com", true],
@@ -298,7 +298,7 @@ describe("NO_PROXY", () => {
 
   it("is read after the lower-case form, as all are, and an empty one counts as unset", () => {
     const proxyOf = (variables: Record<string, string>, url: string) =>
-      proxyFromVariables(variables, new URL(url), () => false)?.host
+      proxyFromEnvironment(variables, new URL(url), () => false)?.host
     expect(proxyOf({ HTTPS_PROXY: "a:1", https_proxy: "b:1" }, "https://x.test")).toBe("b:1")
     expect(proxyOf({ HTTPS_PROXY: "a:1", https_proxy: "" }, "https://x.test")).toBe("a:1")
     expect(proxyOf({ HTTP_PROXY: "a:1" }, "https://x.test")).toBeUndefined()

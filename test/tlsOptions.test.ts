@@ -112,7 +112,7 @@ const rows: ReadonlyArray<Row> = [
       clientKeyData: Redacted.make(strange.key)
     }),
     path: "clientKeyData",
-    says: ["does not fit the certificate of clientCertData"]
+    says: ["does not match the first certificate in clientCertData"]
   },
   {
     name: "a key that is no PEM",
@@ -143,7 +143,7 @@ const rows: ReadonlyArray<Row> = [
       keyPassphrase: Redacted.make("s3same, please")
     }),
     path: "keyPassphrase",
-    says: ["does not open the key of clientKeyData"]
+    says: ["does not decrypt the key in clientKeyData"]
   },
   ...(
     [
@@ -230,7 +230,7 @@ describe("a warning is logged once", () => {
     [
       "for authorities that have expired, and those that are not valid yet",
       ({ early, expired }) => ({ caCertData: `${expired.cert}\n${early.cert}` }),
-      /caCertData: the certificate CN=expired expired on .*\(and 1 more of the same text\)/
+      /caCertData: the certificate CN=expired expired on .*\(and 1 more in the same text\)/
     ],
     [
       "for a certificate that is not valid yet",
@@ -325,7 +325,7 @@ describe("connectionOptions", () => {
         })
       )
       // it was opened, then
-      expect(error.message).toContain("does not fit")
+      expect(error.message).toContain("does not match")
       expect(encrypted(client.key, passphrase)).toContain("ENCRYPTED PRIVATE KEY")
     })
   )

@@ -85,7 +85,7 @@ describe("a new connection", () => {
           yield* fetchAnew(server, fetcher)
           yield* fetchAnew(server, fetcher)
           expect(yield* lastClient(server)).toBe("client")
-          expect(warnings()).toEqual([expect.stringMatching(/clientKeyFile does not fit .* what was read before/)])
+          expect(warnings()).toEqual([expect.stringMatching(/clientKeyFile does not match .* the previous ones/)])
 
           put(clientBelow.cert, "garbled")
           yield* fetchAnew(server, fetcher)
@@ -178,7 +178,7 @@ describe("a client that streams", () => {
               yield* server.restart
               yield* reopened(count)
             }
-            const warnings = lines.filter(({ message }) => message.includes("what was read before"))
+            const warnings = lines.filter(({ message }) => message.includes("new connections use the previous ones"))
             expect(warnings.map(({ level }) => level)).toEqual(["WARN"])
 
             put("client.key", clientBelow.key)

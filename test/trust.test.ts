@@ -104,7 +104,7 @@ describe("a connection", () => {
       const url = `https://127.0.0.1:${yield* listen(cutting)}`
       const error = yield* errorOf(fetchWith(Tls.layer({ caCertData: ours.cert }), { url }))
       expect(error).toMatchObject({ reason: "Network", retryable: true })
-      expect(error.message).toContain("it may want a client certificate, and none was sent")
+      expect(error.message).toContain("it may require a client certificate, and none was sent")
     })
   )
 

@@ -157,7 +157,7 @@ scenario("invalid gzip", (setting, logs) =>
   outage(setting, logs, {
     ...lasting(Fault.invalidGzip),
     error: { _tag: "FetchError", reason: "Body", retryable: false },
-    says: "a proxy may have changed the answer",
+    says: "check whether a proxy changes responses",
     requests: 1
   })
 )

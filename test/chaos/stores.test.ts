@@ -251,7 +251,7 @@ describe("a client with a store", () => {
         yield* Fiber.join(closing)
         expect(interrupted).toBe(true)
         expect(warnings(lines).map(({ message }) => message)).toEqual([
-          "Flipt: the last state was not stored within 5s"
+          "Flipt: the last state was not saved within 5s"
         ])
       })
     )

@@ -1,5 +1,5 @@
 /**
- * What may be done at once, but not again and again.
+ * Limits how often an action may run. The first time it may run immediately, then with back-off.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -9,21 +9,21 @@ import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as ScheduleIntervals from "effect/ScheduleIntervals"
 
 /**
- * Gives true the first time, and then false until the schedule's next delay is over, counted from the last true. Starts
- * anew when nobody has asked for the quiet time.
+ * Returns whether the action may run now: true the first time, then false until the next delay of the schedule has
+ * passed since the last true. Starts over if nobody has asked for `resetAfter`.
  */
-export const make = (schedule: Schedule.Schedule<unknown>, quiet: Duration.Duration): Effect.Effect<boolean> => {
-  const quietMillis = Duration.toMillis(quiet)
+export const make = (schedule: Schedule.Schedule<unknown>, resetAfter: Duration.Duration): Effect.Effect<boolean> => {
+  const resetAfterMillis = Duration.toMillis(resetAfter)
   let state = schedule.initial
   let opensAt = Number.NEGATIVE_INFINITY
-  let askedAt = Number.NEGATIVE_INFINITY
+  let calledAt = Number.NEGATIVE_INFINITY
   return Effect.flatMap(Clock.currentTimeMillis, (now) => {
-    // a clock that was set back tells no delays
-    if (now - askedAt >= quietMillis || now < askedAt) {
+    // If the clock was set back, the elapsed time is unknown.
+    if (now - calledAt >= resetAfterMillis || now < calledAt) {
       state = schedule.initial
       opensAt = now
     }
-    askedAt = now
+    calledAt = now
     return now < opensAt
       ? Effect.succeed(false)
       : Effect.map(schedule.step(now, undefined, state), ([next, , decision]) => {

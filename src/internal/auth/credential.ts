@@ -1,5 +1,5 @@
 /**
- * Credentials: the headers that they are sent in, and when they run out. No message repeats a token.
+ * Checks credentials, and derives their headers and expiry. No message contains a token.
  */
 import * as Headers from "@effect/platform/Headers"
 import * as Duration from "effect/Duration"
@@ -9,52 +9,54 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Auth from "../../Auth.js"
 
-/** What may stand in a header's value as a token: visible ASCII. */
+/** The characters of a token: visible ASCII. */
 const tokenPattern = /^[\x21-\x7e]+$/
 
-/** What is wrong with a credential, said after the name of where it stands. */
-export interface Problem {
+/** Why a credential cannot be used. The problem follows the name of the field. */
+export interface CredentialProblem {
   readonly field: "clientToken" | "jwtToken"
   readonly problem: string
 }
 
-const textOf = (token: unknown): Either.Either<string, string> => {
+const decodeToken = (token: unknown): Either.Either<string, string> => {
   if (!Redacted.isRedacted(token)) {
     return Either.left("must be the token made by Redacted.make")
   }
   const text = Redacted.value(token)
   if (typeof text !== "string") {
-    return Either.left(`is a Redacted ${text === null ? "null" : typeof text}, not a text`)
+    return Either.left(`is a Redacted ${text === null ? "null" : typeof text}, not a string`)
   }
   if (text === "") {
     return Either.left("is empty; leave it out to send no credential")
   }
   return tokenPattern.test(text)
     ? Either.right(text)
-    : Either.left("has a blank, a line break or another character that cannot stand in a header; trim it")
+    : Either.left("contains a blank, a line break or another character that a header cannot contain; trim it")
 }
 
-/** The headers that a credential is sent in. */
-export const toHeaders = (authentication: Auth.Authentication): Either.Either<Headers.Headers, Problem> => {
+export const toHeaders = (authentication: Auth.Authentication): Either.Either<Headers.Headers, CredentialProblem> => {
   const [field, scheme, token] =
     "clientToken" in authentication
       ? (["clientToken", "Bearer", authentication.clientToken] as const)
       : (["jwtToken", "JWT", authentication.jwtToken] as const)
-  return Either.mapBoth(textOf(token), {
+  return Either.mapBoth(decodeToken(token), {
     onLeft: (problem) => ({ field, problem }),
     onRight: (text) => Headers.fromInput({ authorization: `${scheme} ${text}` })
   })
 }
 
-/** A credential that is good until an instant, which is infinite where none is known. */
-export interface Held {
+/** Checked headers with their expiry, in milliseconds since 1970. Infinity means that none is known. */
+export interface ExpiringCredential {
   readonly headers: Headers.Headers
   readonly expiresAt: number
 }
 
 const parseJson = Option.liftThrowable((text: string): unknown => JSON.parse(text))
 
-/** When a JWT says that it runs out. Its signature is the server's to check, and what cannot be read says nothing. */
+/**
+ * The `exp` claim of a JWT, without verifying the signature, which only the server can do. A token that cannot be
+ * parsed has no known expiry.
+ */
 const jwtExpiry = (token: string): number | undefined => {
   const payload = Either.getRight(Encoding.decodeBase64UrlString(token.split(".")[1] ?? "")).pipe(
     Option.flatMap(parseJson),
@@ -65,14 +67,17 @@ const jwtExpiry = (token: string): number | undefined => {
     : undefined
 }
 
-/** Dates end before the numbers do. */
+/** Dates cover a smaller range than numbers. */
 export const formatInstant = (millis: number): string => {
   const date = new Date(millis)
   return Number.isNaN(date.getTime()) ? `${millis} ms after 1970` : date.toISOString()
 }
 
-/** A credential as it is acquired: what it is sent in and until when, or why it cannot be used. */
-export const hold = (credential: Auth.Credential, now: number): Either.Either<Held, string> => {
+/** Checks a credential just acquired, and returns its headers and expiry or the problem. */
+export const decodeCredential = (
+  credential: Auth.Credential,
+  now: number
+): Either.Either<ExpiringCredential, string> => {
   if (
     typeof credential !== "object" ||
     credential === null ||
@@ -84,10 +89,10 @@ export const hold = (credential: Auth.Credential, now: number): Either.Either<He
     Either.mapLeft(toHeaders(credential), ({ field, problem }) => `${field} ${problem}`),
     (headers) => {
       if (credential.expiresIn !== undefined) {
-        const life = Option.getOrUndefined(Duration.decodeUnknown(credential.expiresIn))
-        return life === undefined || !Duration.greaterThan(life, Duration.zero)
+        const lifetime = Option.getOrUndefined(Duration.decodeUnknown(credential.expiresIn))
+        return lifetime === undefined || !Duration.greaterThan(lifetime, Duration.zero)
           ? Either.left("expiresIn must be a duration greater than zero; a number is milliseconds")
-          : Either.right({ headers, expiresAt: now + Duration.toMillis(life) })
+          : Either.right({ headers, expiresAt: now + Duration.toMillis(lifetime) })
       }
       const expiresAt =
         ("clientToken" in credential ? undefined : jwtExpiry(Redacted.value(credential.jwtToken))) ??
@@ -95,7 +100,7 @@ export const hold = (credential: Auth.Credential, now: number): Either.Either<He
       return expiresAt > now
         ? Either.right({ headers, expiresAt })
         : Either.left(
-            `jwtToken has run out already, at ${formatInstant(expiresAt)}, and it is ${formatInstant(now)} here; ` +
+            `jwtToken expired at ${formatInstant(expiresAt)}, and the time here is ${formatInstant(now)}; ` +
               "check that this machine's clock is right"
           )
     }

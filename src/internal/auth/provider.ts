@@ -1,8 +1,8 @@
 /**
- * A credential that is acquired by an effect, and renewed before it runs out.
+ * Acquires a credential with an effect, and renews it before it expires.
  *
- * One fiber renews, so that there is one renewal at a time: when it is due, when somebody asks for it, and again and
- * again after a failure. Whoever asks waits for the end of the renewal that is under way.
+ * One fiber renews, so renewals never overlap: when the credential is due, when a caller requests it, and with back-off
+ * after a failure. Callers wait for the renewal in progress.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -19,23 +19,23 @@ import * as Tracer from "effect/Tracer"
 import type * as Auth from "../../Auth.js"
 import { AuthError, ValidationError } from "../../FliptError.js"
 import { MAX_SLEEP_MILLIS } from "../util/timers.js"
-import * as Gate from "./backoffGate.js"
-import { type Held, hold } from "./credential.js"
+import * as BackoffGate from "./backoffGate.js"
+import { decodeCredential, type ExpiringCredential } from "./credential.js"
 import { decodeProvider } from "./options.js"
-import * as Holder from "./renewable.js"
-import { MAX_REFUSAL_DELAY, refusals, renewals } from "./schedules.js"
+import * as Renewable from "./renewable.js"
+import { MAX_REFUSAL_DELAY, refusalSchedule, renewalSchedule } from "./schedules.js"
 
-/** An identity provider that says nothing must not keep everybody waiting for ever. */
+/** Bounds the wait for an identity provider that does not answer. */
 const ACQUIRE_TIMEOUT = Duration.minutes(1)
-/** Of a credential's life, the most that is left of it when it is renewed. */
+/** A credential is renewed with at most this share of its lifetime left. */
 const MAX_LEAD = 0.5
-/** By how much a renewal may come before the time, so that instances which start together do not renew together. */
+/** Spreads the renewals of instances that started together: `renewBefore` grows by up to this share. */
 const JITTER = 0.5
-/** However short lives are. */
+/** The shortest wait before a renewal, however short the lifetime. */
 const MIN_WAIT_MILLIS = 1000
 
-/** The name of an error, for a message; what it says may hold a secret. */
-const nameOf = (error: unknown): string => {
+/** The name of an error. Its message may contain a secret. */
+const describeErrorName = (error: unknown): string => {
   const name =
     typeof error !== "object" || error === null
       ? undefined
@@ -47,41 +47,45 @@ const nameOf = (error: unknown): string => {
   return typeof name === "string" ? ` with ${name}` : ""
 }
 
-const failed = (problem: string, cause?: unknown): AuthError =>
+const acquireError = (problem: string, cause?: unknown): AuthError =>
   new AuthError({ reason: "Acquire", message: problem, ...(cause === undefined ? {} : { cause }) })
 
-/** One credential, checked; whatever goes wrong is an error, so that the fiber which renews lives on. */
-const acquireFrom = <E>(acquire: Effect.Effect<Auth.Credential, E>): Effect.Effect<Held, AuthError> =>
+/** Acquires and checks a credential. Defects become errors, so the renewing fiber survives them. */
+const acquireFrom = <E>(acquire: Effect.Effect<Auth.Credential, E>): Effect.Effect<ExpiringCredential, AuthError> =>
   acquire.pipe(
     Effect.catchAllCause((cause) => {
       const error = Cause.squash(cause)
-      return failed(`the effect acquire failed${nameOf(error)}; its error is the cause`, error)
+      return acquireError(`the effect acquire failed${describeErrorName(error)}; its error is the cause`, error)
     }),
-    // Nobody waits longer than that, whether it can be interrupted or not. As a value: what a fiber fails with is logged.
+    // `disconnect` ends the wait on timeout even if the effect cannot be interrupted. `either` keeps the failure out of
+    // the log, where the runtime reports the failures of fibers.
     Effect.either,
     Effect.disconnect,
     Effect.flatten,
     Effect.timeoutFail({
       duration: ACQUIRE_TIMEOUT,
-      onTimeout: () => failed(`the effect acquire gave nothing within ${Duration.format(ACQUIRE_TIMEOUT)}`)
+      onTimeout: () => acquireError(`the effect acquire did not complete within ${Duration.format(ACQUIRE_TIMEOUT)}`)
     }),
     Effect.flatMap((credential) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        Either.mapLeft(hold(credential, now), (problem) => failed(`what the effect acquire gave is no use: ${problem}`))
+        Either.mapLeft(decodeCredential(credential, now), (problem) =>
+          acquireError(`the effect acquire returned a credential that cannot be used: ${problem}`)
+        )
       )
     )
   )
 
-/** When to renew a credential that was acquired just now. */
-const dueAt = (held: Held, renewBefore: Duration.Duration): Effect.Effect<number> =>
+/** When to renew a credential that was just acquired. */
+const renewalTime = (current: ExpiringCredential, renewBefore: Duration.Duration): Effect.Effect<number> =>
   Effect.gen(function* () {
-    if (!Number.isFinite(held.expiresAt)) {
+    if (!Number.isFinite(current.expiresAt)) {
       return Number.POSITIVE_INFINITY
     }
     const now = yield* Clock.currentTimeMillis
-    const life = held.expiresAt - now
-    const lead = Math.min(Duration.toMillis(renewBefore), life * MAX_LEAD) * (yield* Random.nextRange(1, 1 + JITTER))
-    return now + Math.max(life - lead, MIN_WAIT_MILLIS)
+    const lifetime = current.expiresAt - now
+    const lead =
+      Math.min(Duration.toMillis(renewBefore), lifetime * MAX_LEAD) * (yield* Random.nextRange(1, 1 + JITTER))
+    return now + Math.max(lifetime - lead, MIN_WAIT_MILLIS)
   })
 
 export const make = <E, R>(options: {
@@ -95,87 +99,98 @@ export const make = <E, R>(options: {
       return yield* new ValidationError({
         reason: "Option",
         path: "acquire",
-        message: "the option acquire must be the effect that gives a credential"
+        message: "the option acquire must be an effect that returns a credential"
       })
     }
-    // A renewal is no part of what went on when the layer was built, nor of what a request is part of.
+    // Renewals are not part of the trace in which the layer was built.
     const context = Context.omit(Tracer.ParentSpan)(
       (yield* Effect.context<Exclude<R, Scope.Scope>>()) as Context.Context<Exclude<R, Scope.Scope> | Tracer.ParentSpan>
     ) as Context.Context<Exclude<R, Scope.Scope>>
-    const holder = yield* Holder.make(
+    const renewable = yield* Renewable.make(
       "the credential",
       acquireFrom(Effect.mapInputContext(Effect.scoped(acquire), () => context))
     )
 
-    let due = yield* dueAt(holder.held(), renewBefore)
-    /** Done with the renewal that is under way, or asked for. */
-    let round: Deferred.Deferred<void> | undefined
+    let renewAt = yield* renewalTime(renewable.current(), renewBefore)
+    /** Completes with the renewal that is requested or in progress. */
+    let pendingRenewal: Deferred.Deferred<void> | undefined
     let open = true
-    const asked = Effect.unsafeMakeLatch()
-    const refused = Gate.make(refusals, MAX_REFUSAL_DELAY)
+    const renewalRequested = Effect.unsafeMakeLatch()
+    const mayRenewRefused = BackoffGate.make(refusalSchedule, MAX_REFUSAL_DELAY)
 
-    const begin = (): Deferred.Deferred<void> => {
-      round ??= Deferred.unsafeMake(FiberId.none)
-      return round
+    const startRenewal = (): Deferred.Deferred<void> => {
+      pendingRenewal ??= Deferred.unsafeMake(FiberId.none)
+      return pendingRenewal
     }
-    const end = Effect.sync(() => {
-      const ended = round
-      round = undefined
-      if (ended !== undefined) {
-        Deferred.unsafeDone(ended, Effect.void)
+    const finishRenewal = Effect.sync(() => {
+      const completed = pendingRenewal
+      pendingRenewal = undefined
+      if (completed !== undefined) {
+        Deferred.unsafeDone(completed, Effect.void)
       }
     })
-    const renewal = Effect.suspend(() => {
+    const requestRenewal = Effect.suspend(() => {
       if (!open) {
         return Effect.void
       }
-      const renewed = begin()
-      asked.unsafeOpen()
+      const renewed = startRenewal()
+      renewalRequested.unsafeOpen()
       return Deferred.await(renewed)
     })
 
     /**
-     * By the clock, since a timer knows nothing of a machine that sleeps; in parts, since a timer holds 31 bits; and in
-     * whole milliseconds, lest what is left becomes too little to sleep for.
+     * Waits by the clock, because a timer does not count while the machine sleeps; in parts, because timers are limited
+     * to 31 bits; and in whole milliseconds, because a fraction would round to no sleep at all.
      */
-    const untilDue: Effect.Effect<void> = Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      now >= due
+    const awaitRenewalTime: Effect.Effect<void> = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      now >= renewAt
         ? Effect.void
         : Effect.flatMap(
-            Effect.timeoutOption(asked.await, Math.min(Math.ceil(due - now), MAX_SLEEP_MILLIS)),
-            Option.match({ onNone: () => untilDue, onSome: () => Effect.void })
+            Effect.timeoutOption(renewalRequested.await, Math.min(Math.ceil(renewAt - now), MAX_SLEEP_MILLIS)),
+            Option.match({ onNone: () => awaitRenewalTime, onSome: () => Effect.void })
           )
     )
     const renew = Effect.gen(function* () {
-      begin()
-      asked.unsafeClose()
-      yield* holder.renew
-      due = yield* dueAt(holder.held(), renewBefore)
-    }).pipe(Effect.ensuring(end))
+      startRenewal()
+      renewalRequested.unsafeClose()
+      yield* renewable.renew
+      renewAt = yield* renewalTime(renewable.current(), renewBefore)
+    }).pipe(Effect.ensuring(finishRenewal))
 
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {
         open = false
-        return end
+        return finishRenewal
       })
     )
-    yield* untilDue.pipe(Effect.zipRight(Effect.retry(renew, renewals)), Effect.forever, Effect.forkScoped)
+    yield* awaitRenewalTime.pipe(
+      Effect.zipRight(Effect.retry(renew, renewalSchedule)),
+      Effect.forever,
+      Effect.forkScoped
+    )
 
-    /** Waits for a renewal that is under way; asks for one unless the last failed, for then the back-off decides. */
-    const shared = Effect.suspend(() =>
-      round !== undefined ? Deferred.await(round) : holder.trouble() === undefined ? renewal : Effect.void
+    /**
+     * Waits for the renewal in progress, or requests one. After a failure it returns at once, because the back-off
+     * decides when to try again.
+     */
+    const awaitRenewal = Effect.suspend(() =>
+      pendingRenewal !== undefined
+        ? Deferred.await(pendingRenewal)
+        : renewable.lastError() === undefined
+          ? requestRenewal
+          : Effect.void
     )
     return {
-      // it may have run out before it was due: clocks jump and machines sleep
-      authorize: Effect.zipRight(Effect.whenEffect(shared, holder.isExpired), holder.headers),
+      // Clocks jump and machines sleep, so the credential can expire before its renewal.
+      authorize: Effect.zipRight(Effect.whenEffect(awaitRenewal, renewable.isExpired), renewable.headers),
       invalidate: (rejected) =>
         Effect.suspend(() => {
-          if (!holder.has(rejected)) {
+          if (!renewable.matches(rejected)) {
             return Effect.void
           }
-          return round === undefined && holder.trouble() === undefined
-            ? Effect.asVoid(Effect.whenEffect(shared, refused))
-            : shared
+          return pendingRenewal === undefined && renewable.lastError() === undefined
+            ? Effect.asVoid(Effect.whenEffect(awaitRenewal, mayRenewRefused))
+            : awaitRenewal
         })
     }
   })

@@ -1,61 +1,66 @@
 /**
- * The credential of now, which is replaced from time to time. The last one that could be had goes on until it runs out.
+ * Holds the current credential and renews it. If a renewal fails, the credential stays in use until it expires.
  */
 import type * as Headers from "@effect/platform/Headers"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { AuthError } from "../../FliptError.js"
-import { formatInstant, type Held } from "./credential.js"
+import { type ExpiringCredential, formatInstant } from "./credential.js"
 
-export interface Holder {
-  /** Of now; fails when the credential has run out. */
+export interface Renewable {
+  /** The headers of the current credential. Fails if it has expired. */
   readonly headers: Effect.Effect<Headers.Headers, AuthError>
-  readonly held: () => Held
-  /** Whether the credential of now is sent in these headers. */
-  readonly has: (headers: Headers.Headers) => boolean
+  readonly current: () => ExpiringCredential
+  /** Whether these headers contain the current credential. */
+  readonly matches: (headers: Headers.Headers) => boolean
   readonly isExpired: Effect.Effect<boolean>
-  /** Why no other could be had when it was last tried; nothing when it could. */
-  readonly trouble: () => AuthError | undefined
-  /** Acquires another; where that fails, the former stays. */
+  /** The error of the last renewal, or `undefined` if it succeeded. */
+  readonly lastError: () => AuthError | undefined
+  /** Acquires another credential. If this fails, the current one stays. */
   readonly renew: Effect.Effect<void, AuthError>
 }
 
-/** Fails where the first credential cannot be had. The label says in the log what is held. */
-export const make = (label: string, acquire: Effect.Effect<Held, AuthError>): Effect.Effect<Holder, AuthError> =>
+/** Acquires the first credential, and fails if this fails. The label names the credential in messages. */
+export const make = (
+  label: string,
+  acquire: Effect.Effect<ExpiringCredential, AuthError>
+): Effect.Effect<Renewable, AuthError> =>
   Effect.map(acquire, (first) => {
-    let held = first
-    let trouble: AuthError | undefined
+    let current = first
+    let lastError: AuthError | undefined
 
-    const isExpired = Effect.map(Clock.currentTimeMillis, (now) => now >= held.expiresAt)
-    const end = () => `ran out at ${formatInstant(held.expiresAt)}`
+    const isExpired = Effect.map(Clock.currentTimeMillis, (now) => now >= current.expiresAt)
+    const expiry = () => `expired at ${formatInstant(current.expiresAt)}`
 
     return {
       headers: Effect.flatMap(isExpired, (expired) =>
         expired
           ? new AuthError({
               reason: "Expired",
-              message: `${label} ${end()}${trouble === undefined ? "" : `, and no other could be had: ${trouble.message}`}`,
-              ...(trouble === undefined ? {} : { cause: trouble })
+              message: `${label} ${expiry()}${lastError === undefined ? "" : `, and renewing it failed: ${lastError.message}`}`,
+              ...(lastError === undefined ? {} : { cause: lastError })
             })
-          : Effect.succeed(held.headers)
+          : Effect.succeed(current.headers)
       ),
-      held: () => held,
-      has: ({ authorization }) => authorization === held.headers.authorization,
+      current: () => current,
+      matches: ({ authorization }) => authorization === current.headers.authorization,
       isExpired,
-      trouble: () => trouble,
+      lastError: () => lastError,
       renew: acquire.pipe(
         Effect.tap((next) => {
-          const ended = trouble
-          held = next
-          trouble = undefined
-          return ended === undefined ? Effect.void : Effect.logInfo(`Flipt: ${label} could be renewed again`)
+          const previousError = lastError
+          current = next
+          lastError = undefined
+          return previousError === undefined
+            ? Effect.void
+            : Effect.logInfo(`Flipt: ${label} was renewed after a failure`)
         }),
         Effect.tapError((error) =>
           Effect.flatMap(isExpired, (expired) => {
-            const log = trouble === undefined ? Effect.logWarning : Effect.logDebug
-            trouble = error
-            const serving = expired ? `which ${end()}` : "and the last one goes on"
-            return log(`Flipt: ${label} could not be renewed, ${serving}: ${error.message}`)
+            const log = lastError === undefined ? Effect.logWarning : Effect.logDebug
+            lastError = error
+            const consequence = expired ? `which ${expiry()}` : "and the current one stays in use"
+            return log(`Flipt: ${label} could not be renewed, ${consequence}: ${error.message}`)
           })
         ),
         Effect.asVoid

@@ -1,3 +1,6 @@
+/**
+ * Credentials that do not change.
+ */
 import * as Headers from "@effect/platform/Headers"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
@@ -13,7 +16,6 @@ export const none: Auth.Service = {
   invalidate: () => Effect.void
 }
 
-/** The service for a credential that does not change. */
 export const make = (authentication: Auth.Authentication | undefined): Effect.Effect<Auth.Service, ValidationError> =>
   Effect.suspend(() =>
     authentication === undefined
@@ -25,12 +27,12 @@ export const make = (authentication: Auth.Authentication | undefined): Effect.Ef
               path: `authentication.${field}`,
               message: `the option authentication.${field} ${problem}`
             }),
-          // not a value of the Effect, which would be shown with it
+          // `Effect.sync`, because printing an `Effect.succeed` shows its value.
           onRight: (headers) => ({ authorize: Effect.sync(() => headers), invalidate: () => Effect.void })
         })
   )
 
-/** `FLIPT_CLIENT_TOKEN` or `FLIPT_JWT_TOKEN`, or neither. */
+/** Reads `FLIPT_CLIENT_TOKEN` or `FLIPT_JWT_TOKEN`. Fails if both are set. */
 export const config: Config.Config<Auth.Authentication | undefined> = Config.all({
   clientToken: Config.option(Config.redacted(Config.nonEmptyString("FLIPT_CLIENT_TOKEN"))),
   jwtToken: Config.option(Config.redacted(Config.nonEmptyString("FLIPT_JWT_TOKEN")))

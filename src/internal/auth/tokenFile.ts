@@ -1,8 +1,8 @@
 /**
- * A credential in a file that is replaced from time to time, as platforms mount them.
+ * Reads a credential from a file that the platform replaces from time to time.
  *
- * The file is read when a credential is asked for, and not watched: a token file is small and asked for rarely, and no
- * kind of mount can hide a change from a read.
+ * The file is read when a credential is needed, at most every few seconds, and not watched: it is small, rarely needed,
+ * and reads work on every kind of mount.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -13,37 +13,37 @@ import type * as Scope from "effect/Scope"
 import * as Platform from "#platform"
 import type * as Auth from "../../Auth.js"
 import { AuthError, ValidationError } from "../../FliptError.js"
-import { messageOf } from "../util/errorMessage.js"
-import * as Flight from "../util/singleFlight.js"
-import { type Held, hold } from "./credential.js"
+import { errorMessage } from "../util/errorMessage.js"
+import * as SingleFlight from "../util/singleFlight.js"
+import { decodeCredential, type ExpiringCredential } from "./credential.js"
 import { decodeTokenFile } from "./options.js"
-import * as Holder from "./renewable.js"
+import * as Renewable from "./renewable.js"
 
-/** How long what was read counts as what the file has, unless the server refuses it. */
-const FRESH = Duration.seconds(5)
+/** How long the last read counts as current, unless the server refuses the credential. */
+const MAX_AGE = Duration.seconds(5)
 
-const failed = (path: string, problem: string, cause?: unknown): AuthError =>
+const readError = (path: string, problem: string, cause?: unknown): AuthError =>
   new AuthError({
     reason: "Acquire",
     message: `the token file ${path} ${problem}`,
     ...(cause === undefined ? {} : { cause })
   })
 
-const read = (path: string, kind: "clientToken" | "jwtToken"): Effect.Effect<Held, AuthError> =>
+const read = (path: string, kind: "clientToken" | "jwtToken"): Effect.Effect<ExpiringCredential, AuthError> =>
   Effect.gen(function* () {
     const { bytes } = yield* Effect.tryPromise({
       try: () => Platform.readFile(path),
-      catch: (cause) => failed(path, `cannot be read: ${messageOf(cause)}`, cause)
+      catch: (cause) => readError(path, `cannot be read: ${errorMessage(cause)}`, cause)
     })
     const text = new TextDecoder().decode(bytes).trimEnd()
     if (text === "") {
-      return yield* failed(path, "is empty")
+      return yield* readError(path, "is empty")
     }
     const token = Redacted.make(text)
     const now = yield* Clock.currentTimeMillis
     return yield* Either.mapLeft(
-      hold(kind === "clientToken" ? { clientToken: token } : { jwtToken: token }, now),
-      (problem) => failed(path, `is no use: its ${problem}`)
+      decodeCredential(kind === "clientToken" ? { clientToken: token } : { jwtToken: token }, now),
+      (problem) => readError(path, `cannot be used: ${problem}`)
     )
   })
 
@@ -56,24 +56,24 @@ export const make = (
       return yield* new ValidationError({
         reason: "Argument",
         path: "path",
-        message: "the path of the file to read the token from must be a text, not empty"
+        message: "the path of the token file must be a string, not empty"
       })
     }
     const { as } = yield* decodeTokenFile(options)
-    const freshMillis = Duration.toMillis(FRESH)
+    const maxAgeMillis = Duration.toMillis(MAX_AGE)
     let readAt = yield* Clock.currentTimeMillis
-    const holder = yield* Holder.make(`the token of the file ${path}`, read(path, as))
-    const reading = yield* Flight.make(
+    const renewable = yield* Renewable.make(`the token in the file ${path}`, read(path, as))
+    const reread = yield* SingleFlight.make(
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
         readAt = now
-        return Effect.ignore(holder.renew)
+        return Effect.ignore(renewable.renew)
       }),
       undefined
     ).pipe(Effect.map(Effect.ignore))
-    // a clock that was set back tells no age
-    const isStale = Effect.map(Clock.currentTimeMillis, (now) => now - readAt >= freshMillis || now < readAt)
+    // If the clock was set back, the age is unknown.
+    const isStale = Effect.map(Clock.currentTimeMillis, (now) => now - readAt >= maxAgeMillis || now < readAt)
     return {
-      authorize: Effect.zipRight(Effect.whenEffect(reading, isStale), holder.headers),
-      invalidate: (rejected) => Effect.suspend(() => (holder.has(rejected) ? reading : Effect.void))
+      authorize: Effect.zipRight(Effect.whenEffect(reread, isStale), renewable.headers),
+      invalidate: (rejected) => Effect.suspend(() => (renewable.matches(rejected) ? reread : Effect.void))
     }
   })

@@ -11,7 +11,7 @@ import type { EvaluateError } from "../../FliptError.js"
 import type { BooleanResult, VariantResult } from "../../Model.js"
 import type { Snapshot } from "../../Snapshot.js"
 import type * as Status from "../../Status.js"
-import { turn } from "../util/yieldToEventLoop.js"
+import { yieldToEventLoop } from "../util/yieldToEventLoop.js"
 import type { State } from "./state.js"
 
 /** The status, and then every other that it becomes. */
@@ -46,7 +46,7 @@ const fingerprints = (snapshot: Snapshot): Effect.Effect<Option.Option<Fingerpri
       }
       found.set(key, fingerprint)
       if (found.size % FINGERPRINTS_A_TURN === 0) {
-        yield* turn
+        yield* yieldToEventLoop
       }
     }
     return Option.some(found)

@@ -16,7 +16,7 @@ import * as Tls from "../../Tls.js"
 import * as auth from "../auth/static.js"
 import * as polling from "../fetch/polling.js"
 import * as streaming from "../fetch/streaming.js"
-import * as tls from "../tls/tls.js"
+import * as tls from "../tls/make.js"
 import * as client from "./make.js"
 import { type ClientSettings, decodeClient } from "./options.js"
 

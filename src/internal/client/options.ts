@@ -1,15 +1,15 @@
 import * as Schema from "effect/Schema"
 import { Authentication } from "../auth/options.js"
 import { fetcherFields } from "../fetch/options.js"
-import { Tls } from "../tls/options.js"
-import { decode, must, text } from "../util/decodeOptions.js"
+import { TlsOptions } from "../tls/options.js"
+import { issueMessage, makeDecoder, nonEmptyString } from "../util/decodeOptions.js"
 
 const stateFields = {
   errorStrategy: Schema.optionalWith(
-    Schema.Literal("fail", "fallback").annotations(must('must be "fail" or "fallback"')),
+    Schema.Literal("fail", "fallback").annotations(issueMessage('must be "fail" or "fallback"')),
     { default: () => "fail" as const }
   ),
-  snapshot: Schema.optional(text("must be the base64 text that getSnapshot gave, not empty"))
+  snapshot: Schema.optional(nonEmptyString("must be the base64 text that getSnapshot gave, not empty"))
 }
 
 export const clientFields = {
@@ -17,10 +17,10 @@ export const clientFields = {
   ...stateFields,
   authentication: Schema.optional(Authentication),
   fetchMode: Schema.optionalWith(
-    Schema.Literal("polling", "streaming").annotations(must('must be "polling" or "streaming"')),
+    Schema.Literal("polling", "streaming").annotations(issueMessage('must be "polling" or "streaming"')),
     { default: () => "polling" as const }
   ),
-  tlsConfig: Schema.optional(Tls)
+  tlsConfig: Schema.optional(TlsOptions)
 }
 
 const State = Schema.Struct(stateFields)
@@ -30,5 +30,5 @@ export type StateSettings = typeof State.Type
 /** The options of the one-stop client, decoded. */
 export type ClientSettings = typeof Client.Type
 
-export const decodeState = decode(State)
-export const decodeClient = decode(Client)
+export const decodeState = makeDecoder(State)
+export const decodeClient = makeDecoder(Client)

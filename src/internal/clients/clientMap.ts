@@ -11,7 +11,7 @@ import * as Scope from "effect/Scope"
 import type * as FliptClient from "../../FliptClient.js"
 import type * as FliptClients from "../../FliptClients.js"
 import { EngineError, type StartError } from "../../FliptError.js"
-import { decodeArgument, type TargetSettings } from "../util/target.js"
+import { decodeTargetArgument, type TargetSettings } from "../util/target.js"
 import { MAX_SLEEP_MILLIS } from "../util/timers.js"
 
 interface Shared {
@@ -104,7 +104,7 @@ export const make = <R>(
 
     return {
       get: (target) =>
-        Effect.flatMap(decodeArgument(target), (decoded) =>
+        Effect.flatMap(decodeTargetArgument(target), (decoded) =>
           Effect.uninterruptibleMask((restore) => {
             if (!isOpen) {
               return Effect.fail(closed())

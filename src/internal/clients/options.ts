@@ -1,11 +1,11 @@
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { clientFields } from "../client/options.js"
-import { DurationInput, decode, must } from "../util/decodeOptions.js"
+import { DurationInput, issueMessage, makeDecoder } from "../util/decodeOptions.js"
 
 const idleTimeToLive = Schema.optionalWith(DurationInput, { default: () => Duration.minutes(5) })
 
-export const notHere = (problem: string) => Schema.optional(Schema.Undefined.annotations(must(problem)))
+export const notHere = (problem: string) => Schema.optional(Schema.Undefined.annotations(issueMessage(problem)))
 
 export const clientsFields = {
   ...clientFields,
@@ -18,13 +18,13 @@ export const clientsFields = {
 export const Sharing = Schema.Struct({
   client: Schema.Unknown.pipe(
     Schema.filter((client) => typeof client === "function"),
-    Schema.annotations(must("must be a function from a target to the layer of its client"))
+    Schema.annotations(issueMessage("must be a function from a target to the layer of its client"))
   ),
   idleTimeToLive
 })
 
 export const Clients = Schema.Struct(clientsFields)
 
-export const decodeClients = decode(Clients)
+export const decodeClients = makeDecoder(Clients)
 
-export const decodeSharing = decode(Sharing)
+export const decodeSharing = makeDecoder(Sharing)

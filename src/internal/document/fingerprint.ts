@@ -6,10 +6,10 @@ import { Hasher } from "../util/hash64.js"
 import type * as Definition from "./definition.js"
 
 const addAudience = (hasher: Hasher, audience: Definition.Audience): void => {
-  hasher.flag(audience.and).list(audience.segments, (segment) => {
+  hasher.boolean(audience.and).list(audience.segments, (segment) => {
     hasher
       .text(segment.key)
-      .flag(segment.any)
+      .boolean(segment.any)
       .list(segment.constraints, (constraint) => {
         hasher.text(constraint.type).text(constraint.property).text(constraint.operator).text(constraint.value)
       })
@@ -19,10 +19,10 @@ const addAudience = (hasher: Hasher, audience: Definition.Audience): void => {
 const addRollout = (hasher: Hasher, rollout: Definition.Rollout): void => {
   switch (rollout._tag) {
     case "Threshold":
-      hasher.uint(1).float(rollout.percentage).flag(rollout.value)
+      hasher.uint(1).float(rollout.percentage).boolean(rollout.value)
       return
     case "Segment":
-      hasher.uint(2).flag(rollout.value)
+      hasher.uint(2).boolean(rollout.value)
       addAudience(hasher, rollout.audience)
       return
     case "Unknown":
@@ -35,8 +35,8 @@ export const fingerprint = (flag: Definition.Flag): string => {
   const hasher = new Hasher()
   hasher
     .text(flag.key)
-    .flag(flag.boolean)
-    .flag(flag.enabled)
+    .boolean(flag.boolean)
+    .boolean(flag.enabled)
     .optional(flag.defaultVariant?.key)
     .optional(flag.defaultVariant?.attachment)
     .list(flag.rules, (rule) => {

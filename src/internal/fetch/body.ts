@@ -4,8 +4,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { FetchError } from "../../FliptError.js"
-import { turn } from "../util/yieldToEventLoop.js"
-import { type Attempt, timeoutError, tooLarge, transportError } from "./errors.js"
+import { yieldToEventLoop } from "../util/yieldToEventLoop.js"
+import { type Attempt, bodyTooLargeError, timeoutError, transportError } from "./errors.js"
 
 /** How much longer than the wait for one chunk the whole body may take. */
 export const BODY_TIMEOUT_FACTOR = 10
@@ -72,13 +72,13 @@ export const readBody = (
         chunks.push(chunk)
         size += chunk.length
         if (size > maxBodySize) {
-          return Effect.fail(tooLarge(attempt))
+          return Effect.fail(bodyTooLargeError(attempt))
         }
         if (size - turnedAt < TURN_BYTES) {
           return Effect.void
         }
         turnedAt = size
-        return turn
+        return yieldToEventLoop
       }),
       Effect.raceFirst(silence),
       Effect.timeoutFail({ duration: limit, onTimeout: () => timeoutError(attempt, limit, "the body did not end") })

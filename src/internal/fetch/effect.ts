@@ -4,11 +4,11 @@ import type * as Option from "effect/Option"
 import type * as Fetcher from "../../Fetcher.js"
 import { FetchError, ValidationError } from "../../FliptError.js"
 import type { Target } from "../../Model.js"
-import { messageOf } from "../util/errorMessage.js"
-import { checks } from "./checks.js"
-import { decodePolled } from "./options.js"
+import { errorMessage } from "../util/errorMessage.js"
+import { decodePolling } from "./options.js"
+import { periodicChecks } from "./periodicChecks.js"
 import { type Policy, retry } from "./retry.js"
-import { versioned } from "./versioned.js"
+import { withVersion } from "./withVersion.js"
 
 export const makeEffect = <E, R>(
   options: Target & {
@@ -21,7 +21,7 @@ export const makeEffect = <E, R>(
 ): Effect.Effect<Fetcher.Service, ValidationError, R> =>
   Effect.gen(function* () {
     const { fetch, ...rest } = options ?? {}
-    const settings = yield* decodePolled(rest)
+    const settings = yield* decodePolling(rest)
     if (typeof fetch !== "function") {
       return yield* new ValidationError({
         reason: "Option",
@@ -41,13 +41,13 @@ export const makeEffect = <E, R>(
               : new FetchError({
                   reason: "Source",
                   retryable: true,
-                  message: `the source of flags failed: ${messageOf(cause)}`,
+                  message: `the source of flags failed: ${errorMessage(cause)}`,
                   cause
                 })
           ),
-          Effect.map((content) => versioned(content, loaded)),
+          Effect.map((content) => withVersion(content, loaded)),
           retry(policy)
         ),
-      events: () => checks(settings.updateInterval)
+      events: () => periodicChecks(settings.updateInterval)
     }
   })

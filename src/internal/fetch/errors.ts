@@ -33,7 +33,7 @@ const percentEncoded = (text: string): ReadonlyArray<string> => {
  * Takes every secret of a request out of a text: a server may repeat what it was sent, with blanks folded, encoded for
  * a URL, or escaped in JSON. Of secrets that begin alike the longest goes first.
  */
-export const makeScrub = (
+export const makeRedactor = (
   settings: FetcherSettings,
   credentials: Readonly<Record<string, string>>
 ): ((text: string) => string) => {
@@ -70,36 +70,40 @@ export interface Attempt {
   readonly url: string
   readonly headers: Headers.Headers
   readonly hasCredential: boolean
-  readonly scrub: (text: string) => string
+  readonly redact: (text: string) => string
 }
 
-export const failure = (
+export const requestError = (
   attempt: Attempt,
   what: string,
   fields: Omit<ConstructorParameters<typeof FetchError>[0], "message">
-): FetchError => new FetchError({ ...fields, message: attempt.scrub(`GET ${attempt.url}: ${what}`) })
+): FetchError => new FetchError({ ...fields, message: attempt.redact(`GET ${attempt.url}: ${what}`) })
 
 export const timeoutError = (attempt: Attempt, limit: Duration.Duration, what: string): FetchError =>
-  failure(attempt, `${what} within ${Duration.format(limit)}; raise requestTimeout if the server is slow`, {
+  requestError(attempt, `${what} within ${Duration.format(limit)}; raise requestTimeout if the server is slow`, {
     reason: "Timeout",
     retryable: true
   })
 
 export const transportError = (attempt: Attempt, error: HttpClientError.HttpClientError, doing: string): FetchError => {
   const { code, hint, message, reason } = classify(error.cause ?? error.message)
-  return failure(attempt, `${doing}: ${message}; ${hint}`, {
+  return requestError(attempt, `${doing}: ${message}; ${hint}`, {
     reason,
     retryable: reason === "Network",
     // The errors themselves hold the request, or what was read from the connection, and with it the credentials.
-    cause: Object.assign(new Error(attempt.scrub(message)), code === undefined ? {} : { code })
+    cause: Object.assign(new Error(attempt.redact(message)), code === undefined ? {} : { code })
   })
 }
 
-export const tooLarge = (attempt: Attempt): FetchError =>
-  failure(attempt, `the body is larger than ${attempt.settings.maxBodySize} bytes; raise maxBodySize if it may be`, {
-    reason: "TooLarge",
-    retryable: false
-  })
+export const bodyTooLargeError = (attempt: Attempt): FetchError =>
+  requestError(
+    attempt,
+    `the body is larger than ${attempt.settings.maxBodySize} bytes; raise maxBodySize if it may be`,
+    {
+      reason: "TooLarge",
+      retryable: false
+    }
+  )
 
 const messageIn = (body: unknown): string | undefined =>
   typeof body !== "object" || body === null
@@ -111,7 +115,7 @@ const messageIn = (body: unknown): string | undefined =>
         : undefined
 
 /** The message in the body of an error; its text where it is not Flipt's form: a proxy's page, most likely. */
-export const errorMessage = (attempt: Attempt, body: ReadonlyArray<Uint8Array>): string => {
+export const serverMessage = (attempt: Attempt, body: ReadonlyArray<Uint8Array>): string => {
   const decoder = new TextDecoder()
   let text = ""
   for (let i = 0; i < body.length && text.length < MAX_ERROR_BYTES; i++) {
@@ -125,7 +129,7 @@ export const errorMessage = (attempt: Attempt, body: ReadonlyArray<Uint8Array>):
   } catch {
     // no JSON
   }
-  return attempt.scrub(fold(message)).slice(0, MAX_ERROR_CHARACTERS)
+  return attempt.redact(fold(message)).slice(0, MAX_ERROR_CHARACTERS)
 }
 
 /** What the server says of an error; nothing when it says nothing that can be read. */
@@ -138,7 +142,7 @@ const readErrorMessage = (attempt: Attempt, response: HttpClientResponse.HttpCli
     ),
     Effect.timeout(attempt.settings.requestTimeout),
     Effect.map((body) => body.chunks),
-    Effect.map((chunks) => errorMessage(attempt, chunks)),
+    Effect.map((chunks) => serverMessage(attempt, chunks)),
     Effect.orElseSucceed(() => "")
   )
 
@@ -165,7 +169,7 @@ export const statusError = (
         ? "no credential was sent; set the authentication option"
         : known?.hint
     const body = said === "" ? "" : ` (${said})`
-    return yield* failure(attempt, `status ${status}${body}${hint === undefined ? "" : `; ${hint}`}`, {
+    return yield* requestError(attempt, `status ${status}${body}${hint === undefined ? "" : `; ${hint}`}`, {
       reason: known?.reason ?? "Status",
       status,
       retryable: RETRYABLE.has(status),

@@ -10,20 +10,20 @@ import * as Platform from "#platform"
 import type * as Fetcher from "../../Fetcher.js"
 import { FetchError, ValidationError } from "../../FliptError.js"
 import type { Target } from "../../Model.js"
-import { messageOf } from "../util/errorMessage.js"
+import { errorMessage } from "../util/errorMessage.js"
 import { decodeTarget } from "../util/target.js"
 import { Document, Event, NotModified } from "./event.js"
 
 /** A file is often written in several steps, each of which is told. */
-const SETTLE = Duration.millis(50)
+const DEBOUNCE = Duration.millis(50)
 /** How soon a folder that cannot be watched is tried again. */
-const REWATCH = Duration.seconds(30)
+const REWATCH_DELAY = Duration.seconds(30)
 
 const failure = (path: string, cause: unknown): FetchError =>
   new FetchError({
     reason: "Source",
     retryable: false,
-    message: `the file ${path} cannot be read: ${messageOf(cause)}`,
+    message: `the file ${path} cannot be read: ${errorMessage(cause)}`,
     cause
   })
 
@@ -48,8 +48,10 @@ export const make = (path: string, options: Target | undefined): Effect.Effect<F
       // Where the folder cannot be watched the file is read all the same, and says what is wrong if it cannot be.
       events: () =>
         Platform.watchFile(path).pipe(
-          Stream.debounce(SETTLE),
-          Stream.catchAll(() => Stream.concat(Stream.void, Stream.drain(Stream.fromEffect(Effect.sleep(REWATCH))))),
+          Stream.debounce(DEBOUNCE),
+          Stream.catchAll(() =>
+            Stream.concat(Stream.void, Stream.drain(Stream.fromEffect(Effect.sleep(REWATCH_DELAY))))
+          ),
           Stream.repeat(Schedule.forever),
           Stream.map(() => Event.Check())
         )

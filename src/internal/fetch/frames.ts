@@ -7,14 +7,14 @@
 export type Line = { readonly chunks: ReadonlyArray<Uint8Array>; readonly size: number } | "TooLarge"
 
 /** How far from either end of a line its frame may reach: more than any server puts there. */
-const EDGE = 32
+const MAX_ENVELOPE = 32
 
 /**
  * Cuts lines out of chunks. What comes after the last line break is kept for the next chunk, and is no line before. A
  * line that cannot hold a document of the size is let go as it comes.
  */
-export const makeSplitter = (maxDocumentSize: number): ((chunk: Uint8Array) => ReadonlyArray<Line>) => {
-  const maxSize = maxDocumentSize + 2 * EDGE
+export const makeLineSplitter = (maxDocumentSize: number): ((chunk: Uint8Array) => ReadonlyArray<Line>) => {
+  const maxSize = maxDocumentSize + 2 * MAX_ENVELOPE
   let chunks: Array<Uint8Array> = []
   let size = 0
   let tooLarge = false
@@ -43,7 +43,7 @@ export const makeSplitter = (maxDocumentSize: number): ((chunk: Uint8Array) => R
   return (chunk) => {
     const lines: Array<Line> = []
     let from = 0
-    for (let at = chunk.indexOf(NEWLINE); at >= 0; at = chunk.indexOf(NEWLINE, from)) {
+    for (let at = chunk.indexOf(LINE_FEED); at >= 0; at = chunk.indexOf(LINE_FEED, from)) {
       add(chunk.subarray(from, at))
       lines.push(end())
       from = at + 1
@@ -53,7 +53,7 @@ export const makeSplitter = (maxDocumentSize: number): ((chunk: Uint8Array) => R
   }
 }
 
-const NEWLINE = 0x0a
+const LINE_FEED = 0x0a
 
 /** What a line of a stream is. */
 export type Frame =
@@ -85,16 +85,16 @@ const slice = (chunks: ReadonlyArray<Uint8Array>, from: number, to: number): Rea
 const textOf = (chunks: ReadonlyArray<Uint8Array>): string =>
   chunks.map((chunk) => String.fromCharCode(...chunk)).join("")
 
-export const readFrame = ({ chunks, size }: Exclude<Line, "TooLarge">): Frame => {
-  const head = textOf(slice(chunks, 0, EDGE))
-  if (size <= EDGE && blankPattern.test(head)) {
+export const parseFrame = ({ chunks, size }: Exclude<Line, "TooLarge">): Frame => {
+  const head = textOf(slice(chunks, 0, MAX_ENVELOPE))
+  if (size <= MAX_ENVELOPE && blankPattern.test(head)) {
     return { _tag: "Blank" }
   }
   if (errorPattern.test(head)) {
     return { _tag: "Error", bytes: chunks }
   }
   const begin = resultPattern.exec(head)?.[0].length
-  const end = endPattern.exec(textOf(slice(chunks, Math.max(0, size - EDGE), size)))?.[0].length
+  const end = endPattern.exec(textOf(slice(chunks, Math.max(0, size - MAX_ENVELOPE), size)))?.[0].length
   return begin === undefined || end === undefined || begin + end >= size
     ? { _tag: "Bad" }
     : { _tag: "Document", bytes: slice(chunks, begin, size - end), size: size - begin - end }

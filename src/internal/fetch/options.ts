@@ -1,6 +1,6 @@
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
-import { DurationInput, decode, must } from "../util/decodeOptions.js"
+import { DurationInput, issueMessage, makeDecoder } from "../util/decodeOptions.js"
 import { reveal } from "../util/reveal.js"
 import { targetFields } from "../util/target.js"
 
@@ -32,7 +32,7 @@ const headerNameIssue = (name: string): Schema.FilterIssue => ({
 
 export const HeaderValue = Schema.Union(Schema.String, Schema.RedactedFromSelf(Schema.String))
   .pipe(Schema.filter((value) => headerValuePattern.test(reveal(value))))
-  .annotations(must("must be text, or Redacted text, that can stand in a header: not empty, no line breaks"))
+  .annotations(issueMessage("must be text, or Redacted text, that can stand in a header: not empty, no line breaks"))
 
 export const isBaseUrl = (text: string): boolean => {
   if (!URL.canParse(text) || text !== text.trim()) {
@@ -52,25 +52,27 @@ export const BaseUrl = Schema.transform(
   Schema.String.pipe(
     Schema.filter(isBaseUrl),
     Schema.annotations(
-      must("must be an http or https URL without user, password, query and fragment, such as http://localhost:8080")
+      issueMessage(
+        "must be an http or https URL without user, password, query and fragment, such as http://localhost:8080"
+      )
     )
   ),
   Schema.String,
   { strict: true, decode: (url) => url.replace(/\/+$/, ""), encode: (url) => url }
 )
 
-export const polledFields = {
+export const pollingFields = {
   ...targetFields,
   updateInterval: Schema.optionalWith(DurationInput, { default: () => Duration.seconds(120) })
 }
 
 export const fetcherFields = {
-  ...polledFields,
+  ...pollingFields,
   url: Schema.optionalWith(BaseUrl, { default: () => "http://localhost:8080" }),
   reference: Schema.optional(
     Schema.NonEmptyString.pipe(
       Schema.filter((reference) => reference.isWellFormed()),
-      Schema.annotations(must("must be the name of a reference, not empty"))
+      Schema.annotations(issueMessage("must be the name of a reference, not empty"))
     )
   ),
   headers: Schema.optionalWith(
@@ -82,20 +84,20 @@ export const fetcherFields = {
   maxBodySize: Schema.optionalWith(
     Schema.Number.pipe(
       Schema.greaterThan(0),
-      Schema.annotations(must("must be a number of bytes greater than zero, or Infinity"))
+      Schema.annotations(issueMessage("must be a number of bytes greater than zero, or Infinity"))
     ),
     { default: () => 256 * 1024 * 1024 }
   ),
   requestTimeout: Schema.optionalWith(DurationInput, { default: () => Duration.seconds(30) })
 }
 
-export const Polled = Schema.Struct(polledFields)
+export const PollingOptions = Schema.Struct(pollingFields)
 
-export const Fetcher = Schema.Struct(fetcherFields)
+export const FetcherOptions = Schema.Struct(fetcherFields)
 
 /** The options of a Fetcher over HTTP, decoded. */
-export type FetcherSettings = typeof Fetcher.Type
+export type FetcherSettings = typeof FetcherOptions.Type
 
-export const decodePolled = decode(Polled)
+export const decodePolling = makeDecoder(PollingOptions)
 
-export const decodeFetcher = decode(Fetcher)
+export const decodeFetcher = makeDecoder(FetcherOptions)

@@ -6,11 +6,11 @@ import * as Effect from "effect/Effect"
 import type * as Auth from "../../Auth.js"
 import type * as Fetcher from "../../Fetcher.js"
 import type { ValidationError } from "../../FliptError.js"
-import { checks } from "./checks.js"
 import { decodeFetcher, type FetcherSettings } from "./options.js"
-import { fetchOnce } from "./request.js"
+import { periodicChecks } from "./periodicChecks.js"
+import { fetchSnapshot } from "./request.js"
 import { type Policy, retry } from "./retry.js"
-import { makeServer, sourceOf } from "./server.js"
+import { makeServer, toSource } from "./server.js"
 
 export const fromSettings = (
   settings: FetcherSettings,
@@ -19,9 +19,9 @@ export const fromSettings = (
   Effect.gen(function* () {
     const server = yield* makeServer(settings)
     return {
-      source: sourceOf("polling", settings),
-      fetch: (loaded) => fetchOnce(server, loaded).pipe(retry(policy)),
-      events: () => checks(settings.updateInterval)
+      source: toSource("polling", settings),
+      fetch: (loaded) => fetchSnapshot(server, loaded).pipe(retry(policy)),
+      events: () => periodicChecks(settings.updateInterval)
     }
   })
 

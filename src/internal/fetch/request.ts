@@ -16,7 +16,7 @@ import type * as Scope from "effect/Scope"
 import type * as Fetcher from "../../Fetcher.js"
 import { type AuthError, FetchError } from "../../FliptError.js"
 import { readBody } from "./body.js"
-import { type Attempt, failure, makeScrub, statusError, timeoutError, transportError } from "./errors.js"
+import { type Attempt, makeRedactor, requestError, statusError, timeoutError, transportError } from "./errors.js"
 import { Document, NotModified } from "./event.js"
 import { requestHeaders, type Server, snapshotUrl } from "./server.js"
 
@@ -71,7 +71,7 @@ const sendFollowing = (
     const refuse = (problem: string) => {
       const { status } = response
       return Effect.fail(
-        failure(attempt, `status ${status}: ${problem}`, { reason: "Status", status, retryable: false })
+        requestError(attempt, `status ${status}: ${problem}`, { reason: "Status", status, retryable: false })
       )
     }
     if (!URL.canParse(location, attempt.url)) {
@@ -110,7 +110,7 @@ const sameHeaders = Record.getEquivalence(Equivalence.string)
 
 /** One try, with these credentials. */
 const tryWith = (
-  { client, settings, warnOfPlainText }: Server,
+  { client, settings, warnPlainText }: Server,
   { loaded, timeout, url }: Inquiry,
   authorization: Headers.Headers
 ): Effect.Effect<Answer, FetchError, Scope.Scope> => {
@@ -128,18 +128,18 @@ const tryWith = (
       url,
       headers,
       hasCredential,
-      scrub: makeScrub(settings, credentials)
+      redact: makeRedactor(settings, credentials)
     },
     timeout
   )
-  return hasSecret ? Effect.zipRight(warnOfPlainText, sent) : sent
+  return hasSecret ? Effect.zipRight(warnPlainText, sent) : sent
 }
 
 /**
  * The answer to a request, whatever its status, with the body to be read within the Scope. A credential that is refused
  * is given back, and where there is another one then, the request is made once more with it.
  */
-export const ask = (server: Server, inquiry: Inquiry): Effect.Effect<Answer, FetchError, Scope.Scope> =>
+export const execute = (server: Server, inquiry: Inquiry): Effect.Effect<Answer, FetchError, Scope.Scope> =>
   Effect.gen(function* () {
     const authorization = yield* authorize(server)
     const answer = yield* tryWith(server, inquiry, authorization)
@@ -152,13 +152,13 @@ export const ask = (server: Server, inquiry: Inquiry): Effect.Effect<Answer, Fet
   })
 
 /** One conditional request for the snapshot, without retries. */
-export const fetchOnce = (
+export const fetchSnapshot = (
   server: Server,
   loaded: Option.Option<Fetcher.Version>
 ): Effect.Effect<Fetcher.Update, FetchError> =>
   Effect.gen(function* () {
     const { settings } = server
-    const { attempt, response } = yield* ask(server, {
+    const { attempt, response } = yield* execute(server, {
       url: snapshotUrl(settings),
       loaded,
       timeout: settings.requestTimeout

@@ -39,7 +39,7 @@ const JITTER = 0.1
  * little, so that clients which start together do not ask together. Gives true when a poll is due; false where a long
  * interval takes more than one sleep.
  */
-export const polls = (interval: Duration.Duration): Schedule.Schedule<boolean> => {
+export const pollSchedule = (interval: Duration.Duration): Schedule.Schedule<boolean> => {
   const millis = Duration.toMillis(interval)
   const first = Effect.map(Random.next, (random) => random * millis)
   const later = Effect.map(Random.nextRange(1 - JITTER, 1 + JITTER), (factor) => factor * millis)
@@ -65,10 +65,10 @@ const HEALTHY = Duration.minutes(1)
 const PART_OF_LIFE = 0.1
 
 /** How a stream ended. */
-export interface Ended {
+export interface StreamEnd {
   readonly error: RefreshError
   /** How long it lived; none where even the request before it failed. */
-  readonly lived: Option.Option<Duration.Duration>
+  readonly lifetime: Option.Option<Duration.Duration>
 }
 
 /**
@@ -78,17 +78,19 @@ export interface Ended {
  * second would not part them, while a proxy that ends each every minute costs no more than a twentieth of the time.
  * Gives the number of streams that were not well.
  */
-export const reconnects: Schedule.Schedule<number, Ended> = Schedule.makeWithState(0, (now, { error, lived }, before) =>
-  Effect.map(Random.next, (random) => {
-    const healthy = Option.filter(lived, Duration.greaterThanOrEqualTo(HEALTHY))
-    const ended = Option.isSome(healthy) ? 0 : before
-    const delay = Option.match(healthy, {
-      onNone: () => Duration.toMillis(BASE_DELAY) * 2 ** ended,
-      onSome: (life) => Duration.toMillis(life) * PART_OF_LIFE
+export const reconnectSchedule: Schedule.Schedule<number, StreamEnd> = Schedule.makeWithState(
+  0,
+  (now, { error, lifetime }, before) =>
+    Effect.map(Random.next, (random) => {
+      const healthy = Option.filter(lifetime, Duration.greaterThanOrEqualTo(HEALTHY))
+      const ended = Option.isSome(healthy) ? 0 : before
+      const delay = Option.match(healthy, {
+        onNone: () => Duration.toMillis(BASE_DELAY) * 2 ** ended,
+        onSome: (life) => Duration.toMillis(life) * PART_OF_LIFE
+      })
+      const most = Math.min(delay, Duration.toMillis(MAX_DELAY))
+      const asked = (error._tag === "FetchError" ? error.retryAfter : undefined) ?? Duration.zero
+      const wait = Math.max(random * most, Duration.toMillis(asked))
+      return [ended + 1, ended, ScheduleDecision.continueWith(ScheduleInterval.after(now + wait))] as const
     })
-    const most = Math.min(delay, Duration.toMillis(MAX_DELAY))
-    const asked = (error._tag === "FetchError" ? error.retryAfter : undefined) ?? Duration.zero
-    const wait = Math.max(random * most, Duration.toMillis(asked))
-    return [ended + 1, ended, ScheduleDecision.continueWith(ScheduleInterval.after(now + wait))] as const
-  })
 )

@@ -9,7 +9,7 @@ import { version } from "../util/version.js"
 import { type FetcherSettings, headerValuePattern } from "./options.js"
 
 /** What a Fetcher with these settings tells of itself. */
-export const sourceOf = (
+export const toSource = (
   kind: Fetcher.Source["kind"],
   { environment, namespace, url }: FetcherSettings
 ): Fetcher.Source => ({ kind, environment, namespace, url })
@@ -23,14 +23,14 @@ export interface Server {
   readonly auth: Auth.Service
   readonly settings: FetcherSettings
   /** Said before a request with a credential. */
-  readonly warnOfPlainText: Effect.Effect<void>
+  readonly warnPlainText: Effect.Effect<void>
 }
 
 /** The loopback interface by its addresses and names (RFC 6761, section 6.3); URLs have one form for each address. */
 export const loopbackPattern = /^(?:(?:.+\.)?localhost\.?|127(?:\.\d{1,3}){3}|\[::1\])$/
 
 /** Once at most: a credential that goes where anybody on the way can read it. */
-export const makeWarning = ({ url }: FetcherSettings): Effect.Effect<Effect.Effect<void>> => {
+export const makePlainTextWarning = ({ url }: FetcherSettings): Effect.Effect<Effect.Effect<void>> => {
   const { host, hostname, protocol } = new URL(url)
   return protocol === "https:" || loopbackPattern.test(hostname)
     ? Effect.succeed(Effect.void)
@@ -49,7 +49,7 @@ export const makeServer = (
     client: HttpClient.HttpClient,
     auth: Auth.Auth,
     settings: Effect.succeed(settings),
-    warnOfPlainText: makeWarning(settings)
+    warnPlainText: makePlainTextWarning(settings)
   })
 
 /** Where the snapshot of a namespace is; every Flipt server has it there. */

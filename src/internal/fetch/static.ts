@@ -7,7 +7,7 @@ import type * as Fetcher from "../../Fetcher.js"
 import type { ValidationError } from "../../FliptError.js"
 import type { Target } from "../../Model.js"
 import { decodeTarget } from "../util/target.js"
-import { versioned } from "./versioned.js"
+import { withVersion } from "./withVersion.js"
 
 export const makeStatic = (
   document: Uint8Array | string | undefined,
@@ -17,7 +17,7 @@ export const makeStatic = (
     const content = document ?? JSON.stringify({ namespace: { key: target.namespace }, flags: [] })
     return {
       source: { kind: "static", ...target },
-      fetch: (loaded) => Effect.sync(() => versioned(content, loaded)),
+      fetch: (loaded) => Effect.sync(() => withVersion(content, loaded)),
       events: () => Stream.never
     }
   })

@@ -16,15 +16,15 @@ import * as Stream from "effect/Stream"
 import type * as Auth from "../../Auth.js"
 import type * as Fetcher from "../../Fetcher.js"
 import { FetchError, type RefreshError, type ValidationError } from "../../FliptError.js"
-import { checks } from "./checks.js"
-import { type Attempt, errorMessage, failure, statusError, tooLarge, transportError } from "./errors.js"
+import { type Attempt, bodyTooLargeError, requestError, serverMessage, statusError, transportError } from "./errors.js"
 import { Event } from "./event.js"
-import { type Line, makeSplitter, readFrame } from "./frames.js"
+import { type Line, makeLineSplitter, parseFrame } from "./frames.js"
 import { decodeFetcher, type FetcherSettings } from "./options.js"
-import { ask, fetchOnce } from "./request.js"
+import { periodicChecks } from "./periodicChecks.js"
+import { execute, fetchSnapshot } from "./request.js"
 import { type Policy, retry } from "./retry.js"
-import { type Ended, reconnects } from "./schedules.js"
-import { makeServer, type Server, sourceOf, streamUrl } from "./server.js"
+import { reconnectSchedule, type StreamEnd } from "./schedules.js"
+import { makeServer, type Server, streamUrl, toSource } from "./server.js"
 
 /** A server holds the head of its answer back until there is a frame: an open stream is one of which nothing is heard. */
 const SETTLE = Duration.seconds(1)
@@ -42,25 +42,25 @@ const connected = Event.Mode({ mode: "streaming", connected: true })
 const disconnected = Event.Mode({ mode: "streaming", connected: false })
 
 const broken = (attempt: Attempt, what: string): FetchError =>
-  failure(attempt, what, { reason: "Network", retryable: true })
+  requestError(attempt, what, { reason: "Network", retryable: true })
 
 /** What a line has to say, if anything, or why the stream is over. */
 const readLine = (attempt: Attempt, line: Line): Either.Either<Option.Option<Fetcher.Event>, FetchError> => {
   const failed = (error: FetchError) => Either.right(Option.some(Event.Failed({ error })))
   if (line === "TooLarge") {
-    return failed(tooLarge(attempt))
+    return failed(bodyTooLargeError(attempt))
   }
-  const frame = readFrame(line)
+  const frame = parseFrame(line)
   switch (frame._tag) {
     case "Document":
       return frame.size > attempt.settings.maxBodySize
-        ? failed(tooLarge(attempt))
+        ? failed(bodyTooLargeError(attempt))
         : Either.right(Option.some(Event.Pushed({ bytes: frame.bytes, version: Option.none() })))
     case "Error":
-      return Either.left(broken(attempt, `the server ended the stream: ${errorMessage(attempt, frame.bytes)}`))
+      return Either.left(broken(attempt, `the server ended the stream: ${serverMessage(attempt, frame.bytes)}`))
     case "Bad":
       return failed(
-        failure(attempt, "a frame of the stream holds no document; the next request repairs it", {
+        requestError(attempt, "a frame of the stream holds no document; the next request repairs it", {
           reason: "Body",
           retryable: false
         })
@@ -98,7 +98,7 @@ const readStream = (
   emit: Emit
 ): Effect.Effect<never, FetchError> =>
   Effect.gen(function* () {
-    const { attempt, response } = yield* ask(server, {
+    const { attempt, response } = yield* execute(server, {
       url: streamUrl(server.settings, loaded),
       loaded: Option.none(),
       timeout: Duration.infinity
@@ -107,14 +107,18 @@ const readStream = (
       return yield* statusError(attempt, response)
     }
     if (htmlPattern.test(response.headers["content-type"] ?? "")) {
-      return yield* failure(attempt, "status 200: the answer is text/html and no stream; a proxy may have sent it", {
-        reason: "Body",
-        status: 200,
-        retryable: true
-      })
+      return yield* requestError(
+        attempt,
+        "status 200: the answer is text/html and no stream; a proxy may have sent it",
+        {
+          reason: "Body",
+          status: 200,
+          retryable: true
+        }
+      )
     }
     yield* emit(connected)
-    const split = makeSplitter(server.settings.maxBodySize)
+    const split = makeLineSplitter(server.settings.maxBodySize)
     const handleLine = makeLineHandler(attempt, emit)
     yield* response.stream.pipe(
       Stream.mapError((error) => transportError(attempt, error, "the stream broke off")),
@@ -145,7 +149,7 @@ const watch = (
     })
     yield* Effect.sleep(SETTLE)
     yield* emit(connected)
-    yield* Stream.runForEach(checks(settings.updateInterval), () =>
+    yield* Stream.runForEach(periodicChecks(settings.updateInterval), () =>
       Effect.gen(function* () {
         yield* hasMissed
         yield* listener.refresh
@@ -171,11 +175,11 @@ const connection = (
   listener: Fetcher.Listener,
   request: Effect.Effect<unknown, RefreshError>,
   emit: Emit
-): Effect.Effect<Ended> =>
+): Effect.Effect<StreamEnd> =>
   Effect.gen(function* () {
     const requested = yield* Effect.either(request)
     if (Either.isLeft(requested)) {
-      return { error: requested.left, lived: Option.none() }
+      return { error: requested.left, lifetime: Option.none() }
     }
     const opened = yield* Clock.currentTimeMillis
     const loaded = yield* listener.loaded
@@ -183,18 +187,18 @@ const connection = (
       Effect.flip(readStream(server, loaded, emit)),
       Effect.flip(watch(server.settings, listener, loaded, emit))
     )
-    return { error, lived: Option.some(Duration.millis((yield* Clock.currentTimeMillis) - opened)) }
+    return { error, lifetime: Option.some(Duration.millis((yield* Clock.currentTimeMillis) - opened)) }
   })
 
 /** The server has answered, and has not opened a stream. */
-const refusal = ({ error, lived }: Ended): number | undefined =>
-  Option.isSome(lived) && error._tag === "FetchError" ? error.status : undefined
+const refusal = ({ error, lifetime }: StreamEnd): number | undefined =>
+  Option.isSome(lifetime) && error._tag === "FetchError" ? error.status : undefined
 
 /** Opens one stream after the other, and polls for a while where there is none to be had. */
 const run = (server: Server, listener: Fetcher.Listener, emit: Emit): Effect.Effect<never> =>
   Effect.gen(function* () {
-    const driver = yield* Schedule.driver(reconnects)
-    const ask = Effect.asVoid(listener.refresh)
+    const driver = yield* Schedule.driver(reconnectSchedule)
+    const execute = Effect.asVoid(listener.refresh)
     // The client's own first request need not be made again.
     let isAsked = yield* listener.isReady
     let told: "refused" | "no streams" | undefined
@@ -205,12 +209,12 @@ const run = (server: Server, listener: Fetcher.Listener, emit: Emit): Effect.Eff
       return log(message)
     }
     for (;;) {
-      const ended = yield* connection(server, listener, isAsked ? Effect.void : ask, emit)
+      const ended = yield* connection(server, listener, isAsked ? Effect.void : execute, emit)
       yield* emit(disconnected)
 
       const status = refusal(ended)
       // An environment that there is not is refused alike, and then a request is too: the one before, or one now.
-      const hasNone = status !== undefined && NO_STREAM.has(status) && (!isAsked || (yield* Effect.isSuccess(ask)))
+      const hasNone = status !== undefined && NO_STREAM.has(status) && (!isAsked || (yield* Effect.isSuccess(execute)))
       isAsked = false
       if (hasNone) {
         yield* tell(
@@ -218,14 +222,14 @@ const run = (server: Server, listener: Fetcher.Listener, emit: Emit): Effect.Eff
           `Flipt: the server has no streams and is polled; streams need Flipt v2: GET ${streamUrl(server.settings, Option.none())}: status ${status}`
         )
         yield* emit(Event.Mode({ mode: "polling", connected: true }))
-        yield* Stream.runForEach(checks(server.settings.updateInterval), emit).pipe(
+        yield* Stream.runForEach(periodicChecks(server.settings.updateInterval), emit).pipe(
           Effect.timeoutOption(yield* withoutStream)
         )
         yield* emit(disconnected)
       } else {
         yield* tell(
           // a failed request says nothing of streams
-          status !== undefined ? "refused" : Option.isNone(ended.lived) ? told : undefined,
+          status !== undefined ? "refused" : Option.isNone(ended.lifetime) ? told : undefined,
           `Flipt: the stream is over and will be opened again: ${ended.error.message}`
         )
         yield* Effect.orDie(driver.next(ended))
@@ -238,8 +242,8 @@ export const fromSettings = (
   policy: Policy
 ): Effect.Effect<Fetcher.Service, never, HttpClient.HttpClient | Auth.Auth> =>
   Effect.map(makeServer(settings), (server) => ({
-    source: sourceOf("streaming", settings),
-    fetch: (loaded) => fetchOnce(server, loaded).pipe(retry(policy)),
+    source: toSource("streaming", settings),
+    fetch: (loaded) => fetchSnapshot(server, loaded).pipe(retry(policy)),
     events: (listener) =>
       Stream.unwrapScoped(
         Effect.gen(function* () {

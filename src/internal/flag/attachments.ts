@@ -5,7 +5,7 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import type * as Engine from "../../Engine.js"
 import { DecodeError } from "../../FliptError.js"
-import { messageOf } from "../util/errorMessage.js"
+import { errorMessage } from "../util/errorMessage.js"
 
 /** Of a message that quotes an attachment, which may be long. */
 const MAX_MESSAGE = 500
@@ -44,7 +44,7 @@ export const make = <A, I>(flagKey: string, schema: Schema.Schema<A, I>): Attach
     try {
       return Either.mapLeft(decodeUnknown(JSON.parse(attachment)), (error) => error.message)
     } catch (error) {
-      return Either.left(messageOf(error))
+      return Either.left(errorMessage(error))
     }
   }
 

@@ -1,11 +1,11 @@
 /**
- * Which proxy a request goes through, as curl and most other programs have it.
+ * Selects the proxy for a URL from the environment, by the same rules as curl.
  */
 
-/** Said of an option or a variable; never with its value, which may have a password in it. */
+/** Follows the name of the option or variable. Never shown with the value, which may contain a password. */
 export const proxyProblem = "must be the http or https URL of a proxy, such as http://proxy.example.com:3128"
 
-const decodes = (text: string): boolean => {
+const isPercentEncoded = (text: string): boolean => {
   try {
     decodeURIComponent(text)
     return true
@@ -14,7 +14,7 @@ const decodes = (text: string): boolean => {
   }
 }
 
-/** A proxy's URL; without a scheme it is http. */
+/** Parses the URL of a proxy. The scheme defaults to http. */
 export const parseProxy = (text: string): URL | undefined => {
   const full = text.includes("://") ? text : `http://${text}`
   if (text.trim() !== text || !URL.canParse(full)) {
@@ -26,24 +26,24 @@ export const parseProxy = (text: string): URL | undefined => {
     /^\/?$/.test(url.pathname) &&
     url.search === "" &&
     url.hash === "" &&
-    decodes(url.username) &&
-    decodes(url.password)
+    isPercentEncoded(url.username) &&
+    isPercentEncoded(url.password)
     ? url
     : undefined
 }
 
-/** The address without its brackets, if it is one of version 6. */
+/** The host name of a URL, without the brackets around an IPv6 address. */
 export const hostOf = (url: URL): string => url.hostname.replace(/^\[|\]$/g, "")
 
 export const portOf = (url: URL): number => Number(url.port || (url.protocol === "https:" ? 443 : 80))
 
-/** Where a proxy is, without its user and password. */
-export const placeOf = (proxy: URL): string => `${proxy.hostname}:${portOf(proxy)}`
+/** The host and port of a proxy, without user and password. */
+export const authorityOf = (proxy: URL): string => `${proxy.hostname}:${portOf(proxy)}`
 
 type Variables = Readonly<Record<string, string | undefined>>
 
-/** The lower-case form goes first; an empty one counts as unset. */
-const variable = (variables: Variables, name: string): readonly [name: string, value: string] | undefined => {
+/** Reads a variable. The lower-case name takes precedence, and an empty value counts as unset. */
+const readVariable = (variables: Variables, name: string): readonly [name: string, value: string] | undefined => {
   for (const form of [name.toLowerCase(), name]) {
     const value = variables[form]
     if (value !== undefined && value.trim() !== "") {
@@ -53,36 +53,36 @@ const variable = (variables: Variables, name: string): readonly [name: string, v
   return undefined
 }
 
-const schemes: Readonly<Record<string, string>> = { "https:": "HTTPS_PROXY", "http:": "HTTP_PROXY" }
+const variableNames: Readonly<Record<string, string>> = { "https:": "HTTPS_PROXY", "http:": "HTTP_PROXY" }
 
 /**
- * Whether an entry of NO_PROXY names a host: the host itself or a domain that it is in, with or without a dot or `*.`
- * in front; with a port, that one only.
+ * Whether an entry of `NO_PROXY` matches a host: the host itself or one of its parent domains, with or without a
+ * leading `.` or `*.`. An entry with a port matches only that port.
  */
-const names = (entry: string, host: string, port: number): boolean => {
+const matchesNoProxy = (entry: string, host: string, port: number): boolean => {
   const [, name = entry, only] = /^(\[.+\]|[^:]+):(\d+)$/.exec(entry) ?? []
   const domain = name.replace(/^\*?\./, "").replace(/^\[|\]$/g, "")
   return (only === undefined || Number(only) === port) && (host === domain || host.endsWith(`.${domain}`))
 }
 
 /**
- * The proxy of the environment for a URL. Whether an address is in a network such as `10.0.0.0/8` is for the platform
- * to say. Throws where a variable holds no proxy's URL: going round a proxy is nothing to do silently.
+ * The proxy that the environment selects for a URL. The platform decides whether an address belongs to a network such
+ * as `10.0.0.0/8`. Throws if the variable is not the URL of a proxy: a request must not bypass a proxy silently.
  */
-export const proxyFromVariables = (
+export const proxyFromEnvironment = (
   variables: Variables,
   url: URL,
   isInNetwork: (host: string, network: string) => boolean
 ): URL | undefined => {
-  const found = variable(variables, schemes[url.protocol] ?? "HTTPS_PROXY")
+  const found = readVariable(variables, variableNames[url.protocol] ?? "HTTPS_PROXY")
   if (found === undefined) {
     return undefined
   }
   const host = hostOf(url)
-  const entries = (variable(variables, "NO_PROXY")?.[1] ?? "").toLowerCase().split(/[,\s]+/)
+  const entries = (readVariable(variables, "NO_PROXY")?.[1] ?? "").toLowerCase().split(/[,\s]+/)
   const isDirect = entries
     .filter((entry) => entry !== "")
-    .some((entry) => entry === "*" || names(entry, host, portOf(url)) || isInNetwork(host, entry))
+    .some((entry) => entry === "*" || matchesNoProxy(entry, host, portOf(url)) || isInNetwork(host, entry))
   if (isDirect) {
     return undefined
   }

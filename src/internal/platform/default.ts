@@ -1,5 +1,5 @@
 /**
- * What stands in for Node elsewhere: the global `fetch`, and no files.
+ * The platform outside Node: requests use the global `fetch`, and there are no files.
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as HttpClient from "@effect/platform/HttpClient"
@@ -7,19 +7,22 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import type { ValidationError } from "../../FliptError.js"
-import type { Checked, Material } from "../net/material.js"
+import type { CheckedMaterial, TlsMaterial } from "../net/tlsMaterial.js"
 
-/** An HttpClient over the global `fetch`. A browser does not let a redirect's target be checked, so none is followed. */
+/**
+ * An HttpClient over the global `fetch`. It rejects redirects, because a browser hides their target, which must be
+ * checked before a credential is sent there.
+ */
 export const layerHttpClient = (_connectionOptions: unknown): Layer.Layer<HttpClient.HttpClient> =>
   FetchHttpClient.layer.pipe(
     Layer.provide(Layer.succeed(FetchHttpClient.RequestInit, { redirect: "error", cache: "no-store" }))
   )
 
-/** Whether a program can say what TLS connections are opened with. In a browser that is the user's. */
-export const hasTls: boolean = false
+/** Whether TLS options are supported. In a browser they belong to the user. */
+export const supportsTls: boolean = false
 
-/** Never asked for, since there are no TLS options. */
-export const checkCertificates = (_material: Material): Effect.Effect<Checked, ValidationError> =>
+/** Unreachable: options are rejected before, because `supportsTls` is false. */
+export const checkCertificates = (_material: TlsMaterial): Effect.Effect<CheckedMaterial, ValidationError> =>
   Effect.succeed({ warnings: [] })
 
 const noFiles = () => new Error("there are no files on this platform")
@@ -29,21 +32,20 @@ export const readFile = (_path: string): Promise<{ readonly bytes: Uint8Array; r
 
 export const watchFile = (_path: string): Stream.Stream<void, unknown> => Stream.fail(noFiles())
 
-/** Whether there are files at all. */
-export const hasFiles: boolean = false
+export const supportsFiles: boolean = false
 
-export const openFolder = (
+export const openDirectory = (
   _directory: string,
   _probe: string
 ): Promise<{ readonly path: string; readonly unwritable: unknown }> => Promise.reject(noFiles())
 
-export const sweepFolder = (_directory: string, _names: RegExp, _before: number): Promise<void> =>
+export const removeTemporaryFiles = (_directory: string, _names: RegExp, _before: number): Promise<void> =>
   Promise.reject(noFiles())
 
-export const readFrom = (_directory: string, _name: string, _signal: AbortSignal): Promise<Uint8Array | undefined> =>
+export const readFileIn = (_directory: string, _name: string, _signal: AbortSignal): Promise<Uint8Array | undefined> =>
   Promise.reject(noFiles())
 
-export const replaceIn = (
+export const replaceFileIn = (
   _directory: string,
   _name: string,
   _pieces: ReadonlyArray<Uint8Array>,

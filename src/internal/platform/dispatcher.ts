@@ -1,6 +1,6 @@
 /**
- * undici's connections, opened here: with the certificates of the moment, through a proxy where there is one, and in
- * fibers of a scope.
+ * An undici dispatcher that opens its own connections: with the current certificates, through a proxy if one is
+ * configured, and in fibers of a Scope.
  */
 import * as Http from "node:http"
 import * as Https from "node:https"
@@ -12,19 +12,19 @@ import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 import { Agent, type buildConnector, type Dispatcher, fetch } from "undici"
 import type { ConnectionOptions } from "../../Tls.js"
-import { hostOf, parseProxy, placeOf, portOf, proxyFromVariables, proxyProblem } from "../net/proxy.js"
-import type { ClientCertificate } from "../net/transportError.js"
+import { authorityOf, hostOf, parseProxy, portOf, proxyFromEnvironment, proxyProblem } from "../net/proxy.js"
+import type { ClientCertificate } from "../net/tlsError.js"
 import { reveal } from "../util/reveal.js"
 
 export { fetch }
 
 /**
- * How long a socket that is being opened may be silent. It is the socket's own time, and there only for those that
- * nobody waits for any more: how long a request waits is the Fetcher's to say, by the Clock.
+ * How long a socket may stay silent while it is being opened. This is a socket timeout that cleans up abandoned
+ * attempts. The timeout of a request belongs to the Fetcher and uses the Clock.
  */
 const CONNECT_TIMEOUT_MILLIS = 120_000
 
-/** How long a connection may be silent before the system looks whether the other side is still there. */
+/** How long a connection is idle before the system probes it. */
 const KEEP_ALIVE_MILLIS = 60_000
 
 const isInNetwork = (host: string, network: string): boolean => {
@@ -39,10 +39,12 @@ const isInNetwork = (host: string, network: string): boolean => {
   return list.check(host, type)
 }
 
-/** The proxy for a URL: that of the options for every one, or else that of the environment. Throws as that does. */
-const makeProxyFor = (proxy: ConnectionOptions["proxy"]): ((url: URL) => URL | undefined) => {
+/**
+ * Selects the proxy for a URL: the proxy of the options, or else the one of the environment. Throws if it is invalid.
+ */
+const makeProxyLookup = (proxy: ConnectionOptions["proxy"]): ((url: URL) => URL | undefined) => {
   if (proxy === undefined) {
-    return (url) => proxyFromVariables(process.env, url, isInNetwork)
+    return (url) => proxyFromEnvironment(process.env, url, isInNetwork)
   }
   const parsed = parseProxy(reveal(proxy))
   return () => {
@@ -53,45 +55,45 @@ const makeProxyFor = (proxy: ConnectionOptions["proxy"]): ((url: URL) => URL | u
   }
 }
 
-const authorizationOf = ({ password, username }: URL): string | undefined =>
+const proxyAuthorization = ({ password, username }: URL): string | undefined =>
   username === "" && password === ""
     ? undefined
     : `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString("base64")}`
 
-/** An error of the proxy's, not of the server's: the code stays, so that its kind can still be told. */
-const viaProxy = (proxy: URL, error: Error & { readonly code?: unknown }): Error =>
-  Object.assign(new Error(`the proxy ${placeOf(proxy)}: ${error.message || error.name}`), { code: error.code })
+/** Attributes an error to the proxy. Keeps the code, which classifies the error. */
+const proxyError = (proxy: URL, error: Error & { readonly code?: unknown }): Error =>
+  Object.assign(new Error(`the proxy ${authorityOf(proxy)}: ${error.message || error.name}`), { code: error.code })
 
-/** fetch hands headers over as pairs in one list, or as an object. */
+/** `fetch` passes headers either as a flat list of names and values or as an object. */
 const withHeader = (headers: Dispatcher.DispatchOptions["headers"], name: string, value: string) =>
   Array.isArray(headers) ? [...headers, name, value] : { ...(headers as Record<string, string>), [name]: value }
 
-const refusals: { readonly [status: number]: string } = {
-  403: "; it may not allow this host or port",
-  407: "; it asks for a user and a password, which the URL of the proxy can have in it"
+const connectHints: { readonly [status: number]: string } = {
+  403: "; check that it allows this host and port",
+  407: "; add a user and a password to the URL of the proxy"
 }
 
-const silence = (): Error => new Error(`no sign of the other side within ${CONNECT_TIMEOUT_MILLIS / 1000} s`)
+const silenceError = (): Error => new Error(`no answer from the other side within ${CONNECT_TIMEOUT_MILLIS / 1000} s`)
 
-/** A connection to the server through a proxy, which sees its name and port alone. */
+/** Opens a tunnel to the server with CONNECT. The proxy sees only the name and port of the server. */
 const openTunnel = (proxy: URL, target: URL, secure: SecureOptions): Effect.Effect<Net.Socket, Error> =>
   Effect.async<Net.Socket, Error>((resume) => {
-    const authorization = authorizationOf(proxy)
-    const place = `${target.hostname}:${portOf(target)}`
+    const authorization = proxyAuthorization(proxy)
+    const authority = `${target.hostname}:${portOf(target)}`
     const isSecure = proxy.protocol === "https:"
     const request = (isSecure ? Https : Http).request({
       host: hostOf(proxy),
       port: portOf(proxy),
       method: "CONNECT",
-      path: place,
+      path: authority,
       agent: false,
       timeout: CONNECT_TIMEOUT_MILLIS,
-      headers: { host: place, ...(authorization === undefined ? {} : { "proxy-authorization": authorization }) },
-      // a proxy is verified as the server is, but is not shown the client's certificate
+      headers: { host: authority, ...(authorization === undefined ? {} : { "proxy-authorization": authorization }) },
+      // The proxy is verified like the server, but never receives the client certificate.
       ...(isSecure ? { ca: secure.ca, rejectUnauthorized: secure.rejectUnauthorized } : {})
     })
     request.once("connect", ({ statusCode = 0 }, socket: Net.Socket, head: Buffer) => {
-      // it may fail before there is a connection over it that says so
+      // The socket can fail before a connection over it handles its errors.
       socket.on("error", () => {})
       if (statusCode >= 200 && statusCode < 300 && head.length === 0) {
         resume(Effect.succeed(socket.setTimeout(0)))
@@ -99,28 +101,30 @@ const openTunnel = (proxy: URL, target: URL, secure: SecureOptions): Effect.Effe
         socket.destroy()
         const problem =
           head.length > 0 && statusCode < 300
-            ? "it sent something before the server did"
-            : `it answered status ${statusCode} to CONNECT ${place}${refusals[statusCode] ?? ""}`
-        resume(Effect.fail(viaProxy(proxy, new Error(problem))))
+            ? "it sent data before the server did"
+            : `it answered status ${statusCode} to CONNECT ${authority}${connectHints[statusCode] ?? ""}`
+        resume(Effect.fail(proxyError(proxy, new Error(problem))))
       }
     })
     request.once("response", (response) => {
       response.destroy()
-      resume(Effect.fail(viaProxy(proxy, new Error(`it answered status ${response.statusCode} to CONNECT ${place}`))))
+      resume(
+        Effect.fail(proxyError(proxy, new Error(`it answered status ${response.statusCode} to CONNECT ${authority}`)))
+      )
     })
-    request.once("timeout", () => request.destroy(silence()))
-    request.on("error", (error) => resume(Effect.fail(viaProxy(proxy, error))))
+    request.once("timeout", () => request.destroy(silenceError()))
+    request.on("error", (error) => resume(Effect.fail(proxyError(proxy, error))))
     request.end()
     return Effect.sync(() => request.destroy())
   })
 
-/** A socket, once it is open. It is destroyed when nobody waits for it any more. */
-const opened = <S extends Net.Socket>(socket: S, event: "connect" | "secureConnect"): Effect.Effect<S, Error> =>
+/** Waits until a socket is open. Interruption destroys it. */
+const awaitOpen = <S extends Net.Socket>(socket: S, event: "connect" | "secureConnect"): Effect.Effect<S, Error> =>
   Effect.async<S, Error>((resume) => {
-    socket.setTimeout(CONNECT_TIMEOUT_MILLIS, () => socket.destroy(silence()))
+    socket.setTimeout(CONNECT_TIMEOUT_MILLIS, () => socket.destroy(silenceError()))
     socket.once(event, () => resume(Effect.succeed(socket.setTimeout(0))))
-    // For good: it may fail before undici listens. A TLS socket also tells of an alert without ending there and then,
-    // and undici would forget that over the end.
+    // The listener stays: the socket can fail before undici listens. A TLS socket reports an alert without closing, and
+    // undici would replace the alert by the end of the connection that follows.
     socket.on("error", (error) => {
       resume(Effect.fail(error))
       socket.destroy(error)
@@ -129,10 +133,10 @@ const opened = <S extends Net.Socket>(socket: S, event: "connect" | "secureConne
   })
 
 /**
- * On TLS 1.3 a server looks at the client's certificate when the client thinks that all is done. If it then cuts the
- * connection, that is all that is seen here, so the error has to say what the server was shown.
+ * With TLS 1.3, a server checks the client certificate after the handshake has succeeded for the client. If it then
+ * closes the connection without an alert, this note on the error is the only hint at the cause.
  */
-const markEarlyEnd = (socket: NodeTls.TLSSocket, clientCertificate: ClientCertificate): void => {
+const noteClientCertificate = (socket: NodeTls.TLSSocket, clientCertificate: ClientCertificate): void => {
   socket.once("secureConnect", () => {
     if (socket.getProtocol() === "TLSv1.3") {
       socket.once("error", (error) => {
@@ -148,8 +152,10 @@ interface SecureOptions extends NodeTls.ConnectionOptions {
   readonly rejectUnauthorized?: boolean
 }
 
-/** In Node's form, with the certificates parsed once for all connections. No session outlives its connection. */
-const secureOptions = (options: ConnectionOptions): SecureOptions => {
+/**
+ * Converts the options for Node. The certificates are parsed once for all connections. TLS sessions are never resumed.
+ */
+const toSecureOptions = (options: ConnectionOptions): SecureOptions => {
   const { allowH2, ca, cert, checkServerIdentity, key, minVersion, passphrase, rejectUnauthorized } = options
   const material = {
     ...(ca === undefined ? {} : { ca: [...ca] }),
@@ -172,20 +178,20 @@ export const makeDispatcher = (
 ): Effect.Effect<Dispatcher, never, Scope.Scope> =>
   Effect.gen(function* () {
     const run = yield* FiberSet.makeRuntime<never, void, never>()
-    const proxyFor = makeProxyFor((yield* connectionOptions).proxy)
+    const proxyFor = makeProxyLookup((yield* connectionOptions).proxy)
     const prepared = new WeakMap<ConnectionOptions, SecureOptions>()
 
     const prepare = (options: ConnectionOptions): Effect.Effect<SecureOptions, Error> =>
       Effect.try({
         try: () => {
-          const secure = prepared.get(options) ?? secureOptions(options)
+          const secure = prepared.get(options) ?? toSecureOptions(options)
           prepared.set(options, secure)
           return secure
         },
         catch: (error) => error as Error
       })
 
-    const open = (target: buildConnector.Options): Effect.Effect<Net.Socket, Error> =>
+    const connect = (target: buildConnector.Options): Effect.Effect<Net.Socket, Error> =>
       Effect.gen(function* () {
         const url = new URL(`${target.protocol}//${target.host}`)
         const proxy = yield* Effect.try({ try: () => proxyFor(url), catch: (error) => error as Error })
@@ -194,8 +200,8 @@ export const makeDispatcher = (
             return yield* openTunnel(proxy, url, yield* Effect.flatMap(connectionOptions, prepare))
           }
           const socket = Net.connect({ host: hostOf(proxy ?? url), port: portOf(proxy ?? url) })
-          return yield* opened(socket, "connect").pipe(
-            Effect.mapError((error) => (proxy === undefined ? error : viaProxy(proxy, error)))
+          return yield* awaitOpen(socket, "connect").pipe(
+            Effect.mapError((error) => (proxy === undefined ? error : proxyError(proxy, error)))
           )
         }
         const options = yield* connectionOptions
@@ -209,23 +215,25 @@ export const makeDispatcher = (
           ...(servername === undefined ? {} : { servername }),
           ...(tunnel === undefined ? {} : { socket: tunnel })
         })
-        markEarlyEnd(socket, options.cert === undefined ? "none" : "sent")
-        return yield* Effect.tapErrorCause(opened(socket, "secureConnect"), () => Effect.sync(() => tunnel?.destroy()))
+        noteClientCertificate(socket, options.cert === undefined ? "none" : "sent")
+        return yield* Effect.tapErrorCause(awaitOpen(socket, "secureConnect"), () =>
+          Effect.sync(() => tunnel?.destroy())
+        )
       }).pipe(Effect.tap((socket) => Effect.sync(() => socket.setKeepAlive(true, KEEP_ALIVE_MILLIS).setNoDelay(true))))
 
     const agent = yield* Effect.acquireRelease(
       Effect.sync(
         () =>
           new Agent({
-            // Time is Effect's: the Fetcher decides how long to wait, and what for.
+            // The Fetcher sets all timeouts, with Effect's Clock.
             headersTimeout: 0,
             bodyTimeout: 0,
             connect: (target, callback) => {
               run(
-                Effect.matchCause(open(target), {
+                Effect.matchCause(connect(target), {
                   onSuccess: (socket) =>
                     socket.destroyed
-                      ? callback(socket.errored ?? new Error("the connection closed at once"), null)
+                      ? callback(socket.errored ?? new Error("the connection closed immediately"), null)
                       : callback(null, socket),
                   onFailure: (cause) =>
                     Cause.isInterruptedOnly(cause) ? undefined : callback(Cause.squash(cause) as Error, null)
@@ -237,14 +245,14 @@ export const makeDispatcher = (
       (agent) => Effect.promise(() => agent.destroy())
     )
 
-    // A proxy without TLS is handed requests for a server without TLS: many refuse CONNECT to such a port.
+    // An http proxy receives http requests directly, because many refuse CONNECT to port 80.
     return agent.compose((dispatch) => (options, handler) => {
       const url = new URL(String(options.origin))
       const proxy = url.protocol === "http:" ? proxyFor(url) : undefined
       if (proxy?.protocol !== "http:") {
         return dispatch(options, handler)
       }
-      const authorization = authorizationOf(proxy)
+      const authorization = proxyAuthorization(proxy)
       const path = `${url.origin}${options.path}`
       return dispatch(
         authorization === undefined

@@ -1,5 +1,5 @@
 /**
- * What needs Node: undici and the file system. Nothing is loaded before it is used.
+ * The platform for Node: undici connections and the file system. Modules of Node are loaded on first use.
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as HttpClient from "@effect/platform/HttpClient"
@@ -9,14 +9,13 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import type { ValidationError } from "../../FliptError.js"
 import type { ConnectionOptions } from "../../Tls.js"
-import type { Checked, Material } from "../net/material.js"
+import type { CheckedMaterial, TlsMaterial } from "../net/tlsMaterial.js"
 
-export { openFolder, readFrom, replaceIn, sweepFolder } from "./folder.js"
+export { openDirectory, readFileIn, removeTemporaryFiles, replaceFileIn } from "./directory.js"
 
-/** Whether there are files at all. */
-export const hasFiles: boolean = true
+export const supportsFiles: boolean = true
 
-/** An HttpClient over undici connections of its own, which end with the scope. */
+/** An HttpClient over its own undici connections, which close with the Scope. */
 export const layerHttpClient = (
   connectionOptions: Effect.Effect<ConnectionOptions>
 ): Layer.Layer<HttpClient.HttpClient> =>
@@ -34,17 +33,17 @@ export const layerHttpClient = (
     )
   )
 
-/** Whether a program can say what TLS connections are opened with. */
-export const hasTls: boolean = true
+/** Whether TLS options are supported. */
+export const supportsTls: boolean = true
 
-/** Certificates and keys, read, and held against each other. */
-export const checkCertificates = (material: Material): Effect.Effect<Checked, ValidationError> =>
+/** Parses certificates and keys, and checks that they belong together. */
+export const checkCertificates = (material: TlsMaterial): Effect.Effect<CheckedMaterial, ValidationError> =>
   Effect.flatMap(
     Effect.promise(() => import("./certificates.js")),
-    ({ check }) => check(material)
+    ({ checkMaterial }) => checkMaterial(material)
   )
 
-/** A file's bytes, with a hash of them. Rejects as `node:fs` does. */
+/** Reads a file and hashes its bytes. Rejects with the errors of `node:fs`. */
 export const readFile = async (path: string): Promise<{ readonly bytes: Uint8Array; readonly hash: string }> => {
   const [fs, crypto] = await Promise.all([import("node:fs/promises"), import("node:crypto")])
   const bytes = await fs.readFile(path)
@@ -52,10 +51,11 @@ export const readFile = async (path: string): Promise<{ readonly bytes: Uint8Arr
 }
 
 /**
- * Something may have happened to a file: it may have been written or replaced, or the watch has just begun. Its folder
- * is watched, since a watch on the file would stay with the one that is replaced; names that begin with two dots are
- * links that Kubernetes turns to a new folder when it mounts new content. Fails when the folder cannot be watched, or
- * is there no longer.
+ * Emits once when the watch begins, and then whenever the file may have changed. Fails if its directory cannot be
+ * watched or is removed.
+ *
+ * Watches the directory because a watch on the file would follow the old file when it is replaced. Names that begin
+ * with two dots count as changes too: Kubernetes mounts new content by switching such a symbolic link.
  */
 export const watchFile = (path: string): Stream.Stream<void, unknown> =>
   Stream.asyncScoped<void, unknown>((emit) =>
@@ -69,7 +69,7 @@ export const watchFile = (path: string): Stream.Stream<void, unknown> =>
         Effect.try({
           try: () => {
             const { ino } = fs.statSync(folder)
-            const isGone = () => {
+            const isRemoved = () => {
               try {
                 return fs.statSync(folder).ino !== ino
               } catch {
@@ -77,7 +77,7 @@ export const watchFile = (path: string): Stream.Stream<void, unknown> =>
               }
             }
             const watcher = fs.watch(folder, (type, changed) => {
-              if (type === "rename" && isGone()) {
+              if (type === "rename" && isRemoved()) {
                 void emit.fail(new Error(`the folder ${folder} is gone`))
               } else if (changed === null || changed === name || changed.startsWith("..")) {
                 void emit.single(undefined)

@@ -1,5 +1,5 @@
 /**
- * A stored state as bytes: a line of JSON that says what it is, and the document as it came.
+ * The format of a stored snapshot: one line of JSON as header, then the document as it was received.
  *
  * ```
  * {"format":"flipt-client-effect/snapshot","formatVersion":1,"environment":"default","namespace":"shop",
@@ -7,9 +7,9 @@
  * …1234 bytes…
  * ```
  *
- * (The line is one line.) The checksum is over the rest of the line and the document, and the line must be the very
- * text that would be written: so no bit of it can turn unnoticed, above all none of the version, which is sent to the
- * server to ask whether the document is still the latest. Newer formats begin with the same two fields.
+ * The header is one line. The checksum covers the document and the rest of the header, and decoding accepts only the
+ * exact text that encoding produces. So every damaged bit is noticed, above all one in the version, which is sent to the
+ * server to ask whether the document is still current. Future formats begin with the same two fields.
  */
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -26,7 +26,7 @@ const LINE_FEED = 0x0a
 
 const Size = Schema.NonNegativeInt
 
-/** What the header of every format is. */
+/** The part of the header that all formats share. */
 const AnyHeader = Schema.parseJson(Schema.Struct({ formatVersion: Size }))
 
 const Header = Schema.parseJson(
@@ -44,8 +44,11 @@ const Header = Schema.parseJson(
 
 type Header = typeof Header.Type
 
-/** The line, its end included. */
-const print = (header: Omit<Header, "format" | "formatVersion" | "checksum">, checksum: string | undefined): string =>
+/** Formats the header line, including its line feed. */
+const formatHeader = (
+  header: Omit<Header, "format" | "formatVersion" | "checksum">,
+  checksum: string | undefined
+): string =>
   `${JSON.stringify({
     format: FORMAT,
     formatVersion: FORMAT_VERSION,
@@ -57,19 +60,19 @@ const print = (header: Omit<Header, "format" | "formatVersion" | "checksum">, ch
     checksum
   })}\n`
 
-const sum = (
+const checksumOf = (
   header: Omit<Header, "format" | "formatVersion" | "checksum">,
   document: ReadonlyArray<Uint8Array>
 ): Effect.Effect<string> =>
   Effect.suspend(() => {
-    const hasher = new Hasher().text(print(header, undefined))
+    const hasher = new Hasher().text(formatHeader(header, undefined))
     return Effect.map(
-      forEachSlice(document, (slice) => hasher.add(slice)),
+      forEachSlice(document, (slice) => hasher.update(slice)),
       () => hasher.hex
     )
   })
 
-/** The pieces of an entry, to be written one after the other. The document's are those that it came in. */
+/** Encodes an entry as chunks to be written in order. The chunks of the document are not copied. */
 export const encode = ({ environment, namespace }: Target, entry: Entry): Effect.Effect<ReadonlyArray<Uint8Array>> =>
   Effect.gen(function* () {
     const header = {
@@ -79,69 +82,69 @@ export const encode = ({ environment, namespace }: Target, entry: Entry): Effect
       storedAt: entry.storedAt,
       length: entry.bytes.reduce((length, chunk) => length + chunk.length, 0)
     }
-    const checksum = yield* sum(header, entry.bytes)
-    return [new TextEncoder().encode(print(header, checksum)), ...entry.bytes]
+    const checksum = yield* checksumOf(header, entry.bytes)
+    return [new TextEncoder().encode(formatHeader(header, checksum)), ...entry.bytes]
   })
 
-const beginning = /*#__PURE__*/ new TextEncoder().encode(`{"format":${JSON.stringify(FORMAT)},`)
+const prefix = /*#__PURE__*/ new TextEncoder().encode(`{"format":${JSON.stringify(FORMAT)},`)
 
 const decodeText = Option.liftThrowable((bytes: Uint8Array) => new TextDecoder("utf-8", { fatal: true }).decode(bytes))
 
-/** The header's line as text, its end included. A large file of something else is not looked at any further. */
+/** The header line, including its line feed. Reads no further if the bytes are not an entry. */
 const firstLine = (bytes: Uint8Array): Option.Option<string> =>
-  beginning.every((byte, index) => bytes[index] === byte)
+  prefix.every((byte, index) => bytes[index] === byte)
     ? decodeText(bytes.subarray(0, bytes.indexOf(LINE_FEED) + 1))
     : Option.none()
 
-/** The entry that the bytes are, or what is wrong with them. The document is a view of the bytes. */
+/** Decodes an entry, or fails with what is wrong. The document shares the memory of the input. */
 export const decode = (target: Target, bytes: Uint8Array): Effect.Effect<Entry, string> =>
   Effect.gen(function* () {
     const line = Option.getOrElse(firstLine(bytes), () => "")
-    const any = Schema.decodeOption(AnyHeader)(line)
-    if (Option.isNone(any)) {
-      return yield* Effect.fail("it is empty, torn, or not of this library")
+    const anyHeader = Schema.decodeOption(AnyHeader)(line)
+    if (Option.isNone(anyHeader)) {
+      return yield* Effect.fail("it is empty, truncated, or not written by this library")
     }
-    if (any.value.formatVersion > FORMAT_VERSION) {
+    if (anyHeader.value.formatVersion > FORMAT_VERSION) {
       return yield* Effect.fail(
-        `a newer release of this library wrote it, in format ${any.value.formatVersion}, and this one reads ` +
+        `a newer release of this library wrote it in format ${anyHeader.value.formatVersion}, and this release reads ` +
           `format ${FORMAT_VERSION}`
       )
     }
     const decoded = Schema.decodeEither(Header, { onExcessProperty: "error" })(line)
-    if (Either.isLeft(decoded) || print(decoded.right, decoded.right.checksum) !== line) {
+    if (Either.isLeft(decoded) || formatHeader(decoded.right, decoded.right.checksum) !== line) {
       return yield* Effect.fail("its header is damaged")
     }
     const header = decoded.right
     const document = bytes.subarray(bytes.indexOf(LINE_FEED) + 1)
     if (document.length !== header.length) {
-      return yield* Effect.fail(`it is torn: the document has ${document.length} bytes of ${header.length}`)
+      return yield* Effect.fail(`it is truncated: the document has ${document.length} of ${header.length} bytes`)
     }
-    if ((yield* sum(header, [document])) !== header.checksum) {
+    if ((yield* checksumOf(header, [document])) !== header.checksum) {
       return yield* Effect.fail("it is damaged: its checksum does not match")
     }
     if (header.environment !== target.environment || header.namespace !== target.namespace) {
       return yield* Effect.fail(
-        `it is of the namespace ${JSON.stringify(header.namespace)} in the environment ` +
+        `it belongs to the namespace ${JSON.stringify(header.namespace)} in the environment ` +
           JSON.stringify(header.environment)
       )
     }
     return { bytes: [document], version: header.version, storedAt: header.storedAt }
   })
 
-const readable = (key: string): string =>
+const toReadable = (key: string): string =>
   key
     .toLowerCase()
     .replaceAll(/[^a-z0-9_-]+/g, "_")
     .slice(0, 24)
 
 /**
- * What an entry is called, in a directory or a KeyValueStore: for people the beginning of its keys, and to tell it from
- * others a hash, since keys differ in letter case too, and may be long or have characters that a file's name cannot.
+ * The name of an entry in a directory or a KeyValueStore: the beginning of its keys for people, and a hash because keys
+ * can be long, differ only in case, and contain characters that file names cannot.
  */
-export const nameOf = ({ environment, namespace }: Target): string => {
+export const entryName = ({ environment, namespace }: Target): string => {
   const hash = new Hasher().text(JSON.stringify([environment, namespace])).hex
-  return `flipt-${readable(environment)}-${readable(namespace)}.${hash}.snapshot`
+  return `flipt-${toReadable(environment)}-${toReadable(namespace)}.${hash}.snapshot`
 }
 
-/** What {@link nameOf} gives. */
-export const names: RegExp = /^flipt-[a-z0-9_-]+\.[0-9a-f]{16}\.snapshot$/
+/** Matches the names that {@link entryName} returns. */
+export const namePattern: RegExp = /^flipt-[a-z0-9_-]+\.[0-9a-f]{16}\.snapshot$/

@@ -1,5 +1,5 @@
 /**
- * The last state, stored after every change, beside everything else that a client does.
+ * Write-behind: saves each new state in the background.
  */
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -10,12 +10,13 @@ import * as Scope from "effect/Scope"
 import type * as Fetcher from "../../Fetcher.js"
 import type * as SnapshotStore from "../../SnapshotStore.js"
 
-/** How long a client that closes waits for its last state to be stored. */
+/** How long closing waits for the last save. */
 const LAST_SAVE_TIMEOUT = Duration.seconds(5)
 
 /**
- * Gives what hands a state over to be stored. Of states that come faster than they are stored the last one counts, and
- * at the end of the Scope the last one still is: a program that runs for a second has a state the next time, too.
+ * Returns the function that schedules a save. If states arrive faster than they can be saved, only the latest is saved.
+ * When the Scope closes, the last state is still saved, so even a program that runs for a second leaves a state for its
+ * next start.
  */
 export const make = (
   store: SnapshotStore.Service,
@@ -26,9 +27,9 @@ export const make = (
   Scope.Scope
 > =>
   Effect.gen(function* () {
-    // Forked first and so closed last: what is being saved has its time.
+    // Forked first, so it closes last and a save in progress can finish.
     const saves = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
-    const saving = yield* Effect.makeSemaphore(1)
+    const lock = yield* Effect.makeSemaphore(1)
     let pending: Option.Option<SnapshotStore.Entry> = Option.none()
     let isScheduled = false
     let isSaving = false
@@ -41,14 +42,14 @@ export const make = (
       return Option.isSome(entry) ? store.save(target, entry.value) : Effect.void
     }).pipe(
       Effect.catchAllDefect((defect) =>
-        Effect.logWarning("Flipt: the store of snapshots died; the state is not stored", defect)
+        Effect.logWarning("Flipt: the SnapshotStore died with a defect; the state was not saved", defect)
       ),
       Effect.ensuring(
         Effect.sync(() => {
           isSaving = false
         })
       ),
-      saving.withPermits(1)
+      lock.withPermits(1)
     )
 
     yield* Effect.addFinalizer(() =>
@@ -57,7 +58,7 @@ export const make = (
         Effect.flatMap((saved) =>
           Option.isSome(saved)
             ? Effect.void
-            : Effect.logWarning(`Flipt: the last state was not stored within ${Duration.format(LAST_SAVE_TIMEOUT)}`)
+            : Effect.logWarning(`Flipt: the last state was not saved within ${Duration.format(LAST_SAVE_TIMEOUT)}`)
         ),
         Effect.when(() => isSaving || Option.isSome(pending))
       )

@@ -1,16 +1,16 @@
 import * as Schema from "effect/Schema"
-import { decode, flag, must } from "../util/decodeOptions.js"
+import { BooleanOption, issueMessage, makeDecoder } from "../util/decodeOptions.js"
 
 export const Telemetry = Schema.Struct({
   events: Schema.optionalWith(
-    Schema.Literal("span", "log", "none").annotations(must('must be "span", "log" or "none"')),
+    Schema.Literal("span", "log", "none").annotations(issueMessage('must be "span", "log" or "none"')),
     { default: () => "span" as const }
   ),
-  metrics: Schema.optionalWith(flag, { default: () => true }),
+  metrics: Schema.optionalWith(BooleanOption, { default: () => true }),
   entityId: Schema.optionalWith(
-    Schema.Literal("omit", "hash", "include").annotations(must('must be "omit", "hash" or "include"')),
+    Schema.Literal("omit", "hash", "include").annotations(issueMessage('must be "omit", "hash" or "include"')),
     { default: () => "omit" as const }
   )
 })
 
-export const decodeTelemetry = decode(Telemetry)
+export const decodeTelemetry = makeDecoder(Telemetry)

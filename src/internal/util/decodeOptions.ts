@@ -1,5 +1,5 @@
 /**
- * Decodes options: every option is checked, an unknown one is an error, and no message repeats a value that could be a
+ * Decoders for options and arguments. They reject unknown keys, and no message repeats a value, which could be a
  * secret.
  */
 import * as Duration from "effect/Duration"
@@ -10,8 +10,8 @@ import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import { ValidationError } from "../../FliptError.js"
 
-/** What an option must be, said of any value that it is not. */
-export const must = (problem: string) => ({ message: () => ({ message: problem, override: true }) })
+/** Replaces the message of a schema. The message follows the name of the option, so it begins with "must". */
+export const issueMessage = (problem: string) => ({ message: () => ({ message: problem, override: true }) })
 
 export const DurationInput = Schema.transformOrFail(Schema.Unknown, Schema.DurationFromSelf, {
   decode: (input, _, ast) =>
@@ -23,25 +23,25 @@ export const DurationInput = Schema.transformOrFail(Schema.Unknown, Schema.Durat
 }).pipe(
   Schema.filter((duration) => Duration.greaterThan(duration, Duration.zero)),
   Schema.annotations(
-    must('must be a duration greater than zero, such as "30 seconds" or Infinity; a number is milliseconds')
+    issueMessage('must be a duration greater than zero, such as "30 seconds" or Infinity; a number is milliseconds')
   )
 )
 
-export const text = (problem: string) => Schema.NonEmptyString.pipe(Schema.annotations(must(problem)))
+export const nonEmptyString = (problem: string) => Schema.NonEmptyString.pipe(Schema.annotations(issueMessage(problem)))
 
-export const flag = Schema.Boolean.annotations(must("must be true or false"))
+export const BooleanOption = Schema.Boolean.annotations(issueMessage("must be true or false"))
 
-export const file = text("must be the path of a file, not empty")
+export const FilePath = nonEmptyString("must be the path of a file, not empty")
 
-const describe = (error: ParseResult.ParseError, reason: "Option" | "Argument"): ValidationError => {
-  // the first issue is the innermost; the others are the alternatives, and would repeat the value
+const toValidationError = (error: ParseResult.ParseError, reason: "Option" | "Argument"): ValidationError => {
+  // The first issue is the most specific one. The others describe union alternatives and would repeat the value.
   const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
   const path = (issue?.path ?? []).map(String).join(".")
   const problem = issue?._tag === "Unexpected" ? "is not known; check the spelling" : (issue?.message ?? error.message)
   const isOption = reason === "Option"
-  const whole = isOption ? "options" : "target"
+  const subject = isOption ? "options" : "target"
   return path === ""
-    ? new ValidationError({ reason, path: whole, message: `the ${whole} must be an object` })
+    ? new ValidationError({ reason, path: subject, message: `the ${subject} must be an object` })
     : new ValidationError({ reason, path, message: `${isOption ? "the option " : ""}${path} ${problem}` })
 }
 
@@ -50,7 +50,7 @@ const withoutUndefined = (options: unknown): unknown =>
     ? Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
     : options
 
-export const decode =
+export const makeDecoder =
   <A, I>(schema: Schema.Schema<A, I>, reason: "Option" | "Argument" = "Option") =>
   (options: unknown): Effect.Effect<A, ValidationError> =>
     Effect.suspend(() =>
@@ -58,6 +58,6 @@ export const decode =
         Schema.decodeUnknownEither(schema, { onExcessProperty: "error" })(
           withoutUndefined(options === undefined ? {} : options)
         ),
-        (error) => describe(error, reason)
+        (error) => toValidationError(error, reason)
       )
     )

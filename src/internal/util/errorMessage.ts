@@ -1,2 +1,4 @@
-/** The message of an error, or the text of anything else that was thrown. */
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+/**
+ * The message of an error, or the text of any other thrown value.
+ */
+export const errorMessage = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -1,25 +1,31 @@
+/**
+ * Work on large byte arrays without blocking the event loop.
+ */
 import * as Effect from "effect/Effect"
-import { turn } from "./yieldToEventLoop.js"
+import { yieldToEventLoop } from "./yieldToEventLoop.js"
 
-/** How much is done between two turns of the event loop: a millisecond or two of hashing. */
-const SLICE = 256 * 1024
+/** How many bytes to process before yielding: one or two milliseconds of hashing. */
+const SLICE_BYTES = 256 * 1024
 
-/** Goes over bytes that come in chunks, however large or small these are, and lets the event loop turn in between. */
+/**
+ * Calls `use` for consecutive slices of the chunks, whatever their sizes, and yields to the event loop at regular
+ * intervals.
+ */
 export const forEachSlice = (
   chunks: ReadonlyArray<Uint8Array>,
   use: (slice: Uint8Array) => void
 ): Effect.Effect<void> =>
   Effect.gen(function* () {
-    let room = SLICE
+    let remaining = SLICE_BYTES
     for (const chunk of chunks) {
       for (let start = 0; start < chunk.length; ) {
-        const slice = chunk.subarray(start, start + room)
+        const slice = chunk.subarray(start, start + remaining)
         use(slice)
         start += slice.length
-        room -= slice.length
-        if (room === 0) {
-          yield* turn
-          room = SLICE
+        remaining -= slice.length
+        if (remaining === 0) {
+          yield* yieldToEventLoop
+          remaining = SLICE_BYTES
         }
       }
     }

@@ -1,10 +1,12 @@
 /**
- * A 64-bit hash that needs nothing of a platform: two hashes of 32 bits side by side. Every text goes in with its
- * length and every list with its size, so that no two structures run into the same bytes; numbers go in as the bits of
- * their single precision. It tells contents apart, and is no defence against someone who makes two that collide.
+ * A 64-bit hash in portable TypeScript: two 32-bit hashes side by side. Texts are hashed with their length and lists
+ * with their size, so different structures never produce the same byte sequence. Numbers are hashed in single
+ * precision.
+ *
+ * The hash detects changes. It does not resist someone who constructs a collision.
  */
 
-// FNV-1a's offset basis and prime for the first half, MurmurHash3's multiplier and another odd seed for the second.
+// The first half uses FNV-1a's offset basis and prime, the second MurmurHash3's multiplier and another odd seed.
 const SEED_1 = 0x811c9dc5
 const PRIME_1 = 0x01000193
 const SEED_2 = 0x9747b28c
@@ -29,7 +31,6 @@ export class Hasher {
     return this
   }
 
-  /** A number in single precision. */
   float(value: number): this {
     const bits = new DataView(new ArrayBuffer(4))
     bits.setFloat32(0, value)
@@ -40,14 +41,14 @@ export class Hasher {
     return this.bytes(this.encoder.encode(value))
   }
 
-  /** Bytes with their length. */
+  /** Hashes the length, then the bytes. */
   bytes(value: Uint8Array): this {
-    return this.uint(value.length).add(value)
+    return this.uint(value.length).update(value)
   }
 
-  /** Bytes that are a piece of something: however it is cut, the hash of the whole is the same. */
-  add(value: Uint8Array): this {
-    // documents go through here: in locals it takes a third of the time
+  /** Hashes bytes without their length: the result does not depend on how the input is divided into chunks. */
+  update(value: Uint8Array): this {
+    // Whole documents are hashed here. Local variables make the loop three times as fast as fields.
     let first = this.first
     let second = this.second
     for (let i = 0; i < value.length; i++) {
@@ -61,12 +62,12 @@ export class Hasher {
     return this
   }
 
-  flag(value: boolean): this {
+  boolean(value: boolean): this {
     return this.uint(value ? 1 : 0)
   }
 
   optional(value: string | undefined): this {
-    return value === undefined ? this.flag(false) : this.flag(true).text(value)
+    return value === undefined ? this.boolean(false) : this.boolean(true).text(value)
   }
 
   list<A>(values: ReadonlyArray<A>, add: (value: A) => void): this {

@@ -1,5 +1,5 @@
 import * as Redacted from "effect/Redacted"
 
-/** A text that may be a secret, to be sent and not to be shown. */
+/** The plain text of a value that may be `Redacted`. Only for values about to be sent; never for a log or a message. */
 export const reveal = (value: string | Redacted.Redacted): string =>
   Redacted.isRedacted(value) ? Redacted.value(value) : value

@@ -1,5 +1,5 @@
 /**
- * One run of an effect at a time, shared by all who ask for it while it is under way.
+ * Single flight: concurrent callers of an effect share one run.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -8,42 +8,42 @@ import * as FiberId from "effect/FiberId"
 import * as Scope from "effect/Scope"
 
 /**
- * Runs the effect in the Scope, so that nobody who stops waiting stops it for the others. When the Scope closes, all
- * who wait get `closed`; so does everyone who asks later.
+ * Runs the effect in the surrounding Scope, so a caller that is interrupted does not interrupt the run for the others.
+ * When the Scope closes, current and later callers fail with `closed`.
  */
 export const make = <A, E>(
   effect: Effect.Effect<A, E>,
   closed: E
 ): Effect.Effect<Effect.Effect<A, E>, never, Scope.Scope> =>
   Effect.gen(function* () {
-    let flight: Deferred.Deferred<A, E> | undefined
+    let inFlight: Deferred.Deferred<A, E> | undefined
     let open = true
-    const flights = yield* Scope.make()
+    const scope = yield* Scope.make()
     yield* Effect.addFinalizer((exit) =>
       Effect.suspend(() => {
         open = false
-        return Scope.close(flights, exit)
+        return Scope.close(scope, exit)
       })
     )
     const start = (deferred: Deferred.Deferred<A, E>) =>
       Effect.interruptible(effect).pipe(
         Effect.onExit((exit) =>
           Effect.sync(() => {
-            flight = undefined
+            inFlight = undefined
             Deferred.unsafeDone(deferred, open ? exit : Exit.fail(closed))
           })
         ),
-        Effect.forkIn(flights)
+        Effect.forkIn(scope)
       )
     return Effect.uninterruptibleMask((restore) => {
       if (!open) {
         return Effect.fail(closed)
       }
-      if (flight !== undefined) {
-        return restore(Deferred.await(flight))
+      if (inFlight !== undefined) {
+        return restore(Deferred.await(inFlight))
       }
       const deferred = Deferred.unsafeMake<A, E>(FiberId.none)
-      flight = deferred
+      inFlight = deferred
       return Effect.zipRight(start(deferred), restore(Deferred.await(deferred)))
     })
   })

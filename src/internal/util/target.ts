@@ -1,16 +1,19 @@
+/**
+ * The options that select a flag state: environment and namespace.
+ */
 import * as Schema from "effect/Schema"
-import { decode, must } from "./decodeOptions.js"
+import { issueMessage, makeDecoder } from "./decodeOptions.js"
 
-/** `.` and `..` would leave the path that they are put in. */
+/** A key is a path segment of a URL, where `.` and `..` would select another path. */
 export const Key = Schema.String.pipe(
   Schema.filter((key) => key.trim() !== "" && key !== "." && key !== ".." && key.isWellFormed()),
-  Schema.annotations(must("must be a key, not empty"))
+  Schema.annotations(issueMessage("must be a key, not empty"))
 )
 
-/** It is sent in a header as well. */
+/** The environment is also sent as a header value, so it is limited to visible ASCII. */
 export const EnvironmentKey = Key.pipe(
   Schema.filter((key) => /^[\x21-\x7e]+$/.test(key)),
-  Schema.annotations(must("must be a key of visible ASCII characters, not empty"))
+  Schema.annotations(issueMessage("must be a key of visible ASCII characters, not empty"))
 )
 
 export const targetFields = {
@@ -20,10 +23,9 @@ export const targetFields = {
 
 export const Target = Schema.Struct(targetFields)
 
-/** Which state, decoded. */
 export type TargetSettings = typeof Target.Type
 
-export const decodeTarget = decode(Target)
+export const decodeTarget = makeDecoder(Target)
 
-/** A target that is asked for, and no option. */
-export const decodeArgument = decode(Target, "Argument")
+/** Decodes a target passed as an argument instead of an option. Only the error differs. */
+export const decodeTargetArgument = makeDecoder(Target, "Argument")

@@ -1,2 +1,4 @@
-/** Timers hold 31 bits of milliseconds; a longer sleep would never end. */
+/**
+ * The longest sleep. Timers count milliseconds in 31 bits, and a longer delay overflows.
+ */
 export const MAX_SLEEP_MILLIS = 2 ** 30

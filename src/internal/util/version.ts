@@ -1,2 +1,4 @@
-/** The version of this package, as the server sees it in `User-Agent`. */
+/**
+ * The version of this package, sent to the server as `User-Agent`.
+ */
 export const version = "0.1.0"

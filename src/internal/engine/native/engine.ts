@@ -10,7 +10,7 @@ import type { Snapshot } from "../../../Snapshot.js"
 import { decodeSeed, invalidSeed } from "../../document/seed/text.js"
 import type { Evaluator } from "../../snapshot/evaluator.js"
 import { makeSnapshot } from "../../snapshot/snapshot.js"
-import { turn } from "../../util/yieldToEventLoop.js"
+import { yieldToEventLoop } from "../../util/yieldToEventLoop.js"
 import { Arena } from "./arena.js"
 import { failed, makeEvaluator } from "./evaluator.js"
 import { Code, JobKind, type Library } from "./library.js"
@@ -53,7 +53,7 @@ const push = (library: Library, job: number, chunks: ReadonlyArray<Uint8Array>):
         copied += slice.length
         if (copied >= SLICE_BYTES) {
           copied = 0
-          yield* turn
+          yield* yieldToEventLoop
         }
       }
     }

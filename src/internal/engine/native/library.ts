@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import { globalValue } from "effect/GlobalValue"
 import type { LibraryHandle } from "koffi"
 import { EngineError } from "../../../FliptError.js"
-import { messageOf } from "../../util/errorMessage.js"
+import { errorMessage } from "../../util/errorMessage.js"
 
 /** What the functions of the library return when they fail. */
 export const Code = {
@@ -181,6 +181,6 @@ export const load = (path: string | undefined): Effect.Effect<Library, EngineErr
     })
     return yield* Effect.try({
       try: () => open(found, koffi),
-      catch: (cause) => loadError(`${found}: ${messageOf(cause)}`, cause)
+      catch: (cause) => loadError(`${found}: ${errorMessage(cause)}`, cause)
     })
   })

@@ -19,7 +19,7 @@ import { type Evaluator, errorEntry, makeErrors } from "../../snapshot/evaluator
 import { intern } from "../../snapshot/intern.js"
 import { makeSnapshot } from "../../snapshot/snapshot.js"
 import { forEachSlice } from "../../util/forEachSlice.js"
-import { turn } from "../../util/yieldToEventLoop.js"
+import { yieldToEventLoop } from "../../util/yieldToEventLoop.js"
 import { makeIds } from "./bucket.js"
 import { compileFlag, type Flag, Shared } from "./compile.js"
 import { evaluateBoolean, evaluateVariant } from "./evaluate.js"
@@ -162,7 +162,7 @@ const readText = (text: string, namespace: string): Effect.Effect<Evaluator, Eng
           : new EngineError({ reason: "Panic", message: "the engine failed on the document", cause: error })
     })
     return slice.pipe(
-      Effect.tap((done) => (done ? Effect.void : turn)),
+      Effect.tap((done) => (done ? Effect.void : yieldToEventLoop)),
       Effect.repeat({ until: (done) => done }),
       Effect.map(() => makeEvaluator(namespace, digest, definitions))
     )

@@ -1,25 +1,26 @@
 /**
- * Whole files in a directory that several processes may share.
+ * Atomic reads and writes of files in a directory that several processes may share.
  */
 
 const temporarySuffix = /\.[0-9a-f-]{36}\.tmp$/
 
-/** A name that no other write and no other process has. */
-const temporaryOf = async (name: string): Promise<string> => `${name}.${(await import("node:crypto")).randomUUID()}.tmp`
+/** A name that no other write or process uses. */
+const temporaryName = async (name: string): Promise<string> =>
+  `${name}.${(await import("node:crypto")).randomUUID()}.tmp`
 
 /**
- * A directory, made where there is none. What stands against writing there is told, and does not reject: a temporary
- * file, named after `probe`, finds it out, since the mode of a directory does not say it on every system.
+ * Opens a directory, and creates it if necessary. If it cannot be written, the error is returned, not thrown. A
+ * temporary file named after `probe` finds this out, because permission bits are not reliable on every system.
  */
-export const openFolder = async (
+export const openDirectory = async (
   directory: string,
   probe: string
 ): Promise<{ readonly path: string; readonly unwritable: unknown }> => {
   const [fs, { join, resolve }] = await Promise.all([import("node:fs/promises"), import("node:path")])
-  // the process may change its own directory later
+  // The working directory of the process may change later.
   const path = resolve(directory)
   await fs.mkdir(path, { recursive: true, mode: 0o700 })
-  const file = join(path, await temporaryOf(probe))
+  const file = join(path, await temporaryName(probe))
   try {
     await (await fs.open(file, "wx", 0o600)).close()
     await fs.rm(file, { force: true })
@@ -30,15 +31,15 @@ export const openFolder = async (
 }
 
 /**
- * Removes the temporary files of such names that were last written before then. Others may be at it too, so nothing is
- * an error.
+ * Removes temporary files whose names match and that were last written before the given time. Errors are ignored,
+ * because other processes may remove the same files.
  */
-export const sweepFolder = async (directory: string, names: RegExp, before: number): Promise<void> => {
+export const removeTemporaryFiles = async (directory: string, names: RegExp, before: number): Promise<void> => {
   const [fs, { join }] = await Promise.all([import("node:fs/promises"), import("node:path")])
-  for (const found of await fs.readdir(directory).catch(() => [])) {
-    const name = found.replace(temporarySuffix, "")
-    if (name !== found && names.test(name)) {
-      const path = join(directory, found)
+  for (const file of await fs.readdir(directory).catch(() => [])) {
+    const name = file.replace(temporarySuffix, "")
+    if (name !== file && names.test(name)) {
+      const path = join(directory, file)
       const { mtimeMs } = await fs.lstat(path).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }))
       if (mtimeMs < before) {
         await fs.rm(path, { force: true }).catch(() => undefined)
@@ -47,8 +48,8 @@ export const sweepFolder = async (directory: string, names: RegExp, before: numb
   }
 }
 
-/** A whole file; `undefined` where there is none. */
-export const readFrom = async (
+/** Reads a file, or returns `undefined` if there is none. */
+export const readFileIn = async (
   directory: string,
   name: string,
   signal: AbortSignal
@@ -65,19 +66,19 @@ export const readFrom = async (
 }
 
 /**
- * Puts a file in the place of the one before, in one step that others see, and that a crash leaves done or not done.
- * What goes wrong, an abort too, leaves the one before and nothing else.
+ * Replaces a file atomically: readers, and a restart after a crash, find either the old file or the new one. If it
+ * fails or is aborted, the old file remains and the temporary file is removed.
  */
-export const replaceIn = async (
+export const replaceFileIn = async (
   directory: string,
   name: string,
   pieces: ReadonlyArray<Uint8Array>,
   signal: AbortSignal
 ): Promise<void> => {
   const [fs, { join }] = await Promise.all([import("node:fs/promises"), import("node:path")])
-  // someone may have cleaned up since it was opened
+  // The directory may have been deleted since it was opened.
   await fs.mkdir(directory, { recursive: true, mode: 0o700 })
-  const temporary = join(directory, await temporaryOf(name))
+  const temporary = join(directory, await temporaryName(name))
   const file = await fs.open(temporary, "wx", 0o600)
   try {
     try {
@@ -94,10 +95,10 @@ export const replaceIn = async (
     await fs.rm(temporary, { force: true }).catch(() => undefined)
     throw error
   }
-  // Only that the new name outlives a power cut hangs on this, and not every system can do it: Windows opens no
-  // directories. Without it the file before may come back, and it is whole as well.
+  // Flushes the rename to disk. Not every system supports this (Windows cannot open a directory), and without it a
+  // power cut can at worst bring back the old file, which is intact.
   try {
-    const folder = await fs.open(directory, "r")
-    await folder.sync().finally(() => folder.close())
+    const handle = await fs.open(directory, "r")
+    await handle.sync().finally(() => handle.close())
   } catch {}
 }

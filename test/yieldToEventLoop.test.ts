@@ -3,7 +3,7 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { turn } from "../src/internal/util/yieldToEventLoop.js"
+import { yieldToEventLoop } from "../src/internal/util/yieldToEventLoop.js"
 
 /** Whether messages, which the event loop alone brings, come while this takes its turns. */
 const lets = (effect: Effect.Effect<void>) =>
@@ -34,14 +34,14 @@ const withoutImmediates = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
 describe("a turn", () => {
   it.live("lets the event loop turn, as a yield does not", () =>
     Effect.gen(function* () {
-      expect(yield* lets(turn)).toBe(true)
+      expect(yield* lets(yieldToEventLoop)).toBe(true)
       expect(yield* lets(Effect.yieldNow())).toBe(false)
     })
   )
 
   it.live("lets it turn also where there is no setImmediate, as in browsers", () =>
-    Effect.map(withoutImmediates(lets(turn)), (did) => expect(did).toBe(true))
+    Effect.map(withoutImmediates(lets(yieldToEventLoop)), (did) => expect(did).toBe(true))
   )
 
-  it.live("can be interrupted", () => Effect.timeoutOption(Effect.forever(turn), "20 millis"))
+  it.live("can be interrupted", () => Effect.timeoutOption(Effect.forever(yieldToEventLoop), "20 millis"))
 })

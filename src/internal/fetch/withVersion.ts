@@ -3,24 +3,24 @@ import type * as Fetcher from "../../Fetcher.js"
 import { Hasher } from "../util/hash64.js"
 import { Document, NotModified } from "./event.js"
 
-export const encode = (document: Uint8Array | string): Uint8Array =>
+export const toBytes = (document: Uint8Array | string): Uint8Array =>
   typeof document === "string" ? new TextEncoder().encode(document) : document
 
 /** Content that comes without a version has its hash for one. */
-export const versioned = (
+export const withVersion = (
   content: Fetcher.Update | Uint8Array | string,
   loaded: Option.Option<Fetcher.Version>
 ): Fetcher.Update => {
   const update =
     typeof content === "string" || content instanceof Uint8Array
-      ? Document({ bytes: [encode(content)], version: Option.none() })
+      ? Document({ bytes: [toBytes(content)], version: Option.none() })
       : content
   if (update._tag === "NotModified" || Option.isSome(update.version)) {
     return update
   }
   const hasher = new Hasher()
   for (const chunk of update.bytes) {
-    hasher.add(chunk)
+    hasher.update(chunk)
   }
   return Option.contains(loaded, hasher.hex)
     ? NotModified()

@@ -2,12 +2,12 @@ import * as Duration from "effect/Duration"
 import * as Stream from "effect/Stream"
 import type * as Fetcher from "../../Fetcher.js"
 import { Event } from "./event.js"
-import { polls } from "./schedules.js"
+import { pollSchedule } from "./schedules.js"
 
 /** A `Check` for every poll; none where the interval is infinite. */
-export const checks = (interval: Duration.Duration): Stream.Stream<Fetcher.Event> =>
+export const periodicChecks = (interval: Duration.Duration): Stream.Stream<Fetcher.Event> =>
   Duration.isFinite(interval)
-    ? Stream.fromSchedule(polls(interval)).pipe(
+    ? Stream.fromSchedule(pollSchedule(interval)).pipe(
         Stream.filter((due) => due),
         Stream.map(() => Event.Check())
       )
