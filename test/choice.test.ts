@@ -30,7 +30,7 @@ describe("Engine.layer", () => {
         expect(logs.map((line) => line.level)).toEqual(["INFO"])
         expect(logs[0]?.message).toContain("using the portable engine")
         expect(logs[0]?.message).toContain(elsewhere)
-        expect(logs[0]?.message).toContain("loading more than some 10,000 flags holds the event loop longer")
+        expect(logs[0]?.message).toContain("loading more than about 10,000 flags holds the event loop longer")
       }).pipe(withVariables({ FLIPT_ENGINE_PATH: elsewhere }))
     )
   )

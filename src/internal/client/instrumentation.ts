@@ -11,6 +11,7 @@ import * as engines from "../engine/tags.js"
 import * as fetchers from "../fetch/tags.js"
 import { Hooks, Telemetry } from "../telemetry/tags.js"
 import * as Evaluations from "./evaluate.js"
+import { OnLoad, withOnLoad } from "./onLoad.js"
 import type { SnapshotRef } from "./snapshotRef.js"
 
 export interface Instrumentation {
@@ -22,7 +23,9 @@ export interface Instrumentation {
 
 export const make: Effect.Effect<Instrumentation, never, engines.Engine | fetchers.Fetcher | Scope.Scope> = Effect.gen(
   function* () {
-    const engine = yield* engines.Engine
+    const onLoad = yield* OnLoad
+    const plain = yield* engines.Engine
+    const engine = onLoad === undefined ? plain : withOnLoad(plain, onLoad())
     const fetcher = yield* fetchers.Fetcher
     const hooks = yield* Hooks
     const settings = yield* Telemetry

@@ -14,6 +14,7 @@ import type {
   Seed,
   VariantResult
 } from "../../Model.js"
+import type * as Definition from "../document/definition.js"
 
 /** Evaluation for one entity. */
 export interface BoundEvaluator {
@@ -40,6 +41,8 @@ export interface Evaluator {
   readonly fingerprint: (flagKey: string) => string | undefined
   readonly flags: () => Either.Either<ReadonlyArray<FlagInfo>, EvaluationError>
   readonly seed: Effect.Effect<Seed, EngineError>
+  /** All flags as they are defined, where that takes less than reading the seed. */
+  readonly definitions?: Effect.Effect<ReadonlyArray<Definition.Flag>, EngineError>
 }
 
 /** Bounds the cached errors: flag keys can come from outside. */

@@ -7,6 +7,7 @@ import type * as Scope from "effect/Scope"
 import { EngineError, type EvaluateError, EvaluationError } from "../../FliptError.js"
 import type { EvaluationRequest } from "../../Model.js"
 import type { Snapshot } from "../../Snapshot.js"
+import { type Defined, definitions } from "./definitions.js"
 import type { BoundEvaluator, Evaluator } from "./evaluator.js"
 import { checkBatch, checkEntity, checkFlagKey, checkRequest } from "./request.js"
 
@@ -53,7 +54,12 @@ const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readon
     return open === undefined ? closedResult() : result
   }
 
-  const snapshot: Snapshot = {
+  const whileOpen = <A>(ask: (evaluator: Evaluator) => Effect.Effect<A, EngineError>): Effect.Effect<A, EngineError> =>
+    Effect.suspend(() =>
+      open === undefined ? Effect.fail(new EngineError({ reason: "Closed", message: closedMessage })) : ask(open)
+    )
+
+  const snapshot: Snapshot & Defined = {
     namespace,
     digest,
     fingerprint: (flagKey) => open?.fingerprint(flagKey),
@@ -105,9 +111,8 @@ const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readon
       }
       return flags
     },
-    seed: Effect.suspend(() =>
-      open === undefined ? Effect.fail(new EngineError({ reason: "Closed", message: closedMessage })) : open.seed
-    )
+    seed: whileOpen((it) => it.seed),
+    [definitions]: evaluator.definitions && whileOpen((it) => it.definitions as NonNullable<Evaluator["definitions"]>)
   }
 
   return {

@@ -7,6 +7,7 @@ import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import { EngineError, EvaluationError } from "../../../FliptError.js"
 import type { BatchEntry, BooleanResult, EvaluationContext, FlagInfo, FlagType, VariantResult } from "../../../Model.js"
+import { readSeed } from "../../document/seed/read.js"
 import { hasReplacementCharacter, readProperty } from "../../snapshot/context.js"
 import { type Evaluator, errorEntry, makeErrors } from "../../snapshot/evaluator.js"
 import { intern } from "../../snapshot/intern.js"
@@ -320,6 +321,9 @@ const makeEvaluations = (
       }),
     seed: Effect.suspend(() =>
       Either.map(readBlob(library, snapshot, BlobKind.seed, ""), (text) => Encoding.encodeBase64(text ?? ""))
+    ),
+    definitions: Effect.suspend(() =>
+      Either.map(readBlob(library, snapshot, BlobKind.seed, ""), (text) => readSeed(text ?? "", namespace))
     )
   }
 }

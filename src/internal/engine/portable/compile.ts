@@ -105,7 +105,7 @@ const booleanResult = (
  * The upper bounds of the distributions out of 1000, computed like in the official engine: single precision after every
  * step, each share relative to the sum, the running total rounded half away from zero.
  */
-const bucketBounds = (rollouts: ReadonlyArray<number>): ReadonlyArray<number> => {
+export const bucketBounds = (rollouts: ReadonlyArray<number>): ReadonlyArray<number> => {
   const sum = rollouts.reduce((total, rollout) => Math.fround(total + rollout), 0)
   let total = 0
   return rollouts.map((rollout, index) => {

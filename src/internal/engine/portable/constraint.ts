@@ -121,7 +121,7 @@ const integerListPattern =
   /^[ \t\n\r]*\[[ \t\n\r]*(?:-?(?:0|[1-9]\d*)(?:[ \t\n\r]*,[ \t\n\r]*-?(?:0|[1-9]\d*))*[ \t\n\r]*)?\][ \t\n\r]*$/
 
 /** Parses a JSON list of 32-bit integers. serde_json reads `-0` as a float, so it is not valid. */
-const parseIntegers = (text: string): ReadonlySet<number> | undefined => {
+export const parseIntegers = (text: string): ReadonlySet<number> | undefined => {
   if (!integerListPattern.test(text)) {
     return undefined
   }
@@ -132,7 +132,7 @@ const parseIntegers = (text: string): ReadonlySet<number> | undefined => {
 }
 
 /** Parses a JSON list of strings. The official engine borrows them from the text, so escapes are not valid. */
-const parseTexts = (text: string): ReadonlySet<string> | undefined => {
+export const parseTexts = (text: string): ReadonlySet<string> | undefined => {
   if (text.includes("\\")) {
     return undefined
   }
@@ -149,6 +149,28 @@ const parseTexts = (text: string): ReadonlySet<string> | undefined => {
 
 const ownValue = <A>(record: { readonly [key: string]: A }, key: string): A | undefined =>
   Object.hasOwn(record, key) ? record[key] : undefined
+
+/** Whether constraints of this type know the operator; `undefined` if the type itself is unknown. */
+export const isOperator = (type: string, operator: string): boolean | undefined => {
+  switch (type) {
+    case "STRING_CONSTRAINT_COMPARISON_TYPE":
+    case "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE":
+      return Object.hasOwn(textOps, operator)
+    case "NUMBER_CONSTRAINT_COMPARISON_TYPE":
+      return (
+        Object.hasOwn(numberOps, operator) ||
+        Object.hasOwn(presenceOps, operator) ||
+        operator === "isoneof" ||
+        operator === "isnotoneof"
+      )
+    case "DATETIME_CONSTRAINT_COMPARISON_TYPE":
+      return Object.hasOwn(timeOps, operator) || Object.hasOwn(presenceOps, operator)
+    case "BOOLEAN_CONSTRAINT_COMPARISON_TYPE":
+      return operator === "true" || operator === "false" || Object.hasOwn(presenceOps, operator)
+    default:
+      return undefined
+  }
+}
 
 export const compileConstraint = (definition: Definition.Constraint, properties: Properties): Constraint => {
   const isEntity = definition.type === "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE"

@@ -100,7 +100,8 @@ const makeEvaluator = (
       return definition && fingerprint(definition)
     },
     flags: () => Either.right(Array.from(definitions.values(), toFlagInfo)),
-    seed: Effect.sync(() => writeSeed(namespace, [...definitions.values()]))
+    seed: Effect.sync(() => writeSeed(namespace, [...definitions.values()])),
+    definitions: Effect.sync(() => [...definitions.values()])
   }
 }
 
