@@ -85,9 +85,9 @@ export interface MockFlags {
 export const layerPortable: Layer.Layer<Engine> = Layer.succeed(Engine, portable)
 
 /**
- * The engine in Rust, loaded as a native library. It looks for the library at the path in `FLIPT_ENGINE_PATH` if that is
- * set, then in the package for this platform, then in the local build of a checkout. Fails with an `EngineError` of
- * reason `Load` that lists these places if none has a usable library.
+ * The engine in Rust, loaded as a native library from the path in `FLIPT_ENGINE_PATH`, from the package for this platform,
+ * which npm installs as an optional dependency, or from the local build of a checkout. Fails with an `EngineError` of
+ * reason `Load` if the library is missing, damaged or of another version. The message says what was found and what to do.
  *
  * @since 0.1.0
  * @category layers
@@ -98,8 +98,8 @@ export const layerNative: Layer.Layer<Engine, EngineError> = Layer.effect(
 )
 
 /**
- * The native engine if it can be loaded, otherwise the portable engine with one warning that says why. Both return the
- * same results.
+ * The native engine if it can be loaded, otherwise the portable engine. Both return the same results. The first fallback
+ * of a process logs the reason at Info level. Browsers have no native engine and log nothing.
  *
  * Set `FLIPT_ENGINE` to `native` or `portable` to choose one. With `native`, this layer fails if the library cannot be
  * loaded. The layer is a constant, so clients that are built together share one engine.

@@ -59,10 +59,7 @@ export interface Service {
   readonly pinned: Effect.Effect<Service, never, Scope.Scope>
   /** Exports the current state as base64 text, which the option `snapshot` of every Flipt client accepts. */
   readonly getSnapshot: Effect.Effect<Seed, EvaluationError>
-  /**
-   * Fetches the state immediately, or joins a fetch that is already running. Returns true if a new document was loaded,
-   * and false if the state was already up to date.
-   */
+  /** Fetches now, or joins a fetch that is already running. Returns true if a new document was loaded. */
   readonly refresh: Effect.Effect<boolean, RefreshError>
   /** Returns how up to date the state is. */
   readonly status: Effect.Effect<Status>

@@ -12,6 +12,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import type * as Engine from "./Engine.js"
+import { Fetcher } from "./Fetcher.js"
 import type * as Flag from "./Flag.js"
 import { FliptClient } from "./FliptClient.js"
 import { encodeSetting } from "./internal/flag/flag.js"
@@ -113,6 +114,32 @@ export const layer = (options?: Options): Layer.Layer<FliptClient | FliptTest> =
   Layer.scopedContext(
     Effect.map(kit.make(options ?? {}), ({ client, kit }) =>
       Context.make(FliptTest, kit).pipe(Context.add(FliptClient, client))
+    )
+  ).pipe(Layer.orDie)
+
+/**
+ * Like {@link layer}, over the state of the Fetcher in the context, such as `Fetcher.layerFile` or the files that
+ * `@flipt-client-effect/features` reads. The state is fetched once, when the layer is built; a Fetcher that fails, or
+ * whose document does not load, is a defect.
+ *
+ * @example
+ * ```ts
+ * import * as Layer from "effect/Layer"
+ * import * as Fetcher from "flipt-client-effect/Fetcher"
+ * import * as FliptTest from "flipt-client-effect/FliptTest"
+ *
+ * const testLayer = FliptTest.layerFetcher({ "new-checkout": true }).pipe(
+ *   Layer.provide(Fetcher.layerFile("test/flags.json"))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerFetcher = (flags?: Engine.MockFlags): Layer.Layer<FliptClient | FliptTest, never, Fetcher> =>
+  Layer.scopedContext(
+    Effect.flatMap(Fetcher, (fetcher) => kit.makeFrom(fetcher, flags ?? {})).pipe(
+      Effect.map(({ client, kit }) => Context.make(FliptTest, kit).pipe(Context.add(FliptClient, client)))
     )
   ).pipe(Layer.orDie)
 

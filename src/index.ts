@@ -8,6 +8,8 @@
 export * as Auth from "./Auth.js"
 /** The evaluation engine. */
 export * as Engine from "./Engine.js"
+/** Explanations of evaluation results. */
+export * as Explain from "./Explain.js"
 /** Sources of flag state. */
 export * as Fetcher from "./Fetcher.js"
 /** Typed flags. */
@@ -20,6 +22,8 @@ export * as FliptClients from "./FliptClients.js"
 export * as FliptError from "./FliptError.js"
 /** Functions that run with every evaluation. */
 export * as Hook from "./Hook.js"
+/** Checks for flags that cannot work as intended. */
+export * as Lint from "./Lint.js"
 /** Requests and results of evaluations. */
 export * as Model from "./Model.js"
 /** An immutable, compiled flag state with synchronous evaluation. */

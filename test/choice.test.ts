@@ -22,13 +22,15 @@ const nameOf = <E>(layer: Layer.Layer<Engine.Engine, E>) =>
 const elsewhere = "/no/such/library.so"
 
 describe("Engine.layer", () => {
-  it.effect("is the portable engine, with one warning that says why, where the native one cannot be loaded", () =>
+  it.effect("is the portable engine where the native one does not load, and says so once per process, at Info", () =>
     captured((logs) =>
       Effect.gen(function* () {
         expect(yield* nameOf(Engine.layer)).toBe("portable")
-        expect(logs.map((line) => line.level)).toEqual(["WARN"])
-        expect(logs[0]?.message).toContain("the portable engine runs")
+        expect(yield* nameOf(Engine.layer)).toBe("portable")
+        expect(logs.map((line) => line.level)).toEqual(["INFO"])
+        expect(logs[0]?.message).toContain("using the portable engine")
         expect(logs[0]?.message).toContain(elsewhere)
+        expect(logs[0]?.message).toContain("loading more than about 10,000 flags holds the event loop longer")
       }).pipe(withVariables({ FLIPT_ENGINE_PATH: elsewhere }))
     )
   )
@@ -79,10 +81,10 @@ describe("Engine.layerNative", () => {
   )
 
   // where the library is built it is found, and there is no such message
-  it.effect.skipIf(native)("says where it looked", () =>
+  it.effect.skipIf(native)("names the package that is missing, and the build", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(nameOf(Engine.layerNative))
-      expect(error.message).toContain("not installed")
+      expect(error.message).toContain("@flipt-client-effect/native-")
       expect(error.message).toContain("native/target/release")
     }).pipe(withVariables({}))
   )

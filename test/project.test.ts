@@ -33,7 +33,7 @@ const succeeds = (name: string, ...args: ReadonlyArray<string>) =>
 const manifest = JSON.parse(readFileSync(`${root}package.json`, "utf8")) as { readonly version: string }
 
 describe("the sources", () => {
-  it.live("type-check, tests and examples included", () => succeeds("tsc", "-p", "tsconfig.json"), 120_000)
+  it.live("type-check, tests and examples included", () => succeeds("tsc", "-p", "tsconfig.json"), 300_000)
 
   it.live("are formatted and pass the linter, import cycles included", () =>
     succeeds("biome", "check", "--error-on-warnings")
@@ -77,7 +77,7 @@ describe("the package", () => {
     })
   )
 
-  it.live("passes attw", () => succeeds("attw", "--pack", ".", "--profile", "esm-only", "--no-color"), 120_000)
+  it.live("passes attw", () => succeeds("attw", "--pack", ".", "--profile", "esm-only", "--no-color"), 300_000)
 
   it.live("bundles its client for a browser without anything of Node", () =>
     Effect.gen(function* () {

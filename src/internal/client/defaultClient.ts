@@ -1,5 +1,5 @@
 /**
- * The client with everything that it needs.
+ * The client with all its dependencies.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Context from "effect/Context"
@@ -22,28 +22,28 @@ import { Tls } from "../tls/tags.js"
 import * as client from "./make.js"
 import { type ClientSettings, decodeClient } from "./options.js"
 
-/** What every client over HTTP is made of, beside its Fetcher. Many can share it. */
+/** The dependencies of an HTTP client besides its Fetcher. Several clients can share them. */
 export type Parts = HttpClient.HttpClient | Engine | Auth
 
-/** Providing these compiles, as providing anything does, and would do nothing. */
-const warnOfUnused = (warning: (part: string) => string) =>
+/** Providing one of these services compiles but has no effect, so it is worth a warning. */
+const warnAboutUnused = (warning: (part: string) => string) =>
   Effect.gen(function* () {
     for (const tag of [Engine, Fetcher, Auth, Tls, HttpClient.HttpClient] as const) {
       if (Option.isSome(yield* Effect.serviceOption(tag as Context.Tag<unknown, unknown>))) {
-        // most programs have an HttpClient in their context for other purposes
+        // most programs provide an HttpClient for other purposes
         const log = tag.key === HttpClient.HttpClient.key ? Effect.logDebug : Effect.logWarning
         yield* log(warning(tag.key))
       }
     }
   })
 
-/** The parts by the options. `unused` says what is to be known of a part that the context has, which would do nothing. */
+/** Builds the dependencies. `unused` is the warning about a service in the context that is ignored. */
 export const makeParts = (
   settings: Pick<ClientSettings, "authentication" | "tlsConfig">,
   unused: (part: string) => string
 ): Effect.Effect<Context.Context<Parts>, EngineError | ValidationError, Scope.Scope> =>
   Effect.gen(function* () {
-    yield* warnOfUnused(unused)
+    yield* warnAboutUnused(unused)
     const httpClient = Layer.provide(
       layerHttpClient,
       Layer.succeed(Tls, yield* tls.make(settings.tlsConfig ?? {}, "tlsConfig."))
@@ -54,7 +54,7 @@ export const makeParts = (
     )
   })
 
-/** A client on these parts. What else it honours is read from the context. */
+/** A client with these dependencies. References such as hooks and telemetry come from the context. */
 export const fromParts = (
   settings: ClientSettings
 ): Effect.Effect<FliptClient.Service, StartError, Parts | Scope.Scope> =>
@@ -72,8 +72,8 @@ export const make = (
     const parts = yield* makeParts(
       settings,
       (part) =>
-        `FliptClient: the ${part} in the context is not used, since layer and make bring their own; ` +
-        "use layerWithoutDependencies to put it in"
+        `FliptClient: the ${part} in the context is ignored because layer and make provide their own; ` +
+        "use layerWithoutDependencies to supply it"
     )
     return yield* Effect.provide(fromParts(settings), parts)
   }).pipe(Effect.withSpan("FliptClient.make", { captureStackTrace: false }))

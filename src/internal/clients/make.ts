@@ -1,5 +1,5 @@
 /**
- * Clients of many namespaces: with everything that they need, or by a layer for each.
+ * Clients for many namespaces: with shared dependencies, or with one layer per client.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -11,8 +11,8 @@ import type { EngineError, StartError, ValidationError } from "../../FliptError.
 import { fromParts, makeParts } from "../client/defaultClient.js"
 import * as tags from "../client/tags.js"
 import type { TargetSettings } from "../util/target.js"
-import * as Sharing from "./clientMap.js"
-import { decodeClients, decodeSharing } from "./options.js"
+import * as ClientMap from "./clientMap.js"
+import { decodeClientMap, decodeClients } from "./options.js"
 
 export const make = (
   options: FliptClients.Options | undefined
@@ -22,10 +22,10 @@ export const make = (
     const parts = yield* makeParts(
       settings,
       (part) =>
-        `FliptClients: the ${part} in the context is not used, since layer brings its own; ` +
-        "use layerWithoutDependencies to put it in"
+        `FliptClients: the ${part} in the context is ignored because layer provides its own; ` +
+        "use layerWithoutDependencies to supply it"
     )
-    return yield* Sharing.make(
+    return yield* ClientMap.make(
       (target) =>
         fromParts({ ...settings, ...target, snapshot: undefined }).pipe(
           Effect.provide(parts),
@@ -39,8 +39,8 @@ export const makeWithoutDependencies = <R>(options: {
   readonly client: (target: TargetSettings) => Layer.Layer<FliptClient.FliptClient, StartError, R>
 }): Effect.Effect<FliptClients.Service, ValidationError, R | Scope.Scope> =>
   Effect.gen(function* () {
-    const { idleTimeToLive } = yield* decodeSharing(options)
-    return yield* Sharing.make(
+    const { idleTimeToLive } = yield* decodeClientMap(options)
+    return yield* ClientMap.make(
       (target) => Effect.map(Layer.build(options.client(target)), Context.get(tags.FliptClient)),
       idleTimeToLive
     )

@@ -1,15 +1,17 @@
 /**
- * Which engine runs.
+ * Selects the engine from the configuration.
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
+import { globalValue } from "effect/GlobalValue"
+import * as MutableRef from "effect/MutableRef"
 import * as Option from "effect/Option"
 import * as Native from "#native"
 import type * as Engine from "../../Engine.js"
 import { EngineError } from "../../FliptError.js"
 import { portable } from "./portable/engine.js"
 
-const settings = Effect.mapError(
+const config = Effect.mapError(
   Config.all({
     engine: Config.option(Config.literal("native", "portable")("FLIPT_ENGINE")),
     path: Config.option(Config.nonEmptyString("FLIPT_ENGINE_PATH"))
@@ -17,32 +19,37 @@ const settings = Effect.mapError(
   (cause) =>
     new EngineError({
       reason: "Load",
-      message: `FLIPT_ENGINE must be native or portable, and FLIPT_ENGINE_PATH the path of a library: ${cause}`,
+      message: `FLIPT_ENGINE must be native or portable, and FLIPT_ENGINE_PATH must be the path of a library: ${cause}`,
       cause
     })
 )
 
-/** The native engine; `FLIPT_ENGINE_PATH` says where it is. */
-export const native: Effect.Effect<Engine.Service, EngineError> = Effect.flatMap(settings, ({ path }) =>
+/** The native engine, loaded from `FLIPT_ENGINE_PATH` if it is set. */
+export const native: Effect.Effect<Engine.Service, EngineError> = Effect.flatMap(config, ({ path }) =>
   Native.load(Option.getOrUndefined(path))
 )
 
-/** The native engine, else the portable one; `FLIPT_ENGINE` overrules. */
+/** Whether the fallback has been logged. Process-wide, like the library that is missing: many layers share one message. */
+const logged = globalValue("flipt-client-effect/Engine/fallbackLogged", () => MutableRef.make(false))
+
+const logFallback = (error: EngineError): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    Native.supported && MutableRef.compareAndSet(logged, false, true)
+      ? Effect.logInfo(
+          `Flipt: using the portable engine because ${error.message}. Evaluation is as fast; loading more than about 10,000 flags holds the event loop longer. FLIPT_ENGINE=portable silences this message`
+        )
+      : Effect.void
+  )
+
+/** The native engine if it loads, otherwise the portable engine. `FLIPT_ENGINE` overrides the choice. */
 export const best: Effect.Effect<Engine.Service, EngineError> = Effect.gen(function* () {
-  const { engine } = yield* settings
+  const { engine } = yield* config
   switch (Option.getOrUndefined(engine)) {
     case "portable":
       return portable
     case "native":
       return yield* native
     default:
-      return yield* Effect.catchAll(native, (error) =>
-        Effect.as(
-          Effect.logWarning(
-            `Flipt: the portable engine runs, since ${error.message}. FLIPT_ENGINE=portable spares this warning, FLIPT_ENGINE_PATH names the library's file`
-          ),
-          portable
-        )
-      )
+      return yield* Effect.catchAll(native, (error) => Effect.as(logFallback(error), portable))
   }
 })

@@ -1,3 +1,6 @@
+/**
+ * The Fetcher that runs an effect.
+ */
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -28,7 +31,7 @@ export const makeEffect = <E, R>(
       return yield* new ValidationError({
         reason: "Option",
         path: "fetch",
-        message: "the option fetch must be a function that gives the effect to run"
+        message: "the option fetch must be a function that returns an effect"
       })
     }
     // a fetch is part of the trace of its caller, not of the layer that was built long before
@@ -46,7 +49,7 @@ export const makeEffect = <E, R>(
               : new FetchError({
                   reason: "Source",
                   retryable: true,
-                  message: `the source of flags failed: ${errorMessage(cause)}`,
+                  message: `the effect fetch failed: ${errorMessage(cause)}`,
                   cause
                 })
           ),

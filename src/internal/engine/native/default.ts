@@ -1,9 +1,12 @@
 /**
- * What stands in for the native engine where there is no Node.
+ * The replacement for the native engine on platforms other than Node.
  */
 import * as Effect from "effect/Effect"
 import type * as Engine from "../../../Engine.js"
 import { EngineError } from "../../../FliptError.js"
 
+/** Whether this platform can have a native engine, so that a missing one is worth a message. */
+export const supported = false
+
 export const load = (_path: string | undefined): Effect.Effect<Engine.Service, EngineError> =>
-  Effect.fail(new EngineError({ reason: "Load", message: "there is no native engine on this platform" }))
+  Effect.fail(new EngineError({ reason: "Load", message: "the native engine needs Node" }))

@@ -1,17 +1,15 @@
 /**
- * The native library, found, loaded and given types. The only module that knows koffi.
+ * Loads the native library and gives its functions types. The only module that knows koffi.
  */
-import { existsSync } from "node:fs"
-import { createRequire } from "node:module"
-import { fileURLToPath } from "node:url"
 import { isMainThread } from "node:worker_threads"
 import * as Effect from "effect/Effect"
 import { globalValue } from "effect/GlobalValue"
 import type { LibraryHandle } from "koffi"
-import { EngineError } from "../../../FliptError.js"
+import type { EngineError } from "../../../FliptError.js"
 import { errorMessage } from "../../util/errorMessage.js"
+import { loadError, locate, requireOptional } from "./locate.js"
 
-/** What the functions of the library return when they fail. */
+/** The codes that the library's functions return on failure: `native/src/code.rs`, compared by a test. */
 export const Code = {
   closed: -1,
   malformed: -2,
@@ -22,13 +20,13 @@ export const Code = {
   panic: -99
 } as const
 
-/** Of a job: what it compiles. */
+/** What a job compiles. */
 export const JobKind = { document: 0, seed: 1 } as const
 
-/** What can be asked of a Snapshot, as text. */
+/** The texts that a Snapshot provides. */
 export const BlobKind = { seed: 0, flags: 1, digest: 2, fingerprint: 3, flag: 4 } as const
 
-/** What can be counted. */
+/** The counters of the library. */
 export const Stat = { snapshots: 0, jobs: 1, arenas: 2, blobs: 3, bytes: 4 } as const
 
 /**
@@ -63,65 +61,18 @@ export interface Library {
 /** The version of the library's interface that this module is written for. */
 const ABI_VERSION = 2
 
-const fileName =
-  process.platform === "win32"
-    ? "flipt_client_effect.dll"
-    : process.platform === "darwin"
-      ? "libflipt_client_effect.dylib"
-      : "libflipt_client_effect.so"
-
-/** The package that would hold the library built for this platform. */
-const platformPackage = `@flipt-client-effect/native-${process.platform}-${process.arch}`
-
-type Place = { readonly path: string } | { readonly problem: string }
-
-/** Where the library may be, in the order in which it is looked for. */
-const places = (explicit: string | undefined): ReadonlyArray<() => Place> => {
-  if (explicit !== undefined) {
-    return [() => (existsSync(explicit) ? { path: explicit } : { problem: `${explicit}: no such file` })]
-  }
-  return [
-    () => {
-      try {
-        return { path: createRequire(import.meta.url).resolve(`${platformPackage}/${fileName}`) }
-      } catch {
-        return { problem: `${platformPackage}: not installed` }
-      }
-    },
-    () => {
-      const path = fileURLToPath(new URL(`../../../../native/target/release/${fileName}`, import.meta.url))
-      return existsSync(path) ? { path } : { problem: `${path}: not built` }
-    }
-  ]
-}
-
-const loadError = (message: string, cause?: unknown): EngineError =>
-  new EngineError({
-    reason: "Load",
-    message: `the native engine cannot be loaded: ${message}`,
-    ...(cause === undefined ? {} : { cause })
-  })
-
-const find = (explicit: string | undefined): Effect.Effect<string, EngineError> =>
-  Effect.suspend(() => {
-    const problems: Array<string> = []
-    for (const place of places(explicit)) {
-      const found = place()
-      if ("path" in found) {
-        return Effect.succeed(found.path)
-      }
-      problems.push(found.problem)
-    }
-    return Effect.fail(loadError(`looked at ${problems.join("; ")}`))
-  })
-
-/** Calls a function on another thread; koffi's asynchronous calls are not safe in worker threads, where it waits. */
+/** Calls a function on another thread; in worker threads, where koffi's asynchronous calls are not safe, in place. */
 const elsewhere =
   (call: ReturnType<LibraryHandle["func"]>) =>
   (handle: number): Effect.Effect<number> =>
     isMainThread
       ? Effect.async((resume) => {
-          call.async(handle, (error: unknown, code: number) => resume(error ? Effect.die(error) : Effect.succeed(code)))
+          try {
+            call.async(handle, (error: unknown, code: number) => resume(Effect.succeed(error ? Code.panic : code)))
+          } catch {
+            // koffi refuses more asynchronous calls at a time than its configuration allows
+            resume(Effect.sync(() => call(handle)))
+          }
         })
       : Effect.sync(() => call(handle))
 
@@ -149,10 +100,18 @@ const bind = (path: string, native: LibraryHandle): Library => ({
   testPanic: native.func("int32_t fce_test_panic()")
 })
 
-/** What koffi makes of a library is never given back, so each is loaded once. */
+/**
+ * The libraries that this process has loaded. Process-wide, since neither the dynamic loader nor koffi gives anything of
+ * a loaded library back: binding its functions again for each Engine layer would leak.
+ */
 const libraries = globalValue("flipt-client-effect/native/libraries", () => new Map<string, Library>())
 
-const open = (path: string, koffi: { readonly load: (path: string) => LibraryHandle }): Library => {
+/** The functions of koffi that are used here. */
+interface Koffi {
+  readonly load: (path: string) => LibraryHandle
+}
+
+const open = (path: string, koffi: Koffi): Library => {
   const known = libraries.get(path)
   if (known !== undefined) {
     return known
@@ -160,7 +119,7 @@ const open = (path: string, koffi: { readonly load: (path: string) => LibraryHan
   const native = koffi.load(path)
   const version: number = native.func("uint32_t fce_abi_version()")()
   if (version !== ABI_VERSION) {
-    throw new Error(`it speaks version ${version} of the interface, and ${ABI_VERSION} is needed; build it again`)
+    throw new Error(`it has ABI version ${version} instead of ${ABI_VERSION}. Build or install it again`)
   }
   if (!isMainThread) {
     // a worker thread can be terminated, and then no Scope closes what it has open
@@ -171,16 +130,13 @@ const open = (path: string, koffi: { readonly load: (path: string) => LibraryHan
   return library
 }
 
-/** Loads the library: from the path, or else from where it usually is. */
+/** Loads the library from the path, or from where {@link locate} finds it. */
 export const load = (path: string | undefined): Effect.Effect<Library, EngineError> =>
   Effect.gen(function* () {
-    const found = yield* find(path)
-    const { default: koffi } = yield* Effect.tryPromise({
-      try: () => import("koffi"),
-      catch: (cause) => loadError("the package koffi does not load on this platform", cause)
-    })
+    const found = yield* locate(path)
+    const koffi = (yield* requireOptional("koffi")) as Koffi
     return yield* Effect.try({
       try: () => open(found, koffi),
-      catch: (cause) => loadError(`${found}: ${errorMessage(cause)}`, cause)
+      catch: (cause) => loadError(`${found} does not load: ${errorMessage(cause)}`, cause)
     })
   })

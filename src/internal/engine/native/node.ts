@@ -1,13 +1,24 @@
 /**
- * The native engine, where there is Node. Nothing of it is loaded before it is asked for.
+ * The native engine on Node, imported on first use.
  */
 import * as Effect from "effect/Effect"
 import type * as Engine from "../../../Engine.js"
-import type { EngineError } from "../../../FliptError.js"
+import { EngineError } from "../../../FliptError.js"
 
-/** Loads the library, from the path or from where it usually is, and makes an engine of it. */
+/** Whether this platform can have a native engine, so that a missing one is worth a message. */
+export const supported = true
+
+/** Loads the library, from the given path or from the default places, and makes an engine with it. */
 export const load = (path: string | undefined): Effect.Effect<Engine.Service, EngineError> =>
   Effect.gen(function* () {
-    const [library, engine] = yield* Effect.promise(() => Promise.all([import("./library.js"), import("./engine.js")]))
+    const [library, engine] = yield* Effect.tryPromise({
+      try: () => Promise.all([import("./library.js"), import("./engine.js")]),
+      catch: (cause) =>
+        new EngineError({
+          reason: "Load",
+          message: `the native engine cannot be loaded: its modules do not load: ${cause}. Install flipt-client-effect again`,
+          cause
+        })
+    })
     return yield* engine.make(yield* library.load(path))
   })
