@@ -55,6 +55,27 @@ const findCompiler = () => {
 /** PATH with the tools that docs/releasing.md installs, which win over others. */
 const path = [join(root, "build", "native-tools", "bin"), process.env.PATH].join(delimiter)
 
+/** What the linker needs besides what rustc tells it. @param {Platform} platform @param {string} folder for files */
+const linkArguments = (platform, folder) => {
+  if (platform.os === "darwin") {
+    // by default a library for macOS contains the path that it was written to
+    return [`-Wl,-install_name,@rpath/${platform.file}`]
+  }
+  if (cross && platform.os === "win32") {
+    // cargo-zigbuild drops the list of exports that rustc makes for Windows, and the linker would export everything
+    const definition = join(folder, "exports.def")
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(
+      definition,
+      `EXPORTS\n${exportsOf(root)
+        .map((name) => `  ${name}\n`)
+        .join("")}`
+    )
+    return [definition]
+  }
+  return []
+}
+
 /** @param {Platform} platform @param {ReturnType<typeof findCompiler>} compiler */
 const commandFor = (platform, compiler) => {
   const toolchain = cross ? platform.cross : platform.host
@@ -77,27 +98,11 @@ const commandFor = (platform, compiler) => {
     // the linker of zig strips symbols; for Mach-O rustc would want a tool of LLVM for it, which Debian does not have
     ...(cross && platform.os === "darwin" ? ["-Cstrip=none", "-Clink-arg=-Wl,-s"] : [])
   ]
-  // cargo-zigbuild drops the list of exports that rustc makes for Windows, and the linker would export everything
-  const definition = join(targetFolder, "exports.def")
-  const exported = cross && platform.os === "win32"
-  if (exported) {
-    mkdirSync(targetFolder, { recursive: true })
-    writeFileSync(
-      definition,
-      `EXPORTS\n${exportsOf(root)
-        .map((name) => `  ${name}\n`)
-        .join("")}`
-    )
-  }
+  const linked = linkArguments(platform, targetFolder).map((argument) => `-Clink-arg=${argument}`)
   const args = ["rustc", "--release", "--locked", "--lib", "--crate-type", "cdylib", "--target", toolchain.target]
   return {
     command: cross ? "cargo-zigbuild" : compiler.cargo,
-    args: [
-      ...args,
-      "-Zbuild-std=std,panic_unwind",
-      "--message-format=json-render-diagnostics",
-      ...(exported ? ["--", `-Clink-arg=${definition}`] : [])
-    ],
+    args: [...args, "-Zbuild-std=std,panic_unwind", "--message-format=json-render-diagnostics", "--", ...linked],
     target,
     file: join(targetFolder, target, "release", platform.file),
     env: {

