@@ -3,20 +3,22 @@ import { defineConfig } from "vitest/config"
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 
-// The sources are tested, not the build: the package's own name and its `imports` map lead to `src/`.
+// The sources are tested, not the build: the packages' names and the client's `imports` map lead to `src/`.
 export default defineConfig({
   resolve: {
     alias: [
       { find: "#native", replacement: path("./src/internal/engine/native/node.ts") },
       { find: "#platform", replacement: path("./src/internal/platform/node.ts") },
       { find: /^flipt-client-effect$/, replacement: path("./src/index.ts") },
-      { find: /^flipt-client-effect\/(.*)$/, replacement: `${path("./src")}/$1.ts` }
+      { find: /^flipt-client-effect\/(.*)$/, replacement: `${path("./src")}/$1.ts` },
+      { find: /^@flipt-client-effect\/([^/]+)$/, replacement: `${path("./packages")}/$1/src/index.ts` }
     ]
   },
   test: {
-    include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
+    include: ["test/**/*.test.ts", "examples/**/*.test.ts", "packages/*/test/**/*.test.ts"],
     reporters: ["default", ["json", { outputFile: path("./build/tests.json") }]],
-    testTimeout: 30_000,
+    // Tests wait for conditions: this ends those that wait in vain, even on a machine that is busy with other work.
+    testTimeout: 120_000,
     // much of the time is spent waiting for sockets and timers
     maxWorkers: 3,
     minWorkers: 1

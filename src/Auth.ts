@@ -1,14 +1,13 @@
 /**
- * How requests to Flipt are authenticated.
+ * Authentication of requests to Flipt.
  *
- * A credential never appears in a log, a span, an error or a printed value: it is unwrapped when a request is made.
+ * A credential never appears in a log, a span, an error or a printed value. It is unwrapped only when a request is sent.
  *
  * @since 0.1.0
  */
 import type * as Headers from "@effect/platform/Headers"
 import type * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
-import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -17,31 +16,37 @@ import type * as Scope from "effect/Scope"
 import type { AuthError, ValidationError } from "./FliptError.js"
 import * as provider from "./internal/auth/provider.js"
 import * as internal from "./internal/auth/static.js"
+import { Auth } from "./internal/auth/tags.js"
 import * as tokenFile from "./internal/auth/tokenFile.js"
 
 /**
- * What gives requests their credential.
+ * Supplies the credential for each request.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Service {
-  /** The headers that authenticate a request. Asked before every attempt. */
+  /** Returns the headers that authenticate a request. Runs before every attempt. */
   readonly authorize: Effect.Effect<Headers.Headers, AuthError>
-  /** Told after the server has refused these headers; does nothing when the credential has changed since. */
+  /**
+   * Reports that the server rejected these headers with status 401, so that the credential can be renewed. Does nothing
+   * if the credential has changed in the meantime.
+   */
   readonly invalidate: (rejected: Headers.Headers) => Effect.Effect<void>
 }
 
-/**
- * What authenticates the requests of a Fetcher.
- *
- * @since 0.1.0
- * @category tags
- */
-export class Auth extends Context.Tag("flipt-client-effect/Auth")<Auth, Service>() {}
+export {
+  /**
+   * The tag of the service that authenticates a Fetcher's requests.
+   *
+   * @since 0.1.0
+   * @category tags
+   */
+  Auth
+}
 
 /**
- * A credential: a client token of Flipt, sent as `Bearer`, or a JWT, sent as `JWT`.
+ * A credential: either a Flipt client token, sent as `Bearer`, or a JWT, sent as `JWT`.
  *
  * @since 0.1.0
  * @category models
@@ -49,9 +54,11 @@ export class Auth extends Context.Tag("flipt-client-effect/Auth")<Auth, Service>
 export type Authentication = { readonly clientToken: Redacted.Redacted } | { readonly jwtToken: Redacted.Redacted }
 
 /**
- * A credential that runs out: after `expiresIn`, which is counted from when it was acquired. Without it a JWT's own
- * claim `exp` counts; a JWT that has none, or none that can be read, and a client token are good for ever, or until the
- * server refuses them.
+ * A credential that may expire.
+ *
+ * `expiresIn` is counted from the moment the credential was acquired; a plain number is in milliseconds. If you omit it,
+ * a JWT expires at its `exp` claim. A client token, or a JWT without a readable `exp`, never expires by itself: it is
+ * used until the server rejects it.
  *
  * @since 0.1.0
  * @category models
@@ -59,7 +66,7 @@ export type Authentication = { readonly clientToken: Redacted.Redacted } | { rea
 export type Credential = Authentication & { readonly expiresIn?: Duration.DurationInput | undefined }
 
 /**
- * No credential.
+ * Sends no credential.
  *
  * @since 0.1.0
  * @category layers
@@ -67,7 +74,8 @@ export type Credential = Authentication & { readonly expiresIn?: Duration.Durati
 export const layerNone: Layer.Layer<Auth> = Layer.succeed(Auth, internal.none)
 
 /**
- * A client token, sent as `Authorization: Bearer <token>`. Fails when the token is empty or cannot stand in a header.
+ * Sends a client token as `Authorization: Bearer <token>`. Fails with a `ValidationError` if the token is empty or
+ * contains characters that a header cannot carry.
  *
  * @example
  * ```ts
@@ -84,7 +92,8 @@ export const layerClientToken = (token: Redacted.Redacted): Layer.Layer<Auth, Va
   Layer.effect(Auth, internal.make({ clientToken: token }))
 
 /**
- * A JWT, sent as `Authorization: JWT <token>`. Fails when the token is empty or cannot stand in a header.
+ * Sends a JWT as `Authorization: JWT <token>`. Fails with a `ValidationError` if the token is empty or contains
+ * characters that a header cannot carry.
  *
  * @since 0.1.0
  * @category layers
@@ -93,8 +102,8 @@ export const layerJwt = (token: Redacted.Redacted): Layer.Layer<Auth, Validation
   Layer.effect(Auth, internal.make({ jwtToken: token }))
 
 /**
- * A credential from the configuration: by default `FLIPT_CLIENT_TOKEN` or `FLIPT_JWT_TOKEN`, and no credential when
- * neither is set. Setting both is an error.
+ * Reads the credential from configuration. By default it reads `FLIPT_CLIENT_TOKEN` or `FLIPT_JWT_TOKEN`, and sends no
+ * credential if neither is set. Fails with a `ConfigError` if both are set.
  *
  * @since 0.1.0
  * @category layers
@@ -105,26 +114,26 @@ export const layerConfig = (
   Layer.effect(Auth, Effect.flatMap(config, internal.make))
 
 /**
- * A credential that an effect acquires, such as a token of an identity provider.
+ * Acquires a credential with an effect, for example from an identity provider, and renews it before it expires.
  *
- * The first is acquired when the layer is built, which fails where that fails: with an {@link AuthError} of reason
- * `Acquire`, the error of `acquire` its cause. From then on a fiber in the layer's scope acquires another
+ * Building the layer acquires the first credential. If that fails, the layer fails with an {@link AuthError} of reason
+ * `Acquire` whose `cause` is the error of `acquire`. After that, a fiber in the layer's scope renews the credential:
  *
- * - `renewBefore` before the credential runs out (default: one minute), and up to half as much again, at random, so that
- *   instances which start together do not renew together. At most half of the credential's life counts, and renewals
- *   that are due are a second apart at least;
- * - at once when the server refuses the credential of now. Where it refuses the new ones too, first after 5 seconds,
- *   and then after twice as long each time, up to 10 minutes;
- * - after a renewal that failed: after a second, and then twice as long each time, up to a minute. The last credential
- *   goes on meanwhile. When it has run out, requests fail with an {@link AuthError} of reason `Expired`.
+ * - **Before it expires.** It renews `renewBefore` ahead of expiry (default: one minute), or up to 1.5 times as early at
+ *   random, so that instances started together do not all renew together. The base lead is capped at half of the
+ *   credential's lifetime, and scheduled renewals are at least one second apart.
+ * - **When the server rejects it.** It renews immediately. If the server rejects the new credentials as well, it waits 5
+ *   seconds before the next renewal and doubles the delay each time, up to 10 minutes.
+ * - **After a failed renewal.** It retries after one second and doubles the delay each time, up to one minute. The
+ *   current credential stays in use until it expires; then requests fail with an {@link AuthError} of reason `Expired`.
  *
- * There is one renewal at a time, for which all wait who need it. `acquire` gets a Scope of its own each time, closed
- * when it is done, and has failed when it takes more than a minute. A credential that cannot stand in a header, or a JWT
- * that has run out already, is a failure like any other.
+ * Only one renewal runs at a time, and every request that needs its result waits for it. Each run of `acquire` has its
+ * own Scope, which closes when the run ends, and fails if it takes longer than one minute. A credential that a header
+ * cannot carry, or a JWT that has already expired, counts as a failure.
  *
- * One warning says that renewing began to fail and one line that it works again; attempts in between are logged at level
- * Debug. They name the error of `acquire` and do not repeat what it says, which may hold a secret: log it in `acquire`
- * where you know that it does not.
+ * The first failed renewal logs a warning and the recovery logs one line; attempts in between log at Debug level. These
+ * messages name the error of `acquire` but never repeat its text, which may contain a secret. If you need the details,
+ * log them inside `acquire`.
  *
  * @example
  * ```ts
@@ -155,16 +164,18 @@ export const layerProvider = <E, R>(options: {
   readonly acquire: Effect.Effect<Credential, E, R>
   readonly renewBefore?: Duration.DurationInput | undefined
 }): Layer.Layer<Auth, AuthError | ValidationError, Exclude<R, Scope.Scope>> =>
-  Layer.scoped(Auth, provider.make(options))
+  Layer.scoped(Auth, Effect.withSpan(provider.make(options), "Auth.layerProvider", { captureStackTrace: false }))
 
 /**
- * The token in a file that a platform replaces, such as a mounted service account's token. White space at its end is
- * left out.
+ * Reads the token from a file that the platform replaces, such as a mounted service account token. Trailing white space
+ * is ignored.
  *
- * The file is read when the layer is built, again when a request is made and the last reading is 5 seconds old, and at
- * once when the server refuses the token. A file that is missing or empty, or whose token cannot stand in a header, is
- * an {@link AuthError} of reason `Acquire` that names the path; later it is one warning, and the last token goes on.
- * A JWT that has run out is not sent: requests fail with reason `Expired` until the file has another.
+ * The file is read when the layer is built, before a request if the last read is at least 5 seconds old, and immediately
+ * when the server rejects the token. If the file is missing or empty, or its token cannot be sent in a header, building
+ * the layer fails with an {@link AuthError} of reason `Acquire` that names the path. After a successful start, the same
+ * problem logs one warning and the last token stays in use.
+ *
+ * An expired JWT is never sent: requests fail with reason `Expired` until the file contains a new one.
  *
  * @example
  * ```ts
@@ -179,4 +190,8 @@ export const layerProvider = <E, R>(options: {
 export const layerTokenFile = (
   path: string,
   options: { readonly as: "clientToken" | "jwtToken" }
-): Layer.Layer<Auth, AuthError | ValidationError> => Layer.scoped(Auth, tokenFile.make(path, options))
+): Layer.Layer<Auth, AuthError | ValidationError> =>
+  Layer.scoped(
+    Auth,
+    Effect.withSpan(tokenFile.make(path, options), "Auth.layerTokenFile", { captureStackTrace: false })
+  )

@@ -1,39 +1,39 @@
 /**
- * The engine: it compiles a document into a Snapshot. It knows no HTTP and no time.
+ * The evaluation engine: it compiles a snapshot document into a `Snapshot`. It does no I/O with Flipt and keeps no state.
  *
  * @since 0.1.0
  */
-import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { EngineError, EvaluationError, ValidationError } from "./FliptError.js"
 import { makeMock } from "./internal/engine/mock.js"
 import { portable } from "./internal/engine/portable/engine.js"
 import * as choice from "./internal/engine/select.js"
+import { Engine } from "./internal/engine/tags.js"
 import type { EvaluationRequest, Seed } from "./Model.js"
 import type { Snapshot } from "./Snapshot.js"
 
 /**
- * What compiles documents, and the seeds that are made of them.
+ * Compiles snapshot documents and seeds.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Service {
-  /** Which engine runs. */
+  /** The name of the engine. */
   readonly name: "native" | "portable" | (string & {})
   /**
-   * Compiles a snapshot document of Flipt, given as its bytes in the chunks in which they came. Fails with an
-   * `EngineError` that names what is wrong and where, also when the document is of another namespace.
+   * Compiles a Flipt snapshot document, given as chunks of bytes. The Snapshot closes with the Scope. Fails with an
+   * `EngineError` that says what is wrong and where, for example if the document belongs to another namespace.
    */
   readonly compile: (
     namespace: string,
     document: ReadonlyArray<Uint8Array>
   ) => Effect.Effect<Snapshot, EngineError, Scope.Scope>
   /**
-   * Compiles what `getSnapshot` of this or of another Flipt client gave. Fails with a `ValidationError` of reason
-   * `Seed` when the text is no such thing, or is of another namespace.
+   * Compiles a seed: the result of `getSnapshot` from this or any other Flipt client. Fails with a `ValidationError` of
+   * reason `Seed` if the text is not a seed or belongs to another namespace.
    */
   readonly restore: (
     namespace: string,
@@ -41,17 +41,23 @@ export interface Service {
   ) => Effect.Effect<Snapshot, EngineError | ValidationError, Scope.Scope>
 }
 
-/**
- * The engine in use.
- *
- * @since 0.1.0
- * @category tags
- */
-export class Engine extends Context.Tag("flipt-client-effect/Engine")<Engine, Service>() {}
+export {
+  /**
+   * The tag of the engine that a client uses.
+   *
+   * @since 0.1.0
+   * @category tags
+   */
+  Engine
+}
 
 /**
- * What a flag of {@link layerMock} answers: `true` or `false` make it a boolean flag, a text a variant flag with this
- * variant, an object one with an attachment too (which becomes JSON text), an `EvaluationError` makes it fail.
+ * The value of a flag in {@link layerMock}:
+ *
+ * - `true` or `false` defines a boolean flag;
+ * - a string defines a variant flag that returns this variant;
+ * - an object defines a variant flag with an attachment, which is encoded as JSON;
+ * - an `EvaluationError` makes evaluations of the flag fail.
  *
  * @since 0.1.0
  * @category models
@@ -59,8 +65,8 @@ export class Engine extends Context.Tag("flipt-client-effect/Engine")<Engine, Se
 export type MockValue = boolean | string | { readonly variant: string; readonly attachment?: unknown } | EvaluationError
 
 /**
- * The flags of {@link layerMock}, by their keys. A function is asked at each evaluation; what it will answer is not
- * known, so a list of the flags has it as a variant flag.
+ * The flags of {@link layerMock} by key. A function is called for each evaluation. Its result cannot be known in advance,
+ * so `listFlags` reports it as a variant flag.
  *
  * @since 0.1.0
  * @category models
@@ -70,7 +76,8 @@ export interface MockFlags {
 }
 
 /**
- * The engine in plain TypeScript. It gives the same answers as Flipt's own engine and runs wherever JavaScript does.
+ * The engine in plain TypeScript. It returns the same results as Flipt's official engine and runs on every JavaScript
+ * platform.
  *
  * @since 0.1.0
  * @category layers
@@ -78,29 +85,35 @@ export interface MockFlags {
 export const layerPortable: Layer.Layer<Engine> = Layer.succeed(Engine, portable)
 
 /**
- * The engine in Rust, loaded as a native library: from the path in `FLIPT_ENGINE_PATH`, or from the package for this
- * platform, which npm installs as an optional dependency, or from the build in a checkout of this repository. Fails when
- * the library is missing, damaged or of another version. The message says what was found and what to do.
+ * The engine in Rust, loaded as a native library from the path in `FLIPT_ENGINE_PATH`, from the package for this platform,
+ * which npm installs as an optional dependency, or from the local build of a checkout. Fails with an `EngineError` of
+ * reason `Load` if the library is missing, damaged or of another version. The message says what was found and what to do.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layerNative: Layer.Layer<Engine, EngineError> = Layer.effect(Engine, choice.native)
+export const layerNative: Layer.Layer<Engine, EngineError> = Layer.effect(
+  Engine,
+  Effect.withSpan(choice.native, "Engine.layerNative", { captureStackTrace: false })
+)
 
 /**
- * The native engine where it can be loaded, and otherwise the portable one. Both give the same answers. The first
- * fallback of a process logs the reason at Info; browsers, which have no native engine, log nothing.
+ * The native engine if it can be loaded, otherwise the portable engine. Both return the same results. The first fallback
+ * of a process logs the reason at Info level. Browsers have no native engine and log nothing.
  *
- * `FLIPT_ENGINE` set to `native` or `portable` leaves no choice: then this fails where the native engine cannot be
- * loaded. A constant, so that many clients share one.
+ * Set `FLIPT_ENGINE` to `native` or `portable` to choose one. With `native`, this layer fails if the library cannot be
+ * loaded. The layer is a constant, so clients that are built together share one engine.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<Engine, EngineError> = Layer.effect(Engine, choice.best)
+export const layer: Layer.Layer<Engine, EngineError> = Layer.effect(
+  Engine,
+  Effect.withSpan(choice.best, "Engine.layer", { captureStackTrace: false })
+)
 
 /**
- * An engine for tests: it takes any document and answers with these flags. Requests are checked as they always are.
+ * An engine for tests. It accepts any document and evaluates the flags you pass. Requests are still validated.
  *
  * @example
  * ```ts

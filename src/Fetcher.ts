@@ -1,32 +1,30 @@
 /**
- * Where flag state comes from, and when it is asked for. A Fetcher knows nothing of what is loaded, and nothing of
- * evaluation.
+ * Sources of flag state: a Flipt server, a file, an effect, or a fixed document. A Fetcher delivers documents and
+ * decides when to fetch them; it does not load or evaluate them.
  *
  * @since 0.1.0
  */
 import type * as HttpClient from "@effect/platform/HttpClient"
-import * as Context from "effect/Context"
 import type * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import type * as Schedule from "effect/Schedule"
 import type * as Stream from "effect/Stream"
-import type * as Auth from "./Auth.js"
+import type { Auth } from "./Auth.js"
 import type { FetchError, RefreshError, ValidationError } from "./FliptError.js"
 import * as effect from "./internal/fetch/effect.js"
 import * as event from "./internal/fetch/event.js"
 import * as file from "./internal/fetch/file.js"
 import * as polling from "./internal/fetch/polling.js"
-import { retryPolicy } from "./internal/fetch/schedules.js"
 import * as source from "./internal/fetch/static.js"
 import * as streaming from "./internal/fetch/streaming.js"
+import { Fetcher, RetryPolicy } from "./internal/fetch/tags.js"
 import type { Target } from "./Model.js"
 
 /**
- * What tells one state from the next: the server's ETag, byte for byte.
+ * Identifies the content of a document. For a Flipt server it is the ETag, byte for byte.
  *
  * @since 0.1.0
  * @category models
@@ -34,8 +32,8 @@ import type { Target } from "./Model.js"
 export type Version = string
 
 /**
- * The answer of a fetch: a snapshot document of Flipt in the chunks in which it came, with its version where it has
- * one; or that the version which was handed in is still the latest.
+ * The result of a fetch: either a Flipt snapshot document as the chunks in which it was received, with its version if
+ * known, or `NotModified` if the loaded version is still the latest.
  *
  * @since 0.1.0
  * @category models
@@ -46,12 +44,12 @@ export type Update = Data.TaggedEnum<{
 }>
 
 /**
- * What a Fetcher tells its client unasked.
+ * A notification from a Fetcher to its client.
  *
  * - `Check`: it is time to fetch.
- * - `Pushed`: a document came by itself.
- * - `Failed`: something failed, and it goes on.
- * - `Mode`: how the state is kept current from here on, and whether that works right now.
+ * - `Pushed`: the source pushed a document.
+ * - `Failed`: something failed, and the Fetcher continues.
+ * - `Mode`: the way the state is kept current has changed, or the connection went up or down.
  *
  * @since 0.1.0
  * @category models
@@ -64,7 +62,7 @@ export type Event = Data.TaggedEnum<{
 }>
 
 /**
- * An answer that has a document.
+ * Creates an `Update` that carries a document.
  *
  * @since 0.1.0
  * @category constructors
@@ -72,7 +70,7 @@ export type Event = Data.TaggedEnum<{
 export const Document: Data.TaggedEnum.Constructor<Update>["Document"] = event.Document
 
 /**
- * The answer that what is loaded is still the latest.
+ * Creates an `Update` that says the loaded version is still the latest.
  *
  * @since 0.1.0
  * @category constructors
@@ -80,7 +78,7 @@ export const Document: Data.TaggedEnum.Constructor<Update>["Document"] = event.D
 export const NotModified: Data.TaggedEnum.Constructor<Update>["NotModified"] = event.NotModified
 
 /**
- * The constructors of events, with `$is` and `$match`.
+ * The constructors of {@link Event}, with `$is` and `$match`.
  *
  * @since 0.1.0
  * @category constructors
@@ -88,7 +86,7 @@ export const NotModified: Data.TaggedEnum.Constructor<Update>["NotModified"] = e
 export const Event: Data.TaggedEnum.Constructor<Event> = event.Event
 
 /**
- * What is fetched, and how: the only place that knows the namespace.
+ * Describes where a Fetcher gets its documents. A client takes its environment and namespace from here.
  *
  * @since 0.1.0
  * @category models
@@ -101,131 +99,134 @@ export interface Source {
 }
 
 /**
- * One namespace's source of documents.
+ * Delivers the documents of one namespace.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Service {
   readonly source: Source
-  /** One request for the state, conditional on the version that is loaded, retried by the {@link RetryPolicy}. */
+  /** Fetches the state unless the loaded version is still the latest. Retries according to the {@link RetryPolicy}. */
   readonly fetch: (loaded: Option.Option<Version>) => Effect.Effect<Update, FetchError>
-  /** Never fails, and never ends by itself. Listened to from the time on when the client has started. */
+  /** Runs from the moment the client has started. Must neither fail nor end. */
   readonly events: (listener: Listener) => Stream.Stream<Event>
 }
 
 /**
- * The client that listens to a Fetcher, as far as its `events` need to know it.
+ * What the `events` of a Fetcher can see of the client that runs them.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Listener {
-  /** The version of what is loaded. */
+  /** The version of the loaded state. */
   readonly loaded: Effect.Effect<Option.Option<Version>>
-  /** Whether what is loaded came by a `Pushed`. */
+  /** Whether the loaded state arrived in a `Pushed` event. */
   readonly isPushed: Effect.Effect<boolean>
-  /** Whether the source has confirmed what is loaded, and nothing has failed since. */
+  /** Whether the source has confirmed the loaded state and nothing has failed since. */
   readonly isReady: Effect.Effect<boolean>
-  /** What a `Check` sets off, for a Fetcher that needs its outcome: true when a document was loaded. */
+  /** Fetches like a `Check` event, and returns the outcome: true if a document was loaded. */
   readonly refresh: Effect.Effect<boolean, RefreshError>
 }
 
-/**
- * Where the client's documents come from.
- *
- * @since 0.1.0
- * @category tags
- */
-export class Fetcher extends Context.Tag("flipt-client-effect/Fetcher")<Fetcher, Service>() {}
+export {
+  /**
+   * The tag of the Fetcher that a client uses.
+   *
+   * @since 0.1.0
+   * @category tags
+   */
+  Fetcher,
+  /**
+   * The schedule for retrying failed requests. The default retries up to three times, with jittered delays that grow
+   * exponentially from one second to at most 30 seconds.
+   *
+   * Only errors with `retryable: true` are retried: failed connections, timeouts, truncated bodies, and the statuses
+   * 408, 429, 500, 502, 503 and 504. A `Retry-After` header from the server sets the minimum for the next delay, capped
+   * at five minutes. When the policy gives up, the next poll tries again.
+   *
+   * `status` changes only once a fetch has ended with all its retries. With a policy that never gives up, an outage
+   * would never become visible there.
+   *
+   * The policy is read when a Fetcher is built. Provide it to the Fetcher's layer or to the client's layer.
+   *
+   * @example
+   * ```ts
+   * import * as Layer from "effect/Layer"
+   * import * as Schedule from "effect/Schedule"
+   * import * as Fetcher from "flipt-client-effect/Fetcher"
+   * import * as FliptClient from "flipt-client-effect/FliptClient"
+   *
+   * const client = FliptClient.layer({ url: "http://localhost:8080" }).pipe(
+   *   Layer.provide(Layer.succeed(Fetcher.RetryPolicy, Schedule.recurs(1)))
+   * )
+   * ```
+   *
+   * @since 0.1.0
+   * @category references
+   */
+  RetryPolicy
+}
 
 /**
- * When a failed request is made again: by default up to three times, after delays that grow exponentially from one
- * second, jittered, none longer than 30 seconds.
- *
- * A fetch with its retries is one attempt, and `status` tells of an attempt when it has ended: a policy without an end
- * would leave a client whose server is away as it was, for ever.
- *
- * Only errors that are `retryable` come here: no connection, a timeout, a body cut short, and the statuses 408, 429,
- * 500, 502, 503 and 504. What the server asks for by `Retry-After` is a floor under each delay, up to five minutes.
- * When the policy gives up, the next poll asks again.
- *
- * Read when a Fetcher is built: provide it to the Fetcher's layer, or to the client's.
- *
- * @example
- * ```ts
- * import * as Layer from "effect/Layer"
- * import * as Schedule from "effect/Schedule"
- * import * as Fetcher from "flipt-client-effect/Fetcher"
- * import * as FliptClient from "flipt-client-effect/FliptClient"
- *
- * const client = FliptClient.layer({ url: "http://localhost:8080" }).pipe(
- *   Layer.provide(Layer.succeed(Fetcher.RetryPolicy, Schedule.recurs(1)))
- * )
- * ```
- *
- * @since 0.1.0
- * @category references
- */
-export class RetryPolicy extends Context.Reference<RetryPolicy>()("flipt-client-effect/Fetcher/RetryPolicy", {
-  defaultValue: (): Schedule.Schedule<unknown, FetchError> => retryPolicy
-}) {}
-
-/**
- * How flag state is fetched from a Flipt server.
+ * Options for fetching from a Flipt server.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options extends Target {
   /**
-   * The server, with a path in front of Flipt's own where a proxy puts one. A credential that goes
-   * over plain http to another host than this one logs a warning, once. Default: `"http://localhost:8080"`.
+   * The base URL of the server, including a path prefix if a proxy adds one. Sending a credential over plain http to
+   * another machine logs one warning. Default: `"http://localhost:8080"`.
    */
   readonly url?: string | undefined
-  /** A reference (branch, tag or commit) to read the state at. Flipt v1 honours it, v2 does not. Default: not sent. */
+  /** The reference (branch, tag or commit) to read. Flipt v1 honours it; v2 ignores it. Default: not sent. */
   readonly reference?: string | undefined
-  /** Further headers of each request. Redacted ones are never shown. */
+  /** Additional headers for every request. Redacted values never appear in logs or errors. Default: none. */
   readonly headers?: { readonly [name: string]: string | Redacted.Redacted } | undefined
-  /** The most bytes that a document may have, uncompressed. Default: 256 MiB. */
+  /** The maximum size of a document in bytes, uncompressed. Default: 256 MiB. */
   readonly maxBodySize?: number | undefined
   /**
-   * How long to wait for the head of an answer, and then for each next piece of its body; the whole body may take ten
-   * times as long. `Infinity` waits for ever. Default: 30 seconds.
+   * How long to wait for the response headers, and then for each next chunk of the body. The whole body may take ten
+   * times as long. A plain number is in milliseconds; `Infinity` disables the timeout. Default: 30 seconds.
    */
   readonly requestTimeout?: Duration.DurationInput | undefined
   /**
-   * How often the state is asked for, beside a stream too. Each interval varies by up to a tenth either way, and the
-   * first is a random part of one. `Infinity` never asks by itself. Default: 120 seconds.
+   * How often to poll. Streaming clients poll as well. Each interval varies randomly by up to 10 % either way, and the
+   * first poll comes after a random part of the interval. A plain number is in milliseconds; `Infinity` disables
+   * polling. Default: 120 seconds.
    */
   readonly updateInterval?: Duration.DurationInput | undefined
 }
 
 /**
- * Polls a Flipt server, v1 or v2. Give it the HttpClient of `Tls.layerHttpClient`, which leaves timeouts and redirects
- * to the Fetcher; any other works, with the timeouts and redirects that it has.
+ * Polls a Flipt server, v1 or v2.
+ *
+ * Provide the HttpClient of `Tls.layerHttpClient`, which leaves timeouts and redirects to the Fetcher. Any other
+ * HttpClient works too, but its own timeouts and redirects then apply.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layerPolling = (
-  options?: Options
-): Layer.Layer<Fetcher, ValidationError, HttpClient.HttpClient | Auth.Auth> =>
+export const layerPolling = (options?: Options): Layer.Layer<Fetcher, ValidationError, HttpClient.HttpClient | Auth> =>
   Layer.effect(
     Fetcher,
     Effect.flatMap(RetryPolicy, (policy) => polling.make(options, policy))
   )
 
 /**
- * Lets a Flipt v2 server push its changes, which arrive within milliseconds. A request goes before each stream, and one
- * every `updateInterval` beside it: a stream has no heartbeat, and only a request finds out that it is dead, or that it
- * has lost a change. An infinite `updateInterval` does without, and with it nothing finds a dead stream but the
- * system's own keep-alive. A stream that ends is opened again, for ever: after a random part of a delay that doubles from one
- * second to 30 seconds. After one that lived for a minute or longer the doubling begins anew, and the delay is a tenth
- * of its life, up to 30 seconds: the clients of a server that restarts come back one after the other.
+ * Opens a stream to a Flipt v2 server, which pushes changes within milliseconds.
  *
- * A server that has no streams, such as Flipt v1, is polled as by {@link layerPolling}, with one warning, and asked for
- * a stream again after about an hour.
+ * The Fetcher also sends a request before it opens a stream, and then every `updateInterval`. Streams have no heartbeat,
+ * so only these requests detect that a stream is dead or has missed a change. If `updateInterval` is `Infinity`, a dead
+ * stream goes unnoticed until the operating system closes the connection.
+ *
+ * When a stream ends, the Fetcher opens another one, indefinitely. It waits for a random part of a delay that doubles
+ * from one second to 30 seconds. After a stream that lasted at least one minute, the delay is a tenth of its lifetime
+ * instead, up to 30 seconds, and the doubling starts over. This spreads out the clients of a server that restarts.
+ *
+ * If the server does not support streams (Flipt v1), the Fetcher logs one warning, polls like {@link layerPolling}, and
+ * tries to open a stream again after about an hour.
  *
  * @example
  * ```ts
@@ -249,15 +250,15 @@ export const layerPolling = (
  */
 export const layerStreaming = (
   options?: Options
-): Layer.Layer<Fetcher, ValidationError, HttpClient.HttpClient | Auth.Auth> =>
+): Layer.Layer<Fetcher, ValidationError, HttpClient.HttpClient | Auth> =>
   Layer.effect(
     Fetcher,
     Effect.flatMap(RetryPolicy, (policy) => streaming.make(options, policy))
   )
 
 /**
- * Reads a snapshot document from a file, and again when the file changes or is replaced. Write it by renaming a
- * finished file into its place, so that no half of it is ever read.
+ * Reads a snapshot document from a file, and reads it again whenever the file changes or is replaced. Replace the file
+ * by renaming a complete one into place, so that a partial write is never read.
  *
  * @since 0.1.0
  * @category layers
@@ -266,7 +267,8 @@ export const layerFile = (path: string, options?: Target): Layer.Layer<Fetcher, 
   Layer.effect(Fetcher, file.make(path, options))
 
 /**
- * One document that never changes; without it, an empty one. For tests, and beside a mock engine.
+ * Serves one document that never changes, by default an empty one. Intended for tests, for example together with
+ * `Engine.layerMock`.
  *
  * @since 0.1.0
  * @category layers
@@ -275,8 +277,11 @@ export const layerStatic = (document?: Uint8Array | string, options?: Target): L
   Layer.effect(Fetcher, source.makeStatic(document, options))
 
 /**
- * Documents from one effect, run at every poll. Give it a timeout: the client waits for it as long as it takes. What it fails with becomes a `FetchError` of reason `Source`, which is
- * retried; a `FetchError` stays what it is. A document without a version is compared with the one before by its bytes.
+ * Gets documents from an effect that runs at every poll. The client waits for it indefinitely, so give it a timeout.
+ *
+ * A failure of the effect becomes a retryable `FetchError` of reason `Source`; a `FetchError` is passed on unchanged. If
+ * the effect returns a document without a version, a hash of its bytes decides whether it has changed. `updateInterval`
+ * works as in {@link Options}.
  *
  * @example
  * ```ts

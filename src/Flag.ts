@@ -1,12 +1,12 @@
 /**
- * Typed flags: a flag's key, type and default, declared once, and asked for without an error to handle.
+ * Typed flags: declare a flag's key, type and default once, and read its value without handling errors.
  *
- * Whatever goes wrong (no such flag, a flag of the other type, a variant that is not declared, an attachment that does
- * not decode, no state at all) gives the default. It is not silent: see {@link Flag}.
+ * If anything goes wrong, the flag returns its default: for example if the flag does not exist or has another type, if a
+ * variant is not declared, if an attachment cannot be decoded, or if there is no state. Such fallbacks are reported: see
+ * {@link Flag}.
  *
  * @since 0.1.0
  */
-import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import { hasProperty } from "effect/Predicate"
@@ -16,12 +16,13 @@ import type * as Types from "effect/Types"
 import type { FliptClient } from "./FliptClient.js"
 import type { DecodeError, EvaluateError, ValidationError } from "./FliptError.js"
 import * as declarations from "./internal/flag/flag.js"
+import { Entity } from "./internal/flag/tags.js"
 import * as validation from "./internal/flag/validate.js"
 import type * as Model from "./Model.js"
 import type { Snapshot } from "./Snapshot.js"
 
 /**
- * Marks a typed flag.
+ * Identifies a typed flag.
  *
  * @since 0.1.0
  * @category type ids
@@ -29,58 +30,62 @@ import type { Snapshot } from "./Snapshot.js"
 export const TypeId: unique symbol = Symbol.for("flipt-client-effect/Flag")
 
 /**
- * The type of the mark.
+ * The type of {@link TypeId}.
  *
  * @since 0.1.0
  * @category type ids
  */
 export type TypeId = typeof TypeId
 
-/**
- * Who is asked about, from the context: provide it once a request, and ask for flags without an argument.
- *
- * @example
- * ```ts
- * import * as Effect from "effect/Effect"
- * import * as Flag from "flipt-client-effect/Flag"
- *
- * const Checkout = Flag.boolean("new-checkout", { default: false })
- *
- * const handle = Effect.map(Checkout.get(), (enabled) => (enabled ? "the new checkout" : "the old one"))
- *
- * const request = handle.pipe(Effect.provideService(Flag.Entity, { entityId: "user-42", context: { plan: "pro" } }))
- * ```
- *
- * @since 0.1.0
- * @category tags
- */
-export class Entity extends Context.Tag("flipt-client-effect/Flag/Entity")<Entity, Model.Entity>() {}
+export {
+  /**
+   * The tag of the current entity. Provide it once per request, and read flags without passing an entity.
+   *
+   * @example
+   * ```ts
+   * import * as Effect from "effect/Effect"
+   * import * as Flag from "flipt-client-effect/Flag"
+   *
+   * const Checkout = Flag.boolean("new-checkout", { default: false })
+   *
+   * const handle = Effect.map(Checkout.get(), (enabled) => (enabled ? "new checkout" : "old checkout"))
+   *
+   * const request = handle.pipe(Effect.provideService(Flag.Entity, { entityId: "user-42", context: { plan: "pro" } }))
+   * ```
+   *
+   * @since 0.1.0
+   * @category tags
+   */
+  Entity
+}
 
 /**
- * A value, and how it came about. Frozen, and shared between equal evaluations.
+ * The value of a flag and the reason for it. It is frozen, and equal evaluations may share one object.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Detail<out A> {
   readonly value: A
-  /** Why Flipt answered as it did; `FALLBACK` where the value is the default because of `error`. */
+  /** The reason that Flipt gives, or `FALLBACK` if the value is the default because of `error`. */
   readonly reason: Model.Reason | "FALLBACK"
-  /** The variant that Flipt answered with, also when it could not be used; `undefined` where there is none. */
+  /** The variant that Flipt returned, even if it could not be used. `undefined` if there is none. */
   readonly variant: string | undefined
-  /** What went wrong; `undefined` where the value is what Flipt says, and where Flipt says nothing. */
+  /** What went wrong. `undefined` if nothing did, even if the value is the default because Flipt returned none. */
   readonly error: EvaluateError | DecodeError | undefined
 }
 
 /**
- * A flag, declared. Declare it once, in a module, and share it: what it has decoded is kept with it.
+ * A declared flag. Declare it once at module level and share it, because it caches decoded values.
  *
- * The value is the default where Flipt gives none, which is no error: no rule matches and there is no default variant,
- * or, for {@link json}, the variant has no attachment. It is the default too where something is wrong, and then
+ * The value is the default if Flipt returns none, which is not an error: either no rule matches and there is no default
+ * variant, or, for {@link json}, the variant has no attachment.
  *
- * - `detail` has the error,
- * - a warning is logged, once for each state that is loaded, and in an outage once,
- * - the counter `flipt_client_fallbacks`, tagged with `flag` and `error` (the error's reason), grows with each one.
+ * The value is also the default if something goes wrong. In that case:
+ *
+ * - `detail` returns the error;
+ * - a warning is logged, once per loaded state and kind of error, and once per outage;
+ * - the counter `flipt_client_fallbacks`, tagged with `flag` and `error` (the reason of the error), is incremented.
  *
  * @since 0.1.0
  * @category models
@@ -89,41 +94,40 @@ export interface Flag<out A> {
   readonly [TypeId]: Types.Covariant<A>
   readonly key: string
   readonly default: A
-  /** The value for an entity, or for the {@link Entity} of the context. Goes through the client's `evaluate*`. */
+  /** Evaluates the flag with the client, for the given entity or for the {@link Entity} in the context. */
   readonly get: {
     (): Effect.Effect<A, never, FliptClient | Entity>
     (entity: Model.Entity): Effect.Effect<A, never, FliptClient>
   }
-  /** The same, with how the value came about. */
+  /** Like `get`, but also returns the reason for the value. */
   readonly detail: {
     (): Effect.Effect<Detail<A>, never, FliptClient | Entity>
     (entity: Model.Entity): Effect.Effect<Detail<A>, never, FliptClient>
   }
   /**
-   * The value now, and every other that it becomes: the next one is never equal to the one before. Ends when the client
-   * closes.
+   * Emits the current value, and then every change. Consecutive values are never equal. Ends when the client closes.
    */
   readonly watch: (entity: Model.Entity) => Stream.Stream<A, never, FliptClient>
   /**
-   * The value in a Snapshot at hand, synchronously. A warning is logged by the fiber that this is called in; outside of
-   * any fiber the counter alone tells.
+   * Evaluates the flag in a Snapshot, synchronously. Warnings are logged by the fiber in which this is called. Outside of
+   * a fiber, only the counter is incremented.
    */
   readonly read: (snapshot: Snapshot, entity: Model.Entity) => A
 }
 
 /**
- * A flag whose values are known: {@link boolean} and {@link variant}.
+ * A flag with a known set of values: one declared by {@link boolean} or {@link variant}.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Finite<out A> extends Flag<A> {
-  /** All values that it can have. */
+  /** All values that the flag can have. */
   readonly values: ReadonlyArray<A>
 }
 
 /**
- * Whether a value is a typed flag.
+ * Tests whether a value is a typed flag.
  *
  * @since 0.1.0
  * @category refinements
@@ -131,7 +135,7 @@ export interface Finite<out A> extends Flag<A> {
 export const isFlag = (u: unknown): u is Flag<unknown> => hasProperty(u, TypeId)
 
 /**
- * A boolean flag.
+ * Declares a boolean flag.
  *
  * @example
  * ```ts
@@ -148,12 +152,11 @@ export const isFlag = (u: unknown): u is Flag<unknown> => hasProperty(u, TypeId)
  * @category constructors
  */
 export const boolean = (key: string, options: { readonly default: boolean }): Finite<boolean> =>
-  declarations.makeBoolean(Entity, key, options.default)
+  declarations.makeBoolean(key, options.default)
 
 /**
- * A variant flag, with the variants that the program knows. Another one is an error, and gives the default.
- *
- * The variants that count are those the flag can answer with; one that is declared and never given is no difference.
+ * Declares a variant flag with the variants that your program handles. Any other variant counts as an error, and the flag
+ * returns its default. You may declare variants that the flag in Flipt does not have.
  *
  * @example
  * ```ts
@@ -173,14 +176,14 @@ export const variant = <const V extends readonly [string, ...ReadonlyArray<strin
   key: string,
   variants: V,
   options: { readonly default: NoInfer<V[number]> }
-): Finite<V[number]> => declarations.makeVariant<V[number]>(Entity, key, variants, options.default)
+): Finite<V[number]> => declarations.makeVariant<V[number]>(key, variants, options.default)
 
 /**
- * A variant flag whose value is the attachment of the variant, decoded by a Schema. A variant without an attachment
- * (absent, `""` or `null`) gives the default, and no error: it stands for what the program does by itself.
+ * Declares a variant flag whose value is the variant's attachment, decoded with a Schema. If the variant has no attachment
+ * (absent, `""` or `null`), the flag returns its default without an error.
  *
- * An attachment is decoded when it is first met, and not with each call, so the value is shared: do not change it.
- * Decoding is synchronous; a Schema that needs to wait is an error of the flag.
+ * Decoded values are cached and shared, so do not mutate them. Decoding must be synchronous: with a Schema that requires
+ * asynchronous decoding, the flag always returns its default and reports an error.
  *
  * @example
  * ```ts
@@ -201,10 +204,10 @@ export const json = <A, I>(
   key: string,
   schema: Schema.Schema<A, I>,
   options: { readonly default: NoInfer<A> }
-): Flag<A> => declarations.makeJson(Entity, key, schema, options.default)
+): Flag<A> => declarations.makeJson(key, schema, options.default)
 
 /**
- * Something in which declaration and loaded state differ.
+ * A difference between a declared flag and the loaded state.
  *
  * @since 0.1.0
  * @category models
@@ -213,19 +216,19 @@ export interface Difference {
   /** The flag's key. */
   readonly flag: string
   /**
-   * - `Missing`: there is no such flag.
+   * - `Missing`: the flag does not exist.
    * - `Type`: the flag is of the other type.
-   * - `Variant`: the flag has a variant that is not declared.
-   * - `Attachment`: a variant has an attachment that does not decode.
-   * - `Unchecked`: there is no state to compare with; the message says why.
+   * - `Variant`: the flag can return a variant that is not declared.
+   * - `Attachment`: a variant has an attachment that cannot be decoded.
+   * - `Unchecked`: there is no state to compare with. The message says why.
    */
   readonly reason: "Missing" | "Type" | "Variant" | "Attachment" | "Unchecked"
   readonly message: string
 }
 
 /**
- * Holds declarations against the loaded state, and gives all differences. Of a flag every variant is looked at that it
- * has a share for in a rule, and its default variant, whether the flag is enabled or not. Never fails.
+ * Compares declared flags with the loaded state and returns all differences. For each flag it checks the default variant
+ * and every variant that has a share in a rule, whether or not the flag is enabled. Never fails.
  *
  * @since 0.1.0
  * @category validation
@@ -235,9 +238,11 @@ export const validate: (
 ) => Effect.Effect<ReadonlyArray<Difference>, never, FliptClient> = validation.validate
 
 /**
- * Runs {@link validate} when it is built, and tells all differences in one warning, or, with `onMismatch: "fail"`, in a
- * `ValidationError` of reason `Flag`. Where there is no state to compare with, it warns in both: a service that is
- * told to start without its server does so.
+ * Runs {@link validate} when the layer is built. It logs all differences in one warning or, with `onMismatch: "fail"`,
+ * fails with a `ValidationError` of reason `Flag`.
+ *
+ * If there is no state to compare with, the layer only logs a warning, so that a service with the error strategy
+ * `fallback` can start without its server.
  *
  * @example
  * ```ts
@@ -258,7 +263,7 @@ export const validate: (
 export const layerValidate = (
   flags: Iterable<Flag<unknown>>,
   options?: {
-    /** Default: `"warn"`. */
+    /** What to do about differences. Default: `"warn"`. */
     readonly onMismatch?: "warn" | "fail" | undefined
   }
 ): Layer.Layer<never, ValidationError, FliptClient> => validation.layer(flags, options?.onMismatch ?? "warn")

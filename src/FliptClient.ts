@@ -1,12 +1,11 @@
 /**
- * The client: a namespace's flag state, fetched from Flipt, kept current in the background, and evaluated inside the
- * application. Its scope owns everything that it uses.
+ * The client. It fetches the flag state of a namespace from Flipt, keeps it up to date in the background, and evaluates
+ * flags inside your application. When its scope closes, all of its resources are released.
  *
  * @since 0.1.0
  */
 import type * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
@@ -20,13 +19,14 @@ import * as configs from "./internal/client/config.js"
 import * as oneStop from "./internal/client/defaultClient.js"
 import * as client from "./internal/client/make.js"
 import { decodeState } from "./internal/client/options.js"
+import { FliptClient } from "./internal/client/tags.js"
 import type { BatchEntry, BooleanResult, EvaluationRequest, FlagInfo, Seed, VariantResult } from "./Model.js"
 import type { Snapshot } from "./Snapshot.js"
 import type { Status } from "./Status.js"
 import type * as Tls from "./Tls.js"
 
 /**
- * The client of one namespace. All evaluations are by the state that is loaded, and make no request.
+ * A client for one namespace. Evaluations use the loaded state and never send a request.
  *
  * @since 0.1.0
  * @category models
@@ -37,61 +37,63 @@ export interface Service {
   /** Evaluates a boolean flag. */
   readonly evaluateBoolean: (request: EvaluationRequest) => Effect.Effect<BooleanResult, EvaluateError>
   /**
-   * Evaluates many flags, of either type, over one state and in the order of the requests. An unknown flag gives an
-   * `ErrorResult` in its place; a request that is not valid fails the whole.
+   * Evaluates several flags of either type against one state. The results are in the order of the requests. An unknown
+   * flag yields an `ErrorResult`; an invalid request fails the whole batch.
    */
   readonly evaluateBatch: (
     requests: ReadonlyArray<EvaluationRequest>
   ) => Effect.Effect<ReadonlyArray<BatchEntry>, EvaluateError>
-  /** All flags of the namespace, in the server's order. */
+  /** Lists all flags of the namespace, in the server's order. */
   readonly listFlags: Effect.Effect<ReadonlyArray<FlagInfo>, EvaluationError>
   /**
-   * The compiled state of now, kept alive until the Scope ends: for one consistent view in a request, and to evaluate
-   * synchronously. Not to be confused with `getSnapshot`.
+   * Returns the current compiled state, which stays open until the Scope closes. Use it to evaluate synchronously, or to
+   * evaluate several flags consistently. To export the state as text, use `getSnapshot`.
    */
   readonly snapshot: Effect.Effect<Snapshot, EvaluationError, Scope.Scope>
   /**
-   * This client over the state of now, until the Scope ends: evaluations, `listFlags`, `snapshot` and `getSnapshot` all
-   * answer from one state, or all with the error of now where there is none. Everything else is the client's own. Once
-   * the Scope has ended it answers `Closed`. See {@link withPinned}.
+   * Returns this client pinned to its current state until the Scope closes. Evaluations, `listFlags`, `snapshot` and
+   * `getSnapshot` of the pinned client all use that state; if there is no usable state, they all fail with the current
+   * error. All other members behave like those of the original client. After the Scope has closed, the pinned client
+   * fails with reason `Closed`. See {@link withPinned}.
    */
   readonly pinned: Effect.Effect<Service, never, Scope.Scope>
-  /** The state of now as base64 text, to store or to hand to another Flipt client: what the option `snapshot` takes. */
+  /** Exports the current state as base64 text, which the option `snapshot` of every Flipt client accepts. */
   readonly getSnapshot: Effect.Effect<Seed, EvaluationError>
-  /** Fetches now, or joins the fetch that is under way. True when a document was loaded, false when nothing is new. */
+  /** Fetches now, or joins a fetch that is already running. Returns true if a new document was loaded. */
   readonly refresh: Effect.Effect<boolean, RefreshError>
-  /** How current the state is. */
+  /** Returns how up to date the state is. */
   readonly status: Effect.Effect<Status>
   /**
-   * The status now, and every other that it becomes, which with each confirmation by the server is one. Who is slow
-   * gets the latest one and misses those before it. Ends when the client closes.
+   * Emits the current status, and then every change. Each confirmation by the server is a change. A slow consumer skips
+   * intermediate values and receives the latest. Ends when the client closes.
    */
   readonly statusChanges: Stream.Stream<Status>
   /**
-   * Which flags are others than before, from the time on when the stream is run: by all that evaluation can see of
-   * them, so that a changed segment changes every flag that uses it, and ids, names, timestamps and white space change
-   * none. Who is slow gets the difference to what it last got. Ends when the client closes.
+   * Emits which flags changed, starting when the stream is run. A flag counts as changed only if its evaluation could
+   * differ: changing a segment changes every flag that uses it, but changing ids, names, timestamps or white space
+   * changes none. A slow consumer receives the difference to the last state it saw. Ends when the client closes.
    */
   readonly changes: Stream.Stream<Changes>
   /**
-   * Waits until the status is `Ready`: the state is loaded, and the server has confirmed it. A stream may not be up yet
-   * then. Never fails, and waits as long as an outage lasts: add `Effect.timeout`. Interrupted when the client closes.
+   * Waits until the status is `Ready`, which means that a state is loaded and the server has confirmed it. A stream may
+   * not be connected yet. Never fails, and waits as long as an outage lasts, so consider `Effect.timeout`. Interrupts if
+   * the client closes.
    */
   readonly awaitReady: Effect.Effect<void>
   /**
-   * The result of a variant flag for an entity now, and every other that it becomes. Errors are values here, since the
-   * next state may end them. Ends when the client closes.
+   * Emits the current result of a variant flag for an entity, and then every change. Errors are emitted as values,
+   * because the next state may resolve them. Ends when the client closes.
    */
   readonly watchVariant: (request: EvaluationRequest) => Stream.Stream<Either.Either<VariantResult, EvaluateError>>
   /**
-   * The result of a boolean flag for an entity now, and every other that it becomes. Errors are values here, since the
-   * next state may end them. Ends when the client closes.
+   * Emits the current result of a boolean flag for an entity, and then every change. Errors are emitted as values,
+   * because the next state may resolve them. Ends when the client closes.
    */
   readonly watchBoolean: (request: EvaluationRequest) => Stream.Stream<Either.Either<BooleanResult, EvaluateError>>
 }
 
 /**
- * The keys of flags that are others than before.
+ * The keys of the flags that differ between two states.
  *
  * @since 0.1.0
  * @category models
@@ -99,66 +101,68 @@ export interface Service {
 export interface Changes {
   readonly added: ReadonlyArray<string>
   readonly removed: ReadonlyArray<string>
-  /** Those that evaluation may now answer differently: by `Snapshot.fingerprint`. */
+  /** The flags whose `Snapshot.fingerprint` changed. */
   readonly changed: ReadonlyArray<string>
 }
 
-/**
- * The client.
- *
- * @since 0.1.0
- * @category tags
- */
-export class FliptClient extends Context.Tag("flipt-client-effect/FliptClient")<FliptClient, Service>() {}
+export {
+  /**
+   * The tag of the client.
+   *
+   * @since 0.1.0
+   * @category tags
+   */
+  FliptClient
+}
 
 /**
- * What concerns the client alone.
+ * Options of the client itself, independent of its Engine and Fetcher.
  *
  * @since 0.1.0
  * @category models
  */
 export interface StateOptions {
   /**
-   * What happens when the state cannot be brought up to date.
+   * What happens if the state cannot be updated.
    *
-   * - `"fail"` (default): the layer fails when its first fetch does. Later, evaluations fail with an `EvaluationError`
-   *   of reason `Unavailable` until the next fetch succeeds.
-   * - `"fallback"`: the last state goes on; at the start that of the `SnapshotStore`, else the `snapshot` option. With
-   *   none of them the client starts all the same, and evaluations fail with reason `NotReady` until the first fetch
-   *   succeeds. The start waits for the first fetch for ten seconds at most.
+   * - `"fail"` (default): if the first fetch fails, the layer fails. If a later fetch fails, evaluations fail with an
+   *   `EvaluationError` of reason `Unavailable` until a fetch succeeds.
+   * - `"fallback"`: the client keeps serving the last state. At startup that is the state in the `SnapshotStore`, or else
+   *   the option `snapshot`. If there is neither, evaluations fail with reason `NotReady` until the first fetch succeeds.
+   *   Building the client waits for the first fetch for at most ten seconds.
    *
-   * In both, fetching goes on, and `status` says since when and why.
+   * In both cases the client keeps fetching, and `status` says since when and why updates fail.
    */
   readonly errorStrategy?: "fail" | "fallback" | undefined
   /**
-   * What `getSnapshot` of this or another Flipt client gave, to start from. There is no time in it, so a state that a
-   * `SnapshotStore` has kept is taken for the newer one. Default: none.
+   * The state to start from: the result of `getSnapshot` from this or any other Flipt client. With the strategy
+   * `fallback`, a state in the `SnapshotStore` takes precedence. Default: none.
    */
   readonly snapshot?: Seed | undefined
 }
 
 /**
- * The options of the official SDKs.
+ * Options of {@link layer} and {@link make}, named as in the official SDKs.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options extends Fetcher.Options, StateOptions {
-  /** Default: no credential is sent. */
+  /** The credential to send. Default: none. */
   readonly authentication?: Auth.Authentication | undefined
   /**
-   * How the state is kept current: asked for every `updateInterval`, or also pushed by the server as it changes, by
-   * Flipt v2. Default: `"polling"`.
+   * How to keep the state up to date: `"polling"` fetches every `updateInterval`; `"streaming"` also receives changes
+   * that a Flipt v2 server pushes. Default: `"polling"`.
    */
   readonly fetchMode?: "polling" | "streaming" | undefined
-  /** What connections are secured with, and the proxy that they go through. Default: the platform's own settings. */
+  /** TLS and proxy settings. Default: the settings of the platform. */
   readonly tlsConfig?: Tls.Options | undefined
 }
 
 type Wrapped<A> = A extends unknown ? Config.Config.Wrap<A> : never
 
 /**
- * The options as a Config, or as an object of Configs.
+ * {@link Options} as a single Config, or as an object of Configs.
  *
  * @since 0.1.0
  * @category models
@@ -171,8 +175,8 @@ export type ConfigOptions =
     })
 
 /**
- * The options as the variables have them that {@link layerConfig} reads when it is given nothing, to add what has no
- * variable.
+ * The default configuration of {@link layerConfig}: options read from the `FLIPT_*` environment variables. Map it to add
+ * options that have no variable.
  *
  * @example
  * ```ts
@@ -191,7 +195,7 @@ export type ConfigOptions =
 export const config: Config.Config<Options> = configs.environment
 
 /**
- * Makes a client with everything that it needs, in the Scope. For a tag of your own: `Layer.scoped(MyTag, make(...))`.
+ * Creates a client like {@link layer}, in the current Scope. Use it to put a client under a tag of your own.
  *
  * @example
  * ```ts
@@ -210,7 +214,7 @@ export const config: Config.Config<Options> = configs.environment
 export const make = (options?: Options): Effect.Effect<Service, StartError, Scope.Scope> => oneStop.make(options)
 
 /**
- * Makes a client from an Engine and a Fetcher of your choice.
+ * Creates a client from the Engine and Fetcher in the context, in the current Scope.
  *
  * @since 0.1.0
  * @category constructors
@@ -218,15 +222,17 @@ export const make = (options?: Options): Effect.Effect<Service, StartError, Scop
 export const makeWithoutDependencies = (
   options?: StateOptions
 ): Effect.Effect<Service, StartError, Engine.Engine | Fetcher.Fetcher | Scope.Scope> =>
-  Effect.flatMap(decodeState(options), client.make)
+  Effect.withSpan(Effect.flatMap(decodeState(options), client.make), "FliptClient.make", { captureStackTrace: false })
 
 /**
- * The one-stop client: engine, HTTP client, authentication and fetcher inside, by the official SDKs' options. It is
- * built when the first fetch has ended, with the strategy `fallback` after ten seconds at the latest. It honours
- * `Fetcher.RetryPolicy`, `SnapshotStore`, `Hook.Hooks` and `Telemetry`.
+ * A complete client: it brings its own engine, HTTP client, authentication and Fetcher, configured by the options of the
+ * official SDKs.
  *
- * An Engine, Fetcher, Auth or Tls that you provide to it would not be used, so it warns about them: build from parts
- * with {@link layerWithoutDependencies}.
+ * The layer is ready once the first fetch has ended, or with the error strategy `fallback` after at most ten seconds.
+ * Each call creates a separate client, so store the layer in a constant and reuse it.
+ *
+ * It uses `Fetcher.RetryPolicy`, `SnapshotStore`, `Hook.Hooks` and `Telemetry` from the context. An Engine, Fetcher, Auth
+ * or Tls in the context is not used and logs a warning. To supply those, use {@link layerWithoutDependencies}.
  *
  * @example
  * ```ts
@@ -255,15 +261,18 @@ export const layer = (options?: Options): Layer.Layer<FliptClient, StartError> =
   Layer.scoped(FliptClient, make(options))
 
 /**
- * The one-stop client, configured. Without an argument it reads `FLIPT_URL`, `FLIPT_ENVIRONMENT`, `FLIPT_NAMESPACE`,
- * `FLIPT_REFERENCE`, `FLIPT_CLIENT_TOKEN` or `FLIPT_JWT_TOKEN`, `FLIPT_FETCH_MODE`, `FLIPT_UPDATE_INTERVAL`,
- * `FLIPT_REQUEST_TIMEOUT`, `FLIPT_ERROR_STRATEGY` and `FLIPT_SNAPSHOT`. A duration there is a text such as
- * `30 seconds`, a bare number of seconds, or `infinity`.
+ * A complete client like {@link layer}, configured through `Config`.
  *
- * For TLS it reads `FLIPT_CA_CERT_FILE`, `FLIPT_CA_CERT_DATA`, `FLIPT_ONLY_CUSTOM_CA`, `FLIPT_CLIENT_CERT_FILE`,
- * `FLIPT_CLIENT_CERT_DATA`, `FLIPT_CLIENT_KEY_FILE`, `FLIPT_CLIENT_KEY_DATA`, `FLIPT_KEY_PASSPHRASE`,
- * `FLIPT_INSECURE_SKIP_VERIFY`, `FLIPT_INSECURE_SKIP_HOSTNAME_VERIFY`, `FLIPT_TLS_SERVER_NAME`,
- * `FLIPT_TLS_MIN_VERSION`, `FLIPT_TLS_RELOAD_INTERVAL`, `FLIPT_PROXY` and `FLIPT_HTTP2`. An empty one counts as unset.
+ * Without an argument it reads these environment variables:
+ *
+ * - `FLIPT_URL`, `FLIPT_ENVIRONMENT`, `FLIPT_NAMESPACE`, `FLIPT_REFERENCE`, and `FLIPT_CLIENT_TOKEN` or `FLIPT_JWT_TOKEN`
+ * - `FLIPT_FETCH_MODE`, `FLIPT_UPDATE_INTERVAL`, `FLIPT_REQUEST_TIMEOUT`, `FLIPT_ERROR_STRATEGY` and `FLIPT_SNAPSHOT`
+ * - for TLS: `FLIPT_CA_CERT_FILE`, `FLIPT_CA_CERT_DATA`, `FLIPT_ONLY_CUSTOM_CA`, `FLIPT_CLIENT_CERT_FILE`,
+ *   `FLIPT_CLIENT_CERT_DATA`, `FLIPT_CLIENT_KEY_FILE`, `FLIPT_CLIENT_KEY_DATA`, `FLIPT_KEY_PASSPHRASE`,
+ *   `FLIPT_INSECURE_SKIP_VERIFY`, `FLIPT_INSECURE_SKIP_HOSTNAME_VERIFY`, `FLIPT_TLS_SERVER_NAME`,
+ *   `FLIPT_TLS_MIN_VERSION`, `FLIPT_TLS_RELOAD_INTERVAL`, `FLIPT_PROXY` and `FLIPT_HTTP2`
+ *
+ * A duration is a text such as `30 seconds`, a plain number of seconds, or `infinity`. Empty variables count as unset.
  *
  * @example
  * ```ts
@@ -286,7 +295,7 @@ export const layerConfig = (options?: ConfigOptions): Layer.Layer<FliptClient, S
   )
 
 /**
- * The client from an Engine and a Fetcher of your choice.
+ * A client that uses the Engine and Fetcher from the context.
  *
  * @example
  * ```ts
@@ -309,7 +318,8 @@ export const layerWithoutDependencies = (
   Layer.scoped(FliptClient, makeWithoutDependencies(options))
 
 /**
- * A whole client without a server, for tests: `Engine.layerMock` under `Fetcher.layerStatic`.
+ * A complete client without a server, for tests. It combines `Engine.layerMock` and `Fetcher.layerStatic`. To change
+ * flags during a test, use `FliptTest`.
  *
  * @example
  * ```ts
@@ -328,7 +338,7 @@ export const layerMock = (flags: Engine.MockFlags): Layer.Layer<FliptClient> =>
   layerWithoutDependencies().pipe(Layer.provide([Engine.layerMock(flags), Fetcher.layerStatic()]), Layer.orDie)
 
 /**
- * Evaluates a variant flag with the client of the context.
+ * Evaluates a variant flag with the client from the context.
  *
  * @since 0.1.0
  * @category accessors
@@ -337,7 +347,7 @@ export const evaluateVariant = (request: EvaluationRequest): Effect.Effect<Varia
   Effect.flatMap(FliptClient, (client) => client.evaluateVariant(request))
 
 /**
- * Evaluates a boolean flag with the client of the context.
+ * Evaluates a boolean flag with the client from the context.
  *
  * @since 0.1.0
  * @category accessors
@@ -346,7 +356,7 @@ export const evaluateBoolean = (request: EvaluationRequest): Effect.Effect<Boole
   Effect.flatMap(FliptClient, (client) => client.evaluateBoolean(request))
 
 /**
- * Evaluates many flags with the client of the context.
+ * Evaluates several flags with the client from the context.
  *
  * @since 0.1.0
  * @category accessors
@@ -357,12 +367,12 @@ export const evaluateBatch = (
   Effect.flatMap(FliptClient, (client) => client.evaluateBatch(requests))
 
 /**
- * Runs an effect, such as the handling of one request, with the client pinned to the state of now: whatever it
- * evaluates, wherever in it, agrees with the rest, also when a new state comes in the middle. Inside of another one
- * it is still that one's state. Fibers that outlive the effect get `Closed` from the pinned client.
+ * Runs an effect, such as the handler of a request, with the client pinned to its current state. All evaluations inside
+ * the effect are consistent, even if a new state arrives in the meantime. A nested `withPinned` keeps the outer state.
+ * In fibers that outlive the effect, the pinned client fails with reason `Closed`.
  *
- * It serves code that takes the client out of the context and evaluates by effects, hooks and telemetry included. Where
- * one function asks for several flags, `snapshot` is simpler, and faster.
+ * Use this for code that takes the client from the context. Hooks and telemetry still apply. If a single function
+ * evaluates several flags, `snapshot` is simpler and faster.
  *
  * @example
  * ```ts

@@ -1,11 +1,11 @@
 /**
- * Clients for many namespaces in one program: each is made when it is first asked for, shared by all who ask for the same,
- * and closed when nobody has used it for a while. Where the namespaces are few and known, clients with tags of your own
- * do as well: see `FliptClient.make`.
+ * Clients for many namespaces in one program. A client is created on first use, shared between all its users, and closed
+ * after it has been idle for a while.
+ *
+ * If you have only a few fixed namespaces, you can give each client its own tag instead: see `FliptClient.make`.
  *
  * @since 0.1.0
  */
-import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
@@ -14,60 +14,65 @@ import * as Scope from "effect/Scope"
 import * as FliptClient from "./FliptClient.js"
 import type { EngineError, StartError, ValidationError } from "./FliptError.js"
 import * as internal from "./internal/clients/make.js"
+import { FliptClients } from "./internal/clients/tags.js"
 import type { Target } from "./Model.js"
 
 /**
- * The clients of many namespaces, each for as long as it is used.
+ * Hands out clients by environment and namespace.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Service {
   /**
-   * The client of a namespace, for as long as the Scope is open: the one that there is, or a new one, which starts as
-   * that of `FliptClient.layer` does. Who asks while it starts waits for the same start, and it goes on when one of
-   * them is interrupted.
+   * Returns the client for a target and keeps it open until the Scope closes. If there is no such client yet, it is
+   * started like that of `FliptClient.layer`. Concurrent callers wait for the same start, which continues if one of them
+   * is interrupted.
    *
-   * A start that fails is not remembered: who waits for it gets its error, and who asks next starts again. Fails with a
-   * `ValidationError` of reason `Argument` when the target is none, and with an `EngineError` of reason `Closed` when
-   * the clients are closed.
+   * If a start fails, all waiting callers get the error, and the next caller retries. Fails with a `ValidationError` of
+   * reason `Argument` if the target is invalid, and with an `EngineError` of reason `Closed` after the layer's scope has
+   * closed.
    *
-   * `{}` and `{ namespace: "default" }` are the same target. There is no limit to how many clients there are: where a
-   * namespace's name comes from outside, see first that it is one of yours.
+   * `{}` and `{ namespace: "default" }` are the same target. The number of clients is not limited, so validate namespace
+   * names that come from outside.
    */
   readonly get: (target: Target) => Effect.Effect<FliptClient.Service, StartError, Scope.Scope>
 }
 
-/**
- * The clients of many namespaces, in the context of a program.
- *
- * @since 0.1.0
- * @category tags
- */
-export class FliptClients extends Context.Tag("flipt-client-effect/FliptClients")<FliptClients, Service>() {}
+export {
+  /**
+   * The tag of the clients.
+   *
+   * @since 0.1.0
+   * @category tags
+   */
+  FliptClients
+}
 
 /**
- * The options of `FliptClient.layer`, for every client; but for those that are of one namespace.
+ * The options of `FliptClient.layer` that apply to every namespace.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options extends Omit<FliptClient.Options, "environment" | "namespace" | "snapshot"> {
   /**
-   * How long a client that nobody uses goes on, so that the next one who asks need not wait for a start. `Infinity`
-   * keeps every client until the layer's scope closes. Default: five minutes.
+   * How long an unused client stays open, so that its next user does not have to wait for a start. A plain number is in
+   * milliseconds; `Infinity` keeps every client until the layer's scope closes. Default: five minutes.
    */
   readonly idleTimeToLive?: Duration.DurationInput | undefined
 }
 
 /**
- * Clients that share one engine, one connection pool and one credential; each has its own state, its own entry in the
- * `SnapshotStore`, and its own requests or stream. The options are checked when the layer is built; requests are made
- * when a client is asked for. The layer fails with an `EngineError` only where `FLIPT_ENGINE` leaves it no choice.
+ * Clients that share one engine, one connection pool and one credential. Each client has its own state, its own entry in
+ * the `SnapshotStore`, and its own requests or stream.
  *
- * `Fetcher.RetryPolicy`, `SnapshotStore` and all else that a client honours are those of the layer's context, whoever
- * asks for the client. So are the logger and the clock. An Engine, Fetcher, Auth or Tls that you provide to it would not
- * be used, so it warns about them: build from parts with {@link layerWithoutDependencies}.
+ * Building the layer checks the options but sends no requests; a client sends its first request when it is started. The
+ * layer fails with an `EngineError` only if `FLIPT_ENGINE` demands an engine that cannot be loaded, or is invalid.
+ *
+ * Clients use `Fetcher.RetryPolicy`, `SnapshotStore`, `Hook.Hooks`, `Telemetry`, the logger and the clock from the context
+ * in which the layer is built, not from that of the caller of `get`. An Engine, Fetcher, Auth or Tls in the context is
+ * not used and logs a warning. To supply those parts, use {@link layerWithoutDependencies}.
  *
  * @example
  * ```ts
@@ -76,7 +81,7 @@ export interface Options extends Omit<FliptClient.Options, "environment" | "name
  * import * as FliptClient from "flipt-client-effect/FliptClient"
  * import * as FliptClients from "flipt-client-effect/FliptClients"
  *
- * // configured: by the FLIPT_* variables, but for those of one namespace
+ * // Configured by the FLIPT_* variables, except those that select a single namespace.
  * const clients = Layer.unwrapEffect(
  *   Effect.map(FliptClient.config, ({ environment: _, namespace: __, snapshot: ___, ...options }) =>
  *     FliptClients.layer({ ...options, idleTimeToLive: "1 hour" })
@@ -91,9 +96,11 @@ export const layer = (options?: Options): Layer.Layer<FliptClients, ValidationEr
   Layer.scoped(FliptClients, internal.make(options))
 
 /**
- * Clients by a layer of your choice for each target, with its defaults filled in. Each is built when its client is asked
- * for, and its scope closes with the client. What the clients are to share, such as an Engine, belongs outside of that
- * layer, and is provided to this one.
+ * Clients built from a layer of your choice. `client` receives the target with its defaults filled in. Its layer is built
+ * when the client is first used, and its scope closes with the client.
+ *
+ * Dependencies that the clients should share, such as an Engine, must be provided to the resulting layer and not inside
+ * `client`.
  *
  * @example
  * ```ts
@@ -118,7 +125,7 @@ export const layer = (options?: Options): Layer.Layer<FliptClients, ValidationEr
  *   ])
  * )
  *
- * // in a test, without a server
+ * // In a test, without a server.
  * const testClients = FliptClients.layerWithoutDependencies({
  *   client: ({ namespace }) => FliptClient.layerMock({ "new-checkout": namespace === "beta" })
  * })
@@ -132,15 +139,16 @@ export const layerWithoutDependencies = <R>(options: {
     readonly environment: string
     readonly namespace: string
   }) => Layer.Layer<FliptClient.FliptClient, StartError, R>
-  /** See {@link Options}. Default: five minutes. */
+  /** How long an unused client stays open: see {@link Options}. Default: five minutes. */
   readonly idleTimeToLive?: Duration.DurationInput | undefined
 }): Layer.Layer<FliptClients, ValidationError, R> =>
   Layer.scoped(FliptClients, internal.makeWithoutDependencies(options))
 
 /**
- * Runs an effect with the client of another namespace in the place of its FliptClient. The client is kept for as long
- * as the effect runs: for what outlives it, such as a fiber that it leaves behind, ask with `get` in a scope that does
- * too. For many evaluations put it around all of them: taking a client costs more than a few evaluations.
+ * Runs an effect with the client of the given target as its FliptClient. The client stays open while the effect runs. If
+ * something outlives the effect, such as a daemon fiber, use `get` with a longer-lived Scope instead.
+ *
+ * Looking up a client costs more than a few evaluations, so wrap a group of evaluations rather than each one.
  *
  * @example
  * ```ts

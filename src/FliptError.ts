@@ -1,13 +1,12 @@
 /**
- * The errors of this library: one family, each a value in the error channel that says what happened, to what, and what
- * to do about it.
+ * The errors of this library. Each is a tagged error whose message says what happened, to what, and what to do about it.
  *
- * - {@link ValidationError}: an argument or an option is wrong; the caller's to mend.
+ * - {@link ValidationError}: an argument or an option is invalid.
  * - {@link EvaluationError}: a flag could not be evaluated.
- * - {@link FetchError}: flag state could not be fetched.
+ * - {@link FetchError}: the flag state could not be fetched.
  * - {@link EngineError}: a document could not be compiled, or the engine could not be used.
- * - {@link AuthError}: no credential could be had.
- * - {@link DecodeError}: a typed flag was answered, and not with one of its values.
+ * - {@link AuthError}: no valid credential is available.
+ * - {@link DecodeError}: a typed flag returned a value that its declaration does not allow.
  *
  * @since 0.1.0
  */
@@ -15,7 +14,7 @@ import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
 
 /**
- * What marks the errors of this library, whichever copy of it they come from.
+ * Identifies the errors of this library, even if several copies of it are loaded.
  *
  * @since 0.1.0
  * @category type ids
@@ -33,12 +32,14 @@ export type TypeId = typeof TypeId
 const common = { message: Schema.String, cause: Schema.optional(Schema.Defect) }
 
 /**
- * An argument or an option is wrong. `path` names it: `"flagKey"`, `"context.age"`, `"requests[2].entityId"`,
- * `"updateInterval"`.
+ * An argument or an option is invalid. `path` names it, for example `"flagKey"`, `"context.age"`,
+ * `"requests[2].entityId"` or `"updateInterval"`. The message never repeats a value that may be secret.
  *
- * The reason says what kind of input it is: an argument of a call (`Argument`), an option or an environment variable
- * (`Option`), TLS material (`Certificate`), a snapshot to start from (`Seed`), or declarations of flags that the loaded
- * state contradicts (`Flag`, of `Flag.layerValidate` alone).
+ * - `Argument`: an argument of a call.
+ * - `Option`: an option or an environment variable.
+ * - `Certificate`: a certificate, a private key or its passphrase.
+ * - `Seed`: a seed to start from.
+ * - `Flag`: flag declarations that do not match the loaded state. Only `Flag.layerValidate` fails with this reason.
  *
  * @since 0.1.0
  * @category errors
@@ -56,11 +57,11 @@ export class ValidationError extends Schema.TaggedError<ValidationError>("flipt-
 /**
  * A flag could not be evaluated.
  *
- * - `FlagNotFound`: the namespace has no flag of that key.
+ * - `FlagNotFound`: the namespace has no flag with this key.
  * - `FlagType`: the flag is of the other type.
- * - `NotReady`: no state has been loaded yet (strategy `fallback`); `cause` is the error of the last attempt.
- * - `Unavailable`: the last attempt to bring the state up to date failed (strategy `fail`); `cause` is its error.
- * - `Closed`: the scope of the client or of the Snapshot is over.
+ * - `NotReady`: no state has been loaded yet (error strategy `fallback`). `cause` is the error of the last attempt.
+ * - `Unavailable`: the last update of the state failed (error strategy `fail`). `cause` is its error.
+ * - `Closed`: the scope of the client or of the Snapshot has closed.
  *
  * @since 0.1.0
  * @category errors
@@ -80,19 +81,19 @@ export class EvaluationError extends Schema.TaggedError<EvaluationError>("flipt-
 }
 
 /**
- * Flag state could not be fetched.
+ * The flag state could not be fetched.
  *
- * - `Network`: no connection, DNS, a connection that broke, a body cut short.
- * - `Timeout`: `requestTimeout` passed.
- * - `Certificate`: the server's or the client's certificate was refused.
- * - `Unauthorized`, `Forbidden`, `NotFound`: status 401, 403, 404.
- * - `Status`: any other status that is not a success.
+ * - `Network`: DNS or the connection failed, the connection broke, or the body was truncated.
+ * - `Timeout`: the server did not respond within `requestTimeout`.
+ * - `Certificate`: the server's or the client's certificate was rejected.
+ * - `Unauthorized`, `Forbidden`, `NotFound`: the server responded with status 401, 403 or 404.
+ * - `Status`: the server responded with another unsuccessful status.
  * - `Body`: the body could not be decoded.
  * - `TooLarge`: the body is larger than `maxBodySize`.
- * - `Auth`: no credential could be had; `cause` is the {@link AuthError}.
- * - `Source`: a source that is not Flipt's HTTP API (a file, an effect) failed.
+ * - `Auth`: no credential was available. `cause` is the {@link AuthError}, if there is one.
+ * - `Source`: a source other than Flipt's HTTP API, such as a file or an effect, failed.
  *
- * `retryable` says whether the same request may succeed a little later; `retryAfter` is what the server asked for.
+ * `retryable` says whether the same request may succeed later. `retryAfter` is the delay that the server requested.
  *
  * @since 0.1.0
  * @category errors
@@ -125,11 +126,11 @@ export class FetchError extends Schema.TaggedError<FetchError>("flipt-client-eff
 /**
  * A document could not be compiled, or the engine could not be used.
  *
- * - `Load`: the engine itself could not be loaded.
- * - `Document`: the text is not a snapshot document of Flipt; the message says what is wrong and where.
- * - `Limit`: the document goes beyond a limit, such as the depth of its nesting.
- * - `Closed`: the scope of the Snapshot, of the client or of the clients is over.
- * - `Panic`: a fault inside the engine.
+ * - `Load`: the engine could not be loaded.
+ * - `Document`: the text is not a valid Flipt snapshot document. The message says what is wrong and where.
+ * - `Limit`: the document exceeds a limit, such as the maximum nesting depth.
+ * - `Closed`: the scope of the Snapshot, the client or the clients has closed.
+ * - `Panic`: an internal fault of the engine.
  *
  * @since 0.1.0
  * @category errors
@@ -145,7 +146,10 @@ export class EngineError extends Schema.TaggedError<EngineError>("flipt-client-e
 }
 
 /**
- * No credential could be had: acquiring it failed (`Acquire`), or the last one ran out (`Expired`).
+ * No valid credential is available.
+ *
+ * - `Acquire`: acquiring the credential failed.
+ * - `Expired`: the last credential has expired.
  *
  * @since 0.1.0
  * @category errors
@@ -161,13 +165,13 @@ export class AuthError extends Schema.TaggedError<AuthError>("flipt-client-effec
 }
 
 /**
- * A typed flag was answered, and not with one of the values that it is declared to have. It never fails an effect of
- * this library: the flag gives its default, and `Flag.Detail` has this error.
+ * A typed flag returned a value that its declaration does not allow. No effect of this library fails with this error:
+ * the flag returns its default, and `Flag.Detail` carries the error.
  *
- * - `Variant`: the variant is none of those that are declared.
- * - `Attachment`: the variant's attachment is not JSON, or does not decode by the flag's Schema.
+ * - `Variant`: the variant is not one of those declared.
+ * - `Attachment`: the attachment is not valid JSON, or the flag's Schema cannot decode it.
  *
- * The message quotes what does not decode, shortened to some hundred characters.
+ * The message quotes the value, cut to a few hundred characters.
  *
  * @since 0.1.0
  * @category errors
@@ -185,7 +189,7 @@ export class DecodeError extends Schema.TaggedError<DecodeError>("flipt-client-e
 }
 
 /**
- * Every error of this library.
+ * Any error of this library.
  *
  * @since 0.1.0
  * @category models
@@ -193,7 +197,7 @@ export class DecodeError extends Schema.TaggedError<DecodeError>("flipt-client-e
 export type FliptError = ValidationError | EvaluationError | FetchError | EngineError | AuthError | DecodeError
 
 /**
- * How building a client can fail.
+ * The errors of building a client.
  *
  * @since 0.1.0
  * @category models
@@ -201,7 +205,7 @@ export type FliptError = ValidationError | EvaluationError | FetchError | Engine
 export type StartError = ValidationError | FetchError | EngineError
 
 /**
- * How an evaluation can fail.
+ * The errors of an evaluation.
  *
  * @example
  * ```ts
@@ -209,13 +213,13 @@ export type StartError = ValidationError | FetchError | EngineError
  * import * as FliptClient from "flipt-client-effect/FliptClient"
  * import type * as FliptError from "flipt-client-effect/FliptError"
  *
- * // an outage is answered with "off"; a typo in the program stays an error
- * const offWhileAway = (error: FliptError.EvaluateError): Effect.Effect<boolean, FliptError.EvaluateError> =>
+ * // Treat an outage as "off", but keep errors such as a misspelled flag key.
+ * const offDuringOutage = (error: FliptError.EvaluateError): Effect.Effect<boolean, FliptError.EvaluateError> =>
  *   error.reason === "NotReady" || error.reason === "Unavailable" ? Effect.succeed(false) : Effect.fail(error)
  *
  * const enabled = FliptClient.evaluateBoolean({ flagKey: "new-checkout", entityId: "user-42" }).pipe(
  *   Effect.map((result) => result.enabled),
- *   Effect.catchAll(offWhileAway)
+ *   Effect.catchAll(offDuringOutage)
  * )
  * ```
  *
@@ -225,7 +229,7 @@ export type StartError = ValidationError | FetchError | EngineError
 export type EvaluateError = ValidationError | EvaluationError
 
 /**
- * How bringing the state up to date can fail.
+ * The errors of updating the state.
  *
  * @since 0.1.0
  * @category models
@@ -233,7 +237,7 @@ export type EvaluateError = ValidationError | EvaluationError
 export type RefreshError = FetchError | EngineError
 
 /**
- * Whether a value is an error of this library.
+ * Tests whether a value is an error of this library.
  *
  * @example
  * ```ts

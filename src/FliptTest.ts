@@ -1,8 +1,8 @@
 /**
- * Flags for tests: a whole client without a server, whose flags a test sets as it goes, and which tells what was
- * evaluated.
+ * Flags for tests: a complete client without a server. A test can set flags while it runs and inspect which evaluations
+ * were made.
  *
- * Nothing here needs a test runner, and no time passes: with the TestClock nothing waits.
+ * It works with any test runner, and nothing in it waits for time to pass, so it can be used with the TestClock.
  *
  * @since 0.1.0
  */
@@ -12,15 +12,17 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import type * as Engine from "./Engine.js"
+import { Fetcher } from "./Fetcher.js"
 import type * as Flag from "./Flag.js"
 import { FliptClient } from "./FliptClient.js"
 import { encodeSetting } from "./internal/flag/flag.js"
 import { labelCause } from "./internal/testing/labelCause.js"
+import { FliptTest } from "./internal/testing/tags.js"
 import * as kit from "./internal/testing/testClient.js"
 import type { EvaluationRequest, Target } from "./Model.js"
 
 /**
- * One evaluation that was made.
+ * A recorded evaluation.
  *
  * @since 0.1.0
  * @category models
@@ -28,57 +30,62 @@ import type { EvaluationRequest, Target } from "./Model.js"
 export interface Evaluation {
   readonly request: EvaluationRequest
   /**
-   * What the answer was, as one would set it: `true` or `false`, the variant's key (`""` for none), the key with the
-   * attachment, or the error. An evaluation as the wrong type has its error here.
+   * The result, in the form in which you would set it: `true` or `false`, the variant's key (`""` for none), the key with
+   * its attachment, or the error, for example that of an evaluation as the wrong type.
    */
   readonly value: Engine.MockValue
 }
 
 /**
- * What a test has of its flags beside the client.
+ * Sets flags and records evaluations in a test.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Service {
   /**
-   * What was evaluated, in this order: by the client, by Snapshots, bound ones too, by batches and by `watch*`. A request
-   * that is refused as not valid is no evaluation.
+   * Returns the evaluations made so far, in order. It includes evaluations by the client, by batches, by `watch*`, and by
+   * Snapshots. Invalid requests are not recorded.
    */
   readonly evaluations: Effect.Effect<ReadonlyArray<Evaluation>>
-  /** Sets a flag. When it comes back, the client has loaded the new state, as from a server. */
+  /** Sets a flag. Returns once the client has loaded the new state, as it would from a server. */
   readonly set: (flagKey: string, value: Engine.MockFlags[string]) => Effect.Effect<void>
-  /** Another kit, with the flags of now and a record of its own; both go their own ways. See {@link isolated}. */
+  /**
+   * Creates an independent copy that starts with the current flags and an empty record of evaluations. See
+   * {@link isolated}.
+   */
   readonly isolate: Effect.Effect<Service, never, Scope.Scope>
 }
 
-/**
- * The kit of a test.
- *
- * @since 0.1.0
- * @category tags
- */
-export class FliptTest extends Context.Tag("flipt-client-effect/FliptTest")<FliptTest, Service>() {}
+export {
+  /**
+   * The tag of the test service.
+   *
+   * @since 0.1.0
+   * @category tags
+   */
+  FliptTest
+}
 
 /**
- * What there is to begin with.
+ * The initial flags of a test.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options extends Target {
-  /** Flags as plain values, or functions of the request. They go before those of the document. Default: none. */
+  /** Flags as plain values or as functions of the request. They override those of the document. Default: none. */
   readonly flags?: Engine.MockFlags | undefined
   /**
-   * A snapshot document of Flipt, such as a file of your server's, evaluated as everywhere. It must be of the
-   * `namespace`. Default: an empty one.
+   * A Flipt snapshot document, such as one saved from your server. It is evaluated with the usual rules and must belong
+   * to `namespace`. Default: an empty document.
    */
   readonly document?: string | Uint8Array | undefined
 }
 
 /**
- * A whole client without a server, and the kit that sets its flags. Evaluation is that of `Engine.layerPortable`, under
- * what is set. A document that does not load is a defect.
+ * A complete client without a server, and the service that sets its flags. Flags that are not set are evaluated from the
+ * document by `Engine.layerPortable`. An invalid document is a defect.
  *
  * @example
  * ```ts
@@ -105,18 +112,46 @@ export interface Options extends Target {
  */
 export const layer = (options?: Options): Layer.Layer<FliptClient | FliptTest> =>
   Layer.scopedContext(
-    Effect.map(kit.make(FliptTest, options ?? {}), ({ client, kit }) =>
+    Effect.map(kit.make(options ?? {}), ({ client, kit }) =>
       Context.make(FliptTest, kit).pipe(Context.add(FliptClient, client))
     )
   ).pipe(Layer.orDie)
 
 /**
- * Sets a flag: a typed one to one of its values, any flag to what `Engine.layerMock` takes, or either to a function of
- * the request. When it comes back, the client has loaded the new state: `changes`, `watch*` and `status` tell of it as
- * they do with a server, and a Snapshot in hand stays as it is.
+ * Like {@link layer}, over the state of the Fetcher in the context, such as `Fetcher.layerFile` or the files that
+ * `@flipt-client-effect/features` reads. The state is fetched once, when the layer is built; a Fetcher that fails, or
+ * whose document does not load, is a defect.
  *
- * A value of `Flag.json` becomes the attachment of a variant `test`. One that its Schema does not encode, or encodes as
- * `null`, which stands for no attachment, is a defect.
+ * @example
+ * ```ts
+ * import * as Layer from "effect/Layer"
+ * import * as Fetcher from "flipt-client-effect/Fetcher"
+ * import * as FliptTest from "flipt-client-effect/FliptTest"
+ *
+ * const testLayer = FliptTest.layerFetcher({ "new-checkout": true }).pipe(
+ *   Layer.provide(Fetcher.layerFile("test/flags.json"))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerFetcher = (flags?: Engine.MockFlags): Layer.Layer<FliptClient | FliptTest, never, Fetcher> =>
+  Layer.scopedContext(
+    Effect.flatMap(Fetcher, (fetcher) => kit.makeFrom(fetcher, flags ?? {})).pipe(
+      Effect.map(({ client, kit }) => Context.make(FliptTest, kit).pipe(Context.add(FliptClient, client)))
+    )
+  ).pipe(Layer.orDie)
+
+/**
+ * Sets a flag. Pass a typed flag with one of its values, or a flag key with any value that `Engine.layerMock` accepts.
+ * Either way, you can also pass a function of the request.
+ *
+ * When the effect completes, the client has loaded the new state. `changes`, `watch*` and `status` emit it as they do
+ * with a server, and existing Snapshots do not change.
+ *
+ * A value of `Flag.json` becomes the attachment of a variant named `test`. It is a defect if the Schema cannot encode the
+ * value, or encodes it as `null`, which means "no attachment".
  *
  * @since 0.1.0
  * @category accessors
@@ -135,7 +170,7 @@ export const set: {
   )
 
 /**
- * What was evaluated until now.
+ * Returns the evaluations made so far, in order.
  *
  * @example
  * ```ts
@@ -143,7 +178,7 @@ export const set: {
  * import * as Effect from "effect/Effect"
  * import * as FliptTest from "flipt-client-effect/FliptTest"
  *
- * const asked = Effect.gen(function* () {
+ * const assertion = Effect.gen(function* () {
  *   const evaluations = yield* FliptTest.evaluations
  *   expect(evaluations).toEqual([{ request: { flagKey: "discount", entityId: "user-1" }, value: true }])
  * })
@@ -158,12 +193,12 @@ export const evaluations: Effect.Effect<ReadonlyArray<Evaluation>, never, FliptT
 )
 
 /**
- * Runs an effect with a kit of its own: it begins with the flags of now, and what it sets and evaluates is seen by no
- * other. For tests that share a layer, one beside the other or one after the other.
+ * Runs an effect in isolation. It starts with the current flags, and the flags it sets and the evaluations it makes are
+ * not visible outside. Use it for tests that share a layer, whether they run sequentially or concurrently.
  *
- * The client of {@link layer} follows: whoever uses it in the effect, or in a fiber that the effect forks, has the
- * flags of the effect, services that were built with the client before too. Fibers that run already keep theirs, and so
- * do those that a service starts with a Runtime of its own.
+ * The isolated flags apply wherever the effect, or a fiber that it forks, uses the client of {@link layer}, including
+ * through services that were built with that client earlier. They do not apply in fibers that were already running, or in
+ * fibers that a service starts with its own Runtime.
  *
  * @since 0.1.0
  * @category combinators
@@ -173,15 +208,17 @@ export const isolated = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect
     Scope.make(),
     (scope) =>
       Effect.flatMap(FliptTest, ({ isolate }) => Scope.extend(isolate, scope)).pipe(
-        Effect.flatMap((own) => kit.provide(FliptTest, own)(effect))
+        Effect.flatMap((own) => kit.provide(own)(effect))
       ),
     (scope, exit) => Scope.close(scope, Exit.asVoid(exit))
   ) as Effect.Effect<A, E, R | FliptTest>
 
 /**
- * Runs a test once for every value of a flag, one after the other, each {@link isolated}; of a boolean or variant flag
- * without `values` for all that it can have. Ends with the first failure, whose message begins with the flag and the
- * value; a failure that is no Error has an Error beside it that tells.
+ * Runs a test once for each value of a flag, sequentially and {@link isolated}. For a boolean or variant flag you can omit
+ * `values` to test all of them.
+ *
+ * Stops at the first failure and adds the flag and the value to the front of its message. If the failure is not an
+ * `Error`, an additional `Error` with this information is reported beside it.
  *
  * @example
  * ```ts

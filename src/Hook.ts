@@ -1,78 +1,79 @@
 /**
- * What is told of every evaluation: before it, after it, when it failed, and at its end. For an audit, for the exposures
- * of an experiment, for figures of one's own; for OpenTelemetry there is `Telemetry`.
+ * Functions that run with every evaluation, for example to write an audit log, to track the exposures of an experiment,
+ * or to record metrics of your own. For OpenTelemetry, use `Telemetry`.
  *
- * Hooks run where a client evaluates by `evaluateVariant`, `evaluateBoolean` and `evaluateBatch`, a pinned client
- * included. They do not in a `Snapshot`, in `watchVariant` and in `watchBoolean`.
+ * Hooks run for `evaluateVariant`, `evaluateBoolean` and `evaluateBatch` of a client, pinned or not, and for typed flags
+ * that evaluate through a client. They do not run for a `Snapshot`, `watchVariant` or `watchBoolean`.
  *
  * @since 0.1.0
  */
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Fetcher from "./Fetcher.js"
 import type { EvaluateError } from "./FliptError.js"
+import { Hooks } from "./internal/telemetry/tags.js"
 import type { BooleanResult, EvaluationRequest, VariantResult } from "./Model.js"
 
 /**
- * One evaluation, as one hook is told of it.
+ * Describes an evaluation to a hook.
  *
  * @since 0.1.0
  * @category models
  */
 export interface HookContext {
-  /** Whose flag it is: the client's environment and namespace. */
+  /** The source of the client's state, with its environment and namespace. */
   readonly source: Fetcher.Source
-  /** As the application has made it, and not checked: with what is no valid request, the evaluation fails. */
+  /** The request as the application made it. It has not been validated: an invalid request makes the evaluation fail. */
   readonly request: EvaluationRequest
-  /** What this hook wants to keep from one of its functions to the next, of this one evaluation. Empty at first. */
+  /** Data that this hook can pass between its own functions during this evaluation. Initially empty. */
   readonly data: Map<unknown, unknown>
 }
 
 /**
- * A hook observes, and changes nothing: not the request, not the result, not whether there is one. All of its functions
- * are optional, and are called in the fiber that evaluates, as part of the evaluation: they must be quick.
+ * Observes evaluations. A hook cannot change the request or the result.
  *
- * Of several hooks `before` is called in their order, the others in reverse: what is said of one evaluation is nested.
- * `finally` comes last, after every `after` or `error`, and always.
+ * All functions are optional. They run synchronously in the evaluating fiber, so they should return quickly.
  *
- * To hooks a batch is as many evaluations as it has requests. All of its `before` come first, then the rest request by
- * request. A flag that there is not is told to `error`, although the batch has an `ErrorResult` for it; where the batch
- * as a whole fails, all of them failed, with its error.
+ * With several hooks, `before` runs in the order of the hooks and the other functions run in reverse order, so that
+ * calls nest. `finally` always runs, after `after` or `error`.
  *
- * A hook that throws breaks nothing: the evaluation goes on, and so do the other hooks. It is logged as a warning the
- * first time, with the error and its stack. A promise is not waited for; when it is rejected the hook has thrown, which
- * the next evaluation logs.
+ * A batch counts as one evaluation per request. All `before` calls come first, then the remaining calls, request by
+ * request. An unknown flag calls `error`, even though the batch returns an `ErrorResult` for it. If the whole batch fails,
+ * `error` is called for every request with the error of the batch.
+ *
+ * If a hook throws, the evaluation and the other hooks continue. The first such error is logged as a warning with its
+ * stack. Promises are not awaited; a rejected promise counts as a throw and is logged by the next evaluation.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Hook {
-  /** Before the evaluation. */
+  /** Runs before the evaluation. */
   readonly before?: ((context: HookContext) => void) | undefined
-  /** After an evaluation that has a result. */
+  /** Runs after an evaluation that succeeded. */
   readonly after?: ((context: HookContext, result: VariantResult | BooleanResult) => void) | undefined
-  /** After an evaluation that failed. */
+  /** Runs after an evaluation that failed. */
   readonly error?: ((context: HookContext, error: EvaluateError) => void) | undefined
-  /** At the end of every evaluation, whatever came of it. */
+  /** Runs at the end of every evaluation. */
   readonly finally?: ((context: HookContext) => void) | undefined
 }
 
-/**
- * The hooks of a client: by default none, which costs nothing. Read once, when the client is built.
- *
- * @since 0.1.0
- * @category references
- */
-export class Hooks extends Context.Reference<Hooks>()("flipt-client-effect/Hook/Hooks", {
-  defaultValue: (): ReadonlyArray<Hook> => []
-}) {}
+export {
+  /**
+   * The hooks of a client. By default there are none, and evaluations have no overhead. The hooks are read once, when
+   * the client is built.
+   *
+   * @since 0.1.0
+   * @category references
+   */
+  Hooks
+}
 
 /**
- * Adds hooks, behind those that are there already. Provide it to the client's layer.
+ * Appends hooks to those already in the context. Provide it to the client's layer.
  *
- * Several of these add up when each is provided in a step of its own, the last step first. In one list they do not see
- * each other, and only one counts: give one `layer` all of those hooks.
+ * Hooks from several `layer` calls add up only if you provide each layer in its own step; the hooks provided last come
+ * first. Layers that are merged, or passed in one list, replace each other. In that case pass all hooks to one call.
  *
  * @example
  * ```ts

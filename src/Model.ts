@@ -1,14 +1,15 @@
 /**
- * What goes into an evaluation and what comes out of it, in the words of Flipt's API.
+ * Requests and results of evaluations, named as in Flipt's API.
  *
  * @since 0.1.0
  */
 
 /**
- * What is known of an entity: the properties that constraints are checked against.
+ * The properties of an entity that constraints can test.
  *
- * Finite numbers become `String(n)`, booleans `"true"` or `"false"`, a Date its RFC 3339 text. `undefined` means that
- * the property is absent, so that `{ plan: user.plan }` type-checks. Only own properties count.
+ * A finite number is compared as `String(n)`, a boolean as `"true"` or `"false"`, and a Date as its RFC 3339 text.
+ * `undefined` means that the property is absent, so `{ plan: user.plan }` type-checks for an optional `plan`. Only own
+ * properties count.
  *
  * @since 0.1.0
  * @category models
@@ -18,7 +19,8 @@ export interface EvaluationContext {
 }
 
 /**
- * Who is asked about. The id decides, together with the flag's key, on which side of a percentage an entity falls.
+ * The entity to evaluate flags for, such as a user or a tenant. Its id and the flag's key together decide which side of
+ * a percentage rollout the entity falls on.
  *
  * @since 0.1.0
  * @category models
@@ -29,7 +31,7 @@ export interface Entity {
 }
 
 /**
- * One question: which value has this flag for this entity?
+ * A request for the value of one flag for one entity.
  *
  * @example
  * ```ts
@@ -42,7 +44,7 @@ export interface Entity {
  *   readonly registered: Date
  * }
  *
- * // what constraints ask for, and nothing else of the user
+ * // Pass only the properties that constraints use.
  * const theme = ({ age, id, plan, registered }: User): Model.EvaluationRequest => ({
  *   flagKey: "theme",
  *   entityId: id,
@@ -58,7 +60,7 @@ export interface EvaluationRequest extends Entity {
 }
 
 /**
- * Why a result is what it is, spelled as on the wire.
+ * The reason for a result, spelled as in Flipt's API.
  *
  * @since 0.1.0
  * @category models
@@ -70,7 +72,7 @@ export type Reason =
   | "UNKNOWN_EVALUATION_REASON"
 
 /**
- * The type of a flag, spelled as on the wire.
+ * The type of a flag, spelled as in Flipt's API.
  *
  * @since 0.1.0
  * @category models
@@ -78,7 +80,7 @@ export type Reason =
 export type FlagType = "VARIANT_FLAG_TYPE" | "BOOLEAN_FLAG_TYPE"
 
 /**
- * The answer for a variant flag. Frozen, and shared between equal evaluations.
+ * The result of a variant flag. It is frozen, and equal evaluations may share one object.
  *
  * @since 0.1.0
  * @category models
@@ -89,16 +91,16 @@ export interface VariantResult {
   /** Whether a rule matched. */
   readonly match: boolean
   readonly reason: Reason
-  /** The segments that matched, in the document's order. */
+  /** The keys of the segments that matched, in document order. */
   readonly segmentKeys: ReadonlyArray<string>
-  /** `""` when there is none. */
+  /** The key of the variant, or `""` if there is none. */
   readonly variantKey: string
-  /** JSON text, as it stands in the document; absent where there is none. */
+  /** The variant's attachment as JSON text, exactly as it appears in the document. Absent if there is none. */
   readonly variantAttachment?: string
 }
 
 /**
- * The answer for a boolean flag. Frozen, and shared between equal evaluations.
+ * The result of a boolean flag. It is frozen, and equal evaluations may share one object.
  *
  * @since 0.1.0
  * @category models
@@ -108,12 +110,12 @@ export interface BooleanResult {
   readonly flagKey: string
   readonly enabled: boolean
   readonly reason: Reason
-  /** The segments that matched, in the document's order. */
+  /** The keys of the segments that matched, in document order. */
   readonly segmentKeys: ReadonlyArray<string>
 }
 
 /**
- * What stands in a batch's answer in the place of a flag that could not be evaluated.
+ * The entry of a batch result for a flag that could not be evaluated.
  *
  * @since 0.1.0
  * @category models
@@ -126,7 +128,7 @@ export interface ErrorResult {
 }
 
 /**
- * One entry of a batch's answer, in the place of its request.
+ * One entry of a batch result. Entries are in the order of the requests.
  *
  * @example
  * ```ts
@@ -139,7 +141,7 @@ export interface ErrorResult {
  *     case "Variant":
  *       return `${entry.flagKey}: ${entry.match ? entry.variantKey : "none"}`
  *     case "Error":
- *       return `${entry.flagKey}: there is no such flag in ${entry.namespaceKey}`
+ *       return `${entry.flagKey}: no such flag in ${entry.namespaceKey}`
  *   }
  * }
  * ```
@@ -150,14 +152,14 @@ export interface ErrorResult {
 export type BatchEntry = VariantResult | BooleanResult | ErrorResult
 
 /**
- * A flag as `listFlags` tells it.
+ * A flag as returned by `listFlags`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface FlagInfo {
   readonly key: string
-  /** For a boolean flag also its value when no rollout matches. */
+  /** Whether the flag is enabled. For a boolean flag, this is also its value when no rollout matches. */
   readonly enabled: boolean
   readonly type: FlagType
   readonly description?: string
@@ -165,8 +167,8 @@ export interface FlagInfo {
 }
 
 /**
- * A namespace's whole flag state as base64 text: what `getSnapshot` of every official Flipt client gives and their
- * option `snapshot` takes, so that a state taken by one can start another.
+ * The complete flag state of a namespace as base64 text. Every official Flipt client returns it from `getSnapshot` and
+ * accepts it as the option `snapshot`, so a state taken from one client can start another.
  *
  * @since 0.1.0
  * @category models
@@ -174,7 +176,7 @@ export interface FlagInfo {
 export type Seed = string
 
 /**
- * Which flag state. Both default to `"default"`. Environments exist on Flipt v2 only.
+ * Identifies a flag state on a server. Both keys default to `"default"`. Environments exist in Flipt v2 only.
  *
  * @since 0.1.0
  * @category models

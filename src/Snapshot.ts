@@ -1,9 +1,9 @@
 /**
- * One compiled flag state, to evaluate synchronously.
+ * An immutable, compiled flag state with synchronous evaluation.
  *
- * A client's `snapshot` hands out the state of now. It does not change any more: whatever happens on the server, two
- * evaluations over the same Snapshot agree with each other. That makes it the right thing for a hot loop, and for one
- * request that asks for several flags.
+ * The `snapshot` of a client returns its current state. A Snapshot never changes, so evaluations of the same Snapshot
+ * are consistent with each other whatever happens on the server. Use one in a hot loop, or in a request that evaluates
+ * several flags.
  *
  * @since 0.1.0
  */
@@ -21,10 +21,10 @@ import type {
 } from "./Model.js"
 
 /**
- * An immutable flag state, alive until the Scope ends that it was compiled or handed out in. After that every call
- * answers with an `EvaluationError` of reason `Closed`.
+ * An immutable flag state. It stays open until the Scope in which it was obtained closes. After that, every call returns
+ * an `EvaluationError` of reason `Closed`.
  *
- * Every function is synchronous and total, and can be used apart from its object.
+ * All functions are synchronous, never throw, and can be passed around without the object.
  *
  * @example
  * ```ts
@@ -49,14 +49,14 @@ import type {
  * @category models
  */
 export interface Snapshot {
-  /** The key of the namespace whose state this is. */
+  /** The key of the namespace. */
   readonly namespace: string
-  /** The document's own digest, which Flipt v2 sends. */
+  /** The digest that the document contains. Only Flipt v2 sends one. */
   readonly digest: string | undefined
   /**
-   * A text that stands for everything that evaluation of this flag can see: equal for equal content, on every engine.
-   * A changed rule, segment or attachment changes it; ids, names, descriptions, timestamps and white space do not.
-   * `undefined` when there is no such flag, or the Snapshot is closed.
+   * Returns a fingerprint of everything that affects the evaluation of a flag. It is the same for the same content on
+   * every engine. Changing a rule, segment or attachment changes it; ids, names, descriptions, timestamps and white
+   * space do not. Returns `undefined` if there is no such flag or the Snapshot is closed.
    */
   readonly fingerprint: (flagKey: string) => string | undefined
   /** Evaluates a variant flag. */
@@ -64,30 +64,30 @@ export interface Snapshot {
   /** Evaluates a boolean flag. */
   readonly boolean: (request: EvaluationRequest) => Either<BooleanResult, EvaluateError>
   /**
-   * Evaluates many flags, of either type, in the order of the requests. An unknown flag gives an `ErrorResult` in its
-   * place; a request that is not valid fails the whole.
+   * Evaluates several flags of either type. The results are in the order of the requests. An unknown flag yields an
+   * `ErrorResult`; an invalid request fails the whole batch.
    */
   readonly batch: (requests: ReadonlyArray<EvaluationRequest>) => Either<ReadonlyArray<BatchEntry>, EvaluateError>
   /**
-   * For many flags of one entity: it is checked once, and what was read of its context may be kept, so leave the context
-   * as it is.
+   * Binds an entity, to evaluate several flags for it. The entity is validated once, and values read from its context
+   * may be cached, so do not change the context afterwards.
    */
   readonly bind: (entityId: string, context?: EvaluationContext) => Bound
-  /** All flags in the document's order; made when first asked for. */
+  /** All flags in document order. The list is built on first access. */
   readonly flags: Either<ReadonlyArray<FlagInfo>, EvaluationError>
-  /** The same state as base64 text, for any Flipt client to start from. Fails with reason `Closed` alone. */
+  /** This state as base64 text, which can start any Flipt client. Fails only with reason `Closed`. */
   readonly seed: Effect<Seed, EngineError>
 }
 
 /**
- * A Snapshot seen by one entity.
+ * A Snapshot bound to one entity.
  *
  * @example
  * ```ts
  * import * as Either from "effect/Either"
  * import type * as Snapshot from "flipt-client-effect/Snapshot"
  *
- * // synchronous, and over one state: the two flags cannot disagree
+ * // Both flags come from the same state, so they are consistent.
  * const settings = (snapshot: Snapshot.Snapshot, userId: string) => {
  *   const user = snapshot.bind(userId, { plan: "pro" })
  *   return Either.all({ checkout: user.boolean("new-checkout"), theme: user.variant("theme") })

@@ -1,16 +1,16 @@
 /**
- * Where the last state is kept over restarts, so that a client can start while its server cannot be reached.
+ * Persists the last flag state, so that a client can start while its server is unreachable.
  *
- * What is stored is the document itself, as the server sent it, with its version, its time and a checksum over all of
- * it. An entry that is torn, damaged, of another namespace or of a newer format is ignored with a warning: a store can
- * make a start better, never worse.
+ * Clients with the error strategy `fallback` read the store when they start; all clients write to it after each change.
+ * An entry holds the document as the server sent it, its version, the time it was stored, and a checksum over all of
+ * these. An entry that is truncated, corrupt, written in a newer format or belongs to another namespace is ignored with
+ * a warning.
  *
- * A store knows environments and namespaces, and neither servers nor references: give each of these one of its own.
+ * Entries are keyed by environment and namespace only. Use a separate store for each server and each reference.
  *
  * @since 0.1.0
  */
 import * as KeyValueStore from "@effect/platform/KeyValueStore"
-import * as Context from "effect/Context"
 import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -18,11 +18,11 @@ import type * as Option from "effect/Option"
 import type { Version } from "./Fetcher.js"
 import type { ValidationError } from "./FliptError.js"
 import * as fileSystem from "./internal/store/fileSystem.js"
-import { none } from "./internal/store/fromStorage.js"
 import * as keyValueStore from "./internal/store/keyValueStore.js"
+import { SnapshotStore } from "./internal/store/tags.js"
 
 /**
- * Whose state: a `Fetcher.Source` is one.
+ * Identifies an entry. A `Fetcher.Source` is a valid target.
  *
  * @since 0.1.0
  * @category models
@@ -33,23 +33,25 @@ export interface Target {
 }
 
 /**
- * A state as it was when it was stored.
+ * A stored flag state.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Entry {
-  /** The document's own bytes, one chunk after the other. They are never joined, since documents can be large. */
+  /** The bytes of the document, in consecutive chunks. Documents can be large, so the chunks are never joined. */
   readonly bytes: ReadonlyArray<Uint8Array>
   /** The server's version of the document. */
   readonly version: Option.Option<Version>
-  /** When it was stored. */
+  /** The time at which the state was stored. */
   readonly storedAt: DateTime.Utc
 }
 
 /**
- * Neither can fail. An implementation of your own logs what goes wrong, and must give back the bytes and the version
- * that it was given or none: the version is sent to the server, which then leaves the document out.
+ * Loads and saves entries.
+ *
+ * Neither operation can fail: an implementation logs its errors. It must return an entry exactly as it was saved, or
+ * none. The client sends the version to the server, and the server omits a document that it believes the client has.
  *
  * @example
  * ```ts
@@ -58,7 +60,7 @@ export interface Entry {
  * import * as Option from "effect/Option"
  * import * as SnapshotStore from "flipt-client-effect/SnapshotStore"
  *
- * // in memory, so that clients that are made anew in one process start where the last one ended
+ * // In memory: a new client in the same process starts with the last state of the previous one.
  * const entries = new Map<string, SnapshotStore.Entry>()
  * const keyOf = ({ environment, namespace }: SnapshotStore.Target) => JSON.stringify([environment, namespace])
  *
@@ -72,43 +74,44 @@ export interface Entry {
  * @category models
  */
 export interface Service {
-  /** The entry that was last saved for a target; none where there is no entry, or none that is whole. */
+  /** Returns the last entry saved for a target, or none if there is no intact entry. */
   readonly load: (target: Target) => Effect.Effect<Option.Option<Entry>>
-  /** Puts an entry in the place of the one before. */
+  /** Saves an entry, replacing the previous one. */
   readonly save: (target: Target, entry: Entry) => Effect.Effect<void>
 }
 
-/**
- * The store of a client: by default one that keeps nothing. Read when the client is built: provide it to the client's
- * layer.
- *
- * @example
- * ```ts
- * import * as Layer from "effect/Layer"
- * import * as FliptClient from "flipt-client-effect/FliptClient"
- * import * as SnapshotStore from "flipt-client-effect/SnapshotStore"
- *
- * const client = FliptClient.layer({ namespace: "shop", errorStrategy: "fallback" }).pipe(
- *   Layer.provide(SnapshotStore.layerFileSystem("/var/lib/shop/flags"))
- * )
- * ```
- *
- * @since 0.1.0
- * @category references
- */
-export class SnapshotStore extends Context.Reference<SnapshotStore>()("flipt-client-effect/SnapshotStore", {
-  defaultValue: (): Service => none
-}) {}
+export {
+  /**
+   * The store that a client uses. The default stores nothing. It is read when the client is built, so provide it to the
+   * client's layer.
+   *
+   * @example
+   * ```ts
+   * import * as Layer from "effect/Layer"
+   * import * as FliptClient from "flipt-client-effect/FliptClient"
+   * import * as SnapshotStore from "flipt-client-effect/SnapshotStore"
+   *
+   * const client = FliptClient.layer({ namespace: "shop", errorStrategy: "fallback" }).pipe(
+   *   Layer.provide(SnapshotStore.layerFileSystem("/var/lib/shop/flags"))
+   * )
+   * ```
+   *
+   * @since 0.1.0
+   * @category references
+   */
+  SnapshotStore
+}
 
 /**
- * Entries in files of a directory, one for each environment and namespace. Processes may share a directory.
+ * Stores entries as files in a directory, one file per environment and namespace. Several processes can share a
+ * directory.
  *
- * A file is written whole under a temporary name, flushed to the disk and renamed, so that another process, or a crash
- * in the middle, never sees half of one. What crashed processes left behind is removed when the layer is built, a day
- * later at the earliest. Files can be read by their owner alone.
+ * Each file is written under a temporary name, flushed to disk and renamed into place, so a crash or another process
+ * never exposes a partial file. Temporary files that crashed processes left behind are deleted when the layer is built,
+ * once they are a day old. Only the owner can read the files.
  *
- * The directory is made where there is none. Fails when it cannot be, or is not a directory, and in a browser. A
- * directory that can only be read is told by a warning, and read.
+ * The directory is created if it does not exist. The layer fails with a `ValidationError` if the path is not a directory
+ * or cannot be created, and always in a browser. A read-only directory logs a warning and is used for reading.
  *
  * @example
  * ```ts
@@ -121,11 +124,14 @@ export class SnapshotStore extends Context.Reference<SnapshotStore>()("flipt-cli
  * @category layers
  */
 export const layerFileSystem = (directory: string): Layer.Layer<SnapshotStore, ValidationError> =>
-  Layer.effect(SnapshotStore, fileSystem.make(directory))
+  Layer.effect(
+    SnapshotStore,
+    Effect.withSpan(fileSystem.make(directory), "SnapshotStore.layerFileSystem", { captureStackTrace: false })
+  )
 
 /**
- * Entries in a KeyValueStore: in a browser's `localStorage`, in memory, or wherever yours keeps them. An entry is one
- * value, so the document is joined for it.
+ * Stores entries in a `KeyValueStore`, such as a browser's `localStorage`. Each entry is one value, so the chunks of the
+ * document are joined.
  *
  * @example
  * ```ts

@@ -1,54 +1,55 @@
 /**
- * How current a client's flag state is.
+ * How up to date a client's flag state is.
  *
  * @since 0.1.0
  */
-import * as Data from "effect/Data"
+import type * as Data from "effect/Data"
 import type * as DateTime from "effect/DateTime"
 import type { RefreshError } from "./FliptError.js"
+import { status as constructors } from "./internal/client/status.js"
 
 /**
- * What is known of the state that a client serves.
+ * Facts about the state that a client serves.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Info {
-  /** The version of the state: the server's ETag, else the document's digest. */
+  /** The version of the state: the server's ETag, or the document's digest if there is no ETag. */
   readonly version: string | undefined
   /**
-   * When the source last said that this is the state; an answer of "not modified" says so too. Of a state from a store:
-   * when it was stored.
+   * When the source last confirmed the state, which a response of "not modified" also does. For a state loaded from a
+   * store: when it was stored.
    */
   readonly confirmedAt: DateTime.Utc | undefined
-  /** Where the state came from. */
+  /** Where the state came from. `seed` is the option `snapshot`. */
   readonly origin: "server" | "seed" | "store" | "file" | "none"
-  /** How the state is kept current: the `kind` of the Fetcher's source, or `polling` where a server has no streams. */
+  /** How the state is kept up to date: the `kind` of the Fetcher's source, or `polling` if the server has no streams. */
   readonly mode: "polling" | "streaming" | "file" | (string & {})
-  /** False while a stream is down. Until it is up again the state is asked for before each attempt to open it. */
+  /** False while a stream is down. The client then fetches the state before each attempt to open a new stream. */
   readonly connected: boolean
 }
 
 /**
- * What is known when the last attempt to bring the state up to date failed.
+ * Facts about a state whose last update failed.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Trouble extends Info {
-  /** When the first of the failed attempts failed. */
+  /** When the first of the consecutive failures happened. */
   readonly since: DateTime.Utc
-  /** How the last of them failed. */
+  /** The error of the most recent failure. */
   readonly error: RefreshError
 }
 
 /**
- * Whether a client has a state, and whether that is the latest.
+ * Whether a client has a state, and whether that state is up to date.
  *
- * - `Starting`: the source has not answered yet, and nothing has failed.
- * - `Ready`: the state is what the source last had to say.
- * - `Stale`: there is a state, and the last attempt to bring it up to date failed.
- * - `Failed`: there is no state, and the last attempt to get one failed; or the client is closed.
+ * - `Starting`: the source has not responded yet, and nothing has failed.
+ * - `Ready`: the source has confirmed the state, and no update has failed since.
+ * - `Stale`: the client has a state, but the last attempt to update it failed.
+ * - `Failed`: the client has no state and the last attempt to get one failed, or the client is closed.
  *
  * @since 0.1.0
  * @category models
@@ -60,10 +61,8 @@ export type Status = Data.TaggedEnum<{
   Failed: Trouble
 }>
 
-const constructors: Data.TaggedEnum.Constructor<Status> = Data.taggedEnum<Status>()
-
 /**
- * Makes a status `Starting`, for a client of your own in a test.
+ * Creates a `Starting` status, for example for a stub client in a test.
  *
  * @since 0.1.0
  * @category constructors
@@ -71,7 +70,7 @@ const constructors: Data.TaggedEnum.Constructor<Status> = Data.taggedEnum<Status
 export const Starting: Data.Case.Constructor<Extract<Status, { _tag: "Starting" }>, "_tag"> = constructors.Starting
 
 /**
- * Makes a status `Ready`, for a client of your own in a test.
+ * Creates a `Ready` status, for example for a stub client in a test.
  *
  * @since 0.1.0
  * @category constructors
@@ -79,7 +78,7 @@ export const Starting: Data.Case.Constructor<Extract<Status, { _tag: "Starting" 
 export const Ready: Data.Case.Constructor<Extract<Status, { _tag: "Ready" }>, "_tag"> = constructors.Ready
 
 /**
- * Makes a status `Stale`, for a client of your own in a test.
+ * Creates a `Stale` status, for example for a stub client in a test.
  *
  * @since 0.1.0
  * @category constructors
@@ -87,7 +86,7 @@ export const Ready: Data.Case.Constructor<Extract<Status, { _tag: "Ready" }>, "_
 export const Stale: Data.Case.Constructor<Extract<Status, { _tag: "Stale" }>, "_tag"> = constructors.Stale
 
 /**
- * Makes a status `Failed`, for a client of your own in a test.
+ * Creates a `Failed` status, for example for a stub client in a test.
  *
  * @since 0.1.0
  * @category constructors
@@ -95,7 +94,7 @@ export const Stale: Data.Case.Constructor<Extract<Status, { _tag: "Stale" }>, "_
 export const Failed: Data.Case.Constructor<Extract<Status, { _tag: "Failed" }>, "_tag"> = constructors.Failed
 
 /**
- * Whether a status is of a kind.
+ * Tests the kind of a status.
  *
  * @example
  * ```ts
@@ -110,7 +109,7 @@ export const Failed: Data.Case.Constructor<Extract<Status, { _tag: "Failed" }>, 
 export const is: Data.TaggedEnum.Constructor<Status>["$is"] = constructors.$is
 
 /**
- * Handles every kind of status.
+ * Pattern matches on every kind of status.
  *
  * @example
  * ```ts
@@ -118,11 +117,11 @@ export const is: Data.TaggedEnum.Constructor<Status>["$is"] = constructors.$is
  * import * as Status from "flipt-client-effect/Status"
  *
  * const describe = Status.match({
- *   Starting: () => "no answer yet",
+ *   Starting: () => "waiting for the first response",
  *   Ready: ({ version }) => `up to date, version ${version}`,
  *   Stale: ({ error, origin, since }) =>
- *     `the state of the ${origin} goes on; no other since ${DateTime.formatIso(since)}: ${error.message}`,
- *   Failed: ({ error }) => `nothing to serve: ${error.message}`
+ *     `serving the state from ${origin}; updates have failed since ${DateTime.formatIso(since)}: ${error.message}`,
+ *   Failed: ({ error }) => `no state to serve: ${error.message}`
  * })
  * ```
  *

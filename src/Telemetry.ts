@@ -1,80 +1,81 @@
 /**
- * What a client tells OpenTelemetry, or whatever else reads Effect's spans, logs and metrics. Nothing, unless it is
- * asked to.
+ * Span events, logs and metrics for OpenTelemetry, or for anything else that consumes Effect's tracing, logging and
+ * metrics. Off by default.
  *
  * @since 0.1.0
  */
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { ValidationError } from "./FliptError.js"
 import { decodeTelemetry } from "./internal/telemetry/options.js"
+import { Telemetry } from "./internal/telemetry/tags.js"
 
 /**
- * What is told, and how much of it.
+ * Selects what a client reports.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
   /**
-   * Where the event `feature_flag.evaluation` goes that each evaluation makes, named as OpenTelemetry's semantic
-   * conventions have it.
+   * Where the event `feature_flag.evaluation` of each evaluation goes. Its names follow OpenTelemetry's semantic
+   * conventions for feature flags.
    *
-   * - `"span"` (default): on the span that the evaluation runs in, if there is one of this process and it is sampled.
-   *   Of one span the first 128 are kept, which is OpenTelemetry's own limit: a loop in one span would fill the memory.
-   * - `"log"`: a log line of level Info, with the attributes for annotations. Costs many times the evaluation. Effect
-   *   puts log lines on the current span, too, and has no limit there.
-   * - `"none"`.
+   * - `"span"` (default): on the current span, if that span belongs to this process and is sampled. Each span keeps the
+   *   first 128 events, OpenTelemetry's own limit, so a loop inside one span cannot exhaust memory.
+   * - `"log"`: a log line of level Info whose annotations are the attributes. This costs many times as much as the
+   *   evaluation. Effect also adds log lines to the current span as events, without a limit.
+   * - `"none"`: no event.
    *
-   * Its attributes:
+   * Attributes:
    *
-   * - `feature_flag.key`;
-   * - `feature_flag.result.variant`, the key of the variant, where there is one; of boolean flags
-   *   `feature_flag.result.value`. Attachments are never told;
-   * - `feature_flag.result.reason`: `targeting_match` by a rule or a segment, `split` by a percentage of a boolean
-   *   flag, `default`, `disabled`, `unknown` (no rule matches, and there is no default variant), `error`. A variant flag
-   *   does not tell whether a distribution chose, so that is `targeting_match` too;
-   * - `error.type`, of an evaluation that failed: `flag_not_found`, `type_mismatch`, `provider_not_ready`,
-   *   `targeting_key_missing`, `invalid_context`, and `general` for all else, such as an outage under the strategy
-   *   `fail`. What the error says is left out, since it may name what is in a context;
-   * - `feature_flag.provider.name`: `Flipt`;
-   * - `feature_flag.set.id`: environment and namespace, as `default/shop`;
-   * - `feature_flag.version`: the document's digest, which Flipt v2 sends;
-   * - `feature_flag.context.id`: by `entityId` alone.
+   * - `feature_flag.key`
+   * - `feature_flag.result.variant`: the key of the variant, if there is one. For a boolean flag,
+   *   `feature_flag.result.value` instead. Attachments are never reported.
+   * - `feature_flag.result.reason`: `targeting_match` (a rule or segment matched), `split` (percentage rollout of a
+   *   boolean flag), `default`, `disabled`, `unknown` (no rule matched and there is no default variant) or `error`.
+   *   Distributions of variant flags are also reported as `targeting_match`, because a result does not reveal them.
+   * - `error.type`, if the evaluation failed: `flag_not_found`, `type_mismatch`, `provider_not_ready`,
+   *   `targeting_key_missing`, `invalid_context`, or `general` for anything else, such as an outage with the error
+   *   strategy `fail`. The message is omitted because it may quote the evaluation context.
+   * - `feature_flag.provider.name`: `Flipt`
+   * - `feature_flag.set.id`: environment and namespace, such as `default/shop`
+   * - `feature_flag.version`: the document's digest, which Flipt v2 sends
+   * - `feature_flag.context.id`: only if `entityId` enables it
    */
   readonly events?: "span" | "log" | "none" | undefined
   /**
-   * Metrics in Effect's registry, each with the tags `environment` and `namespace`. Default: true.
+   * Whether to record metrics in Effect's registry. Each has the tags `environment` and `namespace`. Default: true.
    *
-   * - `flipt_client_evaluations`, counter: evaluations by `flag`, `result` (the key of the variant or `none`, `true` or
-   *   `false`, or the `error.type`) and `reason`, as in the event. Of an environment and namespace there are at most
-   *   1,000 series of results and 100 of errors, since keys can come from outside; beyond that the `flag` is `other`.
-   * - `flipt_client_state_age_seconds`, gauge: seconds since the source last confirmed the state, an answer of "not
-   *   modified" included. Told every five seconds, from the first confirmation on; of several clients of one namespace
-   *   by the last that tells. 0 when the client has closed.
-   * - `flipt_client_fetches`, counter: fetches by `outcome`: `document`, `not_modified`, or the reason of the
-   *   `FetchError`, such as `network` or `too_large`. One with its retries is one.
-   * - `flipt_client_loads`, counter: documents and seeds that were compiled, by `outcome`: `loaded`, or the reason of
-   *   the error, such as `document` or `limit`.
-   * - `flipt_client_load_seconds`, histogram: how long those took that were loaded, in seconds.
-   * - `flipt_client_reconnects`, counter: streams that were opened again after one was lost.
-   * - `flipt_client_engine`, gauge: the number of open clients by `engine`: `native` or `portable`.
+   * - `flipt_client_evaluations` (counter): evaluations by `flag`, `result` (the variant key or `none`, `true` or
+   *   `false`, or the `error.type`) and `reason`, with the values of the event. For each environment and namespace there
+   *   are at most 1,000 series of results and 100 series of errors; beyond that, `flag` is `other`. The limit exists
+   *   because flag keys can come from outside.
+   * - `flipt_client_state_age_seconds` (gauge): seconds since the source last confirmed the state, including by "not
+   *   modified". Updated every five seconds after the first confirmation, and 0 once the client has closed. If several
+   *   clients use the same namespace, the last update wins.
+   * - `flipt_client_fetches` (counter): fetches by `outcome`: `document`, `not_modified`, or the reason of the
+   *   `FetchError`, such as `network` or `too_large`. A fetch counts once, however often it is retried.
+   * - `flipt_client_loads` (counter): compiled documents and seeds by `outcome`: `loaded`, or the reason of the error,
+   *   such as `document` or `limit`.
+   * - `flipt_client_load_seconds` (histogram): the time that successful loads took, in seconds.
+   * - `flipt_client_reconnects` (counter): streams opened again after one was lost.
+   * - `flipt_client_engine` (gauge): the number of open clients by `engine`: `native` or `portable`.
    */
   readonly metrics?: boolean | undefined
   /**
-   * What the event says of the entity's id, in `feature_flag.context.id`.
+   * How the event reports the entity's id in `feature_flag.context.id`.
    *
-   * - `"omit"` (default): nothing.
-   * - `"hash"`: a hash of 64 bits, in hexadecimal: tells entities apart. It needs nothing of a platform, and it keeps no
-   *   secret: who can guess an id can find it.
-   * - `"include"`: the id.
+   * - `"omit"` (default): not at all.
+   * - `"hash"`: as a 64-bit hash in hexadecimal, to tell entities apart. It is not a secret: anyone who can guess an id
+   *   can verify the guess.
+   * - `"include"`: as it is.
    */
   readonly entityId?: "omit" | "hash" | "include" | undefined
 }
 
 /**
- * The options, all of them decided.
+ * {@link Options} with the defaults filled in.
  *
  * @since 0.1.0
  * @category models
@@ -85,22 +86,23 @@ export interface Settings {
   readonly entityId: "omit" | "hash" | "include"
 }
 
-/**
- * What a client tells: by default nothing, which costs nothing. Read once, when the client is built.
- *
- * @since 0.1.0
- * @category references
- */
-export class Telemetry extends Context.Reference<Telemetry>()("flipt-client-effect/Telemetry", {
-  defaultValue: (): Settings => ({ events: "none", metrics: false, entityId: "omit" })
-}) {}
+export {
+  /**
+   * The telemetry settings of a client. By default nothing is reported, and evaluations have no overhead. The settings
+   * are read once, when the client is built.
+   *
+   * @since 0.1.0
+   * @category references
+   */
+  Telemetry
+}
 
 /**
- * Turns telemetry on: span events and metrics, or what the options say. Provide it to the client's layer; where spans
- * and metrics go is what `@effect/opentelemetry` is told.
+ * Turns on telemetry: by default span events and metrics. Provide it to the client's layer. To export the spans and
+ * metrics, configure `@effect/opentelemetry`.
  *
- * An entity's context is never told, and no credential. An evaluation in a `Snapshot`, `watchVariant` or `watchBoolean`
- * makes no event and is not counted.
+ * Evaluation contexts and credentials are never reported. Evaluations of a `Snapshot`, `watchVariant` and `watchBoolean`
+ * are not reported either. Fails with a `ValidationError` if an option is invalid.
  *
  * @example
  * ```ts

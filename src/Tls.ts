@@ -1,144 +1,150 @@
 /**
- * The connection to the server: what it is secured with, and the HttpClient that uses it.
+ * TLS and proxy settings for connections to the server, and the HttpClient that uses them.
  *
  * @since 0.1.0
  */
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
-import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
-import * as Platform from "#platform"
 import type { ValidationError } from "./FliptError.js"
+import * as httpClient from "./internal/tls/httpClient.js"
 import * as internal from "./internal/tls/make.js"
 import { decodeTls } from "./internal/tls/options.js"
+import { Tls } from "./internal/tls/tags.js"
 
 /**
- * The TLS options of the official SDKs, and a few more. All is read and checked when the layer is built: what cannot be
- * used is a `ValidationError` that names the option, never a default in its place. A certificate that has expired, or is
- * not valid yet, is no error but a logged warning.
+ * The TLS options of the official SDKs, and a few more.
  *
- * Data goes before the file of the same thing, which is then not even opened. All text is PEM.
+ * All files are read and checked when the layer is built. Anything unusable is a `ValidationError` that names the
+ * option; no default is silently used instead. A certificate that has expired or is not valid yet logs a warning.
  *
- * In a browser TLS is the browser's, and setting any of these is a `ValidationError`.
+ * Certificates and keys are PEM text. If you set both the data and the file of the same item, the data is used and the
+ * file is not opened.
+ *
+ * In a browser, the browser controls TLS and proxies, and setting any of these options is a `ValidationError`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** A file of certificates of authorities to trust, beside those of the platform. Default: none. */
+  /** The path of a file with CA certificates to trust in addition to the platform's. Default: none. */
   readonly caCertFile?: string | undefined
-  /** The same as text. */
+  /** The CA certificates as text. */
   readonly caCertData?: string | undefined
   /**
-   * Whether to trust the authorities of `caCertFile` or `caCertData` alone. Default: false, so that Node's own and those
-   * of `NODE_EXTRA_CA_CERTS` are trusted too.
+   * Whether to trust only the CAs of `caCertFile` or `caCertData`. Default: false, which also trusts the CAs of Node and
+   * of `NODE_EXTRA_CA_CERTS`.
    */
   readonly onlyCustomCa?: boolean | undefined
   /**
-   * Takes any certificate of the server, and so anyone for the server. A client certificate is sent all the same. Logs a
-   * warning. Default: what Node does, which is to check, unless the variable `NODE_TLS_REJECT_UNAUTHORIZED` is `0`;
-   * `false` checks in any case.
+   * Whether to accept any server certificate, and thereby anyone who claims to be the server. A client certificate is
+   * still sent. `true` logs a warning; `false` always verifies. Default: Node's behavior, which is to verify unless
+   * `NODE_TLS_REJECT_UNAUTHORIZED` is `0`.
    */
   readonly insecureSkipVerify?: boolean | undefined
   /**
-   * Takes a certificate for any host, if a trusted authority has signed it. Logs a warning. Mostly `serverName` is what
-   * is wanted. Default: false.
+   * Whether to accept a certificate for another host name, as long as a trusted CA signed it. `true` logs a warning. In
+   * most cases `serverName` is the better choice. Default: false.
    */
   readonly insecureSkipHostnameVerify?: boolean | undefined
-  /** A file with the client's certificate, and after it those between it and the authority. Default: none is sent. */
+  /** The path of a file with the client certificate, followed by any intermediate certificates. Default: none. */
   readonly clientCertFile?: string | undefined
-  /** A file with the private key of the client's certificate. */
+  /** The path of a file with the private key of the client certificate. */
   readonly clientKeyFile?: string | undefined
-  /** The client's certificate as text. */
+  /** The client certificate as text, followed by any intermediate certificates. */
   readonly clientCertData?: string | undefined
   /** The private key as text. */
   readonly clientKeyData?: Redacted.Redacted | undefined
-  /** What the private key is encrypted with. Default: it is not. */
+  /** The passphrase of an encrypted private key. Default: none. */
   readonly keyPassphrase?: Redacted.Redacted | undefined
-  /** The name that the server's certificate must be for, and that the server is asked for (SNI). Default: that of `url`. */
+  /** The host name to send as SNI and to expect in the server's certificate. Default: the host name of `url`. */
   readonly serverName?: string | undefined
-  /** The oldest version of TLS that will do. Default: Node's, which is TLS 1.2. */
+  /** The minimum TLS version. Default: Node's, which is TLS 1.2. */
   readonly minVersion?: "TLSv1.2" | "TLSv1.3" | undefined
   /**
-   * The URL of an http or https proxy for every connection, whatever `NO_PROXY` says; a user and a password can stand in
-   * it. Default: the proxy of `HTTPS_PROXY` for an https URL and of `HTTP_PROXY` for an http URL, unless `NO_PROXY` names
-   * the host. The variables' lower-case forms go first, and no others are read.
+   * The URL of an http or https proxy, optionally with a user and password. It is used for every connection, regardless
+   * of `NO_PROXY`. Default: `HTTPS_PROXY` for an https URL and `HTTP_PROXY` for an http URL, unless `NO_PROXY` lists the
+   * host. Lower-case forms of these variables take precedence. No other variables are read.
    */
   readonly proxy?: string | undefined
   /**
-   * Offers HTTP/2 to the server when a TLS connection is opened, which may choose HTTP/1.1 all the same. Flipt speaks
-   * HTTP/2 over TLS only, so this does nothing for an http URL. Default: false.
+   * Whether to offer HTTP/2 when opening a TLS connection. The server may still choose HTTP/1.1. Flipt supports HTTP/2
+   * over TLS only, so this has no effect for an http URL. Default: false.
    */
   readonly http2?: boolean | undefined
   /**
-   * How long files are held to be as they were read. The first connection that is opened after that reads them again. If
-   * they have changed, and are good, it and all later ones have what is new; if they are not good, a warning says so
-   * once and the old stay. `Infinity` never reads them again. Default: one minute.
+   * How long files stay cached. The first connection opened after this interval reads them again. If they have changed
+   * and are valid, this connection and all later ones use them; if they are invalid, one warning is logged and the old
+   * contents stay in use. A plain number is in milliseconds; `Infinity` never reads the files again. Default: one minute.
    */
   readonly reloadInterval?: Duration.DurationInput | undefined
 }
 
 /**
- * What a TLS connection is opened with, in the names of Node's `tls.connect`. Node's own type would make every user
- * of this package need Node's types.
+ * Options for opening a TLS connection, named as in Node's `tls.connect`. Node's own type is not used, so that users of
+ * this package do not need Node's type definitions.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ConnectionOptions {
-  /** **All** authorities that are trusted. Default: those of the platform. */
+  /** **All** trusted CA certificates. Default: those of the platform. */
   readonly ca?: ReadonlyArray<string>
   readonly cert?: string
   readonly key?: string | Redacted.Redacted
   readonly passphrase?: string | Redacted.Redacted
   readonly rejectUnauthorized?: boolean
-  /** In place of the check of the host's name, after that of the chain. */
+  /** Replaces the check of the host name. It runs after the certificate chain has been verified. */
   readonly checkServerIdentity?: (hostname: string, certificate: object) => Error | undefined
   readonly servername?: string
   readonly minVersion?: "TLSv1.2" | "TLSv1.3"
-  /** The URL of a proxy for every connection; read once, when the HttpClient is built. Default: by the environment. */
+  /** The URL of a proxy for every connection. Read once, when the HttpClient is built. Default: from the environment. */
   readonly proxy?: string | Redacted.Redacted
-  /** Whether HTTP/2 is offered. */
+  /** Whether to offer HTTP/2. */
   readonly allowH2?: boolean
 }
 
 /**
- * What connections are opened with.
+ * Supplies the options for each new connection.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Service {
   /**
-   * The checked material. Run for every new connection, since certificates may be renewed; as long as nothing has
-   * changed it gives the same object.
+   * The validated connection options. Runs for every new connection, because certificates may have been renewed. Returns
+   * the same object until something changes.
    */
   readonly connectionOptions: Effect.Effect<ConnectionOptions>
 }
 
-/**
- * What the connections of an HttpClient are secured with.
- *
- * @since 0.1.0
- * @category tags
- */
-export class Tls extends Context.Tag("flipt-client-effect/Tls")<Tls, Service>() {}
+export {
+  /**
+   * The tag of the service that configures the connections of an HttpClient.
+   *
+   * @since 0.1.0
+   * @category tags
+   */
+  Tls
+}
 
 /**
- * Reads and checks what the options name.
+ * Creates the service from options. Reads and checks all certificates and keys.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const make = (options: Options): Effect.Effect<Service, ValidationError> =>
-  Effect.flatMap(decodeTls(options), (settings) => internal.make(settings, ""))
+  Effect.flatMap(decodeTls(options), (settings) => internal.make(settings, "")).pipe(
+    Effect.withSpan("Tls.make", { captureStackTrace: false })
+  )
 
 /**
- * Connections by these options. Both insecure ones log a warning when the layer is built.
+ * Configures connections with these options.
  *
  * @example
  * ```ts
@@ -164,7 +170,7 @@ export const make = (options: Options): Effect.Effect<Service, ValidationError> 
 export const layer = (options: Options): Layer.Layer<Tls, ValidationError> => Layer.effect(Tls, make(options))
 
 /**
- * Connections by options of the configuration.
+ * Configures connections with options read from configuration.
  *
  * @example
  * ```ts
@@ -187,7 +193,8 @@ export const layerConfig = (
   Layer.effect(Tls, Effect.flatMap(Config.unwrap(options), make))
 
 /**
- * The platform's own settings: its root certificates, and those of `NODE_EXTRA_CA_CERTS`; the proxy of the environment.
+ * Uses the settings of the platform: its root certificates, those of `NODE_EXTRA_CA_CERTS`, and the proxy from the
+ * environment.
  *
  * @since 0.1.0
  * @category layers
@@ -195,13 +202,13 @@ export const layerConfig = (
 export const layerSystem: Layer.Layer<Tls> = Layer.succeed(Tls, internal.system)
 
 /**
- * The HttpClient that a Fetcher wants. On Node it has a connection pool of its own, which is destroyed with the scope,
- * and no timeouts for requests, since time is the Fetcher's; it hands redirects to the Fetcher, which follows them within
- * the same origin. In a browser it is `fetch`, which refuses redirects.
+ * The HttpClient to use with a Fetcher.
+ *
+ * On Node it has its own connection pool, which closes with the scope. It sets no timeouts and does not follow redirects:
+ * the Fetcher applies `requestTimeout`, and follows redirects only within the same origin. In a browser it uses `fetch`
+ * and rejects redirects.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layerHttpClient: Layer.Layer<HttpClient.HttpClient, never, Tls> = Layer.unwrapEffect(
-  Effect.map(Tls, (tls) => Platform.layerHttpClient(tls.connectionOptions))
-)
+export const layerHttpClient: Layer.Layer<HttpClient.HttpClient, never, Tls> = httpClient.layerHttpClient

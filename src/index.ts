@@ -4,31 +4,35 @@
  * @since 0.1.0
  */
 
-/** How requests to Flipt are authenticated. */
+/** Authentication of requests to Flipt. */
 export * as Auth from "./Auth.js"
-/** The engine: it compiles a document into a Snapshot. */
+/** The evaluation engine. */
 export * as Engine from "./Engine.js"
-/** Where flag state comes from, and when it is asked for. */
+/** Explanations of evaluation results. */
+export * as Explain from "./Explain.js"
+/** Sources of flag state. */
 export * as Fetcher from "./Fetcher.js"
 /** Typed flags. */
 export * as Flag from "./Flag.js"
-/** The client: flag state fetched, kept current and evaluated. */
+/** The client for one namespace. */
 export * as FliptClient from "./FliptClient.js"
 /** Clients for many namespaces in one program. */
 export * as FliptClients from "./FliptClients.js"
 /** The errors of this library. */
 export * as FliptError from "./FliptError.js"
-/** What is told of every evaluation. */
+/** Functions that run with every evaluation. */
 export * as Hook from "./Hook.js"
-/** What goes into an evaluation and what comes out of it. */
+/** Checks for flags that cannot work as intended. */
+export * as Lint from "./Lint.js"
+/** Requests and results of evaluations. */
 export * as Model from "./Model.js"
-/** One compiled flag state, to evaluate synchronously. */
+/** An immutable, compiled flag state with synchronous evaluation. */
 export * as Snapshot from "./Snapshot.js"
-/** Where the last state is kept over restarts. */
+/** Persistence of the last flag state. */
 export * as SnapshotStore from "./SnapshotStore.js"
-/** How current a client's flag state is. */
+/** How up to date a client's flag state is. */
 export * as Status from "./Status.js"
-/** What a client tells OpenTelemetry. */
+/** Span events, logs and metrics. */
 export * as Telemetry from "./Telemetry.js"
-/** The connection to the server. */
+/** TLS and proxy settings. */
 export * as Tls from "./Tls.js"

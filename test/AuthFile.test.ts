@@ -16,7 +16,7 @@ import * as FliptServer from "./support/FliptServer.js"
 import * as Folder from "./support/Folder.js"
 import * as Issuer from "./support/Issuer.js"
 import { captured } from "./support/logs.js"
-import { wakeUps } from "./support/sleepers.js"
+import { wakeUps } from "./support/wait.js"
 
 const makeFile = (content: string) =>
   Effect.map(Folder.make, (folder) => {
@@ -113,8 +113,8 @@ describe("a token file", () => {
         [folder, undefined, "cannot be read: EISDIR"],
         [file, "", "is empty"],
         [file, " \n", "is empty"],
-        [file, "open sesame", "has a blank"],
-        [file, " sesame", "has a blank"],
+        [file, "open sesame", "contains a blank"],
+        [file, " sesame", "contains a blank"],
         [file, "sesam\u00e9", "a header cannot contain"]
       ] as const) {
         if (content !== undefined) {

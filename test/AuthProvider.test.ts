@@ -25,7 +25,7 @@ import { exposed, shown } from "./support/Exposure.js"
 import * as FliptServer from "./support/FliptServer.js"
 import * as Issuer from "./support/Issuer.js"
 import { captured } from "./support/logs.js"
-import { wakeUps } from "./support/sleepers.js"
+import { wakeUps } from "./support/wait.js"
 
 const build = <E, R>(layer: Layer.Layer<Auth.Auth, E, R>) =>
   Effect.map(Layer.build(layer), (context) => Context.get(context, Auth.Auth))
@@ -131,7 +131,7 @@ describe("a provider", () => {
       yield* TestClock.adjust("59 seconds")
       expect(yield* Fiber.poll(fiber)).toEqual(Option.none())
       yield* TestClock.adjust("1 second")
-      expect((yield* Fiber.join(fiber)).message).toContain("nothing within 1m")
+      expect((yield* Fiber.join(fiber)).message).toContain("the effect acquire did not complete within 1m")
     })
   )
 
@@ -144,8 +144,8 @@ describe("a provider", () => {
         [{}, "must be { clientToken } or { jwtToken }"],
         [{ clientToken: "sesame" }, "clientToken must be the token made by Redacted.make"],
         [{ jwtToken: Redacted.make("") }, "jwtToken is empty"],
-        [{ clientToken: Redacted.make("sesame\n") }, "clientToken has a blank, a line break"],
-        [{ jwtToken: Redacted.make("open sesame") }, "jwtToken has a blank"],
+        [{ clientToken: Redacted.make("sesame\n") }, "clientToken contains a blank, a line break"],
+        [{ jwtToken: Redacted.make("open sesame") }, "jwtToken contains a blank"],
         [{ clientToken: Redacted.make(undefined) }, "clientToken is a Redacted undefined"],
         [{ clientToken: Redacted.make("sesame"), expiresIn: 0 }, "expiresIn must be a duration greater than zero"],
         [{ clientToken: Redacted.make("sesame"), expiresIn: -1 }, "expiresIn must be"],

@@ -77,7 +77,7 @@ const ruled = (key: string, rules: ReadonlyArray<object>, more: object = {}) => 
 const inSegment = (segment: string) => ({ entityId: "user-1", context: { segment } })
 
 const warnings = (lines: ReadonlyArray<Line>) =>
-  lines.filter(({ level, message }) => level === "WARN" && message.includes("gives its default"))
+  lines.filter(({ level, message }) => level === "WARN" && message.includes("falls back to its default"))
 
 /** How often a flag gave its default because of this. */
 const fallbacks = (flag: string, error: string) =>
@@ -205,7 +205,7 @@ describe.each(engines)("a typed flag, on the %s engine", (_, engine) => {
         expect(yield* ask).toEqual(["light", "light", "light", "light"])
         yield* ask
         expect(warnings(lines).map(({ message }) => message)).toEqual([
-          expect.stringContaining(`flag ${key} gives its default: the variant "pink" of flag ${key}`),
+          expect.stringContaining(`flag ${key} falls back to its default: the variant "pink" of flag ${key}`),
           expect.stringContaining('"brown" of flag ')
         ])
         expect(yield* fallbacks(key, "Variant")).toBe(8)
@@ -291,9 +291,9 @@ describe.each(engines)("a typed flag, on the %s engine", (_, engine) => {
       ])
       expect(differences.map(({ message }) => message)).toEqual([
         "there is no flag gone",
-        "flag theme is a variant flag, and declared by Flag.boolean",
-        "flag here is a boolean flag, and declared by Flag.variant",
-        "flag here is a boolean flag, and declared by Flag.json",
+        "flag theme is a variant flag, but is declared with Flag.boolean",
+        "flag here is a boolean flag, but is declared with Flag.variant",
+        "flag here is a boolean flag, but is declared with Flag.json",
         "no flag can have this key: flagKey cannot be empty",
         expect.stringContaining('"plain"'),
         expect.stringContaining('"pink"'),
@@ -511,7 +511,7 @@ describe("what is wrong", () => {
           expect(yield* On.get(user)).toBe(true)
           yield* TestClock.adjust("1 minute")
         }
-        expect(warnings(lines)[0]?.message).toContain("could not be saved: away")
+        expect(warnings(lines)[0]?.message).toContain("could not be updated: away")
       }).pipe(Effect.provide(serving(source)))
     })
   )
@@ -633,8 +633,8 @@ describe("read", () => {
         expect(On.read(snapshot, user)).toBe(false)
         expect(On.read(snapshot, user)).toBe(false)
         expect(warnings(lines).map(({ message }) => message)).toEqual([
-          expect.stringContaining("theme gives its default"),
-          expect.stringContaining("on gives its default")
+          expect.stringContaining("theme falls back to its default"),
+          expect.stringContaining("on falls back to its default")
         ])
         expect(warnings(lines)[0]?.message).toContain("request,r-1")
       }).pipe(Effect.annotateLogs("request", "r-1"), Effect.scoped, Effect.provide(serving(source())))
@@ -749,7 +749,7 @@ describe("validate", () => {
       Effect.gen(function* () {
         yield* build({ onMismatch: "fail" }, away(), "fallback")
         expect(
-          lines.filter(({ message }) => message.includes("declares could not be compared with a state"))
+          lines.filter(({ message }) => message.includes("the declared flags could not be compared with the state"))
         ).toHaveLength(1)
       })
     )

@@ -17,11 +17,12 @@ import * as Flag from "../src/Flag.js"
 import * as FliptClient from "../src/FliptClient.js"
 import * as FliptClients from "../src/FliptClients.js"
 import * as SnapshotStore from "../src/SnapshotStore.js"
-import { awaitOn, eventually, eventuallyOf, isOn, on } from "./support/clients.js"
+import { awaitOn, isOn, on } from "./support/clients.js"
 import { onDocument } from "./support/documents.js"
 import * as Fault from "./support/Fault.js"
 import * as FliptServer from "./support/FliptServer.js"
 import { captured } from "./support/logs.js"
+import { until, untilOf } from "./support/wait.js"
 
 const build = <E, R>(layer: Layer.Layer<FliptClients.FliptClients, E, R>) =>
   Effect.map(Layer.build(layer), Context.get(FliptClients.FliptClients))
@@ -62,7 +63,7 @@ const makeFrom = (
     }).pipe(Layer.provide(Engine.layerPortable), Layer.provide(withoutRetries))
   )
 
-const awaitClosed = (client: FliptClient.Service) => eventuallyOf(isOn(client), (answer) => answer === "Closed")
+const awaitClosed = (client: FliptClient.Service) => untilOf(isOn(client), (answer) => answer === "Closed")
 
 const documentOf = (namespace: string) => JSON.stringify(onDocument(true, namespace))
 
@@ -117,7 +118,7 @@ describe("a client", () => {
         }
         expect(yield* server.accepted).toBe(1)
         // an engine that is not the one asked for says so when it is built
-        expect(log.filter(({ message }) => message.includes("the portable engine runs")).length).toBe(1)
+        expect(log.filter(({ message }) => message.includes("using the portable engine")).length).toBe(1)
       })
     )
   )
@@ -199,7 +200,7 @@ describe("a client", () => {
               expect(yield* server.requests).toHaveLength(1)
               yield* ask
               yield* server.stop
-              yield* eventually(() => warnings().length > 0)
+              yield* until(() => warnings().length > 0)
             })
           )
           expect(stores).toEqual(["the layer's"])
@@ -491,14 +492,14 @@ describe("what is not valid", () => {
           error._tag,
           error.message
         ])
-      const ofOne = "is not one of many clients:"
+      const ofOne = "does not apply to FliptClients:"
       expect(yield* problem({ namespace: "shop" })).toEqual([
         "ValidationError",
-        `the option namespace ${ofOne} get and provide are given it`
+        `the option namespace ${ofOne} pass it to get or provide`
       ])
       expect(yield* problem({ environment: "shop" })).toEqual([
         "ValidationError",
-        `the option environment ${ofOne} get and provide are given it`
+        `the option environment ${ofOne} pass it to get or provide`
       ])
       expect(yield* problem({ snapshot: "e30=" })).toEqual([
         "ValidationError",
@@ -530,7 +531,7 @@ describe("what is not valid", () => {
       const client = () => FliptClient.layerMock({})
       expect(yield* problem({ client, idleTimeToLive: -1 })).toContain("the option idleTimeToLive must be a duration")
       expect(yield* problem({ client: client() })).toBe(
-        "the option client must be a function from a target to the layer of its client"
+        "the option client must be a function that returns the client's layer for a target"
       )
       expect(yield* problem({ client, url: "" })).toBe("the option url is not known; check the spelling")
     })
@@ -556,12 +557,12 @@ describe("what is not valid", () => {
     captured((log) =>
       Effect.gen(function* () {
         yield* Effect.scoped(build(FliptClients.layer().pipe(Layer.provide(Engine.layerMock({ on: true })))))
-        expect(log.filter(({ message }) => message.includes("is not used"))).toEqual([
+        expect(log.filter(({ message }) => message.includes("is ignored"))).toEqual([
           {
             level: "WARN",
             message:
-              "FliptClients: the flipt-client-effect/Engine in the context is not used, since layer brings its own; " +
-              "use layerWithoutDependencies to put it in"
+              "FliptClients: the flipt-client-effect/Engine in the context is ignored because layer provides its own; " +
+              "use layerWithoutDependencies to supply it"
           }
         ])
       })

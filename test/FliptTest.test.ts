@@ -208,7 +208,7 @@ describe("set", () => {
         Effect.catchAllDefect(Effect.as(FliptTest.set(maybe, value), "set"), (defect) => Effect.succeed(String(defect)))
       )
       expect(defects).toEqual([
-        "Error: the flag maybe cannot be set: it is encoded as null, which stands for no attachment",
+        "Error: the flag maybe cannot be set: it encodes to null, which means no attachment",
         expect.stringContaining("Expected an integer")
       ])
     }).pipe(Effect.provide(FliptTest.layer()))
@@ -598,7 +598,7 @@ describe("forEachValue", () => {
       expect(Cause.failureOption(cause)).toMatchObject({ value: "plain" })
       expect(Cause.prettyErrors(cause).map(({ message }) => message)).toEqual([
         "plain",
-        "with on = false: see the failure before"
+        "with on = false: see the preceding failure"
       ])
     })
   )
@@ -610,7 +610,7 @@ describe("forEachValue", () => {
       expect(Cause.failureOption(cause)).toMatchObject({ value: error })
       expect(Cause.prettyErrors(cause).map(({ message, name }) => [name, message])).toEqual([
         ["AbortError", "aborted"],
-        ["Error", "with on = false: see the failure before"]
+        ["Error", "with on = false: see the preceding failure"]
       ])
     })
   )

@@ -10,11 +10,12 @@ import * as Logger from "effect/Logger"
 import * as FliptClient from "../src/FliptClient.js"
 import { FetchError } from "../src/FliptError.js"
 import * as Hook from "../src/Hook.js"
-import { eventually, on } from "./support/clients.js"
+import { on } from "./support/clients.js"
 import { booleanFlag, makeDocument, variantFlag } from "./support/documents.js"
 import * as FliptServer from "./support/FliptServer.js"
 import * as Handed from "./support/handed.js"
 import { captured } from "./support/logs.js"
+import { until } from "./support/wait.js"
 
 const first = makeDocument([booleanFlag("on", true), variantFlag("theme", "dark")])
 const theme = { flagKey: "theme", entityId: "user-1" } as const
@@ -317,7 +318,7 @@ describe("a hook that throws", () => {
           }
         ])
         yield* client.evaluateBoolean(on)
-        yield* eventually(() => rejected)
+        yield* until(() => rejected)
         yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
         expect((yield* client.evaluateBoolean(on)).enabled).toBe(true)
         expect(lines.filter(({ message }) => message.includes("a bug, later"))).toHaveLength(1)

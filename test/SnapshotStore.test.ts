@@ -22,7 +22,7 @@ import { decode, encode, entryName, namePattern } from "../src/internal/store/en
 import * as SnapshotStore from "../src/SnapshotStore.js"
 import * as Folder from "./support/Folder.js"
 import { captured } from "./support/logs.js"
-import { until } from "./support/sleepers.js"
+import { until } from "./support/wait.js"
 
 const target: SnapshotStore.Target = { environment: "default", namespace: "shop" }
 
@@ -487,7 +487,7 @@ describe("layerFileSystem", () => {
         const error = yield* Effect.flip(build(SnapshotStore.layerFileSystem(directory)))
         expect(error).toMatchObject({ reason: "Argument", path: "directory", cause: { code } })
         expect(error.message).toContain(`the directory ${directory} cannot be opened: ${code}`)
-        expect(error.message).toMatch(/; name one that is there or can be made$/)
+        expect(error.message).toMatch(/; set one that exists or can be created$/)
       }
     })
   )
@@ -567,7 +567,7 @@ describe("layerFileSystem", () => {
         Fs.mkdirSync(Path.join(folder, entryName(target)))
         yield* store.save(target, small)
         expect(lines).toHaveLength(1)
-        expect(lines[0]!.message).toContain("a start without the server would begin with it")
+        expect(lines[0]!.message).toContain("a start without the server uses it")
         expect(Fs.readdirSync(folder)).toEqual([entryName(target)])
       })
     )
@@ -650,7 +650,7 @@ describe("layerFileSystem", () => {
             const child = execFile(
               process.execPath,
               [fileURLToPath(new URL("./children/store.mjs", import.meta.url))],
-              { env: { ...process.env, LABEL: label, ROUNDS: "60", STORE_DIRECTORY: folder }, timeout: 60_000 },
+              { env: { ...process.env, LABEL: label, ROUNDS: "60", STORE_DIRECTORY: folder }, timeout: 240_000 },
               (error, stdout, stderr) =>
                 resume(
                   error === null
@@ -668,7 +668,7 @@ describe("layerFileSystem", () => {
         expect(results.reduce((sum, { others }) => sum + others, 0)).toBeGreaterThan(0)
         expect(Fs.readdirSync(folder)).toEqual([entryName(target)])
       }),
-    90_000
+    300_000
   )
 
   it.scopedLive("is refused in a browser, with a word on what there is instead", () =>

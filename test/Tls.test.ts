@@ -13,7 +13,7 @@ import type * as FliptServer from "./support/FliptServer.js"
 import * as Folder from "./support/Folder.js"
 import { captured } from "./support/logs.js"
 import { fetchWith, makeStreaming, type Pki, passphrase, pki, serve, streamWith } from "./support/secure.js"
-import { awaitSleepOf, turn } from "./support/sleepers.js"
+import { awaitSleepOf, turn } from "./support/wait.js"
 
 interface Way {
   readonly name: "polling" | "streaming"
@@ -56,7 +56,7 @@ const withCertificate = (material: Pki): Tls.Options => ({
 
 const answered: Outcome = { client: undefined }
 
-const unknownAuthority: Outcome = { reason: "Certificate", says: ["authority is unknown", "caCertFile"] }
+const unknownAuthority: Outcome = { reason: "Certificate", says: ["authority is not trusted", "caCertFile"] }
 
 const rows: ReadonlyArray<Row> = [
   { name: "an authority of one's own is trusted", server: (pki) => pki.server, client: trusting, outcome: answered },
@@ -100,7 +100,7 @@ const rows: ReadonlyArray<Row> = [
     name: "a server that signed for itself is refused",
     server: (pki) => pki.itself,
     client: trusting,
-    outcome: { reason: "Certificate", says: ["self-signed", "authority is unknown"] }
+    outcome: { reason: "Certificate", says: ["self-signed", "authority is not trusted"] }
   },
   {
     name: "a server that signed for itself is trusted where that certificate is",
@@ -209,7 +209,7 @@ const rows: ReadonlyArray<Row> = [
     name: "a client without a certificate is refused on TLS 1.2",
     server: (pki) => ({ ...mutual(pki), maxVersion: "TLSv1.2" }),
     client: trusting,
-    outcome: { reason: "Network", says: ["may want a client certificate"] }
+    outcome: { reason: "Network", says: ["may require a client certificate"] }
   },
   {
     name: "an older version of TLS than minVersion is refused",

@@ -2,7 +2,7 @@
  * The memory that requests to the native library are written into.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { Arena, makePlace, slotWords } from "../src/internal/engine/native/arena.js"
+import { Arena, makeTextEntry, slotWords } from "../src/internal/engine/native/arena.js"
 import type { Library } from "../src/internal/engine/native/library.js"
 
 /** An arena over no library, with the sizes of what that would hold of it. */
@@ -22,25 +22,25 @@ const make = () => {
 describe("an arena", () => {
   it("gives back what a large text has taken with the call behind it", () => {
     const { arena, sizes } = make()
-    const place = makePlace()
-    arena.begin(slotWords(0))
-    arena.fill(0, place, "x".repeat(5_000_000))
+    const place = makeTextEntry()
+    arena.ensureWords(slotWords(0))
+    arena.writeSlot(0, place, "x".repeat(5_000_000))
     expect(arena.word(1)).toBe(5_000_000)
     expect([...sizes.values()][0]).toBeGreaterThan(5_000_000)
-    arena.begin(slotWords(0))
-    arena.fill(0, place, "small")
+    arena.ensureWords(slotWords(0))
+    arena.writeSlot(0, place, "small")
     expect([...sizes.values()]).toEqual([4096])
     expect(arena.word(1)).toBe(5)
   })
 
   it("gives back what a large batch has taken when it begins anew", () => {
     const { arena, sizes } = make()
-    const place = makePlace()
-    arena.begin(1_000_000)
+    const place = makeTextEntry()
+    arena.ensureWords(1_000_000)
     expect([...sizes.values()]).toEqual([4_194_304])
     for (let i = 0; i < 300; i++) {
-      arena.begin(slotWords(0))
-      arena.fill(0, place, `${i}`.padEnd(100))
+      arena.ensureWords(slotWords(0))
+      arena.writeSlot(0, place, `${i}`.padEnd(100))
     }
     expect([...sizes.values()].every((size) => size <= 65_536)).toBe(true)
   })

@@ -47,7 +47,7 @@ describe.skipIf(!native)(`the crate${native ? "" : ` (skipped: ${reason})`}`, ()
           }
         )
       ),
-    180_000
+    300_000
   )
 
   it.live(
@@ -57,6 +57,6 @@ describe.skipIf(!native)(`the crate${native ? "" : ` (skipped: ${reason})`}`, ()
         expect(code, output).toBe(0)
         expect(output).toMatch(/test result: ok\. [1-9]/)
       }),
-    180_000
+    300_000
   )
 })

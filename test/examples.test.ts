@@ -21,7 +21,7 @@ const run = (name: string, variables: Readonly<Record<string, string>> = {}) =>
     const child = execFile(
       process.execPath,
       [`build/examples/${name}.js`],
-      { cwd: root, env: { ...environment, ...variables }, timeout: 20_000 },
+      { cwd: root, env: { ...environment, ...variables }, timeout: 120_000 },
       (error, stdout, stderr) =>
         // without the log, which tells of the portable engine where the native one is not built
         resume(
@@ -105,7 +105,7 @@ it.live("flags gives typed values, and defaults with the error where something i
       "banner: true",
       expect.stringMatching(/^themes: (?:light|dark), (?:light|dark), (?:light|dark)$/),
       "banner: Missing: there is no flag banner",
-      'theme: Variant: the variant "light" of flag theme is none of those declared: "plain", "dark"'
+      'theme: Variant: the variant "light" of flag theme is not one of the declared variants: "plain", "dark"'
     ])
   )
 )

@@ -69,7 +69,7 @@ const wireFrames = fc.oneof(
     weight: 1,
     arbitrary: fc
       .constantFrom("{}", "garbage", "[1]", '{"results":{}}', '{"result":[]', "<html>", '{"result":}', "\0")
-      .map((text) => ({ wire: `${text}\n`, frame: ["Bad"] as const }))
+      .map((text) => ({ wire: `${text}\n`, frame: ["Malformed"] as const }))
   }
 )
 
@@ -262,17 +262,17 @@ describe("a frame", () => {
       `{"result":{}}${" ".repeat(40)}`,
       " ".repeat(33)
     ]) {
-      expect(read(text), JSON.stringify(text)).toEqual(["Bad"])
+      expect(read(text), JSON.stringify(text)).toEqual(["Malformed"])
     }
     for (const text of ["\xa0", "\xef\xbb\xbf", "\xff\xfe", '\xef\xbb\xbf{"result":{}}', '{"result":{}}\xa0']) {
-      expect(shown(parseFrame(lineOf(latin1(text)))), JSON.stringify(text)).toEqual(["Bad"])
+      expect(shown(parseFrame(lineOf(latin1(text)))), JSON.stringify(text)).toEqual(["Malformed"])
     }
   })
 
   it("is never read from what is far from its ends", () => {
     const filling = "x".repeat(1 << 20)
-    expect(read(`${filling}{"result":{}}`)).toEqual(["Bad"])
-    expect(read(`{"result":${filling}`)).toEqual(["Bad"])
+    expect(read(`${filling}{"result":{}}`)).toEqual(["Malformed"])
+    expect(read(`{"result":${filling}`)).toEqual(["Malformed"])
     expect(read(`{"result":"${filling}"}`)).toEqual(["Document", `"${filling}"`])
   })
 })

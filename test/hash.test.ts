@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { hash, makeIds, placeAfter, placeBefore } from "../src/internal/engine/portable/bucket.js"
+import { bucketEntityFirst, bucketKeyFirst, hashKey, makeEntityHash } from "../src/internal/engine/portable/bucket.js"
 import { parseInteger } from "../src/internal/engine/portable/constraint.js"
 import * as Crc32 from "../src/internal/engine/portable/crc32.js"
 import { makeSubject } from "../src/internal/engine/portable/subject.js"
@@ -77,22 +77,22 @@ describe("crc32", () => {
   it("combines the checksums of an entity's id and a flag's key, either first, to that of both", () => {
     fc.assert(
       fc.property(anyText, anyText, (id, key) => {
-        const subject = makeSubject(id, undefined, makeIds())
+        const subject = makeSubject(id, undefined, makeEntityHash())
         // each by itself: a surrogate at the end of one and at the beginning of the other make no pair
-        expect(placeBefore(subject, hash(key), ALL)).toBe(reference(id, key))
-        expect(placeAfter(subject, hash(key), ALL)).toBe(reference(key, id))
+        expect(bucketEntityFirst(subject, hashKey(key), ALL)).toBe(reference(id, key))
+        expect(bucketKeyFirst(subject, hashKey(key), ALL)).toBe(reference(key, id))
       }),
       runs
     )
   })
 
   it("of every length up to some more than what is combined", () => {
-    const key = hash("flag")
+    const key = hashKey("flag")
     for (let length = 0; length < 520; length++) {
       const text = "x".repeat(length)
-      const subject = makeSubject(text, undefined, makeIds())
-      expect(placeBefore(subject, hash(text), ALL)).toBe(reference(text, text))
-      expect(placeAfter(subject, key, ALL)).toBe(reference("flag", text))
+      const subject = makeSubject(text, undefined, makeEntityHash())
+      expect(bucketEntityFirst(subject, hashKey(text), ALL)).toBe(reference(text, text))
+      expect(bucketKeyFirst(subject, key, ALL)).toBe(reference("flag", text))
     }
   })
 
@@ -100,12 +100,12 @@ describe("crc32", () => {
     const ids = fc.array(fc.oneof(fc.constantFrom("", "a", "b", "é"), anyText), { maxLength: 8 })
     fc.assert(
       fc.property(ids, anyText, (list, key) => {
-        const last = makeIds()
-        const hashed = hash(key)
+        const last = makeEntityHash()
+        const hashed = hashKey(key)
         for (const id of list) {
           const subject = makeSubject(id, undefined, last)
-          expect(placeAfter(subject, hashed, ALL)).toBe(reference(key, id))
-          expect(placeBefore(subject, hashed, ALL)).toBe(reference(id, key))
+          expect(bucketKeyFirst(subject, hashed, ALL)).toBe(reference(key, id))
+          expect(bucketEntityFirst(subject, hashed, ALL)).toBe(reference(id, key))
         }
       })
     )

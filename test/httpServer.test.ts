@@ -350,7 +350,7 @@ it.scopedLive("answers what is under way when it is told to end, tells all of it
     const { code, output } = yield* ended
     expect(code).toBe(0)
     // but for the line that tells of the engine where the native one is not built
-    expect(output.replaceAll(/^.*the portable engine runs.*$/gm, "")).not.toMatch(/WARN|ERROR/)
+    expect(output.replaceAll(/^.*using the portable engine.*$/gm, "")).not.toMatch(/WARN|ERROR/)
     yield* flipt.awaitConnections(0)
 
     const spans = backend.told.traces

@@ -429,7 +429,7 @@ describe.each(engines)("a document on the %s engine", (_name, layer) => {
         yield* check(String.fromCharCode(unit), "a control character in a string")
       }
       for (const escape of ["\\x41", "\\u12", "\\u{1}", "\\U0041", "\\'", "\\ ", "\\0", "\\u00g0", "\\\u0000"]) {
-        yield* check(escape, "an escape in a string that JSON does not know")
+        yield* check(escape, "an invalid escape in a string")
       }
       for (const surrogate of ["\\ud800", "\\udc00", "\\ud800\\ud800", "\\udc00\\ud800", "\\ud83dx", "\\uDBFF\\n"]) {
         yield* check(surrogate, "a lone surrogate in a string")
@@ -634,8 +634,8 @@ describe.each(engines)("a seed on the %s engine", (_name, layer) => {
 
   it.effect("of another version is refused by that version", () =>
     Effect.gen(function* () {
-      expect(yield* refusal(seedWith('"version":1', '"version":2'))).toContain("version: version 2 is not known")
-      expect(yield* refusal(seedWith('"version":1', '"version":0'))).toContain("version: version 0 is not known")
+      expect(yield* refusal(seedWith('"version":1', '"version":2'))).toContain("version: unsupported version 2")
+      expect(yield* refusal(seedWith('"version":1', '"version":0'))).toContain("version: unsupported version 0")
       expect(yield* refusal(seedWith('"version":1', '"version":"1"'))).toContain("version: expected a number")
       expect(yield* refusal(seedWith('"version":1', '"version":null'))).toContain("version: expected a number")
       expect(yield* refusal(seedWith('"version":1,', ""))).toContain('"version" is missing')

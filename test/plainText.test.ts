@@ -18,7 +18,7 @@ import { onDocument } from "./support/documents.js"
 import { exposed } from "./support/Exposure.js"
 import { upToDate } from "./support/listeners.js"
 import { captured, type Line } from "./support/logs.js"
-import { turn } from "./support/sleepers.js"
+import { turn } from "./support/wait.js"
 
 const SECRET = "t0p-s3cret"
 

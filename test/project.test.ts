@@ -9,7 +9,6 @@ import * as Effect from "effect/Effect"
 import * as Esbuild from "esbuild"
 import { publint } from "publint"
 import { formatMessage } from "publint/utils"
-import ts from "typescript"
 import { version } from "../src/internal/util/version.js"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
@@ -34,103 +33,21 @@ const succeeds = (name: string, ...args: ReadonlyArray<string>) =>
 const manifest = JSON.parse(readFileSync(`${root}package.json`, "utf8")) as { readonly version: string }
 
 describe("the sources", () => {
-  it.live("type-check, tests and examples included", () => succeeds("tsc", "-p", "tsconfig.json"), 120_000)
+  it.live("type-check, tests and examples included", () => succeeds("tsc", "-p", "tsconfig.json"), 300_000)
 
   it.live("are formatted and pass the linter, import cycles included", () =>
     succeeds("biome", "check", "--error-on-warnings")
   )
 })
 
-/** The modules below `src` that a module imports, straight or not, and the packages; types alone count too. */
-const reachable = (entry: string): ReadonlySet<string> => {
-  const seen = new Set<string>()
-  const visit = (module: string): void => {
-    if (seen.has(module)) {
-      return
-    }
-    seen.add(module)
-    if (!module.endsWith(".ts")) {
-      return
-    }
-    for (const { fileName } of ts.preProcessFile(readFileSync(`${root}src/${module}`, "utf8")).importedFiles) {
-      visit(
-        fileName.startsWith(".")
-          ? new URL(fileName.replace(/\.js$/, ".ts"), `file:///${module}`).pathname.slice(1)
-          : fileName
-      )
-    }
-  }
-  visit(entry)
-  return seen
-}
-
 describe("the modules", () => {
   const publicModules = readdirSync(`${root}src`).filter((name) => name.endsWith(".ts") && name !== "index.ts")
-
-  it("of the engine know no HTTP, no fetcher, no credentials and no platform", () => {
-    const modules = [...reachable("Engine.ts")]
-    expect(modules.length).toBeGreaterThan(10)
-    expect(
-      modules.filter((name) => /platform|undici|^node:|Fetcher|Auth|Tls|FliptClient|http|polling/.test(name))
-    ).toEqual([])
-  })
-
-  it("of the fetcher know no evaluation", () => {
-    const modules = [...reachable("Fetcher.ts")]
-    expect(modules.length).toBeGreaterThan(10)
-    expect(
-      modules.filter((name) => /Engine|Snapshot|FliptClient|compile|constraint|definition|document|portable/.test(name))
-    ).toEqual([])
-  })
-
-  it("that everyone needs need nobody", () => {
-    expect([...reachable("Model.ts")]).toEqual(["Model.ts"])
-    expect([...reachable("FliptError.ts")].filter((name) => name.endsWith(".ts"))).toEqual(["FliptError.ts"])
-  })
-
-  it("meet Node, undici and koffi in the modules for Node alone", () => {
-    const all = readdirSync(`${root}src`, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"))
-    const users = (pattern: RegExp) =>
-      all
-        .filter((name) =>
-          ts
-            .preProcessFile(readFileSync(`${root}src/${name}`, "utf8"))
-            .importedFiles.some(({ fileName }) => pattern.test(fileName))
-        )
-        .sort()
-    expect(users(/^koffi$/)).toEqual(["internal/engine/native/library.ts"])
-    expect(users(/^undici$/)).toEqual(["internal/platform/dispatcher.ts"])
-    expect(users(/^node:/)).toEqual([
-      "internal/engine/native/library.ts",
-      "internal/engine/native/locate.ts",
-      "internal/platform/certificates.ts",
-      "internal/platform/dispatcher.ts",
-      "internal/platform/directory.ts",
-      "internal/platform/node.ts"
-    ])
-    expect(users(/(?:platform|\.)\/(?:certificates|dispatcher)\.js$/)).toEqual(["internal/platform/node.ts"])
-    expect(users(/native\/(?:library|locate|engine)|\.\/(?:library|locate|engine)\.js$|platform\/node/)).toEqual([
-      "internal/engine/native/arena.ts",
-      "internal/engine/native/engine.ts",
-      "internal/engine/native/evaluator.ts",
-      "internal/engine/native/library.ts",
-      "internal/engine/native/node.ts"
-    ])
-  })
 
   it("are named by the index, all but the one that is for tests alone", () => {
     const index = readFileSync(`${root}src/index.ts`, "utf8")
     expect(index).not.toContain("FliptTest")
     for (const name of publicModules.filter((module) => module !== "FliptTest.ts")) {
       expect(index).toContain(`export * as ${name.replace(".ts", "")} from "./${name.replace(".ts", ".js")}"`)
-    }
-  })
-
-  it("stay short enough to be one concept", () => {
-    for (const name of [...reachable("index.ts"), ...reachable("FliptTest.ts")].filter((name) =>
-      name.endsWith(".ts")
-    )) {
-      expect(readFileSync(`${root}src/${name}`, "utf8").split("\n").length, name).toBeLessThan(400)
     }
   })
 })
@@ -160,7 +77,7 @@ describe("the package", () => {
     })
   )
 
-  it.live("passes attw", () => succeeds("attw", "--pack", ".", "--profile", "esm-only", "--no-color"), 120_000)
+  it.live("passes attw", () => succeeds("attw", "--pack", ".", "--profile", "esm-only", "--no-color"), 300_000)
 
   it.live("bundles its client for a browser without anything of Node", () =>
     Effect.gen(function* () {

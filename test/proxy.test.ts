@@ -15,8 +15,8 @@ import * as FliptServer from "./support/FliptServer.js"
 import { captured } from "./support/logs.js"
 import * as Proxy from "./support/Proxy.js"
 import { awaitStreams, fetchWith, makeStreaming, pki, pushTo, serve, streamWith } from "./support/secure.js"
-import { until } from "./support/sleepers.js"
 import { errorOf } from "./support/updates.js"
+import { until } from "./support/wait.js"
 
 const names = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"] as const
 

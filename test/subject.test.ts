@@ -396,10 +396,10 @@ it.live(
       const kept = yield* run(
         "kept.mjs",
         engines.map(([name]) => name),
-        30_000
+        240_000
       )
       const nothing = { document: false, request: false, context: false, batch: false }
       expect(kept).toEqual(Object.fromEntries(engines.map(([name]) => [name, nothing])))
     }),
-  40_000
+  300_000
 )

@@ -41,7 +41,7 @@ const rows: ReadonlyArray<Row> = [
     name: "a file that is not there",
     options: (_, folder) => ({ caCertFile: `${folder}/none.crt` }),
     path: "caCertFile",
-    says: ["none.crt", "ENOENT", "check that it is there"]
+    says: ["none.crt", "ENOENT", "check that it exists"]
   },
   {
     name: "a folder for a file",
@@ -71,7 +71,7 @@ const rows: ReadonlyArray<Row> = [
     name: "a bundle that is cut short",
     options: ({ ours, stranger }) => ({ caCertData: `${ours.cert}\n${cutShort(stranger.cert)}` }),
     path: "caCertData",
-    says: ["does not end"]
+    says: ["a certificate without an END line"]
   },
   {
     name: "a bundle with a certificate that is none",
@@ -133,7 +133,7 @@ const rows: ReadonlyArray<Row> = [
     name: "an encrypted key without a passphrase",
     options: ({ client }) => ({ clientCertData: client.cert, clientKeyData: Redacted.make(client.encrypted) }),
     path: "keyPassphrase",
-    says: ["the key of clientKeyData is encrypted"]
+    says: ["the key in clientKeyData is encrypted"]
   },
   {
     name: "an encrypted key with another passphrase",

@@ -13,11 +13,11 @@ import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/TestClock"
 import type * as Fetcher from "../src/Fetcher.js"
 import * as Tls from "../src/Tls.js"
-import { eventuallyOf } from "./support/clients.js"
 import type * as FliptServer from "./support/FliptServer.js"
 import * as Folder from "./support/Folder.js"
 import { captured } from "./support/logs.js"
 import { awaitStreams, makeFetcher, makeStreaming, pki, pushTo, serve } from "./support/secure.js"
+import { untilOf } from "./support/wait.js"
 
 /** Fetches over a connection that was opened after the server has cut all others. */
 const fetchAnew = (server: FliptServer.Server, fetcher: Fetcher.Service) =>
@@ -199,7 +199,7 @@ describe("a client that streams", () => {
             const { flipt, put, reopened, server } = yield* start(http2)
             yield* server.setCertificate(strangeServer)
             yield* server.restart
-            const status = yield* eventuallyOf(flipt.status, ({ _tag }) => _tag === "Stale")
+            const status = yield* untilOf(flipt.status, ({ _tag }) => _tag === "Stale")
             expect(status).toMatchObject({ error: { reason: "Certificate" } })
             expect((yield* server.requests).filter(({ path }) => path.endsWith("/stream"))).toHaveLength(1)
             put("ca.crt", stranger.cert)

@@ -16,15 +16,15 @@ import * as Tls from "../src/Tls.js"
 import * as Folder from "./support/Folder.js"
 import { listen } from "./support/Listener.js"
 import { fetchWith, makeFetcher, pki, serve } from "./support/secure.js"
-import { until } from "./support/sleepers.js"
 import { errorOf } from "./support/updates.js"
+import { until } from "./support/wait.js"
 
 const run = (variables: Readonly<Record<string, string>>) =>
   Effect.async<unknown, Error>((resume) => {
     const child = execFile(
       process.execPath,
       [fileURLToPath(new URL("./children/trust.mjs", import.meta.url))],
-      { env: { ...process.env, ...variables }, timeout: 20_000 },
+      { env: { ...process.env, ...variables }, timeout: 120_000 },
       (error, stdout, stderr) =>
         resume(
           error === null

@@ -13,6 +13,7 @@ import launchDarkly from "@launchdarkly/node-server-sdk"
 import launchDarklyIntegrations from "@launchdarkly/node-server-sdk/integrations"
 import { FlagdCore } from "@openfeature/flagd-core"
 import unleash from "unleash-client"
+import { flagdDocument } from "./flagd.mjs"
 import { officialClient } from "./official.mjs"
 import { countries, documentOf, groups, variants } from "./workloads.mjs"
 
@@ -217,41 +218,10 @@ const launchdarkly = async (flags) => {
   }
 }
 
-/** flagd: (a) `fractional`, (b) `if` all three conditions hold `fractional`, (c) an `if` with five conditions. Compiled. */
+/** flagd, by its flags in lib/flagd.mjs; compiled. */
 const flagd = async (flags) => {
-  const reads = (name) => ({ var: name })
-  const boolean = (targeting) => ({
-    state: "ENABLED",
-    variants: { on: true, off: false },
-    defaultVariant: "off",
-    targeting
-  })
-  const makers = {
-    boolean: () =>
-      boolean({
-        fractional: [
-          ["on", 50],
-          ["off", 50]
-        ]
-      }),
-    variant: () => ({
-      state: "ENABLED",
-      variants: Object.fromEntries([...variants, "none"].map((key) => [key, key])),
-      defaultVariant: "none",
-      targeting: {
-        if: [
-          {
-            and: [{ "==": [reads("plan"), "pro"] }, { ">": [reads("age"), 18] }, { in: [reads("country"), countries] }]
-          },
-          { fractional: variants.map((key, place) => [key, place === 2 ? 3334 : 3333]) },
-          "none"
-        ]
-      }
-    }),
-    segments: () => boolean({ if: [...groups.flatMap((group) => [{ "==": [reads("group"), group] }, "on"]), "off"] })
-  }
   const core = new FlagdCore(undefined, silent)
-  core.setConfigurations(JSON.stringify({ flags: flagsBy(flags, makers) }))
+  core.setConfigurations(JSON.stringify(flagdDocument(flags)))
   return {
     prepare: ({ attributes, id }) => ({ targetingKey: id, ...attributes }),
     bare: ({ id }) => ({ targetingKey: id }),

@@ -1,4 +1,4 @@
-//! Segments, compiled, and which of them a request belongs to.
+//! Compiled segments, and which of them match a request.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::definition::Operator;
 use crate::request::Request;
 
 pub struct Constraint {
-    /// What of a request is read.
+    /// The slot of the request to read.
     pub slot: u32,
     pub check: Check,
 }
@@ -15,7 +15,7 @@ pub struct Constraint {
 #[derive(Clone)]
 pub struct Segment {
     pub any: bool,
-    /// Equal ones that read the same slots are held once.
+    /// Shared between equal segments that read the same slots.
     pub constraints: Arc<[Constraint]>,
 }
 
@@ -25,7 +25,7 @@ impl Segment {
             if matches!(check, Check::Abort) {
                 return false;
             }
-            if check.holds(request.bytes(*slot)) == self.any {
+            if check.matches(request.bytes(*slot)) == self.any {
                 return self.any;
             }
         }
@@ -38,17 +38,17 @@ pub struct Audience {
     pub segments: Arc<[Segment]>,
 }
 
-/// How much of an audience matches.
+/// Which part of an audience matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Match {
     No,
     /// All segments.
     All,
-    /// Some segments of an audience for which one is enough.
+    /// Some segments of an audience that needs only one.
     Some,
 }
 
-/// Which segments of an audience match, if only some do. It allocates for audiences of more than 64 segments alone.
+/// The segments of an audience that match, if only some do. It allocates only for audiences of more than 64 segments.
 #[derive(Debug, Default)]
 pub struct Matched {
     first: u64,
@@ -78,7 +78,7 @@ impl Matched {
         std::iter::once(self.first).chain(self.rest.iter().copied())
     }
 
-    /// Ascending.
+    /// The indexes in ascending order.
     pub fn indexes(&self) -> impl Iterator<Item = u32> + '_ {
         (0_u32..)
             .step_by(64)
@@ -88,7 +88,7 @@ impl Matched {
 }
 
 impl Audience {
-    /// `matched` is to be empty, and is filled for `Match::Some`.
+    /// `matched` must be empty. It is filled for `Match::Some`.
     pub fn matches(&self, request: &Request, matched: &mut Matched) -> Match {
         match self.operator {
             Operator::And if self.segments.iter().all(|segment| segment.matches(request)) => Match::All,
@@ -120,7 +120,7 @@ mod tests {
     use crate::definition::{self, ConstraintType, MatchType};
     use crate::request::encode;
 
-    /// Constraints that hold for an entity `e`, that do not, and that are of no known type.
+    /// A constraint that matches the entity `e` (`+`), does not match it (`-`), or has an unknown type.
     fn constraint(sign: char) -> definition::Constraint {
         let (kind, operator) = match sign {
             '+' => (ConstraintType::EntityId, "eq"),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn or_tells_which_segments_match() {
+    fn or_returns_the_segments_that_match() {
         let (hit, miss) = ((MatchType::All, "+"), (MatchType::All, "-"));
         assert_eq!(matches(Operator::Or, &[hit, hit]).0, Match::All);
         assert_eq!(matches(Operator::Or, &[miss, miss]).0, Match::No);

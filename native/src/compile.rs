@@ -1,5 +1,5 @@
-//! A flag, compiled: all that does not depend on the request is computed once, so that one evaluation reads, compares
-//! and picks. What it picks is the index of an outcome, in the order of [`crate::describe`].
+//! Compiles flags: computes everything that does not depend on the request. An evaluation only reads values, compares
+//! them and picks the index of an outcome, in the order of [`crate::outcomes`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use crate::constraint::Check;
 use crate::definition::{self, ConstraintType, FlagType, MatchType, Threshold};
 use crate::request::ENTITY;
 
-/// The points over which entities are spread by a rule.
+/// The number of buckets for the distributions of a rule.
 pub const BUCKETS: u16 = 1000;
 
 pub struct Rule {
     pub audience: Audience,
-    /// The last point of each bucket; ascending.
+    /// The upper bound of each distribution, ascending.
     pub bounds: Box<[u16]>,
-    /// That of the first bucket; those of the others follow.
+    /// The outcome of the first distribution; those of the others follow.
     pub outcome: u32,
 }
 
@@ -29,7 +29,7 @@ pub enum Rollout {
 
 pub enum Plan {
     Variant {
-        /// The flag's key, hashed: what the entity's id is appended to.
+        /// The hash state after the flag key; the entity id follows.
         hasher: Hasher,
         rules: Box<[Rule]>,
     },
@@ -40,7 +40,7 @@ pub enum Plan {
 
 pub struct Flag {
     pub definition: definition::Flag,
-    /// The properties of a context that are read, in the order of their slots.
+    /// The context properties that the flag reads, in the order of their slots.
     pub properties: Arc<[Box<str>]>,
     pub plan: Plan,
 }
@@ -56,14 +56,14 @@ impl Flag {
     }
 }
 
-/// Up to this many properties are looked through, which is faster than hashing.
+/// Up to this many properties, a linear search is faster than hashing.
 const FEW: usize = 16;
 
-/// The properties that a flag reads, each with a slot of its own.
+/// Assigns a slot to each property that a flag reads.
 #[derive(Default)]
 pub struct Slots<'a> {
     properties: Vec<&'a str>,
-    /// Of the properties, once they are many.
+    /// The slot of each property, used once there are more than `FEW`.
     slots: HashMap<&'a str, u32>,
 }
 
@@ -98,25 +98,25 @@ impl<'a> Slots<'a> {
     }
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "no document has so many properties or outcomes")]
+#[allow(clippy::cast_possible_truncation, reason = "no document has that many properties or outcomes")]
 fn count(length: usize) -> u32 {
     length as u32
 }
 
-/// A segment, compiled once, and for each choice of slots that flags read it from.
+/// A segment, compiled once per assignment of slots.
 struct Prepared<'a> {
-    /// What each constraint reads: a property, or else the entity's id.
+    /// The property that each constraint reads; `None` means the entity id.
     reads: Box<[Option<&'a str>]>,
     compiled: HashMap<Box<[u32]>, Arc<[Constraint]>>,
 }
 
-/// Where the definition of a list of segments is, and the slots that it reads.
+/// The address of a list of segment definitions, and the slots that it reads.
 type ListKey = (*const Arc<definition::Segment>, Box<[u32]>);
 
-/// Compiles the flags of a document: what they have in common is compiled once.
+/// Compiles the flags of a document and shares what they have in common.
 #[derive(Default)]
 pub struct Compiler<'a> {
-    /// By the place in memory of their definitions, which stay there meanwhile.
+    /// Keyed by the address of the definition, which stays valid during compilation.
     segments: HashMap<*const definition::Segment, Prepared<'a>>,
     lists: HashMap<ListKey, Arc<[Segment]>>,
     properties: HashMap<Vec<&'a str>, Arc<[Box<str>]>>,
@@ -125,7 +125,7 @@ pub struct Compiler<'a> {
 impl<'a> Compiler<'a> {
     pub fn flag(&mut self, definition: &'a definition::Flag) -> (Arc<[Box<str>]>, Plan) {
         let mut slots = Slots::default();
-        // the first outcome is that of a request which nothing matches
+        // outcome 0 is for requests that nothing matches
         let mut outcomes = 1;
         let plan = match definition.kind {
             FlagType::Variant => {
@@ -189,18 +189,18 @@ impl<'a> Compiler<'a> {
             let Prepared { reads, .. } = self.prepared(segment);
             read.extend(reads.iter().map(|property| property.map_or(ENTITY, |property| slots.slot(property))));
         }
-        let place = (definition.segments.as_ptr(), read.into_boxed_slice());
-        let segments = if let Some(known) = self.lists.get(&place) {
+        let key = (definition.segments.as_ptr(), read.into_boxed_slice());
+        let segments = if let Some(known) = self.lists.get(&key) {
             known.clone()
         } else {
-            let mut read = &*place.1;
+            let mut read = &*key.1;
             let segments = definition.segments.iter().map(|segment| {
                 let (slots, rest) = read.split_at(segment.constraints.len());
                 read = rest;
                 self.segment(segment, slots)
             });
             let segments: Arc<[Segment]> = segments.collect();
-            self.lists.insert(place, segments.clone());
+            self.lists.insert(key, segments.clone());
             segments
         };
         Audience { operator: definition.operator, segments }
@@ -226,9 +226,9 @@ impl<'a> Compiler<'a> {
     }
 }
 
-/// The bounds of the buckets, in the arithmetic of the official engine: single precision after every step, each share
-/// put in relation to the sum, the running total rounded half away from zero.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a conversion that saturates is right")]
+/// The upper bounds of the distributions, computed like in the official engine: single precision after every step, each
+/// share relative to the sum, the running total rounded half away from zero.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the conversion saturates as intended")]
 fn bounds(shares: &[f32]) -> Box<[u16]> {
     let sum: f32 = shares.iter().sum();
     let mut total = 0.0_f32;
@@ -314,7 +314,7 @@ mod tests {
         assert!(Arc::ptr_eq(&lists[0][0][0].constraints, &lists[2][0][0].constraints));
         assert!(Arc::ptr_eq(&lists[0][1][0].constraints, &lists[2][0][1].constraints));
         assert!(Arc::ptr_eq(&flags[0].properties, &flags[1].properties));
-        // the other order has other slots
+        // another order means other slots
         let slots = |list: &[Segment]| list.iter().map(|segment| segment.constraints[0].slot).collect::<Vec<_>>();
         assert_eq!(lists[3].iter().map(|list| slots(list)).collect::<Vec<_>>(), [[1], [2]]);
         assert_eq!(*flags[3].properties, ["q".into(), "p".into()]);

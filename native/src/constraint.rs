@@ -1,5 +1,5 @@
-//! One constraint, compiled: what can be parsed is parsed, and a list is a set. It reads by the parsers of the official
-//! engine, so that it takes and refuses the same texts.
+//! Compiles constraints: numbers and dates are parsed and lists become sets. It uses the parsers of the official engine, so
+//! it accepts and rejects the same texts.
 
 use std::collections::HashSet;
 
@@ -30,7 +30,7 @@ impl Comparison {
         })
     }
 
-    fn holds<T: PartialOrd + Copy>(self, value: T, operand: T) -> bool {
+    fn matches<T: PartialOrd + Copy>(self, value: T, operand: T) -> bool {
         match self {
             Self::Eq => value == operand,
             Self::Neq => value != operand,
@@ -42,10 +42,10 @@ impl Comparison {
     }
 }
 
-/// What is asked of a text that is not empty, but for the first ones.
+/// The check of a value. All checks after `NotEmpty` need a value that is not empty.
 #[derive(Debug)]
 pub enum Check {
-    /// A type that is not known: once reached, it settles its segment as a miss, whatever the segment's match type.
+    /// An unknown type: reaching it makes the segment a miss, regardless of the match type.
     Abort,
     Never,
     Empty,
@@ -85,16 +85,16 @@ impl Check {
         }
     }
 
-    /// Whether the answer depends on the text.
+    /// Whether the result depends on the value.
     #[must_use]
     pub fn reads(&self) -> bool {
         !matches!(self, Self::Abort | Self::Never)
     }
 
-    /// Whether it holds for the text that was read, given as its bytes, none when there was none. Where it takes more
-    /// than to compare bytes, bytes that are not UTF-8 are no text for which anything holds.
+    /// Whether a value matches, given as bytes; an absent value is empty. Checks that need more than a comparison of bytes
+    /// never match invalid UTF-8.
     #[must_use]
-    pub fn holds(&self, bytes: &[u8]) -> bool {
+    pub fn matches(&self, bytes: &[u8]) -> bool {
         match self {
             Self::Empty => bytes.is_empty(),
             _ if bytes.is_empty() => false,
@@ -106,20 +106,20 @@ impl Check {
             Self::Suffix(operand) => bytes.ends_with(operand.as_bytes()),
             Self::True => bytes == b"true",
             Self::False => bytes == b"false",
-            _ => std::str::from_utf8(bytes).is_ok_and(|text| self.holds_for_text(text)),
+            _ => std::str::from_utf8(bytes).is_ok_and(|text| self.matches_text(text)),
         }
     }
 
-    fn holds_for_text(&self, text: &str) -> bool {
+    fn matches_text(&self, text: &str) -> bool {
         match self {
             Self::Contains(operand) => text.contains(&**operand),
             Self::NotContains(operand) => !text.contains(&**operand),
             Self::OneOf(operands) => operands.contains(text),
             Self::NotOneOf(operands) => !operands.contains(text),
-            Self::Number(comparison, operand) => text.parse().is_ok_and(|value| comparison.holds(value, *operand)),
+            Self::Number(comparison, operand) => text.parse().is_ok_and(|value| comparison.matches(value, *operand)),
             Self::NumberOneOf(operands) => text.parse().is_ok_and(|value| operands.binary_search(&value).is_ok()),
             Self::NumberNotOneOf(operands) => text.parse().is_ok_and(|value| operands.binary_search(&value).is_err()),
-            Self::Time(comparison, operand) => seconds(text).is_some_and(|value| comparison.holds(value, *operand)),
+            Self::Time(comparison, operand) => seconds(text).is_some_and(|value| comparison.matches(value, *operand)),
             _ => false,
         }
     }
@@ -149,7 +149,7 @@ fn text(operator: &str, value: &str) -> Check {
     }
 }
 
-/// A set of strings: looking through a few is faster than hashing.
+/// A set of strings. For a few strings, a linear search is faster than hashing.
 #[derive(Debug)]
 pub enum Texts {
     Few(Box<[Box<str>]>),
@@ -159,8 +159,8 @@ pub enum Texts {
 const FEW: usize = 16;
 
 impl Texts {
-    /// A list of strings, borrowed as the official engine does it, so that none of them may have an escape. Nothing is
-    /// in a list that does not parse.
+    /// Parses a JSON list of strings. Like the official engine it borrows them, so escapes are not valid. A malformed list is
+    /// an empty list.
     fn parse(value: &str) -> Self {
         let texts: Vec<&str> = serde_json::from_str(value).unwrap_or_default();
         let few = texts.len() <= FEW;
@@ -215,9 +215,9 @@ mod tests {
     use super::*;
     use crate::definition::Constraint;
 
-    fn holds(kind: ConstraintType, operator: &str, value: &str, text: &str) -> bool {
+    fn matches(kind: ConstraintType, operator: &str, value: &str, text: &str) -> bool {
         let constraint = Constraint { kind, property: "p".into(), operator: operator.into(), value: value.into() };
-        Check::new(&constraint).holds(text.as_bytes())
+        Check::new(&constraint).matches(text.as_bytes())
     }
 
     #[test]
@@ -226,35 +226,35 @@ mod tests {
         for kind in ["STRING", "ENTITY_ID", "NUMBER", "BOOLEAN", "DATETIME", "X"] {
             let kind = ConstraintType::from_name(&format!("{kind}_CONSTRAINT_COMPARISON_TYPE"));
             for operator in operators {
-                assert!(!holds(kind, operator, "", ""), "{kind:?} {operator}");
+                assert!(!matches(kind, operator, "", ""), "{kind:?} {operator}");
             }
         }
-        assert!(holds(ConstraintType::String, "empty", "", ""));
-        assert!(!holds(ConstraintType::String, "empty", "", " "));
-        assert!(holds(ConstraintType::String, "notempty", "", " "));
-        assert!(holds(ConstraintType::Boolean, "notpresent", "", ""));
-        assert!(holds(ConstraintType::DateTime, "present", "", "x"));
+        assert!(matches(ConstraintType::String, "empty", "", ""));
+        assert!(!matches(ConstraintType::String, "empty", "", " "));
+        assert!(matches(ConstraintType::String, "notempty", "", " "));
+        assert!(matches(ConstraintType::Boolean, "notpresent", "", ""));
+        assert!(matches(ConstraintType::DateTime, "present", "", "x"));
     }
 
     #[test]
     fn a_list_of_strings_is_read_without_unescaping() {
         let string = ConstraintType::String;
-        assert!(holds(string, "isoneof", r#" ["a", "é"] "#, "é"));
-        assert!(!holds(string, "isoneof", r#"["a","\u00e9"]"#, "a"));
-        assert!(holds(string, "isnotoneof", r#"["a","\u00e9"]"#, "a"));
-        assert!(!holds(string, "isoneof", r#"["a",1]"#, "a"));
-        assert!(holds(string, "isnotoneof", "a", "a"));
+        assert!(matches(string, "isoneof", r#" ["a", "é"] "#, "é"));
+        assert!(!matches(string, "isoneof", r#"["a","\u00e9"]"#, "a"));
+        assert!(matches(string, "isnotoneof", r#"["a","\u00e9"]"#, "a"));
+        assert!(!matches(string, "isoneof", r#"["a",1]"#, "a"));
+        assert!(matches(string, "isnotoneof", "a", "a"));
         let many: Vec<_> = (0..=FEW).map(|index| index.to_string()).collect();
         let many = serde_json::to_string(&many).unwrap();
-        assert!(holds(string, "isoneof", &many, "16") && !holds(string, "isoneof", &many, "17"));
-        assert!(holds(string, "isnotoneof", &many, "17") && !holds(string, "isnotoneof", &many, "0"));
+        assert!(matches(string, "isoneof", &many, "16") && !matches(string, "isoneof", &many, "17"));
+        assert!(matches(string, "isnotoneof", &many, "17") && !matches(string, "isnotoneof", &many, "0"));
     }
 
     #[test]
     fn bytes_that_are_not_utf_8_are_no_text() {
         let check = |operator: &str, value: &str| {
             let (kind, property) = (ConstraintType::String, "p".into());
-            Check::new(&Constraint { kind, property, operator: operator.into(), value: value.into() }).holds(&[0xff])
+            Check::new(&Constraint { kind, property, operator: operator.into(), value: value.into() }).matches(&[0xff])
         };
         assert!(check("notempty", "") && check("neq", "a"));
         for operator in ["eq", "prefix", "suffix", "contains", "notcontains", "isoneof", "isnotoneof"] {
@@ -266,17 +266,17 @@ mod tests {
     fn numbers_are_32_bit_integers() {
         let number = ConstraintType::Number;
         for text in ["7", "+7", "007"] {
-            assert!(holds(number, "eq", "7", text) && holds(number, "isoneof", "[1,7]", text), "{text}");
+            assert!(matches(number, "eq", "7", text) && matches(number, "isoneof", "[1,7]", text), "{text}");
         }
         for text in ["7.0", "7e0", " 7", "2147483648", "x", "٧"] {
-            assert!(!holds(number, "eq", "7", text) && !holds(number, "neq", "7", text), "{text}");
-            assert!(!holds(number, "isnotoneof", "[1]", text), "{text}");
+            assert!(!matches(number, "eq", "7", text) && !matches(number, "neq", "7", text), "{text}");
+            assert!(!matches(number, "isnotoneof", "[1]", text), "{text}");
         }
         for list in ["[1.0]", "[-0]", "[2147483648]", "[\"1\"]", "1", ""] {
-            assert!(!holds(number, "isoneof", list, "1") && !holds(number, "isnotoneof", list, "2"), "{list}");
+            assert!(!matches(number, "isoneof", list, "1") && !matches(number, "isnotoneof", list, "2"), "{list}");
         }
-        assert!(holds(number, "isnotoneof", "[]", "1"));
-        assert!(holds(number, "gte", "-2147483648", "-2147483648"));
+        assert!(matches(number, "isnotoneof", "[]", "1"));
+        assert!(matches(number, "gte", "-2147483648", "-2147483648"));
     }
 
     #[test]
@@ -284,12 +284,12 @@ mod tests {
         let time = ConstraintType::DateTime;
         let base = "2024-01-02T03:04:05Z";
         for text in ["2024-01-02 03:04:05.999z", "2024-01-02t04:04:05+01:00", "2024-01-02T02:04:05\u{2212}01:00"] {
-            assert!(holds(time, "eq", base, text), "{text}");
+            assert!(matches(time, "eq", base, text), "{text}");
         }
-        assert!(holds(time, "eq", "2016-12-31T23:59:59Z", "2016-12-31T23:59:60Z"));
+        assert!(matches(time, "eq", "2016-12-31T23:59:59Z", "2016-12-31T23:59:60Z"));
         for text in ["2024-01-02", "soon", "2024-02-30T00:00:00Z", "2024-01-02T03:04:05"] {
-            assert!(!holds(time, "neq", base, text) && !holds(time, "neq", text, base), "{text}");
+            assert!(!matches(time, "neq", base, text) && !matches(time, "neq", text, base), "{text}");
         }
-        assert!(holds(time, "lt", "1970-01-01T00:00:00Z", "1969-12-31T23:59:59.5Z"));
+        assert!(matches(time, "lt", "1970-01-01T00:00:00Z", "1969-12-31T23:59:59.5Z"));
     }
 }

@@ -1,13 +1,13 @@
-//! A flag as it is defined: what the documents of the server and the seeds of the official clients say alike, and what
-//! is compiled.
+//! The definition of a flag, common to server documents and to the seeds of the official clients. It is compiled for
+//! evaluation.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::fields::text;
+use crate::de::text;
 
-/// An enum by the names that stand for it on the wire. A name that is not known counts as the last of them.
+/// Defines an enum with its names on the wire. An unknown name maps to the last variant.
 macro_rules! named {
     ($(#[$meta:meta])* $name:ident { $($variant:ident = $text:literal),+ ; else $other:ident = $other_text:literal }) => {
         $(#[$meta])*
@@ -43,12 +43,12 @@ macro_rules! named {
 named!(FlagType { Boolean = "BOOLEAN_FLAG_TYPE"; else Variant = "VARIANT_FLAG_TYPE" });
 
 named!(
-    /// Whether all segments must match, or one is enough.
+    /// Whether all segments must match or one is enough.
     Operator { And = "AND_SEGMENT_OPERATOR"; else Or = "OR_SEGMENT_OPERATOR" }
 );
 
 named!(
-    /// Whether all constraints must hold, or one is enough.
+    /// Whether all constraints must match or one is enough.
     MatchType { All = "ALL_SEGMENT_MATCH_TYPE"; else Any = "ANY_SEGMENT_MATCH_TYPE" }
 );
 
@@ -80,7 +80,7 @@ pub struct Segment {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Audience {
     pub operator: Operator,
-    /// Equal segments are held once.
+    /// Equal segments are shared.
     pub segments: Arc<[Arc<Segment>]>,
 }
 
@@ -88,7 +88,7 @@ pub struct Audience {
 pub struct Distribution {
     pub variant_key: Box<str>,
     pub attachment: Option<Box<str>>,
-    /// A share in percent.
+    /// The share in percent.
     pub rollout: f32,
 }
 
@@ -99,7 +99,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// The distributions that get a share.
+    /// The distributions with a share above zero.
     pub fn shares(&self) -> impl Iterator<Item = &Distribution> {
         self.distributions.iter().filter(|distribution| distribution.rollout > 0.0)
     }
@@ -125,7 +125,7 @@ pub enum Rollout {
 }
 
 impl Rollout {
-    /// Which of the two is present decides what a rollout is; its own type does not count.
+    /// The kind of a rollout follows from the field that is present. Its type is ignored, as in the official engine.
     #[must_use]
     pub fn new(threshold: Option<Threshold>, segment: Option<SegmentRollout>) -> Self {
         match (threshold, segment) {
@@ -136,7 +136,7 @@ impl Rollout {
     }
 }
 
-/// Documents, seeds and lists of flags write a default variant in the same way.
+/// Documents, seeds and lists of flags use the same JSON for a default variant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DefaultVariant {
     pub id: Box<str>,

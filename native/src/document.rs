@@ -1,17 +1,17 @@
-//! The snapshot document, as Flipt's server sends it. Required fields, the ones that may be absent or null, and unknown
-//! enum names are treated as the official engine treats them.
+//! Reads the snapshot document that a Flipt server sends. Required fields, optional and nullable fields, and unknown enum
+//! names are handled like in the official engine.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::de::{object, objects, optional_object, optional_objects, single, Object};
 use crate::definition::{
     Audience, DefaultVariant, Flag, FlagType, MatchType, Operator, Rollout, Rule, Segment, SegmentRollout, Threshold,
 };
-use crate::fields::{object, objects, optional_object, optional_objects, single, Object};
+use crate::intern::{self, RawConstraint, RawShare, Text};
 use crate::json::{self, quote, Malformed, Part, Reader, Step};
-use crate::pool::{self, RawConstraint, RawShare, Text};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,7 +25,7 @@ struct RawSegment<'a> {
 
 impl From<RawSegment<'_>> for Arc<Segment> {
     fn from(raw: RawSegment<'_>) -> Self {
-        pool::segment(&raw.key, raw.match_type, &raw.constraints)
+        intern::segment(&raw.key, raw.match_type, &raw.constraints)
     }
 }
 
@@ -60,12 +60,12 @@ impl From<RawRule<'_>> for Rule {
     fn from(raw: RawRule<'_>) -> Self {
         Self {
             audience: audience(raw.segment_operator, raw.segments),
-            distributions: pool::distributions(&raw.distributions),
+            distributions: intern::distributions(&raw.distributions),
         }
     }
 }
 
-/// A threshold by itself is written alike in documents and seeds.
+/// Documents and seeds use the same JSON for a threshold.
 #[derive(Deserialize)]
 pub struct RawThreshold {
     #[serde(deserialize_with = "single")]
@@ -141,9 +141,9 @@ impl From<RawFlag> for Flag {
     }
 }
 
-/// A required field that nothing depends on.
+/// A required field that is not used.
 fn ignored_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
-    crate::fields::text(deserializer, |_| ())
+    crate::de::text(deserializer, |_| ())
 }
 
 #[derive(Deserialize)]
@@ -160,26 +160,26 @@ struct RawDocument {
     digest: Option<Box<str>>,
 }
 
-/// What a document says.
+/// The content of a document.
 pub struct Document {
     pub digest: Option<Box<str>>,
-    /// In the document's order, each key once.
+    /// In document order, with unique keys.
     pub flags: Box<[Flag]>,
 }
 
 /// Reads the document of a namespace.
 ///
 /// # Errors
-/// What is wrong, and where.
+/// The problem and its location.
 pub fn read(text: &str, namespace: &str) -> Result<Document, Malformed> {
     if json::is_blank(text) {
         return Err(Malformed::whole("the document is empty".into()));
     }
-    let Object(raw) =
-        pool::with(|| json::parse::<Object<RawDocument>>(text)).map_err(|malformed| with_flag(malformed, text))?;
+    let Object(raw) = intern::with_empty(|| json::parse::<Object<RawDocument>>(text))
+        .map_err(|malformed| with_flag(malformed, text))?;
     if *raw.namespace.key != *namespace {
         return Err(Malformed::whole(format!(
-            "the document is of namespace {}, and {} was asked for",
+            "it is for namespace {}, but {} was requested",
             quote(&raw.namespace.key),
             quote(namespace)
         )));
@@ -187,12 +187,12 @@ pub fn read(text: &str, namespace: &str) -> Result<Document, Malformed> {
     Ok(Document { digest: raw.digest, flags: last_of_each_key(raw.flags, |flag| &flag.key) })
 }
 
-/// Segments of one audience are known by their keys: of several with the same key the last counts.
+/// Removes duplicate segment keys: the last segment with a key wins.
 fn audience(operator: Operator, segments: Box<[Arc<Segment>]>) -> Audience {
-    Audience { operator, segments: pool::list(&last_of_each_key(segments, |segment| &segment.key)) }
+    Audience { operator, segments: intern::list(&last_of_each_key(segments, |segment| &segment.key)) }
 }
 
-/// Of several values with the same key the last, at the place of the first.
+/// Keeps the last of several values with the same key, at the position of the first.
 fn last_of_each_key<T>(values: Box<[T]>, key: fn(&T) -> &str) -> Box<[T]> {
     if values.len() < 2 {
         return values;
@@ -214,7 +214,7 @@ fn last_of_each_key<T>(values: Box<[T]>, key: fn(&T) -> &str) -> Box<[T]> {
     last.into_iter().filter_map(|index| values[index].take()).collect()
 }
 
-/// A fault inside a flag tells the flag's key too.
+/// Adds the flag's key to the message of an error inside a flag.
 fn with_flag(mut malformed: Malformed, text: &str) -> Malformed {
     if let [Step { part: Part::Key(list), .. }, Step { part: Part::Index(_), offset }, ..] = &malformed.path[..] {
         if list == "flags" {
@@ -226,7 +226,7 @@ fn with_flag(mut malformed: Malformed, text: &str) -> Malformed {
     malformed
 }
 
-/// The key in the object that a text begins with, which may be broken further on.
+/// The `key` of the object at the start of a text. The object may be malformed further on.
 fn key_of_object(text: &str) -> Option<String> {
     let mut reader = Reader::new(text);
     reader.open(b'{').ok()?;
@@ -313,7 +313,7 @@ mod tests {
         assert_eq!(message("{}"), r#""namespace" is missing"#);
         assert_eq!(message(r#"{"namespace":{"key":"default"}}"#), r#""flags" is missing"#);
         let other = message(r#"{"namespace":{"key":"é"},"flags":[]}"#);
-        assert_eq!(other, r#"the document is of namespace "é", and "default" was asked for"#);
+        assert_eq!(other, r#"it is for namespace "é", but "default" was requested"#);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The evaluation of a flag. Nothing is allocated on the way.
+//! Evaluates flags, without allocating.
 
 use crc32fast::Hasher;
 
@@ -8,7 +8,7 @@ use crate::request::Request;
 
 const PERCENT: u16 = 100;
 
-/// Which of a flag's outcomes it is; the first one when nothing matches.
+/// The index of the flag's outcome; 0 if nothing matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub outcome: u32,
@@ -16,10 +16,10 @@ pub struct Answer {
     pub partial: bool,
 }
 
-const OTHERWISE: Answer = Answer { outcome: 0, partial: false };
+const NO_MATCH: Answer = Answer { outcome: 0, partial: false };
 
-/// Evaluates a flag for a request that was checked for it. `matched` is to be empty, and tells which segments match when
-/// the answer is partial.
+/// Evaluates a flag for a checked request. `matched` must be empty; for a partial answer it receives the segments that
+/// match.
 pub fn evaluate(flag: &Flag, request: &Request, matched: &mut Matched) -> Answer {
     match &flag.plan {
         Plan::Variant { hasher, rules } => evaluate_variant(hasher, rules, request, matched),
@@ -35,7 +35,7 @@ fn evaluate_variant(hasher: &Hasher, rules: &[Rule], request: &Request, matched:
                 let mut hasher = hasher.clone();
                 hasher.update(request.entity_id());
                 let point = remainder(hasher, BUCKETS) + 1;
-                // the last bound is no less than any point
+                // no point is above the last bound
                 (0..).zip(bounds).find(|(_, bound)| **bound >= point).map_or(0, |(bucket, _)| bucket)
             } else {
                 0
@@ -43,7 +43,7 @@ fn evaluate_variant(hasher: &Hasher, rules: &[Rule], request: &Request, matched:
             return Answer { outcome: outcome + bucket, partial: found == Match::Some };
         }
     }
-    OTHERWISE
+    NO_MATCH
 }
 
 fn evaluate_boolean(key: &str, rollouts: &[Rollout], request: &Request, matched: &mut Matched) -> Answer {
@@ -69,10 +69,10 @@ fn evaluate_boolean(key: &str, rollouts: &[Rollout], request: &Request, matched:
             }
         }
     }
-    OTHERWISE
+    NO_MATCH
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "a remainder is less than what it was divided by")]
+#[allow(clippy::cast_possible_truncation, reason = "a remainder is less than the divisor")]
 fn remainder(hasher: Hasher, divisor: u16) -> u16 {
     (hasher.finalize() % u32::from(divisor)) as u16
 }
@@ -83,7 +83,7 @@ mod tests {
     use crate::request::encode;
     use crate::snapshot::Snapshot;
 
-    /// The answers of a flag, without its key and name, to some entities.
+    /// Evaluates a flag, given without key and name, for several entities.
     fn answers<const N: usize>(flag: &str, entity_ids: [&str; N]) -> [u32; N] {
         let text = format!(r#"{{"namespace":{{"key":"n"}},"flags":[{{"key":"flag","name":"",{flag}}}]}}"#);
         let snapshot = Snapshot::from_document("n", &text).unwrap();

@@ -1,8 +1,7 @@
-//! The fingerprint of a flag: a hash over everything that its evaluation can see. Every engine computes the same.
+//! The fingerprint of a flag: a hash over every field that affects its evaluation. All engines compute the same value.
 //!
-//! Two hashes of 32 bits stand side by side. Every text goes in with its length and every list with its size, so that
-//! no two structures run into the same bytes. It tells contents apart, and is no defence against someone who makes two
-//! that collide.
+//! It consists of two 32-bit hashes. Texts are prefixed with their length and lists with their size, so that different
+//! structures hash different bytes. It detects changes; it does not resist deliberate collisions.
 
 use crate::definition::{Audience, Flag, FlagType, MatchType, Operator, Rollout};
 
@@ -24,8 +23,8 @@ impl Hasher {
         }
     }
 
-    /// Sizes go in as 32 bits.
-    #[allow(clippy::cast_possible_truncation, reason = "nothing in a document of less than 4 GiB has such a size")]
+    /// Adds a size as 32 bits.
+    #[allow(clippy::cast_possible_truncation, reason = "sizes in a document of less than 4 GiB fit")]
     fn size(&mut self, size: usize) {
         self.uint(size as u32);
     }
@@ -90,7 +89,7 @@ impl Hasher {
     }
 }
 
-/// The fingerprint of a flag: 16 hex digits.
+/// The fingerprint of a flag, as 16 hex digits.
 #[must_use]
 pub fn fingerprint(flag: &Flag) -> String {
     let mut hasher = Hasher(SEEDS.0, SEEDS.1);

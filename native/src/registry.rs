@@ -1,16 +1,16 @@
-//! What the ABI hands out stands in a registry, under a handle that is known to be stale once its value is gone.
+//! Registries of the values that the ABI hands out. A handle becomes stale when its value is removed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// Handles are numbers that a 64-bit float holds exactly: from the top, 3 bits of the kind, 26 of the generation and
-/// 24 of the slot's index.
+/// A handle fits exactly in a 64-bit float. From the top: 3 bits for the kind, 26 for the generation and 24 for the slot's
+/// index.
 const INDEX_BITS: u32 = 24;
 const GENERATION_BITS: u32 = 26;
 const MAX_GENERATION: u32 = (1 << GENERATION_BITS) - 1;
 
 struct Slot<T> {
-    /// Counts the values that stood here. A slot that has had as many as can be counted is not used any more.
+    /// Counts the values that the slot has had. A slot that reaches the maximum is retired.
     generation: u32,
     value: Option<Arc<T>>,
 }
@@ -21,9 +21,9 @@ struct Table<T> {
 }
 
 pub struct Registry<T> {
-    /// How many values have been removed.
+    /// The number of removed values.
     removals: AtomicU64,
-    /// Not 0, and different for each registry, so that the handles of two never are the same.
+    /// Unique and not 0, so that handles of different registries differ.
     kind: u8,
     table: RwLock<Table<T>>,
 }
@@ -34,7 +34,7 @@ impl<T> Registry<T> {
         Self { removals: AtomicU64::new(0), kind, table: RwLock::new(Table { slots: Vec::new(), free: Vec::new() }) }
     }
 
-    /// A thread that panicked left the table whole: nothing in here panics between two writes that belong together.
+    /// Ignores poisoning: nothing panics between writes that belong together, so the table stays consistent.
     fn read(&self) -> RwLockReadGuard<'_, Table<T>> {
         self.table.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -43,7 +43,7 @@ impl<T> Registry<T> {
         self.table.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The handle of a new value; `None` when there are too many.
+    /// Adds a value and returns its handle; `None` if the registry is full.
     pub fn insert(&self, value: Arc<T>) -> Option<f64> {
         let mut table = self.write();
         let index = if let Some(index) = table.free.pop() {
@@ -70,13 +70,13 @@ impl<T> Registry<T> {
         }
     }
 
-    /// As long as this number stays the same, so does every value that was got.
+    /// The number of removed values. While it is unchanged, every value from `get` is still registered.
     #[must_use]
     pub fn removals(&self) -> u64 {
         self.removals.load(Ordering::Acquire)
     }
 
-    /// The value is dropped by the caller, when the registry is not locked any more.
+    /// Returns the value so that the caller drops it after the registry is unlocked.
     pub fn remove(&self, handle: f64) -> Option<Arc<T>> {
         let (generation, index) = self.parts(handle)?;
         let mut table = self.write();
@@ -93,7 +93,7 @@ impl<T> Registry<T> {
         Some(value)
     }
 
-    /// How many values there are.
+    /// The number of values.
     #[must_use]
     pub fn live(&self) -> usize {
         self.read().slots.iter().filter(|slot| slot.value.is_some()).count()
@@ -105,11 +105,11 @@ impl<T> Registry<T> {
         (kind | u64::from(generation) << INDEX_BITS | u64::from(index)) as f64
     }
 
-    /// The generation and index that a number stands for, if it is a handle of this registry.
+    /// Decodes a handle of this registry into its generation and index.
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "what is no handle is not the same after the way back"
+        reason = "a number that is no handle does not survive the round trip"
     )]
     fn parts(&self, handle: f64) -> Option<(u32, u32)> {
         let bits = handle as u64;

@@ -1,10 +1,10 @@
-//! A request as it lies in memory: little-endian words of 32 bits, two for the entity's id and two for the value of each
-//! property that the flag reads. The first is the offset of the text's bytes in the memory, the second their number,
-//! nothing for an absent value. So a text may stay where it is from one request to the next.
+//! A request in memory: little-endian 32-bit words, two for the entity id and two for the value of each property that the
+//! flag reads. The first word is the offset of the text's bytes, the second their number, 0 for an absent value. A text can
+//! stay in place from one request to the next.
 
-use crate::code::Code;
+use crate::abi::Code;
 
-/// The slot of the entity's id; those of the properties follow.
+/// The slot of the entity id; the slots of the properties follow.
 pub const ENTITY: u32 = 0;
 
 const WORD: usize = 4;
@@ -18,10 +18,10 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Checks the request whose slots the memory begins with.
+    /// Checks the request at the start of the memory.
     ///
     /// # Errors
-    /// `Code::Argument` when it reaches over the end.
+    /// `Code::Argument` if it reaches beyond the end of the memory.
     pub fn decode(memory: &'a [u8], properties: usize) -> Result<Self, Code> {
         let slots = memory.get(..(properties + 1) * SLOT).ok_or(Code::Argument)?;
         Self::check(memory, slots)
@@ -35,16 +35,16 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The bytes of the entity's id.
+    /// The bytes of the entity id.
     #[must_use]
     pub fn entity_id(&self) -> &'a [u8] {
         self.bytes(ENTITY)
     }
 
-    /// The bytes of the text in a slot; none when the property is absent. Whether they are UTF-8 is not looked at.
+    /// The bytes of the text in a slot, empty if the property is absent. They may be invalid UTF-8.
     ///
     /// # Panics
-    /// When there is no such slot: the flag that the request was checked for has them all.
+    /// If the slot does not exist. The request was checked for all slots of its flag.
     #[must_use]
     pub fn bytes(&self, slot: u32) -> &'a [u8] {
         let start = slot as usize * SLOT;
@@ -52,25 +52,25 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The word that the bytes begin with.
+/// The first word of some bytes.
 fn word(bytes: &[u8]) -> u32 {
     u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
 }
 
-/// What a slot points at, if that is in the memory.
+/// The bytes that a slot refers to, if they are within the memory.
 fn text<'a>(memory: &'a [u8], slot: &[u8]) -> Option<&'a [u8]> {
     let (start, length) = (word(slot) as usize, word(&slot[WORD..]) as usize);
     memory.get(start..)?.get(..length)
 }
 
-/// Requests one after the other, from the start of the memory: each has the flag's index, the number of slots, and the
-/// slots. The texts may be anywhere in the memory.
+/// Consecutive requests from the start of the memory. Each has the flag's index, the number of slots, and the slots. The
+/// texts can be anywhere in the memory.
 pub struct Requests<'a> {
     memory: &'a [u8],
     rest: &'a [u8],
 }
 
-/// A request of several, before it is checked.
+/// A request of a batch that has not been checked yet.
 pub struct Raw<'a> {
     pub flag: u32,
     memory: &'a [u8],
@@ -81,7 +81,7 @@ impl<'a> Raw<'a> {
     /// Checks the request.
     ///
     /// # Errors
-    /// `Code::Argument` when it has another number of slots, or a text reaches over the end.
+    /// `Code::Argument` if it has the wrong number of slots or a text reaches beyond the end.
     pub fn decode(&self, properties: usize) -> Result<Request<'a>, Code> {
         if self.slots.len() == (properties + 1) * SLOT {
             Request::check(self.memory, self.slots)
@@ -97,10 +97,10 @@ impl<'a> Requests<'a> {
         Self { memory, rest: memory }
     }
 
-    /// The next one.
+    /// Takes the next request.
     ///
     /// # Errors
-    /// `Code::Argument` when it reaches over the end.
+    /// `Code::Argument` if it reaches beyond the end of the memory.
     pub fn take(&mut self) -> Result<Raw<'a>, Code> {
         let (head, rest) = self.rest.split_at_checked(2 * WORD).ok_or(Code::Argument)?;
         let size = (word(&head[WORD..]) as usize).checked_mul(SLOT).ok_or(Code::Argument)?;
@@ -114,10 +114,10 @@ fn le(number: usize) -> [u8; WORD] {
     u32::try_from(number).expect("less than 4 GiB").to_le_bytes()
 }
 
-/// A request in the form that [`Request::decode`] takes.
+/// Encodes a request for [`Request::decode`].
 ///
 /// # Panics
-/// When it has 4 GiB.
+/// If it takes 4 GiB or more.
 #[must_use]
 pub fn encode<'a>(entity_id: &'a str, values: impl IntoIterator<Item = &'a str>) -> Vec<u8> {
     let texts: Vec<_> = std::iter::once(entity_id).chain(values).collect();
@@ -134,10 +134,10 @@ pub fn encode<'a>(entity_id: &'a str, values: impl IntoIterator<Item = &'a str>)
     bytes
 }
 
-/// Requests in the form that [`Requests`] takes, each with the index of its flag.
+/// Encodes requests for [`Requests`], each with the index of its flag.
 ///
 /// # Panics
-/// When they have 4 GiB.
+/// If they take 4 GiB or more.
 #[must_use]
 pub fn encode_batch(requests: &[(u32, &str, &[&str])]) -> Vec<u8> {
     let mut texts: Vec<u8> = Vec::new();

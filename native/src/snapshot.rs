@@ -1,4 +1,4 @@
-//! A flag state, compiled and immutable.
+//! A compiled, immutable flag state.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -10,60 +10,59 @@ use crate::{document, seed};
 pub struct Snapshot {
     namespace: Box<str>,
     digest: Option<Box<str>>,
-    /// In the document's order.
+    /// In document order.
     flags: Box<[Flag]>,
     indexes: Indexes,
 }
 
-/// Finds flags by their keys, without a copy of them. Open addressing: from the place that a key hashes to on, the
-/// first entry that is its own, or none.
+/// A hash table from keys to flags that does not copy the keys. It uses open addressing with linear probing.
 struct Indexes {
     hashes: RandomState,
-    /// An index and one, or 0. At most half of the places are taken.
-    places: Box<[u32]>,
+    /// The flag's index plus one, or 0 for a free entry. At most half of the entries are used.
+    entries: Box<[u32]>,
 }
 
 impl Indexes {
     fn new(flags: &[Flag]) -> Self {
         let hashes = RandomState::new();
-        let mut places = vec![0; (flags.len() * 2).next_power_of_two()].into_boxed_slice();
-        for (flag, entry) in flags.iter().zip(1..) {
-            let mut place = Self::place(&hashes, &flag.definition.key, places.len());
-            while places[place] != 0 {
-                place = (place + 1) % places.len();
+        let mut entries = vec![0; (flags.len() * 2).next_power_of_two()].into_boxed_slice();
+        for (flag, value) in flags.iter().zip(1..) {
+            let mut position = Self::start(&hashes, &flag.definition.key, entries.len());
+            while entries[position] != 0 {
+                position = (position + 1) % entries.len();
             }
-            places[place] = entry;
+            entries[position] = value;
         }
-        Self { hashes, places }
+        Self { hashes, entries }
     }
 
-    #[allow(clippy::cast_possible_truncation, reason = "the low bits are what counts")]
-    fn place(hashes: &RandomState, key: &str, places: usize) -> usize {
-        hashes.hash_one(key) as usize & (places - 1)
+    #[allow(clippy::cast_possible_truncation, reason = "only the low bits are used")]
+    fn start(hashes: &RandomState, key: &str, entries: usize) -> usize {
+        hashes.hash_one(key) as usize & (entries - 1)
     }
 
     fn find(&self, flags: &[Flag], key: &str) -> Option<u32> {
-        let mut place = Self::place(&self.hashes, key, self.places.len());
+        let mut position = Self::start(&self.hashes, key, self.entries.len());
         loop {
-            let index = self.places[place].checked_sub(1)?;
+            let index = self.entries[position].checked_sub(1)?;
             if *flags[index as usize].definition.key == *key {
                 return Some(index);
             }
-            place = (place + 1) % self.places.len();
+            position = (position + 1) % self.entries.len();
         }
     }
 }
 
 impl Snapshot {
     /// # Errors
-    /// What is wrong with the document, and where.
+    /// The problem with the document and its location.
     pub fn from_document(namespace: &str, text: &str) -> Result<Self, Malformed> {
         let document = document::read(text, namespace)?;
         Ok(Self::new(namespace, document.digest, document.flags))
     }
 
     /// # Errors
-    /// What is wrong with the seed, and where.
+    /// The problem with the seed and its location.
     pub fn from_seed(namespace: &str, text: &str) -> Result<Self, Malformed> {
         Ok(Self::new(namespace, None, seed::read(text, namespace)?))
     }
@@ -74,7 +73,7 @@ impl Snapshot {
         Self { namespace: namespace.into(), digest, flags, indexes }
     }
 
-    /// The document's own digest.
+    /// The digest in the document.
     #[must_use]
     pub fn digest(&self) -> Option<&str> {
         self.digest.as_deref()
@@ -96,7 +95,7 @@ impl Snapshot {
         self.indexes.find(&self.flags, key)
     }
 
-    /// The same state as a seed.
+    /// The state as the JSON text of a seed.
     #[must_use]
     pub fn seed(&self) -> Vec<u8> {
         let flags: Vec<_> = self.flags.iter().map(|flag| &flag.definition).collect();

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use flipt_client_effect::audience::Matched;
 use flipt_client_effect::definition::FlagType;
-use flipt_client_effect::describe::{describe, list};
 use flipt_client_effect::evaluate::evaluate;
+use flipt_client_effect::outcomes::{describe, list_flags};
 use flipt_client_effect::request::{encode, Request};
 use flipt_client_effect::snapshot::Snapshot;
 use serde_json::{json, Value};
@@ -101,7 +101,7 @@ fn every_evaluation_gives_the_official_answer() {
 fn every_list_and_seed_is_the_official_one() {
     for line in corpus() {
         let snapshot = load(&line);
-        let listed = parse(&list(snapshot.flags()));
+        let listed = parse(&list_flags(snapshot.flags()));
         let (mut listed, mut expected) =
             (listed.as_array().unwrap().clone(), line["flags"].as_array().unwrap().clone());
         for flags in [&mut listed, &mut expected] {

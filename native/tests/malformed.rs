@@ -155,7 +155,7 @@ fn tells_what_stands_there_instead() {
         (r#""name":"Second""#, r#""n\u0061me":"","name":"""#, "flags[1].name: occurs twice (flag \"second\")"),
         (r#""name":"Second","#, "", "flags[1]: \"name\" is missing (flag \"second\")"),
         (r#""y":["#, r#""y":["\udc00","#, "x[0].y[0]: a lone surrogate in a string"),
-        (r#""y":["#, r#""y":["\x","#, "x[0].y[0]: an escape in a string that JSON does not know"),
+        (r#""y":["#, r#""y":["\x","#, "x[0].y[0]: an invalid escape in a string"),
         (r#""y":["#, "\"y\":[\"\u{1}\",", "x[0].y[0]: a control character in a string"),
         ("\"0a1b\"}", "\"0a1b\"}}", "expected the end of the text, found \"}\" at character "),
     ];

@@ -65,7 +65,12 @@ const linkArguments = (platform, folder) => {
     // cargo-zigbuild drops the list of exports that rustc makes for Windows, and the linker would export everything
     const definition = join(folder, "exports.def")
     mkdirSync(folder, { recursive: true })
-    writeFileSync(definition, `EXPORTS\n${exportsOf(root).map((name) => `  ${name}\n`).join("")}`)
+    writeFileSync(
+      definition,
+      `EXPORTS\n${exportsOf(root)
+        .map((name) => `  ${name}\n`)
+        .join("")}`
+    )
     return [definition]
   }
   return []
@@ -97,13 +102,7 @@ const commandFor = (platform, compiler) => {
   const args = ["rustc", "--release", "--locked", "--lib", "--crate-type", "cdylib", "--target", toolchain.target]
   return {
     command: cross ? "cargo-zigbuild" : compiler.cargo,
-    args: [
-      ...args,
-      "-Zbuild-std=std,panic_unwind",
-      "--message-format=json-render-diagnostics",
-      "--",
-      ...linked
-    ],
+    args: [...args, "-Zbuild-std=std,panic_unwind", "--message-format=json-render-diagnostics", "--", ...linked],
     target,
     file: join(targetFolder, target, "release", platform.file),
     env: {

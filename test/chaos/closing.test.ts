@@ -14,7 +14,7 @@ import { onDocument } from "../support/documents.js"
 import { native } from "../support/engines.js"
 import * as Fault from "../support/Fault.js"
 import * as FliptServer from "../support/FliptServer.js"
-import { turn } from "../support/sleepers.js"
+import { turn, until } from "../support/wait.js"
 
 const nothing = { fibers: 0, requests: 0, resources: [], compilations: 0, handles: 0 }
 
@@ -49,7 +49,7 @@ const situations: { readonly [situation: string]: unknown } = {
 
 /** One process an engine, for all situations. That it ends by itself is a part of each. */
 const closing = (engine: string) =>
-  Effect.runSync(Effect.cached(run("closing.mjs", [engine, ...Object.keys(situations)], 60_000)))
+  Effect.runSync(Effect.cached(run("closing.mjs", [engine, ...Object.keys(situations)], 240_000)))
 
 const results = { portable: closing("portable"), native: closing("native") }
 
@@ -62,7 +62,11 @@ const leavesNothing = (situation: string, expected: unknown, engines: ReadonlyAr
 
 describe("close leaves no fiber, socket, timer or native handle, and the process ends by itself, when", () => {
   for (const [situation, expected] of Object.entries(situations)) {
-    it.live(situation, () => leavesNothing(situation, expected, native ? ["portable", "native"] : ["portable"]), 60_000)
+    it.live(
+      situation,
+      () => leavesNothing(situation, expected, native ? ["portable", "native"] : ["portable"]),
+      240_000
+    )
   }
 })
 
@@ -119,7 +123,7 @@ describe("interruption of the start at any moment", () => {
           yield* server.awaitConnections(0)
         })
       ).pipe(
-        Effect.zipRight(Clients.eventually(() => open("TCPSocket") === 0)),
+        Effect.zipRight(until(() => open("TCPSocket") === 0)),
         Effect.zipRight(Effect.map(held, (handles) => expect(handles).toBe(0)))
       )
     )

@@ -19,8 +19,9 @@ import { encode } from "../support/corpus.js"
 import { onDocument } from "../support/documents.js"
 import * as FliptServer from "../support/FliptServer.js"
 import { afterGc } from "../support/memory.js"
+import { until, untilOf } from "../support/wait.js"
 
-const { awaitOn, eventually, eventuallyOf, isOn, on, warnings } = Clients
+const { awaitOn, isOn, on, warnings } = Clients
 
 const bytesAfterGc = Effect.map(afterGc, ({ external, heapUsed }) => heapUsed + external)
 
@@ -53,7 +54,7 @@ it.live("a listener that throws ends its own stream, and nothing else", () =>
           )
         )
       )
-      yield* eventually(() => calm.length === 1)
+      yield* until(() => calm.length === 1)
       yield* server.setDocument(onDocument(false))
       for (const fiber of angry) {
         const exit = yield* Fiber.join(fiber)
@@ -62,7 +63,7 @@ it.live("a listener that throws ends its own stream, and nothing else", () =>
       yield* awaitOn(client, false)
       yield* server.setDocument(onDocument(true))
       yield* awaitOn(client, true)
-      yield* eventually(() => calm.length === 3)
+      yield* until(() => calm.length === 3)
       expect(calm).toEqual([true, false, true])
       expect(yield* client.status).toMatchObject({ _tag: "Ready", connected: true })
       expect(warnings(log)).toEqual([])
@@ -107,7 +108,7 @@ it.live("a listener that never takes holds no memory over 50,000 changes, and ge
             )
           }
           yield* Queue.offer(events, [pushed(to)])
-          yield* eventuallyOf(client.status, ({ version }) => version === `version ${to}`)
+          yield* untilOf(client.status, ({ version }) => version === `version ${to}`)
         })
 
       // each takes one element at the first change, and then none
@@ -127,7 +128,7 @@ it.live("a listener that never takes holds no memory over 50,000 changes, and ge
             )
           })
       )
-      yield* eventually(() => listeners.every(([statuses, , values]) => statuses!.length + values!.length === 2))
+      yield* until(() => listeners.every(([statuses, , values]) => statuses!.length + values!.length === 2))
       yield* change(1, 5000)
       const before = yield* bytesAfterGc
       yield* change(5001, 49_999)
@@ -146,7 +147,7 @@ it.live("a listener that never takes holds no memory over 50,000 changes, and ge
       ]
       for (const streams of listeners) {
         for (const [index, seen] of streams.entries()) {
-          yield* eventually(() => isSubset(last[index], seen.at(-1)))
+          yield* until(() => isSubset(last[index], seen.at(-1)))
           // what was missed is not made up for
           expect(seen.length).toBeLessThanOrEqual(4)
         }
@@ -182,7 +183,7 @@ it.live("a listener that evaluates, refreshes and closes the client from inside 
           const fiber = yield* inside ? Effect.forkIn(listening, scope) : Effect.fork(listening)
           // however late the stream begins, there is a change for it to see
           let enabled = false
-          yield* eventuallyOf(
+          yield* untilOf(
             Effect.gen(function* () {
               yield* server.setDocument(onDocument(enabled))
               enabled = !enabled
@@ -194,7 +195,7 @@ it.live("a listener that evaluates, refreshes and closes the client from inside 
           const exit = yield* Fiber.await(fiber)
           expect(inside || Exit.isSuccess(exit)).toBe(true)
           expect([typeof seen[0], typeof seen[1]]).toEqual(["boolean", "boolean"])
-          yield* eventuallyOf(client.status, ({ _tag }) => _tag === "Failed")
+          yield* untilOf(client.status, ({ _tag }) => _tag === "Failed")
           expect(yield* isOn(client)).toBe("Closed")
           expect((yield* Effect.flip(client.refresh)).reason).toBe("Closed")
           expect(inside || seen[2] === "closed").toBe(true)

@@ -17,13 +17,13 @@ import { booleanFlag, makeDocument, onDocument } from "../support/documents.js"
 import * as Fault from "../support/Fault.js"
 import * as FliptServer from "../support/FliptServer.js"
 import { listen } from "../support/Listener.js"
+import { until } from "../support/wait.js"
 import {
   afterStart,
   atOnce,
   atStart,
   closed,
   engineScenario,
-  eventually,
   failed,
   makeClient,
   makeClientOver,
@@ -99,7 +99,7 @@ scenario("reset in the headers", (setting, logs) =>
   outage(setting, logs, {
     ...lasting(resetAfter("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nEtag: v")),
     error: { _tag: "FetchError", reason: "Network", retryable: true },
-    says: "no answer",
+    says: "no response",
     requests: 4
   })
 )
@@ -121,7 +121,7 @@ engineScenario("truncated JSON with a new ETag, then the same ETag with a good b
       yield* outage(setting, logs, {
         ...lasting(Fault.garbage(text.slice(0, length), { etag: "v2" })),
         error: { _tag: "EngineError", reason: "Document" },
-        says: "does not load",
+        says: "cannot be loaded",
         // the answer is complete, so it is not asked for again at once
         requests: 1
       })
@@ -147,7 +147,7 @@ for (const [name, body] of Object.entries(bodies)) {
     outage(setting, logs, {
       ...lasting(Fault.garbage(body, { etag: "v2" })),
       error: { _tag: "EngineError", reason: "Document" },
-      says: "does not load",
+      says: "cannot be loaded",
       requests: 1
     })
   )
@@ -191,7 +191,7 @@ scenario("304 to a request without If-None-Match", (setting, logs) =>
     yield* atStart(setting, logs, {
       ...lasting(Fault.notModified({ etag: "v1" })),
       error: { _tag: "FetchError", reason: "Status", status: 304, retryable: false },
-      says: "nothing was loaded yet",
+      says: "the request was not conditional",
       requests: 1
     })
     // What a client has loaded may have a version that cannot be sent: here too nobody asked whether it is modified.
@@ -367,7 +367,7 @@ const largeScenario = (setting: Setting, fetchMode: "polling" | "streaming") =>
     const refreshing = yield* Effect.fork(fetchMode === "polling" ? client.refresh : Effect.void)
     // while it comes, what was there before goes on
     let answered = 0
-    yield* eventually(
+    yield* until(
       Effect.map(seen(client), ({ on, status }) => {
         expect(status).toBe("Ready")
         answered++

@@ -26,7 +26,7 @@ import { engines } from "../support/engines.js"
 import * as FliptServer from "../support/FliptServer.js"
 import * as Folder from "../support/Folder.js"
 import { captured, type Line } from "../support/logs.js"
-import { until } from "../support/sleepers.js"
+import { until } from "../support/wait.js"
 
 const on = { flagKey: "on", entityId: "user-1" } as const
 
@@ -35,7 +35,7 @@ const isOn = (client: FliptClient.Service) =>
 
 /** But that of an engine that was not built. */
 const warnings = (lines: ReadonlyArray<Line>) =>
-  lines.filter(({ level, message }) => level === "WARN" && !message.startsWith("Flipt: the portable engine runs"))
+  lines.filter(({ level, message }) => level === "WARN" && !message.startsWith("Flipt: using the portable engine"))
 
 /** A client over real sockets that does not retry, with a store. */
 const connect = (options: FliptClient.Options, store: SnapshotStore.Service) =>
@@ -250,9 +250,7 @@ describe("a client with a store", () => {
         yield* TestClock.adjust("1 millis")
         yield* Fiber.join(closing)
         expect(interrupted).toBe(true)
-        expect(warnings(lines).map(({ message }) => message)).toEqual([
-          "Flipt: the last state was not saved within 5s"
-        ])
+        expect(warnings(lines).map(({ message }) => message)).toEqual(["Flipt: the last state was not saved within 5s"])
       })
     )
   )
@@ -272,7 +270,7 @@ describe("a client with a store", () => {
         const client = yield* Fiber.join(making)
         expect(yield* isOn(client)).toEqual(Either.right(true))
         expect(warnings(lines).map(({ message }) => message)).toEqual([
-          "Flipt: the store has given nothing within 10s; it is not used"
+          "Flipt: ignoring the store: it did not respond within 10s"
         ])
       })
     )
@@ -350,7 +348,7 @@ describe("chaos", () => {
             Effect.provideService(SnapshotStore.SnapshotStore, store)
           )
           expect(yield* isOn(client)).toEqual(Either.right(false))
-          expect(warnings(lines).at(-1)?.message).toContain("the stored state is not used")
+          expect(warnings(lines).at(-1)?.message).toContain("ignoring the stored state")
           yield* until(() => Fs.readFileSync(Path.join(folder, file)).includes("enabled"))
         })
       )

@@ -16,17 +16,21 @@ import * as Fetcher from "../../src/Fetcher.js"
 import * as FliptClient from "../../src/FliptClient.js"
 import * as Clients from "../support/clients.js"
 import { booleanFlag, makeDocument, onDocument } from "../support/documents.js"
+import * as Fault from "../support/Fault.js"
 import * as FliptServer from "../support/FliptServer.js"
 import * as HandMade from "../support/handMade.js"
 import { captured, type Line } from "../support/logs.js"
 import { afterGc } from "../support/memory.js"
 import * as Relay from "../support/Relay.js"
-import * as StreamServer from "../support/StreamServer.js"
+import { turn, until, untilOf } from "../support/wait.js"
 
-const { awaitOn, eventually, eventuallyOf, isOn, warnings } = Clients
+const { awaitOn, isOn, warnings } = Clients
 
 /** No check in the time of a test: what is repaired is repaired by something else. */
 const seldom = "10 minutes"
+
+/** A server that sends on its streams what the test writes, and has one document to be asked for. */
+const scripted = (document: object) => FliptServer.make({ streams: "scripted", documents: { default: document } })
 
 /** What evaluations give while there is trouble. */
 const during = ({ strategy }: Clients.Kind, last: boolean) => (strategy === "fail" ? "Unavailable" : last)
@@ -47,7 +51,7 @@ const watching = (client: FliptClient.Service) =>
   })
 
 const isConnected = (client: FliptClient.Service, connected: boolean) =>
-  eventuallyOf(client.status, (status) => status.connected === connected)
+  untilOf(client.status, (status) => status.connected === connected)
 
 /** The levels at which the client says something with this text. */
 const levels = (log: ReadonlyArray<Line>, text: string) =>
@@ -66,7 +70,7 @@ const scriptedClient = (answer: (url: URL, known: string | undefined) => Respons
   )
 
 const documentAnswer = (document: object, known: string | undefined): Response => {
-  const etag = StreamServer.digestOf(document)
+  const etag = FliptServer.digestOf(document)
   return known === etag
     ? new Response(null, { status: 304, headers: { etag } })
     : new Response(JSON.stringify(document), { headers: { etag } })
@@ -76,20 +80,20 @@ describe("a stream that ends at once, again and again", () => {
   it.live("leaves the state right by the requests in between, and is no outage", () =>
     Clients.forEach(Clients.kinds, (kind, log) =>
       Effect.gen(function* () {
-        const server = yield* StreamServer.make(onDocument(true))
-        server.onStream((stream) => stream.end())
+        const server = yield* scripted(onDocument(true))
+        yield* server.failStreams(Fault.status(200, { body: "" }))
         const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom })
         const seen = yield* watching(client)
-        yield* eventually(() => server.streams.length >= 2)
-        server.setDocument(onDocument(false))
+        yield* until(() => server.streams.length >= 2)
+        yield* server.setDocument(onDocument(false))
         yield* awaitOn(client, false)
         yield* isConnected(client, false)
         expect(yield* client.status).toMatchObject({ _tag: "Ready", mode: "streaming" })
         expect([...seen].sort()).toEqual([false, true])
         expect(warnings(log)).toEqual([])
-        expect(server.connections()).toBeLessThanOrEqual(2)
+        expect(yield* server.connections).toBeLessThanOrEqual(2)
         // a request before each stream but the first, which comes after the request of the start
-        expect(Math.abs(server.gets() - server.streams.length)).toBeLessThanOrEqual(1)
+        expect(Math.abs(server.snapshots.length - server.streams.length)).toBeLessThanOrEqual(1)
         expect(server.streams.length).toBeLessThan(15)
       })
     )
@@ -98,7 +102,7 @@ describe("a stream that ends at once, again and again", () => {
   it.scoped("is never a hot loop, however it ends", () =>
     Effect.gen(function* () {
       let document = onDocument(true)
-      const whole = () => StreamServer.frame(document)
+      const whole = () => FliptServer.frame(document)
       const endings = [() => new Uint8Array(0), whole, () => whole().subarray(0, 50)]
       const clients = yield* Effect.forEach(endings, (ending, index) =>
         Effect.gen(function* () {
@@ -140,30 +144,30 @@ describe("a stream that ends at once, again and again", () => {
 it.live("a stream that goes silent is found out by a request, and replaced", () =>
   Clients.forEach(Clients.kinds, (kind, log) =>
     Effect.gen(function* () {
-      const server = yield* StreamServer.make(onDocument(false))
+      const server = yield* scripted(onDocument(false))
       const client = yield* Clients.make(kind, { url: server.url, updateInterval: "100 millis" })
       const seen = yield* watching(client)
-      yield* eventually(() => server.streams.length === 1)
+      yield* until(() => server.streams.length === 1)
       server.streams[0]!.push(onDocument(true))
       yield* awaitOn(client, true)
       yield* isConnected(client, true)
-      server.setDocument(onDocument(true))
+      yield* server.setDocument(onDocument(true))
       // some checks that find nothing: silence alone is no fault
-      const checked = server.gets()
-      yield* eventually(() => server.gets() >= checked + 3)
+      const checked = server.snapshots.length
+      yield* until(() => server.snapshots.length >= checked + 3)
       expect(server.streams.length).toBe(1)
-      server.setDocument(onDocument(false))
+      yield* server.setDocument(onDocument(false))
       yield* awaitOn(client, false)
-      yield* eventually(() => server.streams.length === 2)
-      expect(server.streams[1]!.digest).toBe(StreamServer.digestOf(onDocument(false)))
-      server.setDocument(onDocument(true))
+      yield* until(() => server.streams.length === 2)
+      expect(server.streams[1]!.digest).toBe(FliptServer.digestOf(onDocument(false)))
+      yield* server.setDocument(onDocument(true))
       server.streams[1]!.push(onDocument(true))
       yield* awaitOn(client, true)
       expect((yield* client.status)._tag).toBe("Ready")
       expect([...seen].sort()).toEqual([false, true])
       expect(warnings(log)).toEqual([])
-      expect(levels(log, "the stream has missed a change")[0]).toBe("DEBUG")
-      yield* eventually(() => server.connections() <= 2)
+      expect(levels(log, "the stream missed a change")[0]).toBe("DEBUG")
+      yield* until(Effect.map(server.connections, (count) => count <= 2))
     })
   )
 )
@@ -171,17 +175,17 @@ it.live("a stream that goes silent is found out by a request, and replaced", () 
 it.live("a stream error frame ends the stream, and is no outage", () =>
   Clients.forEach(Clients.kinds, (kind, log) =>
     Effect.gen(function* () {
-      const server = yield* StreamServer.make(onDocument(true))
+      const server = yield* scripted(onDocument(true))
       const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom })
       const seen = yield* watching(client)
-      yield* eventually(() => server.streams.length === 1)
+      yield* until(() => server.streams.length === 1)
       server.streams[0]!.push(onDocument(false))
       yield* awaitOn(client, false)
-      server.setDocument(onDocument(false))
+      yield* server.setDocument(onDocument(false))
       // the server does not end the answer: the client is to leave by itself
       server.streams[0]!.write('{"error":{"code":14,"message":"going away","details":[]}}\n')
-      yield* eventually(() => server.streams.length === 2)
-      expect(server.streams[1]!.digest).toBe(StreamServer.digestOf(onDocument(false)))
+      yield* until(() => server.streams.length === 2)
+      expect(server.streams[1]!.digest).toBe(FliptServer.digestOf(onDocument(false)))
       server.streams[1]!.push(onDocument(true))
       yield* awaitOn(client, true)
       yield* isConnected(client, true)
@@ -189,7 +193,7 @@ it.live("a stream error frame ends the stream, and is no outage", () =>
       expect([...seen].sort()).toEqual([false, true])
       expect(warnings(log)).toEqual([])
       expect(levels(log, "going away")).toEqual(["DEBUG"])
-      yield* eventually(() => server.connections() <= 2)
+      yield* until(Effect.map(server.connections, (count) => count <= 2))
     })
   )
 )
@@ -207,33 +211,33 @@ describe("a half-open stream", () => {
       ([, begin, end]) =>
         Clients.forEach(Clients.kindsOfOneEngine, (kind, log) =>
           Effect.gen(function* () {
-            const server = yield* StreamServer.make(onDocument(true))
+            const server = yield* scripted(onDocument(true))
             const relay = yield* Relay.make(server.port)
             const client = yield* Clients.make(kind, {
               url: relay.url,
               updateInterval: "200 millis",
-              requestTimeout: "1500 millis"
+              requestTimeout: "5 seconds"
             })
-            yield* eventually(() => server.streams.length === 1)
+            yield* until(() => server.streams.length === 1)
             server.streams[0]!.push(onDocument(true))
             // the stream has taken the connection of the first request; the checks have one of their own
-            yield* eventually(() => server.gets() >= 3 && relay.connections() === 2)
+            yield* until(() => server.snapshots.length >= 3 && relay.connections() === 2)
             const before = yield* isConnected(client, true)
             begin(relay)
-            server.setDocument(onDocument(false))
-            const stale = yield* eventuallyOf(client.status, ({ _tag }) => _tag === "Stale")
+            yield* server.setDocument(onDocument(false))
+            const stale = yield* untilOf(client.status, ({ _tag }) => _tag === "Stale")
             expect(stale).toMatchObject({ error: { _tag: "FetchError", reason: "Timeout" } })
             expect(stale.confirmedAt?.epochMillis).toBeGreaterThanOrEqual(before.confirmedAt?.epochMillis ?? 0)
             expect(yield* isOn(client)).toBe(during(kind, true))
             end(relay)
             yield* awaitOn(client, false)
-            yield* eventuallyOf(client.status, ({ _tag, connected }) => _tag === "Ready" && connected)
+            yield* untilOf(client.status, ({ _tag, connected }) => _tag === "Ready" && connected)
             server.streams.at(-1)!.push(onDocument(true))
             yield* awaitOn(client, true)
-            expect(warnings(log)[0]).toMatch(/no answer within/)
+            expect(warnings(log)[0]).toMatch(/no response within/)
             expect(warnings(log).length).toBe(log.filter(({ level }) => level === "INFO").length)
             // what was half open has been let go
-            yield* eventually(() => relay.connections() <= 2)
+            yield* until(() => relay.connections() <= 2)
             expect(relay.made()).toBeLessThan(10)
           })
         ),
@@ -249,24 +253,24 @@ it.live("a server restart in the middle of a frame loses the frame and nothing e
         booleanFlag("on", true),
         ...Array.from({ length: 500 }, (_, index) => booleanFlag(`flag-${index}`, true))
       ])
-      const server = yield* StreamServer.make(onDocument(true))
+      const server = yield* scripted(onDocument(true))
       const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom })
-      yield* eventually(() => server.streams.length === 1)
+      yield* until(() => server.streams.length === 1)
       const [stream] = server.streams
       stream!.push(onDocument(false))
       yield* awaitOn(client, false)
-      const frame = StreamServer.frame(large)
+      const frame = FliptServer.frame(large)
       stream!.write(frame.subarray(0, frame.length - 10))
-      yield* eventually(() => stream!.unsent() === 0)
+      yield* until(() => stream!.unsent() === 0)
       yield* server.stop
-      const stale = yield* eventuallyOf(client.status, ({ _tag }) => _tag === "Stale")
+      const stale = yield* untilOf(client.status, ({ _tag }) => _tag === "Stale")
       expect(stale).toMatchObject({ connected: false, error: { _tag: "FetchError", reason: "Network" } })
       expect(yield* isOn(client)).toBe(during(kind, false))
-      server.setDocument(large)
+      yield* server.setDocument(large)
       yield* server.start
       yield* awaitOn(client, true)
       expect((yield* client.listFlags).length).toBe(501)
-      yield* eventually(() => server.streams.length === 2)
+      yield* until(() => server.streams.length === 2)
       // nothing of the half frame is left to spoil the next one
       server.streams[1]!.push(onDocument(false))
       yield* awaitOn(client, false)
@@ -280,22 +284,22 @@ it.live("a server restart in the middle of a frame loses the frame and nothing e
 it.live("two documents in one chunk are both loaded, and the last one stays", () =>
   Clients.forEach(Clients.kinds, (kind, log) =>
     Effect.gen(function* () {
-      const server = yield* StreamServer.make(makeDocument([booleanFlag("start", true)]))
+      const server = yield* scripted(makeDocument([booleanFlag("start", true)]))
       const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom })
-      yield* eventually(() => server.streams.length === 1)
+      yield* until(() => server.streams.length === 1)
       const [stream] = server.streams
       const documents = [1, 2, 3].map((n) => makeDocument([booleanFlag(`flag-${n}`, true), booleanFlag("on", n !== 1)]))
-      const [first, second, third] = documents.map(StreamServer.frame)
+      const [first, second, third] = documents.map((document) => FliptServer.frame(document))
       stream!.write(Buffer.concat([first!, second!, third!.subarray(0, 50)]))
       yield* awaitOn(client, true)
       expect((yield* client.listFlags).map(({ key }) => key)).toEqual(["flag-2", "on"])
-      expect((yield* client.status).version).toBe(StreamServer.digestOf(documents[1]!))
+      expect((yield* client.status).version).toBe(FliptServer.digestOf(documents[1]!))
       stream!.write(Buffer.concat([third!.subarray(50), first!]))
-      yield* eventuallyOf(client.status, ({ version }) => version === StreamServer.digestOf(documents[0]!))
+      yield* untilOf(client.status, ({ version }) => version === FliptServer.digestOf(documents[0]!))
       expect(yield* isOn(client)).toBe(false)
       expect((yield* client.status)._tag).toBe("Ready")
       expect(warnings(log)).toEqual([])
-      expect([server.gets(), server.streams.length]).toEqual([1, 1])
+      expect([server.snapshots.length, server.streams.length]).toEqual([1, 1])
     })
   )
 )
@@ -327,19 +331,19 @@ it.live("documents that are pushed faster than they compile wait at the server, 
               )
           }))
         ).pipe(Layer.provide(kind.engine))
-        const server = yield* StreamServer.make(onDocument(true))
+        const server = yield* scripted(onDocument(true))
         const client = yield* Clients.make({ ...kind, engine: slow }, { url: server.url, updateInterval: seldom })
-        yield* eventually(() => server.streams.length === 1)
+        yield* until(() => server.streams.length === 1)
         const [stream] = server.streams
         const padding = "x".repeat(500_000)
         const count = 60
         for (let n = 0; n < count; n++) {
-          stream!.push(makeDocument([{ ...booleanFlag(`flag-${n}`, true), description: padding }]))
+          stream!.push(JSON.stringify(makeDocument([{ ...booleanFlag(`flag-${n}`, true), description: padding }])))
         }
         // until nothing more leaves the server: the client does not read on
         let unsent = -1
         let still = 0
-        yield* eventuallyOf(
+        yield* untilOf(
           Effect.sync(() => {
             still = unsent === stream!.unsent() ? still + 1 : 0
             unsent = stream!.unsent()
@@ -351,12 +355,12 @@ it.live("documents that are pushed faster than they compile wait at the server, 
         // the state that is served meanwhile is the one before
         expect(yield* isOn(client)).toBe(true)
         yield* Deferred.succeed(gate, undefined)
-        yield* eventuallyOf(client.listFlags, (flags) => flags[0]?.key === `flag-${count - 1}`)
+        yield* untilOf(client.listFlags, (flags) => flags[0]?.key === `flag-${count - 1}`)
         expect((yield* client.status)._tag).toBe("Ready")
         expect(most).toBe(1)
         expect(compiled).toBe(count + 1)
         expect(warnings(log)).toEqual([])
-        expect([server.gets(), server.streams.length]).toEqual([1, 1])
+        expect([server.snapshots.length, server.streams.length]).toEqual([1, 1])
       })
   )
 )
@@ -373,32 +377,29 @@ describe("a stream of garbage", () => {
   it.live("is an outage until a request or a good frame repairs it, and never a state", () =>
     Clients.forEach(Clients.kinds, (kind, log) =>
       Effect.gen(function* () {
-        const server = yield* StreamServer.make(onDocument(true))
+        const server = yield* scripted(onDocument(true))
         const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom })
-        yield* eventually(() => server.streams.length === 1)
+        yield* until(() => server.streams.length === 1)
         const [stream] = server.streams
-        const isReady = eventuallyOf(client.status, ({ _tag }) => _tag === "Ready")
+        const isReady = untilOf(client.status, ({ _tag }) => _tag === "Ready")
         for (const [name, bytes] of garbage) {
           const { length } = warnings(log)
           for (let round = 0; round < 3; round++) {
             stream!.write(bytes)
           }
           // it may be repaired by the time that somebody looks, or be there still from the garbage before
-          yield* eventuallyOf(client.status, ({ _tag }) => _tag === "Stale" || warnings(log).length > length)
+          yield* untilOf(client.status, ({ _tag }) => _tag === "Stale" || warnings(log).length > length)
           expect([true, "Unavailable"], name).toContain(yield* isOn(client))
           // by a frame; the request that the garbage set off may still be under way, and brings the same
-          server.setDocument(onDocument(false))
+          yield* server.setDocument(onDocument(false))
           stream!.push(onDocument(false))
           yield* awaitOn(client, false)
           yield* isReady
           // by the request that it sets off
-          server.setDocument(onDocument(true))
+          yield* server.setDocument(onDocument(true))
           stream!.write(bytes)
           yield* awaitOn(client, true)
-          yield* eventuallyOf(
-            Effect.zipRight(Effect.ignore(client.refresh), client.status),
-            ({ _tag }) => _tag === "Ready"
-          )
+          yield* untilOf(Effect.zipRight(Effect.ignore(client.refresh), client.status), ({ _tag }) => _tag === "Ready")
         }
         // it is still the same stream: a bad line is passed over
         expect(server.streams.length).toBe(1)
@@ -409,19 +410,19 @@ describe("a stream of garbage", () => {
   it.live("that goes on sets off no request for each, and no warning", () =>
     Clients.forEach(Clients.kinds, (kind, log) =>
       Effect.gen(function* () {
-        const server = yield* StreamServer.make(onDocument(true))
+        const server = yield* scripted(onDocument(true))
         const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom })
-        yield* eventually(() => server.streams.length === 1)
-        const gets = server.gets()
+        yield* until(() => server.streams.length === 1)
+        const gets = server.snapshots.length
         for (const bytes of ["garbage\n", '{"result":{}}\n']) {
           for (let frames = 0; frames < 50; frames++) {
             server.streams[0]!.write(bytes)
-            yield* Effect.sleep("2 millis")
+            yield* turn
           }
         }
-        yield* eventuallyOf(client.status, ({ _tag }) => _tag === "Stale")
+        yield* untilOf(client.status, ({ _tag }) => _tag === "Stale")
         // one for each kind
-        expect(server.gets() - gets).toBeLessThanOrEqual(2)
+        expect(server.snapshots.length - gets).toBeLessThanOrEqual(2)
         expect(warnings(log).length).toBeLessThanOrEqual(3)
         yield* client.refresh
         expect((yield* client.status)._tag).toBe("Ready")
@@ -433,21 +434,21 @@ describe("a stream of garbage", () => {
     Effect.flatMap(afterGc, ({ arrayBuffers: before }) =>
       Clients.forEach(Clients.kinds, (kind, log) =>
         Effect.gen(function* () {
-          const server = yield* StreamServer.make(onDocument(true))
+          const server = yield* scripted(onDocument(true))
           const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom, maxBodySize: 100_000 })
-          yield* eventually(() => server.streams.length === 1)
+          yield* until(() => server.streams.length === 1)
           const [stream] = server.streams
           const chunk = Buffer.alloc(1_000_000, "x")
           for (let written = 0; written < 30; written++) {
             stream!.write(chunk)
-            yield* eventually(() => stream!.unsent() === 0)
+            yield* until(() => stream!.unsent() === 0)
           }
           // of what was sent to all four, more than a hundred million
-          yield* eventuallyOf(afterGc, ({ arrayBuffers }) => arrayBuffers < before + 60_000_000)
+          yield* untilOf(afterGc, ({ arrayBuffers }) => arrayBuffers < before + 60_000_000)
           stream!.write("\n")
-          yield* eventually(() => warnings(log).length > 0)
+          yield* until(() => warnings(log).length > 0)
           expect(warnings(log)[0]).toContain("maxBodySize")
-          server.setDocument(onDocument(false))
+          yield* server.setDocument(onDocument(false))
           stream!.push(onDocument(false))
           yield* awaitOn(client, false)
           expect(warnings(log)).toHaveLength(1)
@@ -460,18 +461,25 @@ describe("a stream of garbage", () => {
 it.live("a stream refused by a proxy (403) while requests go through: evaluations go on, with one warning", () =>
   Clients.forEach(Clients.kinds, (kind, log) =>
     Effect.gen(function* () {
-      const server = yield* StreamServer.make(onDocument(true))
-      server.refuse(403)
+      const server = yield* scripted(onDocument(true))
+      yield* server.failStreams(
+        Fault.status(403, { body: "<html><h1>Blocked</h1></html>", headers: { "content-type": "text/html" } })
+      )
       const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom })
       const seen = yield* watching(client)
-      yield* eventually(() => server.streams.length >= 2)
-      server.setDocument(onDocument(false))
+      yield* until(() => server.streams.length >= 2)
+      yield* server.setDocument(onDocument(false))
       yield* awaitOn(client, false)
-      yield* eventually(() => server.streams.length >= 3)
+      yield* until(() => server.streams.length >= 3)
       expect(yield* client.status).toMatchObject({ _tag: "Ready", mode: "streaming", connected: false })
       expect(warnings(log)).toHaveLength(1)
       expect(warnings(log)[0]).toMatch(/status 403/)
-      server.onStream((stream) => stream.push(onDocument(true)))
+      yield* server.failStreams(
+        Fault.own(({ proceed }) => {
+          proceed()
+          server.streams.at(-1)!.push(onDocument(true))
+        })
+      )
       yield* awaitOn(client, true)
       yield* isConnected(client, true)
       expect([...seen].sort()).toEqual([false, true])
@@ -520,7 +528,7 @@ describe("a v1 server asked for a stream", () => {
         const server = yield* FliptServer.make({ version: "v1", documents: { default: onDocument(true) } })
         const client = yield* Clients.make(kind, { url: server.url, updateInterval: "100 millis" })
         const seen = yield* watching(client)
-        yield* eventuallyOf(client.status, ({ mode }) => mode === "polling")
+        yield* untilOf(client.status, ({ mode }) => mode === "polling")
         expect(yield* client.status).toMatchObject({ _tag: "Ready", connected: true })
         yield* server.setDocument(onDocument(false))
         yield* awaitOn(client, false)
@@ -530,7 +538,7 @@ describe("a v1 server asked for a stream", () => {
         expect(yield* client.status).toMatchObject({ _tag: "Ready", mode: "polling", connected: true })
         expect([...seen].sort()).toEqual([false, true])
         expect(warnings(log)).toHaveLength(1)
-        expect(warnings(log)[0]).toMatch(/has no streams and is polled/)
+        expect(warnings(log)[0]).toMatch(/has no streams and is polled instead/)
         expect(yield* server.connections).toBeLessThanOrEqual(2)
       })
     )
@@ -549,7 +557,7 @@ describe("a v1 server asked for a stream", () => {
         streams++
         return upgraded
           ? new Response(
-              new ReadableStream({ start: (stream) => stream.enqueue(StreamServer.frame(onDocument(false))) })
+              new ReadableStream({ start: (stream) => stream.enqueue(FliptServer.frame(onDocument(false))) })
             )
           : new Response("404 page not found\n", { status: 404 })
       }, "fail")

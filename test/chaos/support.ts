@@ -23,7 +23,7 @@ import { onDocument } from "../support/documents.js"
 import { native } from "../support/engines.js"
 import * as FliptServer from "../support/FliptServer.js"
 import { captured, type Line } from "../support/logs.js"
-import { turn } from "../support/sleepers.js"
+import { turn, until } from "../support/wait.js"
 
 /** What a scenario is run for. */
 export interface Setting {
@@ -148,10 +148,6 @@ export const serve = (options?: FliptServer.Options): Effect.Effect<FliptServer.
 export const told = (logs: ReadonlyArray<Line>): ReadonlyArray<string> =>
   logs.filter((line) => line.level !== "DEBUG").map((line) => line.level)
 
-/** Waits in real time, whatever the clock is. */
-export const eventually = (condition: Effect.Effect<boolean>): Effect.Effect<void> =>
-  Effect.asVoid(Effect.repeat(Effect.zipRight(turn, condition), { until: (holds) => holds }))
-
 /** How the time that an attempt takes is made to pass. */
 type Drive<R> = <A, E>(attempt: Effect.Effect<A, E>) => Effect.Effect<A, E, R>
 
@@ -226,7 +222,7 @@ export const afterStart = <R = never>(setting: Setting, logs: ReadonlyArray<Line
       expect(held.boolean(on)).toMatchObject({ right: { enabled: true } })
     }
     // One is kept for the next request; an answer may be over a moment before its connection is free for that.
-    yield* eventually(Effect.map(server.connections, (connections) => connections <= 2))
+    yield* until(Effect.map(server.connections, (connections) => connections <= 2))
 
     yield* trouble.end(server)
     expect(yield* client.refresh).toBe(true)
@@ -237,7 +233,7 @@ export const afterStart = <R = never>(setting: Setting, logs: ReadonlyArray<Line
     expect(told(logs.slice(from))).toEqual(["WARN", "INFO"])
     const [warning, recovery] = logs.slice(from).filter((line) => line.level !== "DEBUG")
     expect(warning?.message).toContain(trouble.says)
-    expect(warning?.message).toContain(setting.errorStrategy === "fail" ? "evaluations fail" : "the last state goes on")
+    expect(warning?.message).toContain(setting.errorStrategy === "fail" ? "evaluations fail" : "serving the last state")
     expect(recovery?.message).toContain(DateTime.formatIso(since as DateTime.Utc))
     yield* closed(server, scope)
   })

@@ -20,10 +20,9 @@ import { retryPolicy } from "../../src/internal/fetch/schedules.js"
 import { booleanFlag, makeDocument } from "../support/documents.js"
 import * as Fault from "../support/Fault.js"
 import * as HandClock from "../support/HandClock.js"
-import { awaitSleep, awaitSleepOf, wakeUps } from "../support/sleepers.js"
+import { awaitSleep, awaitSleepOf, awhile, until, wakeUps } from "../support/wait.js"
 import {
   closed,
-  eventually,
   failed,
   makeClient,
   makeClientOver,
@@ -148,7 +147,7 @@ timedScenario("429 with an absurdly large Retry-After", (setting, logs) =>
       for (const millis of [290_000, 300_000, 300_000]) {
         expect(yield* wakeFirst).toBe(millis)
       }
-      yield* eventually(Effect.map(seen(built), ({ error }) => error === "Status"))
+      yield* until(Effect.map(seen(built), ({ error }) => error === "Status"))
       expect(yield* seen(built)).toEqual(failed("Status"))
       expect(yield* busy.requests).toHaveLength(4)
     }
@@ -244,7 +243,7 @@ scenario("500 for a day", (setting, logs) =>
 
       server.status = 200
       yield* clock.advance("34 minutes")
-      yield* eventually(Effect.map(seen(client), ({ on }) => on === false))
+      yield* until(Effect.map(seen(client), ({ on }) => on === false))
       expect(yield* seen(client)).toEqual(ready(false, "v2"))
       expect(told(logs)).toEqual(["WARN", "INFO"])
       expect(logs.at(-1)?.message).toContain(DateTime.formatIso(since))
@@ -257,7 +256,7 @@ timedScenario("hang before headers", (setting, logs) =>
     begin: (server) => server.failAlways(Fault.hangBeforeHeaders),
     end: (server) => server.failAlways(undefined),
     error: { _tag: "FetchError", reason: "Timeout", retryable: true },
-    says: "no answer within 30s",
+    says: "no response within 30s",
     requests: 4,
     drive: (attempt) =>
       Effect.gen(function* () {
@@ -301,7 +300,7 @@ timedScenario("one byte a second", (setting, logs) =>
         Effect.gen(function* () {
           const fiber = yield* Effect.fork(attempt)
           const before = answers.length
-          yield* eventually(Effect.sync(() => answers.length > before))
+          yield* until(Effect.sync(() => answers.length > before))
           yield* awaitSleepOf(20_000)
           for (let byte = 0; byte < 19; byte++) {
             yield* second
@@ -321,7 +320,7 @@ timedScenario("one byte a second", (setting, logs) =>
     yield* server.fail(fault)
     const before = answers.length
     const fetching = yield* Effect.fork(client.refresh)
-    yield* eventually(Effect.sync(() => answers.length > before))
+    yield* until(Effect.sync(() => answers.length > before))
     answers.at(-1)?.response.write(tiny.slice(0, -15))
     yield* awaitSleepOf(20_000)
     for (const byte of tiny.slice(-15)) {
@@ -352,7 +351,7 @@ timedScenario("one byte a second on the stream", (setting, logs) =>
     const [stream] = streams
     const frame = `{"result":${tiny}}\n`
     yield* TestClock.adjust("10 seconds")
-    yield* eventually(Effect.map(client.status, (status) => status.connected))
+    yield* until(Effect.map(client.status, (status) => status.connected))
     stream?.writeHead(200, { "content-type": "application/json" })
     for (const byte of frame.slice(0, -1)) {
       stream?.write(byte)
@@ -360,7 +359,7 @@ timedScenario("one byte a second on the stream", (setting, logs) =>
     }
     expect(yield* seen(client)).toEqual(ready(true, "v1"))
     stream?.write("\n")
-    yield* eventually(Effect.map(seen(client), ({ version }) => version === "v2"))
+    yield* until(Effect.map(seen(client), ({ version }) => version === "v2"))
     expect(yield* seen(client)).toEqual(ready(false, "v2"))
     expect(yield* server.requests).toHaveLength(2)
     expect(told(logs)).toEqual([])
@@ -378,7 +377,7 @@ scenario("interval longer than 2^31 ms", (setting, logs) =>
         expect(server.requests).toBeLessThanOrEqual(1 + 2)
         Object.assign(server, { document: v2, etag: "v2" })
         yield* clock.advance("500 days")
-        yield* eventually(Effect.map(seen(client), ({ on }) => on === false))
+        yield* until(Effect.map(seen(client), ({ on }) => on === false))
         expect(server.requests).toBeGreaterThanOrEqual(1 + 5)
         expect(server.requests).toBeLessThanOrEqual(1 + 7)
         expect(yield* seen(client)).toEqual(ready(false, "v2"))
@@ -387,7 +386,7 @@ scenario("interval longer than 2^31 ms", (setting, logs) =>
     const server = yield* serve()
     const scope = yield* Scope.make()
     yield* Scope.extend(makeClient(setting, { url: server.url, updateInterval: "100 days" }), scope)
-    yield* Effect.sleep("50 millis")
+    yield* awhile
     expect(yield* server.requests).toHaveLength(1)
     yield* closed(server, scope)
     expect(told(logs)).toEqual([])
@@ -431,7 +430,7 @@ scenario("clock jumps back and ahead", (setting, logs) =>
       Object.assign(server, { status: 200, document: v2, etag: "v2" })
       yield* clock.jump(-100 * 24 * hour)
       yield* clock.advance("2 minutes")
-      yield* eventually(Effect.map(seen(client), ({ on }) => on === false))
+      yield* until(Effect.map(seen(client), ({ on }) => on === false))
       expect(yield* seen(client)).toEqual(ready(false, "v2"))
       expect((yield* client.status).confirmedAt?.epochMillis).toBeLessThanOrEqual(
         yield* Effect.clockWith((it) => it.currentTimeMillis)

@@ -6,68 +6,13 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
+import { ask, clientPath, error, open, parse, path } from "./ask.js"
 import * as Fault from "./Fault.js"
 import * as FliptServer from "./FliptServer.js"
-
-interface Outcome {
-  readonly status: number
-  readonly headers: Http.IncomingHttpHeaders
-  readonly rawHeaders: ReadonlyArray<string>
-  readonly body: Buffer
-  /** The code of the error that ended the body too early. */
-  readonly broken: string | undefined
-}
-
-interface Ask {
-  readonly headers?: Http.OutgoingHttpHeaders
-  readonly method?: string
-  readonly agent?: Http.Agent
-}
-
-/** Fails with the error's code when there is no answer at all. An interruption closes the connection. */
-const ask = (server: FliptServer.Server, path: string, options: Ask = {}): Effect.Effect<Outcome, string> =>
-  Effect.async<Outcome, string>((resume) => {
-    const request = Http.request({
-      host: "127.0.0.1",
-      port: server.port,
-      path,
-      method: options.method ?? "GET",
-      headers: options.headers ?? {},
-      agent: options.agent ?? false
-    })
-    request.on("error", (error: NodeJS.ErrnoException) => resume(Effect.fail(error.code ?? error.message)))
-    request.on("response", (response) => {
-      const chunks: Array<Buffer> = []
-      const end = (broken: string | undefined) =>
-        resume(
-          Effect.succeed({
-            status: response.statusCode ?? 0,
-            headers: response.headers,
-            rawHeaders: response.rawHeaders,
-            body: Buffer.concat(chunks),
-            broken
-          })
-        )
-      response.on("data", (chunk: Buffer) => chunks.push(chunk))
-      response.on("end", () => end(undefined))
-      response.on("error", (error: NodeJS.ErrnoException) => end(error.code ?? error.message))
-    })
-    request.end()
-    return Effect.sync(() => request.destroy())
-  })
-
-const parse = (outcome: Outcome): unknown => JSON.parse(outcome.body.toString())
-
-const path = (namespace = "default") => `/internal/v1/evaluation/snapshot/namespace/${namespace}`
-
-const clientPath = (environment: string, namespace: string, what = "snapshot") =>
-  `/client/v2/environments/${environment}/namespaces/${namespace}/${what}`
+import { awhile } from "./wait.js"
 
 const document = { namespace: { key: "default" }, flags: [] }
-
-const error = (code: number, message: string) => ({ code, message, details: [] })
 
 describe("snapshots", () => {
   it.scopedLive("v2 puts the ETag, 40 hex digits without quotes, into the document as its digest", () =>
@@ -334,36 +279,6 @@ describe("the stream", () => {
   const streamPath = clientPath("default", "default", "stream")
   const named = (name: string) => ({ namespace: { key: "default", name }, flags: [] })
 
-  /** The head as soon as it is there, and then one line after the other. */
-  const open = (server: FliptServer.Server, target = streamPath, headers: Http.OutgoingHttpHeaders = {}) =>
-    Effect.gen(function* () {
-      const heads = yield* Queue.unbounded<Http.IncomingMessage>()
-      const frames = yield* Queue.unbounded<string>()
-      const request = yield* Effect.acquireRelease(
-        Effect.sync(() => Http.get({ host: "127.0.0.1", port: server.port, path: target, headers, agent: false })),
-        (request) => Effect.sync(() => request.destroy())
-      )
-      request.on("error", () => frames.unsafeOffer("end"))
-      request.on("response", (response) => {
-        heads.unsafeOffer(response)
-        let rest = ""
-        response.setEncoding("utf8").on("data", (chunk: string) => {
-          const lines = (rest + chunk).split("\n")
-          rest = lines.pop()!
-          for (const line of lines) frames.unsafeOffer(line)
-        })
-        response.on("error", () => {}).on("close", () => frames.unsafeOffer("end"))
-      })
-      return {
-        head: Queue.take(heads),
-        frame: Effect.map(Queue.take(frames), (line): unknown => (line === "end" ? line : JSON.parse(line))),
-        silent: Effect.sleep(40).pipe(
-          Effect.zipRight(Effect.all([Queue.size(heads), Queue.size(frames)])),
-          Effect.map(([head, frame]) => head === 0 && frame === 0)
-        )
-      }
-    })
-
   const digestOf = (server: FliptServer.Server) =>
     Effect.map(ask(server, path()), (outcome) => String(outcome.headers.etag))
 
@@ -524,224 +439,6 @@ describe("the log", () => {
   )
 })
 
-describe("faults", () => {
-  const acceptIdentity = { "accept-encoding": "identity" }
-  const make = FliptServer.make({ documents: { default: document } })
-
-  it.scopedLive("each spoils one request, in order; a lasting one spoils the rest", () =>
-    Effect.gen(function* () {
-      const server = yield* make
-      const status = Effect.map(ask(server, path()), (outcome) => outcome.status)
-      yield* server.fail(Fault.status(500), Fault.pass, Fault.status(503))
-      expect(yield* Effect.all([status, status, status, status])).toEqual([500, 200, 503, 200])
-      yield* server.failAlways(Fault.status(502))
-      yield* server.fail(Fault.status(429))
-      expect(yield* Effect.all([status, status, status])).toEqual([429, 502, 502])
-      yield* server.failAlways(undefined)
-      expect(yield* status).toBe(200)
-      expect(yield* server.requests).toHaveLength(8)
-    })
-  )
-
-  it.scopedLive("status: Flipt's error body, or one's own, with headers", () =>
-    Effect.gen(function* () {
-      const server = yield* make
-      yield* server.fail(
-        Fault.status(503),
-        Fault.status(429, { headers: { "Retry-After": "3", "Set-Cookie": ["a=1", "b=2"] } }),
-        Fault.status(502, { body: "<html>", headers: { "Content-Type": "text/html" } }),
-        Fault.status(204)
-      )
-      expect(parse(yield* ask(server, path()))).toEqual(error(14, "Service Unavailable"))
-      const limited = yield* ask(server, path())
-      expect(limited.headers).toMatchObject({ "retry-after": "3", "set-cookie": ["a=1", "b=2"] })
-      expect(parse(limited)).toEqual(error(8, "Too Many Requests"))
-      const proxy = yield* ask(server, path())
-      expect(proxy.headers["content-type"]).toBe("text/html")
-      expect(proxy.body.toString()).toBe("<html>")
-      expect(yield* ask(server, path())).toMatchObject({ status: 204, broken: undefined })
-    })
-  )
-
-  it.scopedLive("delay: the normal answer, later", () =>
-    Effect.gen(function* () {
-      const server = yield* make
-      yield* server.fail(Fault.delay(50))
-      const before = performance.now()
-      expect(parse(yield* ask(server, path()))).toMatchObject(document)
-      // A timer may fire a millisecond early.
-      expect(performance.now() - before).toBeGreaterThanOrEqual(49)
-    })
-  )
-
-  it.scopedLive("hangBeforeHeaders: nothing comes, and the connection stays", () =>
-    Effect.gen(function* () {
-      const server = yield* make
-      yield* server.fail(Fault.hangBeforeHeaders)
-      const fiber = yield* Effect.fork(ask(server, path()))
-      yield* server.awaitRequests(1)
-      yield* Effect.sleep(30)
-      expect(yield* Fiber.poll(fiber)).toMatchObject({ _tag: "None" })
-      expect(yield* server.connections).toBe(1)
-      yield* Fiber.interrupt(fiber)
-      yield* server.awaitConnections(0)
-    })
-  )
-
-  for (const framing of ["length", "chunked"] as const) {
-    it.scopedLive(`hangInBody (${framing}): so many bytes, and no end`, () =>
-      Effect.gen(function* () {
-        const server = yield* make
-        yield* server.fail(Fault.hangInBody(5, { framing }))
-        const response = yield* Effect.promise(() => fetch(`${server.url}${path()}`, { headers: acceptIdentity }))
-        expect(response.headers.has("content-length")).toBe(framing === "length")
-        const reader = response.body!.getReader()
-        const { value } = yield* Effect.promise(() => reader.read())
-        expect(Buffer.from(value!).toString()).toBe('{"dig')
-        const rest = yield* Effect.fork(Effect.promise(() => reader.read()))
-        yield* Effect.sleep(30)
-        expect(yield* Fiber.poll(rest)).toMatchObject({ _tag: "None" })
-        yield* Effect.promise(() => reader.cancel())
-        yield* server.awaitConnections(0)
-      })
-    )
-
-    it.scopedLive(`cutBody (${framing}): so many bytes, and then the connection closes, wherever the cut`, () =>
-      Effect.gen(function* () {
-        const server = yield* make
-        const { headers, body } = yield* ask(server, path())
-        for (const afterBytes of [0, 1, 7, body.byteLength, body.byteLength + 100]) {
-          // Set anew, a document begins again with the same white space.
-          yield* server.setDocument(document)
-          yield* server.fail(Fault.cutBody(afterBytes, { framing }))
-          const outcome = yield* ask(server, path(), { headers: { "if-none-match": headers.etag } })
-          expect(outcome.status).toBe(200)
-          expect(outcome.headers.etag).toBe(headers.etag)
-          expect(outcome.broken).toBe("ECONNRESET")
-          expect(outcome.body).toEqual(body.subarray(0, afterBytes))
-        }
-        yield* server.fail(Fault.cutBody(12, { framing }))
-        const compressed = yield* ask(server, path(), { headers: { "accept-encoding": "gzip" } })
-        expect(compressed).toMatchObject({ broken: "ECONNRESET", headers: { "content-encoding": "gzip" } })
-        expect(compressed.body.byteLength).toBe(12)
-      })
-    )
-  }
-
-  it.scopedLive("garbage: a 200 with a new ETag", () =>
-    Effect.gen(function* () {
-      const server = yield* make
-      const { etag } = (yield* ask(server, path())).headers
-      yield* server.fail(Fault.garbage("{"), Fault.garbage(Uint8Array.of(0, 255)), Fault.garbage("", { etag: "e" }))
-      const text = yield* ask(server, path())
-      const binary = yield* ask(server, path())
-      expect(text).toMatchObject({ status: 200, headers: { "content-type": "application/json" } })
-      expect(text.body.toString()).toBe("{")
-      expect([...binary.body]).toEqual([0, 255])
-      expect(new Set([etag, text.headers.etag, binary.headers.etag]).size).toBe(3)
-      expect((yield* ask(server, path())).headers.etag).toBe("e")
-    })
-  )
-
-  it.scopedLive("reset: no answer, the connection is reset", () =>
-    Effect.gen(function* () {
-      const server = yield* make
-      yield* server.fail(Fault.reset)
-      const code = yield* Effect.async<string>((resume) => {
-        const socket = Net.connect(server.port, "127.0.0.1")
-        socket.on("error", (error: NodeJS.ErrnoException) => resume(Effect.succeed(String(error.code))))
-        socket.on("end", () => resume(Effect.succeed("end")))
-        socket.write(`GET ${path()} HTTP/1.1\r\nHost: x\r\n\r\n`)
-      })
-      expect(code).toBe("ECONNRESET")
-    })
-  )
-
-  it.scopedLive("drip: all of it, slowly; a client that goes stops it", () =>
-    Effect.gen(function* () {
-      const server = yield* make
-      yield* server.fail(Fault.drip(20, 5), Fault.drip(1, 5))
-      const before = performance.now()
-      const outcome = yield* ask(server, path())
-      expect(outcome.broken).toBeUndefined()
-      expect(parse(outcome)).toMatchObject(document)
-      const ticks = Math.ceil(outcome.body.byteLength / 20)
-      expect(performance.now() - before).toBeGreaterThanOrEqual(ticks * 4)
-
-      const fiber = yield* Effect.fork(ask(server, path()))
-      yield* server.awaitRequests(2)
-      yield* Fiber.interrupt(fiber)
-      yield* server.awaitConnections(0)
-    })
-  )
-
-  it.scopedLive("redirect", () =>
-    Effect.gen(function* () {
-      const server = yield* make
-      yield* server.fail(Fault.redirect("/elsewhere"), Fault.redirect("http://example.test/", 308))
-      expect(yield* ask(server, path())).toMatchObject({ status: 302, headers: { location: "/elsewhere" } })
-      expect(yield* ask(server, path())).toMatchObject({ status: 308, headers: { location: "http://example.test/" } })
-    })
-  )
-
-  it.scopedLive("notModified: a 304 that nobody asked for", () =>
-    Effect.gen(function* () {
-      const server = yield* make
-      const { etag } = (yield* ask(server, path())).headers
-      yield* server.fail(Fault.notModified(), Fault.notModified({ etag: "e" }), Fault.notModified())
-      expect(yield* ask(server, path())).toMatchObject({ status: 304, headers: { etag } })
-      expect(yield* ask(server, path())).toMatchObject({ status: 304, headers: { etag: "e" } })
-      const unknown = yield* ask(server, path("x"))
-      expect(unknown.status).toBe(304)
-      expect(unknown.headers.etag).toBeUndefined()
-    })
-  )
-
-  it.scopedLive("invalidGzip: it says gzip, and is none", () =>
-    Effect.gen(function* () {
-      const server = yield* make
-      yield* server.fail(Fault.invalidGzip, Fault.invalidGzip)
-      const outcome = yield* ask(server, path())
-      expect(outcome).toMatchObject({ status: 200, broken: undefined, headers: { "content-encoding": "gzip" } })
-      expect(() => Zlib.gunzipSync(outcome.body)).toThrow()
-      const viaFetch = yield* Effect.exit(
-        Effect.tryPromise(() => fetch(`${server.url}${path()}`).then((r) => r.text()))
-      )
-      expect(Exit.isFailure(viaFetch)).toBe(true)
-    })
-  )
-
-  it.scopedLive("gzipBomb: a small body that decodes to a large one", () =>
-    Effect.gen(function* () {
-      const server = yield* make
-      const decodedBytes = 64 * 1024 * 1024 + 3
-      yield* server.fail(Fault.gzipBomb(decodedBytes), Fault.gzipBomb(decodedBytes))
-      const outcome = yield* ask(server, path())
-      expect(outcome.body.byteLength).toBeLessThan(decodedBytes / 500)
-      const decoded = yield* Effect.promise(() => fetch(`${server.url}${path()}`).then((r) => r.arrayBuffer()))
-      expect(decoded.byteLength).toBe(decodedBytes)
-    })
-  )
-
-  it.scopedLive("rawHeaders: the head as written, then the body and the end", () =>
-    Effect.gen(function* () {
-      const server = yield* make
-      yield* server.fail(
-        Fault.rawHeaders(["ETag: a", "etag: b", "X-Latin: \u00e9"]),
-        Fault.rawHeaders(["Content-Length: 2"], { statusLine: "HTTP/1.1 299 Odd", body: "{}" }),
-        Fault.rawHeaders(["bad header\u0000: x"])
-      )
-      const twice = yield* ask(server, path())
-      expect(twice.rawHeaders).toEqual(["ETag", "a", "etag", "b", "X-Latin", "\u00e9"])
-      expect(parse(twice)).toMatchObject(document)
-      const odd = yield* ask(server, path())
-      expect(odd.status).toBe(299)
-      expect(odd.body.toString()).toBe("{}")
-      expect(yield* Effect.flip(ask(server, path()))).toMatch(/^HPE_/)
-    })
-  )
-})
-
 describe("connections", () => {
   it.scopedLive("are counted, and stay open until the client closes them", () =>
     Effect.gen(function* () {
@@ -799,10 +496,363 @@ describe("connections", () => {
         other.listen(server.port, "127.0.0.1", () => resume(Effect.void))
       })
       const starting = yield* Effect.fork(server.start)
-      yield* Effect.sleep(30)
+      yield* awhile
       other.close()
       yield* Fiber.join(starting)
       expect((yield* ask(server, path())).status).toBe(200)
+    })
+  )
+})
+
+describe("a stream that the test writes", () => {
+  const streamPath = clientPath("default", "default", "stream")
+
+  it.scopedLive("sends what is written, byte for byte, and nothing by itself", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make({ streams: "scripted", documents: { default: document } })
+      const digest = FliptServer.digestOf(document)
+      expect((yield* ask(server, path())).headers.etag).toBe(digest)
+      const client = yield* open(server, `${streamPath}?digest=${digest}`)
+      const stream = yield* server.awaitStreamRequests(1)
+      expect(stream.digest).toBe(digest)
+      yield* server.setDocument({ ...document, flags: [{ key: "f" }] })
+      expect(yield* client.silent).toBe(true)
+      stream.write('{"a":')
+      expect((yield* client.head).statusCode).toBe(200)
+      stream.write("1}\n")
+      expect(yield* client.frame).toEqual({ a: 1 })
+      stream.push(document)
+      expect(yield* client.frame).toEqual({ result: { ...document, digest } })
+      expect(stream.isOpen()).toBe(true)
+      stream.end()
+      expect(yield* client.frame).toBe("end")
+      expect(stream.isOpen()).toBe(false)
+      expect(yield* server.order).toEqual(["snapshot", "stream"])
+      expect(server.snapshots).toHaveLength(1)
+      expect(server.streams).toEqual([stream])
+    })
+  )
+
+  it.scopedLive("is still refused where Flipt refuses it", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make({ streams: "scripted", token: { kind: "jwt", value: "t" } })
+      expect((yield* ask(server, streamPath)).status).toBe(401)
+    })
+  )
+
+  it.scopedLive("can be broken off", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make({ streams: "scripted" })
+      const client = yield* open(server)
+      const stream = yield* server.awaitStreamRequests(1)
+      stream.destroy()
+      expect(yield* client.frame).toBe("end")
+      yield* server.awaitConnections(0)
+    })
+  )
+})
+
+describe("like a real server", () => {
+  const streamPath = clientPath("default", "default", "stream")
+  const flag = (key: string, more: object = {}) => ({ key, name: `The ${key}`, description: "long", ...more })
+  const namespace = { key: "default" }
+
+  it.scopedLive("a fresh v2 has no default namespace until its first flag", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make()
+      const missing = yield* ask(server, path())
+      expect(missing.status).toBe(404)
+      expect(parse(missing)).toEqual(error(5, 'evaluation snapshot for namespace "default" not found'))
+      yield* server.setDocument({ namespace, flags: [flag("first")] })
+      expect((yield* ask(server, path())).status).toBe(200)
+    })
+  )
+
+  it.scopedLive("a fresh v1 has an empty default namespace and sends no ETag for it", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make({ version: "v1" })
+      const empty = yield* ask(server, path())
+      expect(parse(empty)).toEqual({ namespace, flags: [] })
+      expect(empty.headers.etag).toBeUndefined()
+      expect((yield* ask(server, path(), { headers: { "if-none-match": "x" } })).status).toBe(200)
+    })
+  )
+
+  it.scopedLive("v2 sends no names and descriptions, and each change gives all flags new timestamps", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make({ documents: { default: { namespace, flags: [flag("a"), flag("b")] } } })
+      const flagsOf = Effect.map(
+        ask(server, path()),
+        (outcome) => (parse(outcome) as { flags: ReadonlyArray<Readonly<Record<string, string>>> }).flags
+      )
+      const before = yield* flagsOf
+      expect(before.map(({ key, name, description }) => ({ key, name, description }))).toEqual([
+        { key: "a", name: "", description: "" },
+        { key: "b", name: "", description: "" }
+      ])
+      expect(yield* flagsOf).toEqual(before)
+      yield* server.setDocument({ namespace, flags: [flag("a"), flag("b"), flag("c")] })
+      const after = yield* flagsOf
+      const times = [...before, ...after].flatMap(({ createdAt, updatedAt }) => [createdAt, updatedAt])
+      expect(times.every((time) => !Number.isNaN(Date.parse(String(time))))).toBe(true)
+      expect(new Set(times).size).toBe(2)
+      expect(after[0]!.updatedAt).not.toBe(before[0]!.updatedAt)
+    })
+  )
+
+  it.scopedLive("v1 sends names, descriptions and timestamps as they are", () =>
+    Effect.gen(function* () {
+      const full = { namespace, flags: [flag("a", { updatedAt: "2020-01-01T00:00:00Z" })] }
+      const server = yield* FliptServer.make({ version: "v1", documents: { default: full } })
+      expect(parse(yield* ask(server, path()))).toEqual(full)
+    })
+  )
+
+  it.scopedLive("v2.11 escapes &, < and > in lists, as Go writes JSON; v2.10 and v1 do not", () =>
+    Effect.gen(function* () {
+      const list = { operator: "isoneof", value: '["R&D","<b>"]' }
+      const text = { operator: "eq", value: "R&D" }
+      const given = {
+        namespace,
+        flags: [
+          flag("f", {
+            rules: [{ segments: [{ constraints: [list, text] }] }],
+            rollouts: [{ segment: { segments: [{ constraints: [{ ...list, operator: "isnotoneof" }] }] } }]
+          })
+        ]
+      }
+      const constraintsOf = (outcome: Parameters<typeof parse>[0]) =>
+        [...JSON.stringify(parse(outcome)).matchAll(/"operator":"(\w+)","value":("(?:\\.|[^"])*")/g)].map(
+          ([, operator, value]) => [operator, JSON.parse(value!)]
+        )
+      for (const version of ["v1", "v2.10", "v2"] as const) {
+        const server = yield* FliptServer.make({ version, documents: { default: given } })
+        const expected = version === "v2" ? '["R\\u0026D","\\u003cb\\u003e"]' : '["R&D","<b>"]'
+        expect(constraintsOf(yield* ask(server, path())), version).toEqual([
+          ["isoneof", expected],
+          ["eq", "R&D"],
+          ["isnotoneof", expected]
+        ])
+      }
+    })
+  )
+
+  it.scopedLive("v2 escapes < in the attachment of a default variant", () =>
+    Effect.gen(function* () {
+      const attachment = '{"html":"<b>"}'
+      const given = { namespace, flags: [flag("f", { defaultVariant: { id: "1", key: "v", attachment } })] }
+      const server = yield* FliptServer.make({ documents: { default: given } })
+      expect(parse(yield* ask(server, path()))).toMatchObject({
+        flags: [{ defaultVariant: { attachment: '{"html":"\\u003cb\\u003e"}' } }]
+      })
+    })
+  )
+
+  it.scopedLive("a namespace of several files has a digest of 32 hex digits, which covers all of them", () =>
+    Effect.gen(function* () {
+      for (const version of ["v1", "v2"] as const) {
+        const server = yield* FliptServer.make({ version })
+        const last = { namespace, flags: [flag("b")] }
+        yield* server.setFiles([{ namespace, flags: [flag("a")] }, last])
+        const outcome = yield* ask(server, path())
+        expect(outcome.headers.etag).toMatch(/^[0-9a-f]{32}$/)
+        expect(parse(outcome)).toMatchObject({ flags: [{ key: "a" }, { key: "b" }] })
+        if (version === "v2") expect(parse(outcome)).toHaveProperty("digest", outcome.headers.etag)
+        yield* server.setFiles([{ namespace, flags: [flag("changed")] }, last])
+        const changed = yield* ask(server, path(), { headers: { "if-none-match": outcome.headers.etag } })
+        expect(changed.status).toBe(200)
+        expect(parse(changed)).toMatchObject({ flags: [{ key: "changed" }, { key: "b" }] })
+      }
+    })
+  )
+
+  it.scopedLive("v2.10 takes the last file's digest for the whole namespace's: a wrong 304", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make({ version: "v2.10" })
+      const last = { namespace, flags: [flag("b")] }
+      yield* server.setFiles([{ namespace, flags: [flag("a")] }, last])
+      const { etag } = (yield* ask(server, path())).headers
+      expect(etag).toMatch(/^[0-9a-f]{40}$/)
+      const stream = yield* open(server, `${streamPath}?digest=${etag}`)
+      yield* server.setFiles([{ namespace, flags: [flag("changed")] }, last])
+      expect((yield* ask(server, path(), { headers: { "if-none-match": etag } })).status).toBe(304)
+      expect(parse(yield* ask(server, path()))).toMatchObject({ flags: [{ key: "changed" }, { key: "b" }] })
+      expect(yield* stream.silent).toBe(true)
+      yield* server.setFiles([last, { namespace, flags: [flag("changed")] }])
+      expect((yield* ask(server, path(), { headers: { "if-none-match": etag } })).status).toBe(200)
+    })
+  )
+
+  it.scopedLive("a stream refuses the digest of a namespace of several files", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make()
+      yield* server.setFiles([
+        { namespace, flags: [flag("a")] },
+        { namespace, flags: [flag("b")] }
+      ])
+      const { etag } = (yield* ask(server, path())).headers
+      const refused = yield* ask(server, `${streamPath}?digest=${etag}`)
+      expect(refused.status).toBe(400)
+      expect(parse(refused)).toHaveProperty("error.code", 3)
+    })
+  )
+
+  it.scopedLive("the environment `default` is the server's default one, whatever its name", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make({ defaultEnvironment: "production", documents: { default: document } })
+      const at = (environment: string) => ({ headers: { "x-flipt-environment": environment } })
+      const { etag } = (yield* ask(server, path())).headers
+      expect((yield* ask(server, path(), at("default"))).headers.etag).toBe(etag)
+      expect((yield* ask(server, path(), at("production"))).headers.etag).toBe(etag)
+      expect((yield* ask(server, path(), at("staging"))).status).toBe(404)
+      const stream = yield* open(server, streamPath, { "x-flipt-environment": "default" })
+      expect(yield* stream.frame).toMatchObject({ result: document })
+      yield* server.setDocument({ ...document, flags: [flag("own")] }, { environment: "default" })
+      expect((yield* ask(server, path(), at("default"))).headers.etag).not.toBe(etag)
+    })
+  )
+
+  it.scopedLive("v1 answers an unknown reference with 500", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make({ version: "v1", documents: { default: document } })
+      const unknown = yield* ask(server, `${path()}?reference=nowhere`)
+      expect(unknown.status).toBe(500)
+      expect(parse(unknown)).toMatchObject({ code: 13 })
+      const v2 = yield* FliptServer.make({ documents: { default: document } })
+      expect((yield* ask(v2, `${path()}?reference=nowhere`)).status).toBe(200)
+    })
+  )
+
+  it.scopedLive("v1 sends the ETag of the default reference for every reference: another wrong 304", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make({ version: "v1", documents: { default: document } })
+      const { etag } = (yield* ask(server, path())).headers
+      const target = `${path()}?reference=branch`
+      yield* server.setDocument({ namespace, flags: [flag("one")] }, { reference: "branch" })
+      expect((yield* ask(server, target)).headers.etag).toBe(etag)
+      yield* server.setDocument({ namespace, flags: [flag("two")] }, { reference: "branch" })
+      expect((yield* ask(server, target, { headers: { "if-none-match": etag } })).status).toBe(304)
+      expect(parse(yield* ask(server, target))).toMatchObject({ flags: [{ key: "two" }] })
+    })
+  )
+
+  it.scopedLive("the stream of a branch environment sends nothing, not even a head, though requests are answered", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make({ branches: ["feature"], documents: { default: document } })
+      yield* server.setDocument(document, { environment: "feature" })
+      const branch = clientPath("feature", "default", "stream")
+      const stream = yield* open(server, branch, { "x-flipt-environment": "feature" })
+      yield* server.awaitStreams(1)
+      yield* server.setDocument({ ...document, flags: [flag("new")] }, { environment: "feature" })
+      expect(parse(yield* ask(server, clientPath("feature", "default")))).toMatchObject({ flags: [{ key: "new" }] })
+      expect(yield* stream.silent).toBe(true)
+      expect(server.streams[0]!.isOpen()).toBe(true)
+    })
+  )
+
+  it.scopedLive("the stream of a namespace that is deleted stays open and silent", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make({ documents: { default: document } })
+      const stream = yield* open(server)
+      yield* stream.frame
+      yield* stream.head
+      yield* server.removeNamespace()
+      expect((yield* ask(server, path())).status).toBe(404)
+      expect(yield* stream.silent).toBe(true)
+      expect(server.streams[0]!.isOpen()).toBe(true)
+    })
+  )
+
+  it.scopedLive("while it drains it takes no connections, and its streams stay open until it stops", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make({ documents: { default: document } })
+      const agent = new Http.Agent({ keepAlive: true })
+      yield* ask(server, path(), { agent })
+      const stream = yield* open(server)
+      yield* stream.frame
+      yield* server.drain
+      yield* server.awaitConnections(1)
+      expect(yield* Effect.flip(ask(server, path()))).toBe("ECONNREFUSED")
+      yield* server.setDocument({ ...document, flags: [flag("late")] })
+      expect(yield* stream.frame).toMatchObject({ result: { flags: [{ key: "late" }] } })
+      yield* server.stop
+      expect(yield* stream.frame).toBe("end")
+      yield* server.start
+      expect((yield* ask(server, path())).status).toBe(200)
+    })
+  )
+})
+
+describe("CORS", () => {
+  const origin = "https://shop.example"
+  const preflight = (...names: ReadonlyArray<string>): Parameters<typeof ask>[2] => ({
+    method: "OPTIONS",
+    headers: {
+      origin,
+      "access-control-request-method": "GET",
+      ...(names.length === 0 ? {} : { "access-control-request-headers": names.join(",") })
+    }
+  })
+  const ours = ["authorization", "x-flipt-accept-server-version"]
+
+  it.scopedLive("is off by default", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make({ documents: { default: document } })
+      expect((yield* ask(server, path(), preflight())).status).toBe(501)
+      const outcome = yield* ask(server, path(), { headers: { origin } })
+      expect(outcome.headers["access-control-allow-origin"]).toBeUndefined()
+    })
+  )
+
+  for (const [version, allowed, refused, exposed] of [
+    ["v1", ["x-flipt-namespace"], ["x-flipt-environment", "if-none-match", "user-agent"], "Link"],
+    ["v2", ["x-flipt-environment", "if-none-match"], ["user-agent", "x-fern-language"], "Link, Etag"]
+  ] as const) {
+    it.scopedLive(`${version} allows its default headers, and exposes ${exposed}`, () =>
+      Effect.gen(function* () {
+        const server = yield* FliptServer.make({
+          version,
+          cors: {},
+          documents: { default: document },
+          token: { kind: "jwt", value: "t" }
+        })
+        const passed = yield* ask(server, path(), preflight(...ours, ...allowed))
+        expect(passed).toMatchObject({
+          status: 200,
+          headers: {
+            "access-control-allow-origin": "*",
+            "access-control-allow-methods": "GET",
+            "access-control-allow-headers": [...ours, ...allowed].join(", ")
+          }
+        })
+        for (const name of refused) {
+          const outcome = yield* ask(server, path(), preflight(...ours, name))
+          expect(outcome.status).toBe(200)
+          expect(outcome.headers, name).not.toHaveProperty("access-control-allow-origin")
+          expect(outcome.headers, name).not.toHaveProperty("access-control-allow-headers")
+        }
+        const answer = yield* ask(server, path(), { headers: { origin, authorization: "JWT t" } })
+        expect(answer).toMatchObject({
+          status: 200,
+          headers: { "access-control-allow-origin": "*", "access-control-expose-headers": exposed }
+        })
+      })
+    )
+  }
+
+  it.scopedLive("takes other lists of headers and origins", () =>
+    Effect.gen(function* () {
+      const cors = { origins: [origin], headers: ["User-Agent"] }
+      const server = yield* FliptServer.make({ cors, documents: { default: document } })
+      expect(yield* ask(server, path(), preflight("user-agent"))).toMatchObject({
+        headers: { "access-control-allow-origin": origin }
+      })
+      expect((yield* ask(server, path(), preflight("accept"))).headers).not.toHaveProperty(
+        "access-control-allow-origin"
+      )
+      const other = yield* ask(server, path(), { headers: { origin: "https://other.example" } })
+      expect(other.status).toBe(200)
+      expect(other.headers).not.toHaveProperty("access-control-allow-origin")
     })
   )
 })

@@ -1,17 +1,17 @@
 /**
- * A stand-in for a Flipt server: a real HTTP server on the loopback interface that answers as Flipt v1 or v2 does, keeps
- * a log of what it was asked, and goes wrong on demand. Its streams end where a connection ends: the client's doing, or
- * `stop`, or the end of the scope.
+ * The one stand-in for a Flipt server: a real HTTP server on the loopback interface that answers as Flipt v1 or v2 does.
+ * It keeps a log of its requests, goes wrong on demand, and lets a test write to its streams byte for byte.
  */
 import * as Http from "node:http"
 import * as Http2 from "node:http2"
 import * as Https from "node:https"
 import type * as Net from "node:net"
-import type * as NodeTls from "node:tls"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Answer from "./Answer.js"
+import * as Cors from "./Cors.js"
 import * as Fault from "./Fault.js"
+import * as Route from "./Route.js"
 import * as Stored from "./Stored.js"
 
 export interface Token {
@@ -35,48 +35,57 @@ export interface TlsOptions {
 export interface Options {
   /** Makes it a server over TLS. */
   readonly tls?: TlsOptions
-  /** Which server to be. Default: `"v2"`. */
-  readonly version?: "v1" | "v2"
+  /** Which server to be: v1.61, v2.11, or one of v2.0 to v2.10. Default: `"v2"`. */
+  readonly version?: Stored.Version
   /** Asked of every request that has a route, once it is set. */
   readonly token?: Token
   /** The path prefix of a reverse proxy: `"/flipt"`. */
   readonly prefix?: string
-  /** Documents by namespace, in the environment `default`. */
+  /** Documents by namespace, in the default environment. */
   readonly documents?: Readonly<Record<string, Stored.Document>>
+  /** v2: which environment is the default one. It also stands in for `default`. Default: `"default"`. */
+  readonly defaultEnvironment?: string
+  /** v2: environments that are branches of others. Their streams send nothing, ever, not even the head of an answer. */
+  readonly branches?: ReadonlyArray<string>
+  /** `scripted`: a stream sends what the test writes, and nothing else. Default: `served`, as Flipt serves them. */
+  readonly streams?: "served" | "scripted"
+  /** Allows pages of other origins, by the defaults of the version. Default: no CORS headers, and no preflights. */
+  readonly cors?: Cors.Options
 }
 
 export interface Target {
-  /** Default: `"default"`. v1 has no environments: what is put elsewhere is not to be seen there. */
+  /** Default: the default one. v1 has no environments, and does not show what is put into another one. */
   readonly environment?: string
   /** Default: `"default"`. */
   readonly namespace?: string
 }
 
 export interface DocumentTarget extends Target {
-  /** v2 knows none: what is put under one is not to be seen there. */
+  /** v2 has no references, and does not show what is put under one. */
   readonly reference?: string
   /** Default: the document's own digest (v2), or else 40 hex digits made of the namespace and the content. */
   readonly etag?: string
 }
 
-export interface Request {
-  readonly method: string
-  /** The request's target as it was sent. */
-  readonly target: string
-  /** The target up to the `?`, as it was sent. */
-  readonly path: string
-  /** The query's fields, decoded. */
-  readonly query: Readonly<Record<string, string>>
-  /** Names in lower case. */
-  readonly headers: Readonly<Record<string, string>>
-  /** When the head of the request was in: milliseconds of `performance.now()`. */
-  readonly at: number
-  /** Over TLS: the version of HTTP, the name that was asked for, and the common name of the client's certificate. */
-  readonly tls?: {
-    readonly httpVersion: string
-    readonly serverName: string | undefined
-    readonly client: string | undefined
-  }
+export type { Request } from "./Route.js"
+
+/** A stream that a client has asked for, whatever became of it. */
+export interface Stream {
+  readonly request: Route.Request
+  /** The digest that the client says it has. */
+  readonly digest: string | undefined
+  /** Sends bytes, and before the first of them the head of a good answer. */
+  readonly write: (bytes: string | Uint8Array) => void
+  /** Sends a frame with this document. Subscribers of the namespace's state learn nothing of it. */
+  readonly push: (document: Stored.Document) => void
+  /** Ends the answer, as a server does that has nothing more to say. */
+  readonly end: () => void
+  /** Breaks the connection. */
+  readonly destroy: () => void
+  readonly response: Http.ServerResponse
+  readonly isOpen: () => boolean
+  /** How many of the written bytes have not left the process. */
+  readonly unsent: () => number
 }
 
 export interface Server {
@@ -84,18 +93,35 @@ export interface Server {
   readonly url: string
   readonly port: number
   readonly setDocument: (document: Stored.Document, target?: DocumentTarget) => Effect.Effect<void>
+  /** Puts a namespace that is spread over several files. */
+  readonly setFiles: (
+    files: readonly [Stored.File, ...ReadonlyArray<Stored.File>],
+    target?: Target
+  ) => Effect.Effect<void>
   /** Forgets a namespace's documents, under every reference. Its environment stays known. */
   readonly removeNamespace: (target?: Target) => Effect.Effect<void>
   /** What requests must bring from now on. */
   readonly setToken: (token: Token | undefined) => Effect.Effect<void>
   /** All that came in until now, the oldest first. */
-  readonly requests: Effect.Effect<ReadonlyArray<Request>>
+  readonly requests: Effect.Effect<ReadonlyArray<Route.Request>>
   /** The same, as soon as there are this many. */
-  readonly awaitRequests: (count: number) => Effect.Effect<ReadonlyArray<Request>>
+  readonly awaitRequests: (count: number) => Effect.Effect<ReadonlyArray<Route.Request>>
+  /** The requests for streams and those for anything else, the oldest first. Both lists grow. */
+  readonly streams: ReadonlyArray<Stream>
+  readonly snapshots: ReadonlyArray<Route.Request>
+  /** What was asked for, in this order. */
+  readonly order: Effect.Effect<ReadonlyArray<"snapshot" | "stream">>
+  /** Waits until this many streams have been asked for. Returns the last one. */
+  readonly awaitStreamRequests: (count: number) => Effect.Effect<Stream>
+  /** Waits until this many requests for anything else have come in. */
+  readonly awaitSnapshotRequests: (count: number) => Effect.Effect<void>
   /** Adds to the queue of faults: each spoils one request, and then all is normal again. */
   readonly fail: (...faults: ReadonlyArray<Fault.Fault>) => Effect.Effect<void>
   /** Spoils every request that the queue has no fault for; `undefined` ends it. */
   readonly failAlways: (fault: Fault.Fault | undefined) => Effect.Effect<void>
+  /** The same for streams alone, and for all other requests alone. */
+  readonly failStreams: (fault: Fault.Fault | undefined) => Effect.Effect<void>
+  readonly failSnapshots: (fault: Fault.Fault | undefined) => Effect.Effect<void>
   /** How many connections were made until now, with or without a request over them. */
   readonly accepted: Effect.Effect<number>
   /** How many connections are open. */
@@ -108,6 +134,11 @@ export interface Server {
   readonly goAway: Effect.Effect<void>
   /** Has another certificate for new connections from now on. */
   readonly setCertificate: (certificate: Pick<TlsOptions, "cert" | "key">) => Effect.Effect<void>
+  /**
+   * Closes the listener and idle connections, and leaves streams open until `stop`: what Flipt does on a SIGTERM in the
+   * first 30 seconds of its life, until they are over.
+   */
+  readonly drain: Effect.Effect<void>
   /** Closes the listener and every connection. */
   readonly stop: Effect.Effect<void>
   /** Listens again, on the same port. */
@@ -123,72 +154,13 @@ const streamHeaders = { "content-type": "application/json" }
 const keepAliveTimeout = 600_000
 
 /** How long the port may be in other hands when the server wants it back. */
-const bindAttempts = 100
+const bindAttempts = 1500
 const bindRetryMillis = 20
-
-const describeTls = (message: Http.IncomingMessage): Pick<Request, "tls"> => {
-  const socket = message.socket as NodeTls.TLSSocket & { readonly servername?: string | false }
-  const client: unknown = socket.getPeerCertificate()?.subject?.CN
-  return {
-    tls: {
-      httpVersion: message.httpVersion,
-      serverName: socket.servername || undefined,
-      client: client === undefined ? undefined : String(client)
-    }
-  }
-}
-
-const describe = (message: Http.IncomingMessage, isSecure: boolean): Request => {
-  const target = message.url ?? ""
-  const mark = target.indexOf("?")
-  return {
-    method: message.method ?? "",
-    target,
-    path: mark < 0 ? target : target.slice(0, mark),
-    query: Object.fromEntries(new URLSearchParams(mark < 0 ? "" : target.slice(mark + 1))),
-    headers: Object.fromEntries(
-      Object.entries(message.headers).map(([name, value]) => [
-        name,
-        Array.isArray(value) ? value.join(", ") : `${value}`
-      ])
-    ),
-    at: performance.now(),
-    ...(isSecure ? describeTls(message) : {})
-  }
-}
-
-type Route =
-  | { readonly _tag: "Snapshot"; readonly environment: string | undefined; readonly namespace: string }
-  | { readonly _tag: "Stream"; readonly environment: string; readonly namespace: string }
-  | { readonly _tag: "NoClientApi" }
-  | { readonly _tag: "Malformed" }
-  | { readonly _tag: "None" }
-
-const route = (path: string, prefix: string, version: "v1" | "v2"): Route => {
-  const none: Route = { _tag: "None" }
-  if (!path.startsWith(`${prefix}/`)) return none
-  const relative = path.slice(prefix.length)
-  try {
-    const internal = /^\/internal\/v1\/evaluation\/snapshot\/namespace\/([^/]+)$/.exec(relative)
-    if (internal !== null) {
-      return { _tag: "Snapshot", environment: undefined, namespace: decodeURIComponent(internal[1]!) }
-    }
-    if (version === "v1") return relative.startsWith("/client/v2/") ? { _tag: "NoClientApi" } : none
-    const client = /^\/client\/v2\/environments\/([^/]+)\/namespaces\/([^/]+)\/(snapshot|stream)$/.exec(relative)
-    if (client === null) return none
-    return {
-      _tag: client[3] === "snapshot" ? "Snapshot" : "Stream",
-      environment: decodeURIComponent(client[1]!),
-      namespace: decodeURIComponent(client[2]!)
-    }
-  } catch {
-    return { _tag: "Malformed" }
-  }
-}
 
 /** What a stream is about, and the digest that its client has. */
 interface Subscription {
-  readonly key: string
+  /** None for a stream that Flipt never sends anything on. */
+  readonly key: string | undefined
   digest: string | undefined
 }
 
@@ -200,20 +172,37 @@ interface Reply {
 
 const digestLength = 40
 
+/** The digest of a document that is an object or the text of one. */
+export const digestOf = (document: object | string, namespace = "default"): string =>
+  Stored.make(document, { version: "v2", namespace, etag: undefined, changes: 0 }).etag
+
+/** The line of a stream with this document, as v2 sends it. */
+export const frame = (document: Stored.Document, namespace = "default"): Uint8Array =>
+  Answer.frame(Stored.make(document, { version: "v2", namespace, etag: undefined, changes: 0 }).body(undefined))
+
 export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.Scope> =>
   Effect.gen(function* () {
     const version = options.version ?? "v2"
     const prefix = options.prefix ?? ""
-    const environments = new Set(["default"])
+    const defaultEnvironment = options.defaultEnvironment ?? "default"
+    const environments = new Set([defaultEnvironment])
+    const branches = new Set(options.branches)
+    const references = new Set([""])
     const documents = new Map<string, Map<string, Stored.Stored>>()
     const sockets = new Set<Net.Socket>()
-    const streams = new Map<Http.ServerResponse, Subscription>()
+    const subscriptions = new Map<Http.ServerResponse, Subscription>()
+    const streams: Array<Stream> = []
+    const snapshots: Array<Route.Request> = []
     const sessions = new Set<Http2.Http2Session>()
-    const log: Array<Request> = []
+    const log: Array<Route.Request> = []
     const faults: Array<Fault.Fault> = []
     const watchers = new Set<() => void>()
     let token = options.token
     let constantFault: Fault.Fault | undefined
+    let streamFault: Fault.Fault | undefined
+    let snapshotFault: Fault.Fault | undefined
+    let changes = 0
+    let isClosed = true
     let port = 0
     let accepted = 0
 
@@ -235,21 +224,25 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
 
     const keyOf = (environment: string, namespace: string) => JSON.stringify([environment, namespace])
 
-    const put = (document: Stored.Document, target: DocumentTarget) => {
-      const { environment = "default", namespace = "default", reference = "" } = target
+    const put = (target: DocumentTarget, make: (options: Omit<Stored.Options, "etag">) => Stored.Stored) => {
+      const { environment = defaultEnvironment, namespace = "default", reference = "" } = target
       environments.add(environment)
+      references.add(reference)
       const key = keyOf(environment, namespace)
-      const references = documents.get(key) ?? new Map<string, Stored.Stored>()
-      documents.set(key, references)
-      references.set(reference, Stored.make(document, { version, namespace, etag: target.etag }))
-      for (const [response, subscription] of streams) {
+      const byReference = documents.get(key) ?? new Map<string, Stored.Stored>()
+      documents.set(key, byReference)
+      byReference.set(reference, make({ version, namespace, changes: ++changes }))
+      for (const [response, subscription] of subscriptions) {
         if (subscription.key === key) sendFrame(response, subscription)
       }
     }
 
+    const putDocument = (document: Stored.Document, target: DocumentTarget) =>
+      put(target, (options) => Stored.make(document, { ...options, etag: target.etag }))
+
     /** The document as it is now, unless the client has it: neither an unknown namespace nor a deletion is news. */
     const sendFrame = (response: Http.ServerResponse, subscription: Subscription) => {
-      const stored = documents.get(subscription.key)?.get("")
+      const stored = subscription.key === undefined ? undefined : documents.get(subscription.key)?.get("")
       if (stored === undefined || stored.etag === subscription.digest) return
       subscription.digest = stored.etag
       // Not before: as long as there is no frame, there is no status line either.
@@ -257,24 +250,29 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
       response.write(Answer.frame(stored.body(undefined)))
     }
 
-    const authenticated = (request: Request): boolean =>
+    const authenticated = (request: Route.Request): boolean =>
       token === undefined ||
       request.headers.authorization === `${token.kind === "client" ? "Bearer" : "JWT"} ${token.value}`
 
-    const found = (stored: Stored.Stored, request: Request): Answer.Answer =>
-      Answer.json(stored.body(request.headers["x-flipt-accept-server-version"]), { etag: stored.etag })
+    const found = (stored: Stored.Stored, request: Route.Request, etag: string | undefined): Answer.Answer =>
+      Answer.json(stored.body(request.headers["x-flipt-accept-server-version"]), etag === undefined ? {} : { etag })
 
-    const snapshotV1 = (request: Request, namespace: string): Answer.Answer => {
-      const stored = documents.get(keyOf("default", namespace))?.get(request.query.reference ?? "")
+    const snapshotV1 = (request: Route.Request, namespace: string): Answer.Answer => {
+      const reference = request.query.reference ?? ""
+      if (!references.has(reference)) return Answer.error(500, `reference ${JSON.stringify(reference)} not found`)
+      const byReference = documents.get(keyOf("default", namespace))
+      const stored = byReference?.get(reference)
+      // The ETag does not depend on the reference: a client of another one gets a 304 for a state that has changed.
       return stored === undefined
         ? Answer.json(Buffer.from(JSON.stringify({ namespace: { key: namespace }, flags: [] })))
-        : found(stored, request)
+        : found(stored, request, byReference?.get("")?.etag)
     }
 
-    const environmentOf = (request: Request, pathEnvironment: string | undefined): string => {
+    const environmentOf = (request: Route.Request, pathEnvironment: string | undefined): string => {
       // An unknown environment in the path counts as none, and only then the header counts.
       const wanted = pathEnvironment !== undefined && environments.has(pathEnvironment) ? pathEnvironment : undefined
-      return wanted ?? (request.headers["x-flipt-environment"] || "default")
+      const named = wanted ?? (request.headers["x-flipt-environment"] || defaultEnvironment)
+      return named === "default" && !environments.has(named) ? defaultEnvironment : named
     }
 
     const unknownEnvironment = (environment: string): string => {
@@ -282,21 +280,28 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
       return `failed to get environment ${quoted} from context: environment: ${quoted} not found`
     }
 
-    const snapshotV2 = (request: Request, pathEnvironment: string | undefined, namespace: string): Answer.Answer => {
+    const snapshotV2 = (
+      request: Route.Request,
+      pathEnvironment: string | undefined,
+      namespace: string
+    ): Answer.Answer => {
       const environment = environmentOf(request, pathEnvironment)
       if (!environments.has(environment)) return Answer.error(404, unknownEnvironment(environment))
       const stored = documents.get(keyOf(environment, namespace))?.get("")
       return stored === undefined
         ? Answer.error(404, `evaluation snapshot for namespace ${JSON.stringify(namespace)} not found`)
-        : found(stored, request)
+        : found(stored, request, stored.etag)
     }
 
-    const stream = (request: Request, pathEnvironment: string, namespace: string): Reply => {
+    const stream = (request: Route.Request, pathEnvironment: string, namespace: string): Reply => {
       const environment = environmentOf(request, pathEnvironment)
       if (!environments.has(environment)) return { answer: Answer.streamError(404, unknownEnvironment(environment)) }
       const digest = request.query.digest || undefined
       if (digest !== undefined && [...digest].length !== digestLength) {
         return { answer: Answer.streamError(400, "invalid field digest: must be a 40-character string") }
+      }
+      if (options.streams === "scripted" || branches.has(environment)) {
+        return { answer: Answer.json(new Uint8Array(0), streamHeaders), subscription: { key: undefined, digest } }
       }
       const key = keyOf(environment, namespace)
       const stored = documents.get(key)?.get("")
@@ -305,8 +310,8 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
       return { answer: Answer.json(first, streamHeaders), subscription: { key, digest } }
     }
 
-    const replyTo = (request: Request): Reply => {
-      const routed = route(request.path, prefix, version)
+    const replyTo = (request: Route.Request): Reply => {
+      const routed = Route.route(request.path, prefix, version === "v1")
       switch (routed._tag) {
         case "None":
           return { answer: Answer.error(404, "Not Found") }
@@ -333,16 +338,41 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
       }
     }
 
+    const open = (request: Route.Request, response: Http.ServerResponse): Stream => {
+      const write = (bytes: string | Uint8Array) => {
+        if (!response.headersSent) response.writeHead(200, streamHeaders)
+        response.write(bytes)
+      }
+      return {
+        request,
+        digest: request.query.digest,
+        write,
+        push: (document) => write(frame(document)),
+        end: () => void response.end(),
+        destroy: () => void response.destroy(),
+        response,
+        isOpen: () => !response.closed && !response.destroyed,
+        unsent: () => response.writableLength
+      }
+    }
+
     const serve = (message: Http.IncomingMessage, response: Http.ServerResponse) => {
-      const request = describe(message, options.tls !== undefined)
+      const request = Route.describe(message, options.tls !== undefined)
+      const isStream = Route.isStream(request)
       log.push(request)
+      if (isStream) streams.push(open(request, response))
+      else snapshots.push(request)
       message.resume()
+      const isAnswered =
+        options.cors !== undefined &&
+        Cors.handle(options.cors, version === "v1" ? "v1" : "v2", message, response) === "answered"
+      if (isAnswered) return notify()
       const { answer, subscription } = replyTo(request)
       const proceed = () => {
         if (subscription !== undefined) {
-          streams.set(response, subscription)
+          subscriptions.set(response, subscription)
           response.once("close", () => {
-            streams.delete(response)
+            subscriptions.delete(response)
             notify()
           })
           sendFrame(response, subscription)
@@ -352,7 +382,7 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
         const unchanged = etag !== undefined && request.headers["if-none-match"] === etag
         Answer.send(unchanged ? Answer.notModified({ etag }) : Answer.encode(answer, message), response)
       }
-      const fault = faults.shift() ?? constantFault ?? Fault.pass
+      const fault = faults.shift() ?? (isStream ? streamFault : snapshotFault) ?? constantFault ?? Fault.pass
       Fault.inflict(fault, { request: message, response, answer, proceed })
       notify()
     }
@@ -404,19 +434,29 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
       })
     })
 
-    const close = Effect.async<void>((resume) => {
-      if (!server.listening) return resume(Effect.void)
-      server.close(() => resume(Effect.void))
-      for (const socket of sockets) socket.destroy()
+    server
+      .on("listening", () => {
+        isClosed = false
+      })
+      .on("close", () => {
+        isClosed = true
+        notify()
+      })
+
+    const drain = Effect.sync(() => {
+      if (server.listening) server.close()
     })
 
-    // The server counts as closed a moment before its sockets are.
-    const stop = Effect.zipRight(
-      close,
-      waitUntil(() => sockets.size === 0)
+    const stop = drain.pipe(
+      Effect.zipRight(
+        Effect.sync(() => {
+          for (const socket of sockets) socket.destroy()
+        })
+      ),
+      Effect.zipRight(waitUntil(() => isClosed && sockets.size === 0))
     )
 
-    for (const [namespace, document] of Object.entries(options.documents ?? {})) put(document, { namespace })
+    for (const [namespace, document] of Object.entries(options.documents ?? {})) putDocument(document, { namespace })
     yield* Effect.acquireRelease(start, () => stop)
     const address = server.address()
     if (address === null || typeof address === "string") return yield* Effect.dieMessage("the server has no port")
@@ -425,8 +465,9 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
     return {
       url: `${options.tls === undefined ? "http" : "https"}://${host}:${port}${prefix}`,
       port,
-      setDocument: (document, target = {}) => Effect.sync(() => put(document, target)),
-      removeNamespace: ({ environment = "default", namespace = "default" } = {}) =>
+      setDocument: (document, target = {}) => Effect.sync(() => putDocument(document, target)),
+      setFiles: (files, target = {}) => Effect.sync(() => put(target, (options) => Stored.ofFiles(files, options))),
+      removeNamespace: ({ environment = defaultEnvironment, namespace = "default" } = {}) =>
         Effect.sync(() => documents.delete(keyOf(environment, namespace))),
       setToken: (next) =>
         Effect.sync(() => {
@@ -438,15 +479,32 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
           waitUntil(() => log.length >= count),
           () => [...log]
         ),
+      streams,
+      snapshots,
+      order: Effect.sync(() => log.map((request) => (Route.isStream(request) ? "stream" : "snapshot"))),
+      awaitStreamRequests: (count) =>
+        Effect.map(
+          waitUntil(() => streams.length >= count),
+          () => streams.at(-1)!
+        ),
+      awaitSnapshotRequests: (count) => waitUntil(() => snapshots.length >= count),
       fail: (...more) => Effect.sync(() => faults.push(...more)),
       failAlways: (fault) =>
         Effect.sync(() => {
           constantFault = fault
         }),
+      failStreams: (fault) =>
+        Effect.sync(() => {
+          streamFault = fault
+        }),
+      failSnapshots: (fault) =>
+        Effect.sync(() => {
+          snapshotFault = fault
+        }),
       accepted: Effect.sync(() => accepted),
       connections: Effect.sync(() => sockets.size),
       awaitConnections: (count) => waitUntil(() => sockets.size === count),
-      awaitStreams: (count) => waitUntil(() => streams.size === count),
+      awaitStreams: (count) => waitUntil(() => subscriptions.size === count),
       goAway: Effect.sync(() => {
         for (const session of sessions) session.close()
       }),
@@ -454,6 +512,7 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
         Effect.sync(() => {
           if ("setSecureContext" in server) server.setSecureContext({ ...options.tls, ...certificate })
         }),
+      drain,
       stop,
       start,
       restart: Effect.zipRight(stop, start)

@@ -6,7 +6,7 @@ import * as Os from "node:os"
 import * as Path from "node:path"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { until } from "./sleepers.js"
+import { until } from "./wait.js"
 
 /** An empty folder, removed with the Scope. */
 export const make: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(

@@ -5,7 +5,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { turn } from "./sleepers.js"
+import { turn } from "./wait.js"
 
 export interface HandClock {
   readonly clock: Clock.Clock

@@ -4,8 +4,9 @@
 import * as Crypto from "node:crypto"
 
 /**
- * An object or the text of one is a snapshot document: v2 puts its digest into it, and the white space of the answers
- * varies. Any other text, and bytes in any case, are served as they are.
+ * An object or the text of one is a snapshot document: v2 adds its digest, and the white space varies from answer to
+ * answer. Of an object v2 also rewrites the flags as a real server does; text keeps its form. Any other text, and
+ * bytes, are served as they are.
  */
 export type Document = object | string | Uint8Array
 
@@ -52,23 +53,63 @@ const forOlderClient = (text: string, known: string | undefined): string =>
     })
   )
 
-export const make = (
-  document: Document,
-  options: { readonly version: "v1" | "v2"; readonly namespace: string; readonly etag: string | undefined }
-): Stored => {
+/** The releases that the stand-in can be: v1.61, v2.11, and v2.0 to v2.10. */
+export type Version = "v1" | "v2" | "v2.10"
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** JSON text as Go's encoder writes it. */
+const escapeAsGo = (json: string): string =>
+  json.replaceAll(/[&<>\u2028\u2029]/g, (it) => `\\u${it.charCodeAt(0).toString(16).padStart(4, "0")}`)
+
+const listOperators: ReadonlyArray<unknown> = ["isoneof", "isnotoneof"]
+
+/** What v2 sends of a document: no names and descriptions of flags, and the time of the change as each flag's own. */
+const asV2 = (document: object, version: Version, changes: number): object => {
+  const changedAt = new Date(Date.UTC(2026, 0, 1) + changes * 1000).toISOString()
+  const copy = JSON.parse(JSON.stringify(document), (key, value: unknown) => {
+    if (!isRecord(value)) return value
+    if (key === "defaultVariant" && typeof value.attachment === "string") {
+      return { ...value, attachment: escapeAsGo(value.attachment) }
+    }
+    return version !== "v2.10" && listOperators.includes(value.operator) && typeof value.value === "string"
+      ? { ...value, value: escapeAsGo(value.value) }
+      : value
+  }) as { readonly flags?: unknown }
+  if (!Array.isArray(copy.flags)) return copy
+  return {
+    ...copy,
+    flags: copy.flags.map((flag) =>
+      isRecord(flag) ? { ...flag, name: "", description: "", createdAt: changedAt, updatedAt: changedAt } : flag
+    )
+  }
+}
+
+export interface Options {
+  readonly version: Version
+  readonly namespace: string
+  readonly etag: string | undefined
+  /** How many changes the server has seen: the flags of each change have timestamps of their own. */
+  readonly changes: number
+}
+
+export const make = (document: Document, options: Options): Stored => {
   const { etag, namespace, version } = options
   if (document instanceof Uint8Array) return { etag: etag ?? sha1(namespace, document), body: () => document }
   const given = typeof document === "string" ? document : JSON.stringify(document)
   const parsed = parseObject(given)
   if (parsed === undefined) return { etag: etag ?? sha1(namespace, given), body: () => Buffer.from(given) }
 
-  const own = version === "v2" && typeof parsed.digest === "string" ? parsed.digest : undefined
+  const own = version !== "v1" && typeof parsed.digest === "string" ? parsed.digest : undefined
   const current = etag ?? own ?? sha1(namespace, given)
   const separator = Object.keys(parsed).length > 0 ? "," : ""
+  const sent =
+    version === "v1" || typeof document === "string" ? given : JSON.stringify(asV2(document, version, options.changes))
   const text =
-    version === "v2" && parsed.digest === undefined
-      ? insertFirst(given, `"digest":${JSON.stringify(current)}${separator}`)
-      : given
+    version !== "v1" && parsed.digest === undefined
+      ? insertFirst(sent, `"digest":${JSON.stringify(current)}${separator}`)
+      : sent
   const variants: [Uint8Array | undefined, Uint8Array | undefined] = [undefined, undefined]
   let served = 0
   return {
@@ -80,4 +121,23 @@ export const make = (
       return variants[turn]
     }
   }
+}
+
+/** One file of a namespace that is spread over several. */
+export interface File {
+  readonly namespace: object
+  readonly flags: ReadonlyArray<object>
+}
+
+/**
+ * A namespace of several files. Its digest has 32 hex digits, and covers all of them. Before v2.11 the server takes the
+ * last file's digest for the whole namespace's.
+ */
+export const ofFiles = (files: readonly [File, ...ReadonlyArray<File>], options: Omit<Options, "etag">): Stored => {
+  const { namespace, version } = options
+  const digest =
+    version === "v2.10"
+      ? sha1(namespace, JSON.stringify(files.at(-1)))
+      : Crypto.createHash("md5").update(namespace).update(JSON.stringify(files)).digest("hex")
+  return make({ ...files[0], flags: files.flatMap(({ flags }) => flags) }, { ...options, etag: digest })
 }

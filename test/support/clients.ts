@@ -14,6 +14,7 @@ import type { EvaluateError, StartError } from "../../src/FliptError.js"
 import * as Tls from "../../src/Tls.js"
 import { engines } from "./engines.js"
 import { captured, type Line } from "./logs.js"
+import { untilOf } from "./wait.js"
 
 export type Strategy = "fail" | "fallback"
 
@@ -72,24 +73,11 @@ export const forEach = <A, E>(
 export const warnings = (log: ReadonlyArray<Line>): ReadonlyArray<string> =>
   log.filter(({ level }) => level === "WARN" || level === "ERROR").map(({ message }) => message)
 
-/** In real time, whatever the clock of the test is. */
-const pause = Effect.async<void>((resume) => {
-  const timer = setTimeout(() => resume(Effect.void), 5)
-  return Effect.sync(() => clearTimeout(timer))
-})
-
-/** Comes back as soon as the condition holds. A test that waits in vain runs into its own time limit. */
-export const eventually = (condition: () => boolean): Effect.Effect<void> =>
-  Effect.asVoid(Effect.repeat(Effect.as(pause, condition), { until: (holds) => holds() }))
-
-export const eventuallyOf = <A, E>(effect: Effect.Effect<A, E>, holds: (value: A) => boolean): Effect.Effect<A, E> =>
-  Effect.repeat(Effect.zipRight(pause, effect), { until: holds })
-
 export const on = { flagKey: "on", entityId: "user-1" } as const
 
 /** Comes back as soon as the flag `on` is as enabled as asked; until then it may also fail. */
 export const awaitOn = (client: FliptClient.Service, enabled: boolean): Effect.Effect<void> =>
-  Effect.asVoid(eventuallyOf(isOn(client), (value) => value === enabled))
+  Effect.asVoid(untilOf(isOn(client), (value) => value === enabled))
 
 /** Whether the flag `on` is, or the reason of the error that the application gets. */
 export const isOn = (client: FliptClient.Service): Effect.Effect<boolean | EvaluateError["reason"]> =>

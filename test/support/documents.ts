@@ -5,7 +5,7 @@
 /** A boolean flag's definition, as the server sends it. */
 export const booleanFlag = (key: string, enabled: boolean) => ({
   key,
-  name: key,
+  name: "",
   description: "",
   enabled,
   type: "BOOLEAN_FLAG_TYPE",
@@ -16,7 +16,7 @@ export const booleanFlag = (key: string, enabled: boolean) => ({
 /** A variant flag with one rule for everyone. */
 export const variantFlag = (key: string, variantKey: string, variantAttachment = "") => ({
   key,
-  name: key,
+  name: "",
   description: "",
   enabled: true,
   type: "VARIANT_FLAG_TYPE",

@@ -13,9 +13,10 @@ import * as FliptClient from "../../src/FliptClient.js"
 import type { FetchError, StartError, ValidationError } from "../../src/FliptError.js"
 import * as Tls from "../../src/Tls.js"
 import { authority, encrypted, loopback, selfSigned } from "./certificates.js"
-import { awaitOn, eventuallyOf } from "./clients.js"
+import { awaitOn } from "./clients.js"
 import { onDocument } from "./documents.js"
 import * as FliptServer from "./FliptServer.js"
+import { untilOf } from "./wait.js"
 
 export const passphrase = "op3n s3same"
 
@@ -91,7 +92,7 @@ export const awaitStreams = (
   count: number
 ): Effect.Effect<ReadonlyArray<FliptServer.Request>> =>
   Effect.map(server.requests, (requests) => requests.filter(({ path }) => path.endsWith("/stream"))).pipe((streams) =>
-    eventuallyOf(streams, ({ length }) => length >= count)
+    untilOf(streams, ({ length }) => length >= count)
   )
 
 /**

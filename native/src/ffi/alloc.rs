@@ -1,4 +1,4 @@
-//! The system's allocator, with a count of the bytes that are allocated.
+//! The system allocator with a count of the allocated bytes.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,38 +9,38 @@ struct Counting;
 static ALLOCATOR: Counting = Counting;
 
 static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
-/// All that was ever freed; it may begin again from 0.
+/// The total of all freed bytes; it may wrap around.
 static FREED: AtomicUsize = AtomicUsize::new(0);
 
 pub fn allocated() -> usize {
     ALLOCATED.load(Ordering::Relaxed)
 }
 
-/// From here on what was freed is given back to the system: it would stay with the arena of a thread that may never
-/// compile again.
+/// If at least this much was freed, memory is returned to the system. Otherwise it would stay in the malloc arena of a
+/// thread that may never compile again.
 const LARGE: usize = 4 * 1024 * 1024;
 
-/// Runs what may free much, and gives back to the system what it has freed.
-pub fn giving_back<T>(run: impl FnOnce() -> T) -> T {
+/// Runs a function and returns the memory it has freed to the system, if it is much.
+pub fn with_trim<T>(run: impl FnOnce() -> T) -> T {
     let before = FREED.load(Ordering::Relaxed);
     let result = run();
     if FREED.load(Ordering::Relaxed).wrapping_sub(before) >= LARGE {
-        give_back();
+        trim();
     }
     result
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn give_back() {
+fn trim() {
     extern "C" {
         fn malloc_trim(pad: usize) -> i32;
     }
-    // SAFETY: it takes any number, and locks what it touches.
+    // SAFETY: any argument is valid, and the function is thread-safe.
     unsafe { malloc_trim(0) };
 }
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn give_back() {}
+fn trim() {}
 
 fn count(pointer: *mut u8, size: usize) -> *mut u8 {
     if !pointer.is_null() {
@@ -49,10 +49,10 @@ fn count(pointer: *mut u8, size: usize) -> *mut u8 {
     pointer
 }
 
-// SAFETY: every call goes to the system's allocator as it came, and its answer goes back as it is.
+// SAFETY: every call is forwarded unchanged to the system allocator, and its result is returned unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller keeps what `GlobalAlloc` asks for, which is what `System` asks for.
+        // SAFETY: the caller upholds the contract of `GlobalAlloc`, which is that of `System`.
         count(unsafe { System.alloc(layout) }, layout.size())
     }
 
@@ -64,7 +64,7 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         ALLOCATED.fetch_sub(layout.size(), Ordering::Relaxed);
         FREED.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: as above; the pointer came from `System`, since all of ours do.
+        // SAFETY: as above; the pointer came from `System`, like all pointers of this allocator.
         unsafe { System.dealloc(pointer, layout) }
     }
 
@@ -87,7 +87,7 @@ mod tests {
         let (before, freed) = (allocated(), FREED.load(Ordering::Relaxed));
         let bytes = vec![1_u8; 2 * LARGE];
         assert!(allocated() - before >= LARGE);
-        giving_back(|| drop(bytes));
+        with_trim(|| drop(bytes));
         assert!(FREED.load(Ordering::Relaxed) - freed >= 2 * LARGE);
     }
 }

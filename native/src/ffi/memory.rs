@@ -1,40 +1,40 @@
-//! Memory of the caller.
+//! Access to the caller's memory.
 
-use crate::code::Code;
+use crate::abi::Code;
 
-/// Bytes to read. Nothing is asked of the pointer when there are none.
+/// Returns bytes of the caller. The pointer is ignored if `length` is 0.
 ///
 /// # Safety
-/// Unless `length` is 0 or `pointer` null, `length` bytes are there to read, and nobody writes to them during `'a`.
+/// Unless `length` is 0 or `pointer` is null, `length` bytes must be readable, and nothing may write to them during `'a`.
 pub unsafe fn input<'a>(pointer: *const u8, length: u32) -> Result<&'a [u8], Code> {
     match (pointer.is_null(), length) {
         (_, 0) => Ok(&[]),
         (true, _) => Err(Code::Argument),
-        // SAFETY: the caller promises it; u8 has no alignment.
+        // SAFETY: the contract of this function; u8 needs no alignment.
         (false, _) => Ok(unsafe { std::slice::from_raw_parts(pointer, length as usize) }),
     }
 }
 
-/// As [`input`], for a text.
+/// Like [`input`], for UTF-8 text.
 ///
 /// # Safety
-/// As of [`input`].
+/// The contract of [`input`].
 pub unsafe fn text<'a>(pointer: *const u8, length: u32) -> Result<&'a str, Code> {
-    // SAFETY: as promised to this function.
+    // SAFETY: the contract of this function.
     let bytes = unsafe { input(pointer, length) }?;
     std::str::from_utf8(bytes).map_err(|_| Code::Argument)
 }
 
-/// Writes bytes where the caller has room for them.
+/// Writes bytes to memory of the caller.
 ///
 /// # Safety
-/// Unless `bytes` is empty or `pointer` null, there is room for `bytes.len()` bytes, which nobody else uses now.
+/// Unless `bytes` is empty or `pointer` is null, `bytes.len()` bytes must be writable, and nothing else may use them.
 pub unsafe fn output(pointer: *mut u8, bytes: &[u8]) -> Result<(), Code> {
     match (pointer.is_null(), bytes.len()) {
         (_, 0) => Ok(()),
         (true, _) => Err(Code::Argument),
         (false, length) => {
-            // SAFETY: the caller promises room; our own bytes do not overlap with memory that nobody else uses.
+            // SAFETY: the contract of this function; the library's bytes do not overlap with the caller's memory.
             unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), pointer, length) };
             Ok(())
         }

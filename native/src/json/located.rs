@@ -1,4 +1,4 @@
-//! The reader as a data format of serde, so that the same types say what a text has to be.
+//! Makes the reader a serde deserializer, so that both parsers read into the same types.
 
 use serde::de::value::StringDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Visitor};
@@ -6,7 +6,7 @@ use serde::forward_to_deserialize_any;
 
 use super::path::Part;
 use super::reader::{Problem, Reader};
-use crate::fields::TWICE;
+use crate::de::DUPLICATE;
 
 impl Error for Problem {
     fn custom<T: std::fmt::Display>(message: T) -> Self {
@@ -18,14 +18,14 @@ impl Error for Problem {
     }
 
     fn duplicate_field(_: &'static str) -> Self {
-        Self::new(TWICE)
+        Self::new(DUPLICATE)
     }
 }
 
 impl<'de> Deserializer<'de> for &mut Reader<'de> {
     type Error = Problem;
 
-    /// Every type that is read here says what it wants.
+    /// All types that are read here name the type they expect.
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Problem> {
         Err(Problem::new("a value of no known type"))
     }
@@ -61,7 +61,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
-        // what serde_json does not take is beyond every precision
+        // serde_json rejects only numbers that are out of range
         visitor.visit_f32(serde_json::from_str(self.number()?).unwrap_or(f32::INFINITY))
     }
 

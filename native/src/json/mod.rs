@@ -1,5 +1,5 @@
-//! JSON text into typed values: by `serde_json`, and when that fails a second time by a slower reader that knows where
-//! it is.
+//! Parses JSON into typed values with `serde_json`. If that fails, a slower reader parses the text again to locate the
+//! error.
 
 mod located;
 mod path;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 pub use path::{Part, Step};
 pub(crate) use reader::Reader;
 
-/// How deep lists and objects may be nested.
+/// The maximum nesting depth of lists and objects.
 pub const MAX_DEPTH: usize = 128;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +22,11 @@ pub enum Kind {
     Limit,
 }
 
-/// The text is not what was expected.
+/// A text that cannot be read.
 #[derive(Debug)]
 pub struct Malformed {
     pub kind: Kind,
-    /// Where; empty when it is about the whole.
+    /// The location; empty if the problem concerns the whole text.
     pub path: Vec<Step>,
     pub problem: String,
 }
@@ -37,7 +37,7 @@ impl Malformed {
         Self { kind: Kind::Document, path: Vec::new(), problem }
     }
 
-    /// The place and the problem.
+    /// The location and the problem.
     #[must_use]
     pub fn message(&self) -> String {
         if self.path.is_empty() {
@@ -48,24 +48,24 @@ impl Malformed {
     }
 }
 
-/// A text in quotes, as JSON has it.
+/// Quotes a text as a JSON string.
 #[must_use]
 pub fn quote(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Whether there is nothing but white space.
+/// Whether a text is only white space.
 #[must_use]
 pub fn is_blank(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t'))
 }
 
-/// Reads a value from a whole text.
+/// Parses a whole text.
 ///
 /// # Errors
-/// What is wrong, and where.
+/// The problem and its location.
 pub fn parse<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Malformed> {
-    let (value, suspicious) = beside(text, || serde_json::from_str(text));
+    let (value, suspicious) = read_and_scan(text, || serde_json::from_str(text));
     match value {
         Ok(_) if suspicious => {
             Err(locate::<T>(text).unwrap_or_else(|| Malformed::whole("an unknown field is malformed".into())))
@@ -75,26 +75,26 @@ pub fn parse<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Malformed> {
     }
 }
 
-/// From what size of a text on it takes longer to look over it than to start a thread.
+/// From this size on, scanning a text takes longer than starting a thread.
 const LARGE: usize = 1024 * 1024;
 
-/// Reads a text; whether it is suspicious, too, which for a large one is found out on a thread of its own meanwhile.
-fn beside<T>(text: &str, read: impl FnOnce() -> T) -> (T, bool) {
+/// Reads a text and scans it for what `serde_json` ignores. A large text is scanned on a second thread meanwhile.
+fn read_and_scan<T>(text: &str, read: impl FnOnce() -> T) -> (T, bool) {
     let scan = || scan::is_suspicious(text.as_bytes());
     if text.len() < LARGE {
         return (read(), scan());
     }
     thread::scope(|scope| {
-        // what it needs of a stack is next to nothing
+        // the scan needs almost no stack
         let scanning = thread::Builder::new().stack_size(64 * 1024).spawn_scoped(scope, scan);
         let value = read();
-        // no thread to be had, or a fault of ours: then here
+        // scans on this thread if no thread could be started or the scan panicked
         let suspicious = scanning.ok().and_then(|scanning| scanning.join().ok());
         (value, suspicious.unwrap_or_else(scan))
     })
 }
 
-/// What the slower reader finds wrong with a text, if anything.
+/// Locates the error in a text with the slower reader, if there is one.
 pub(crate) fn locate<'de, T: Deserialize<'de>>(text: &'de str) -> Option<Malformed> {
     let mut reader = Reader::new(text);
     let problem = T::deserialize(&mut reader).and_then(|_| reader.end()).err()?;
@@ -104,14 +104,14 @@ pub(crate) fn locate<'de, T: Deserialize<'de>>(text: &'de str) -> Option<Malform
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fields::{Object, Record};
+    use crate::de::{Object, Record};
 
     fn message(text: &str) -> String {
         parse::<Object<Record<Object<Record<bool>>>>>(text).map(|_| ()).unwrap_err().message()
     }
 
     #[test]
-    fn tells_place_and_problem() {
+    fn names_the_location_and_the_problem() {
         assert_eq!(message(r#"{"a":{"b-c":1}}"#), r#"a["b-c"]: expected true or false, found a number"#);
         assert_eq!(message(r#"{"a":{"b":true"#), r#"a: expected "," or "}", found the end of the text"#);
         assert_eq!(message("\u{feff}{}"), "expected an object, found \"\u{feff}\" at character 0");
@@ -136,7 +136,7 @@ mod tests {
         let problem = |text: &str| parse::<Object<Nothing>>(text).map(|_| ()).map_err(|error| error.message());
         assert_eq!(problem(r#"{"x":[1e400,"\ud83d\ude00",{"y":null}]}"#), Ok(()));
         assert_eq!(problem(r#"{"x":[0,"\ud83d"]}"#), Err("x[1]: a lone surrogate in a string".into()));
-        assert_eq!(problem(r#"{"x":"\q"}"#), Err("x: an escape in a string that JSON does not know".into()));
+        assert_eq!(problem(r#"{"x":"\q"}"#), Err("x: an invalid escape in a string".into()));
         let nested = |depth: usize| format!("{{\"x\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
         assert_eq!(problem(&nested(MAX_DEPTH)), Ok(()));
         let error = parse::<Object<Nothing>>(&nested(MAX_DEPTH + 1)).err().unwrap();

@@ -1,4 +1,4 @@
-//! Where in a text a value stands.
+//! The path of a value in a text.
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ pub enum Part {
 #[derive(Clone, Debug)]
 pub struct Step {
     pub part: Part,
-    /// The byte of the text from which on the value is read.
+    /// The byte offset of the value in the text.
     pub offset: usize,
 }
 
@@ -21,7 +21,7 @@ fn is_name(key: &str) -> bool {
         && !key.starts_with(|c: char| c.is_ascii_digit())
 }
 
-/// A path as it is written in code: `flags[3].rules[0].segments`.
+/// Formats a path in JavaScript notation: `flags[3].rules[0].segments`.
 pub fn format(path: &[Step]) -> String {
     let mut text = String::new();
     for Step { part, .. } in path {

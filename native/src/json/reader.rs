@@ -1,12 +1,11 @@
-//! A reader for JSON text that knows where it is. It runs only when a text did not load, to say what is wrong and
-//! where.
+//! A JSON reader that tracks its location. It runs only after a text failed to load, to find the problem and its location.
 
 use std::fmt;
 
 use super::path::{Part, Step};
 use super::{quote, Kind, Malformed, MAX_DEPTH};
 
-/// What is wrong; the reader's path says where.
+/// A problem at the reader's current path.
 #[derive(Debug)]
 pub struct Problem {
     pub kind: Kind,
@@ -41,7 +40,7 @@ impl<'a> Reader<'a> {
         Self { text, position: 0, depth: 0, path: Vec::new() }
     }
 
-    /// A problem, with the place that has been reached.
+    /// Adds the current location to a problem.
     pub fn malformed(self, problem: Problem) -> Malformed {
         Malformed { kind: problem.kind, path: self.path, problem: problem.text }
     }
@@ -71,15 +70,15 @@ impl<'a> Reader<'a> {
             ('"', _) => "a string".into(),
             ('-' | '0'..='9', _) => "a number".into(),
             _ => {
-                // as JavaScript counts characters
+                // counted in UTF-16 code units, like in JavaScript
                 let place = self.text[..self.position].encode_utf16().count();
                 format!("{} at character {place}", quote(character.encode_utf8(&mut [0; 4])))
             }
         }
     }
 
-    /// The byte that stands here after white space.
-    fn space(&mut self) -> Option<u8> {
+    /// Skips white skip_space and returns the next byte.
+    fn skip_space(&mut self) -> Option<u8> {
         loop {
             match self.text.as_bytes().get(self.position) {
                 Some(b' ' | b'\n' | b'\r' | b'\t') => self.position += 1,
@@ -89,7 +88,7 @@ impl<'a> Reader<'a> {
     }
 
     pub fn open(&mut self, bracket: u8) -> Result<()> {
-        if self.space() != Some(bracket) {
+        if self.skip_space() != Some(bracket) {
             return Err(self.unexpected(if bracket == b'{' { "an object" } else { "a list" }));
         }
         self.depth += 1;
@@ -100,9 +99,9 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Moves to the next member; false at the closing bracket, which is consumed.
+    /// Moves to the next member. Returns false at the closing bracket, which it consumes.
     pub fn advance(&mut self, close: u8, first: bool) -> Result<bool> {
-        let byte = self.space();
+        let byte = self.skip_space();
         if byte == Some(close) {
             self.position += 1;
             self.depth -= 1;
@@ -117,13 +116,13 @@ impl<'a> Reader<'a> {
         Ok(true)
     }
 
-    /// A key and the colon after it.
+    /// Reads a key and the colon after it.
     pub fn key(&mut self) -> Result<String> {
-        if self.space() != Some(b'"') {
+        if self.skip_space() != Some(b'"') {
             return Err(self.unexpected("a key in quotes"));
         }
         let key = self.string()?;
-        if self.space() != Some(b':') {
+        if self.skip_space() != Some(b':') {
             return Err(self.unexpected("\":\""));
         }
         self.position += 1;
@@ -131,7 +130,7 @@ impl<'a> Reader<'a> {
     }
 
     pub fn string(&mut self) -> Result<String> {
-        if self.space() != Some(b'"') {
+        if self.skip_space() != Some(b'"') {
             return Err(self.unexpected("a string"));
         }
         let bytes = self.text.as_bytes();
@@ -150,7 +149,7 @@ impl<'a> Reader<'a> {
         let quoted = &self.text[start..=end];
         serde_json::from_str(quoted).map_err(|_| {
             Problem::new(if has_unknown_escape(quoted.as_bytes()) {
-                "an escape in a string that JSON does not know"
+                "an invalid escape in a string"
             } else {
                 "a lone surrogate in a string"
             })
@@ -158,7 +157,7 @@ impl<'a> Reader<'a> {
     }
 
     pub fn boolean(&mut self) -> Result<bool> {
-        self.space();
+        self.skip_space();
         if self.literal("true") {
             Ok(true)
         } else if self.literal("false") {
@@ -168,9 +167,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The text of a number.
+    /// Reads the text of a number.
     pub fn number(&mut self) -> Result<&'a str> {
-        self.space();
+        self.skip_space();
         let rest = &self.text[self.position..];
         match number_length(rest.as_bytes()) {
             Some(length) => {
@@ -189,18 +188,18 @@ impl<'a> Reader<'a> {
         found
     }
 
-    /// Consumes `null` if it stands here.
+    /// Consumes the next value if it is `null`.
     pub fn null(&mut self) -> bool {
-        self.space();
+        self.skip_space();
         self.literal("null")
     }
 
-    /// Reads over a value of any kind, without recursion: the stack may be small.
+    /// Skips a value of any kind. It does not recurse, since the stack may be small.
     pub fn skip(&mut self) -> Result<()> {
-        // of each open list or object, its closing bracket and how many members have been begun
+        // the closing bracket of each open list or object, and the number of members started
         let mut open: Vec<(u8, usize)> = Vec::new();
         loop {
-            match self.space() {
+            match self.skip_space() {
                 Some(bracket @ (b'{' | b'[')) => {
                     self.open(bracket)?;
                     open.push((if bracket == b'{' { b'}' } else { b']' }, 0));
@@ -226,7 +225,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A value has been read over: if it was a member of another one that is, its step is over.
+    /// Ends a skipped value: leaves its step if it was a member of another skipped value.
     fn close_member(&mut self, open: &[(u8, usize)]) {
         if !open.is_empty() {
             self.leave();
@@ -242,9 +241,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Nothing but white space may follow.
+    /// Fails unless only white skip_space follows.
     pub fn end(&mut self) -> Result<()> {
-        match self.space() {
+        match self.skip_space() {
             None => Ok(()),
             Some(_) => Err(self.unexpected("the end of the text")),
         }
@@ -267,7 +266,7 @@ fn has_unknown_escape(quoted: &[u8]) -> bool {
     false
 }
 
-/// How long the number is that a text begins with.
+/// The length of the number at the start of a text.
 fn number_length(text: &[u8]) -> Option<usize> {
     let digits = |from: usize| text[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     let mut length = usize::from(text.first() == Some(&b'-'));

@@ -1,9 +1,8 @@
-//! What `serde_json` does not look at in fields that are read over: how deep they are nested, and whether the
-//! surrogates in their strings come in pairs.
+//! Scans for what `serde_json` does not check in skipped fields: the nesting depth and lone surrogates in strings.
 
 use super::MAX_DEPTH;
 
-/// Whether a text that is JSON otherwise is nested too deep or has a lone surrogate.
+/// Whether an otherwise valid JSON text is nested too deeply or has a lone surrogate.
 pub fn is_suspicious(text: &[u8]) -> bool {
     let mut depth = 0_usize;
     let mut position = 0;
@@ -27,7 +26,7 @@ pub fn is_suspicious(text: &[u8]) -> bool {
     false
 }
 
-/// What follows the string that starts here; `None` for one with a lone surrogate.
+/// The end of the string that starts here; `None` if it has a lone surrogate.
 fn end_of_string(text: &[u8], start: usize) -> Option<usize> {
     let mut position = start;
     loop {
@@ -44,7 +43,7 @@ fn end_of_string(text: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// The surrogate whose escape starts here, if one does.
+/// The surrogate whose escape starts here, if any.
 fn surrogate(text: &[u8], position: usize) -> Option<u16> {
     let [b'\\', b'u', digits @ ..] = text.get(position..position + 6)? else {
         return None;

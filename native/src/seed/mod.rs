@@ -1,5 +1,5 @@
-//! The seed: the JSON by which the official clients hand a flag state to each other. It is the state as their engine
-//! keeps it, so rules and rollouts stand in maps by flag, and segments in maps by key.
+//! Seeds: the serialized flag state that the official clients exchange. A seed mirrors the state inside their engine: rules
+//! and rollouts are in maps keyed by flag, segments in maps keyed by segment.
 
 mod read;
 mod write;

@@ -1,4 +1,4 @@
-//! From a seed to definitions.
+//! Reads a seed into definitions.
 
 use std::collections::HashMap;
 
@@ -6,13 +6,13 @@ use serde::de::{Deserializer, Error};
 use serde::Deserialize;
 
 use super::VERSION;
+use crate::de::{objects, optional_object, single, Object, Record};
 use crate::definition::{
     Audience, DefaultVariant, Flag, FlagType, MatchType, Operator, Rollout, Rule, SegmentRollout, Threshold,
 };
 use crate::document::RawThreshold;
-use crate::fields::{objects, optional_object, single, Object, Record};
+use crate::intern::{self, Distributions, RawConstraint, RawShare, Text};
 use crate::json::{self, quote, Malformed};
-use crate::pool::{self, Distributions, RawConstraint, RawShare, Text};
 
 #[derive(Deserialize)]
 struct SeedFlag {
@@ -26,9 +26,9 @@ struct SeedFlag {
     default_variant: Option<DefaultVariant>,
 }
 
-/// A required field that nothing depends on: the key of the map's entry counts.
+/// A required field that is not used: the map's key counts.
 fn ignored_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
-    crate::fields::text(deserializer, |_| ())
+    crate::de::text(deserializer, |_| ())
 }
 
 #[derive(Deserialize)]
@@ -42,8 +42,8 @@ type SeedSegments<'a> = Record<Object<SeedSegment<'a>>>;
 
 fn audience(operator: Operator, Record(segments): SeedSegments<'_>) -> Audience {
     let segments =
-        segments.iter().map(|(key, Object(segment))| pool::segment(key, segment.match_type, &segment.constraints));
-    Audience { operator, segments: pool::list(&segments.collect::<Vec<_>>()) }
+        segments.iter().map(|(key, Object(segment))| intern::segment(key, segment.match_type, &segment.constraints));
+    Audience { operator, segments: intern::list(&segments.collect::<Vec<_>>()) }
 }
 
 #[derive(Deserialize)]
@@ -110,11 +110,11 @@ fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
     if version.to_bits() == f32::from(VERSION).to_bits() {
         Ok(())
     } else {
-        Err(D::Error::custom(format!("version {version} is not known, only {VERSION} is")))
+        Err(D::Error::custom(format!("unsupported version {version}, expected {VERSION}")))
     }
 }
 
-/// Of each flag or rule, what a map has for it.
+/// A map of the seed, keyed by flag or rule.
 struct Entries<T> {
     name: &'static str,
     values: HashMap<Box<str>, T>,
@@ -131,8 +131,8 @@ impl<T> Entries<T> {
     }
 }
 
-/// A rule without its distributions, which stand in a map by its id.
-struct Half {
+/// A rule without its distributions, which are in a map keyed by rule id.
+struct RuleHead {
     id: Box<str>,
     audience: Audience,
 }
@@ -140,22 +140,22 @@ struct Half {
 /// Reads the seed of a namespace.
 ///
 /// # Errors
-/// What is wrong, and where.
+/// The problem and its location.
 pub fn read(text: &str, namespace: &str) -> Result<Box<[Flag]>, Malformed> {
-    pool::with(|| read_pooled(text, namespace))
+    intern::with_empty(|| read_interned(text, namespace))
 }
 
-fn read_pooled(text: &str, namespace: &str) -> Result<Box<[Flag]>, Malformed> {
+fn read_interned(text: &str, namespace: &str) -> Result<Box<[Flag]>, Malformed> {
     let Object(Seed { namespace: Object(seed), .. }) = json::parse::<Object<Seed>>(text)?;
     if *seed.key != *namespace {
-        let (found, asked) = (quote(&seed.key), quote(namespace));
-        return Err(Malformed::whole(format!("it is of namespace {found}, not of {asked}")));
+        let (found, requested) = (quote(&seed.key), quote(namespace));
+        return Err(Malformed::whole(format!("it is for namespace {found}, but {requested} was requested")));
     }
-    let rules = Entries::new("eval_rules", seed.eval_rules, |rules| list(rules, half));
+    let rules = Entries::new("eval_rules", seed.eval_rules, |rules| list(rules, rule_head));
     let rollouts = Entries::new("eval_rollouts", seed.eval_rollouts, |rollouts| list(rollouts, rollout));
     let distributions = Entries::new("eval_distributions", seed.eval_distributions, shares);
     let flag = |(key, Object(flag)): (Box<str>, Object<SeedFlag>)| {
-        let rules = rules.get(&key)?.iter().map(|Half { audience, id }| {
+        let rules = rules.get(&key)?.iter().map(|RuleHead { audience, id }| {
             Ok(Rule { audience: audience.clone(), distributions: distributions.get(id)?.clone() })
         });
         Ok(Flag {
@@ -175,8 +175,8 @@ fn list<Raw, T>(values: Vec<Object<Raw>>, read: fn(Raw) -> T) -> Box<[T]> {
     values.into_iter().map(|Object(raw)| read(raw)).collect()
 }
 
-fn half(seed: SeedRule<'_>) -> Half {
-    Half { id: seed.id, audience: audience(seed.segment_operator, seed.segments) }
+fn rule_head(seed: SeedRule<'_>) -> RuleHead {
+    RuleHead { id: seed.id, audience: audience(seed.segment_operator, seed.segments) }
 }
 
 fn rollout(seed: SeedRollout) -> Rollout {
@@ -189,7 +189,7 @@ fn shares(distributions: Vec<Object<SeedDistribution<'_>>>) -> Distributions {
         attachment: raw.variant_attachment,
         rollout: raw.rollout,
     });
-    pool::distributions(&shares.collect::<Vec<_>>())
+    intern::distributions(&shares.collect::<Vec<_>>())
 }
 
 #[cfg(test)]
@@ -217,10 +217,10 @@ mod tests {
 
     #[test]
     fn is_refused_with_what_is_wrong() {
-        assert_eq!(message("\"version\":1", "\"version\":2"), "version: version 2 is not known, only 1 is");
-        assert_eq!(message("\"version\":1", "\"version\":1.5"), "version: version 1.5 is not known, only 1 is");
+        assert_eq!(message("\"version\":1", "\"version\":2"), "version: unsupported version 2, expected 1");
+        assert_eq!(message("\"version\":1", "\"version\":1.5"), "version: unsupported version 1.5, expected 1");
         assert_eq!(message("\"version\":1,", ""), "\"version\" is missing");
-        assert_eq!(message("\"key\":\"n\"", "\"key\":\"m\""), r#"it is of namespace "m", not of "n""#);
+        assert_eq!(message("\"key\":\"n\"", "\"key\":\"m\""), r#"it is for namespace "m", but "n" was requested"#);
         assert_eq!(message("\"a\":[],", ""), r#""eval_rules" has no entry for "a""#);
         assert_eq!(message(",\"b\":[]", ""), r#""eval_rollouts" has no entry for "b""#);
         assert_eq!(message("{\"b-1\"", "{\"b-2\""), r#""eval_distributions" has no entry for "b-1""#);

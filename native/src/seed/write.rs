@@ -1,4 +1,4 @@
-//! From definitions to a seed.
+//! Writes definitions as a seed.
 
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ impl Serialize for Rules<'_> {
     }
 }
 
-/// The rules, with the ids that the official engine gives them by their places.
+/// The rules, with the ids that the official engine derives from their positions.
 fn rules(flag: &Flag) -> impl Iterator<Item = (String, &Rule)> {
     flag.rules.iter().enumerate().map(|(index, rule)| (format!("{}-{}", flag.key, index + 1), rule))
 }
@@ -135,7 +135,7 @@ impl Serialize for RuleDistributions<'_> {
     }
 }
 
-/// The distributions of all rules of all flags, by the ids of the rules.
+/// The distributions of all rules of all flags, keyed by rule id.
 struct Distributions<'a>(&'a [&'a Flag]);
 
 impl Serialize for Distributions<'_> {
@@ -145,7 +145,7 @@ impl Serialize for Distributions<'_> {
     }
 }
 
-/// Of each flag one value, by the flags' keys.
+/// One value per flag, keyed by flag.
 struct ByFlag<'a, T>(&'a [&'a Flag], fn(&'a Flag) -> T);
 
 impl<T: Serialize> Serialize for ByFlag<'_, T> {
@@ -179,7 +179,7 @@ fn flag_of(flag: &Flag) -> SeedFlag<'_> {
     }
 }
 
-/// The seed of a namespace, as JSON text.
+/// Returns the seed of a namespace, as JSON text.
 #[must_use]
 pub fn write(namespace: &str, flags: &[&Flag]) -> Vec<u8> {
     let namespace = SeedNamespace {
@@ -189,7 +189,7 @@ pub fn write(namespace: &str, flags: &[&Flag]) -> Vec<u8> {
         eval_rollouts: ByFlag(flags, Rollouts),
         eval_distributions: Distributions(flags),
     };
-    // into memory, and from types that JSON has: this does not fail
+    // serializing these types to memory cannot fail
     serde_json::to_vec(&Seed { version: VERSION, namespace }).unwrap_or_default()
 }
 

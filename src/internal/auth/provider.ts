@@ -19,6 +19,7 @@ import * as Tracer from "effect/Tracer"
 import type * as Auth from "../../Auth.js"
 import { AuthError, ValidationError } from "../../FliptError.js"
 import { MAX_SLEEP_MILLIS } from "../util/timers.js"
+import { withoutParentSpan } from "../util/withoutParentSpan.js"
 import * as BackoffGate from "./backoffGate.js"
 import { decodeCredential, type ExpiringCredential } from "./credential.js"
 import { decodeProvider } from "./options.js"
@@ -166,6 +167,7 @@ export const make = <E, R>(options: {
     yield* awaitRenewalTime.pipe(
       Effect.zipRight(Effect.retry(renew, renewalSchedule)),
       Effect.forever,
+      withoutParentSpan,
       Effect.forkScoped
     )
 

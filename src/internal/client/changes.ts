@@ -1,6 +1,6 @@
 /**
- * What a client tells of its state as it changes. Each stream looks at the state when it is told that there is something
- * new, so that whoever is slow holds no memory, and misses steps but never the last one.
+ * The change streams of a client. Each stream reads the state when it receives a signal, so a slow consumer skips
+ * intermediate states but always gets the latest one, and nothing is queued for it.
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -14,11 +14,11 @@ import type * as Status from "../../Status.js"
 import { yieldToEventLoop } from "../util/yieldToEventLoop.js"
 import type { State } from "./state.js"
 
-/** The status, and then every other that it becomes. */
+/** The current status, then every later one. */
 export const statusChanges = (state: State): Stream.Stream<Status.Status> =>
   Stream.changes(Stream.mapEffect(state.signals, () => state.status))
 
-/** Waits until the source has confirmed what is loaded; interrupted when the client closes before. */
+/** Waits until the source has confirmed the loaded state. Interrupted if the client closes first. */
 export const awaitReady = (state: State): Effect.Effect<void> =>
   statusChanges(state).pipe(
     Stream.filter((status) => status._tag === "Ready"),
@@ -26,12 +26,12 @@ export const awaitReady = (state: State): Effect.Effect<void> =>
     Effect.flatMap(Option.match({ onNone: () => Effect.interrupt, onSome: () => Effect.void }))
   )
 
-/** How many fingerprints are read before others may run. */
-const FINGERPRINTS_A_TURN = 500
+/** Fingerprints to read before yielding to the event loop. */
+const FINGERPRINTS_PER_SLICE = 500
 
 type Fingerprints = ReadonlyMap<string, string>
 
-/** None when the Snapshot cannot be read to its end, as when the client closes: what is not read is not removed. */
+/** None if the Snapshot closes in between: flags that were not read must not count as removed. */
 const fingerprints = (snapshot: Snapshot): Effect.Effect<Option.Option<Fingerprints>> =>
   Effect.gen(function* () {
     const { flags } = snapshot
@@ -45,7 +45,7 @@ const fingerprints = (snapshot: Snapshot): Effect.Effect<Option.Option<Fingerpri
         return Option.none()
       }
       found.set(key, fingerprint)
-      if (found.size % FINGERPRINTS_A_TURN === 0) {
+      if (found.size % FINGERPRINTS_PER_SLICE === 0) {
         yield* yieldToEventLoop
       }
     }
@@ -61,22 +61,22 @@ const difference = (before: Fingerprints, after: Fingerprints): FliptClient.Chan
 const isEmpty = ({ added, changed, removed }: FliptClient.Changes): boolean =>
   added.length + changed.length + removed.length === 0
 
-/** What is loaded, as far as it can be told apart. */
-interface Seen {
+/** The state that the stream has reported last. */
+interface Reported {
   readonly generation: number
   readonly flags: Fingerprints
 }
 
-/** How the flags differ from what they were when the stream began, and then from what it last told. */
+/** The flags that changed since the stream started, and after that since the last element. */
 export const changes = (state: State): Stream.Stream<FliptClient.Changes> =>
   state.signals.pipe(
-    Stream.mapAccumEffect(Option.none<Seen>(), (seen, _) =>
+    Stream.mapAccumEffect(Option.none<Reported>(), (seen, _) =>
       Effect.gen(function* () {
         const generation = state.generation()
         if (Option.exists(seen, (it) => it.generation === generation)) {
           return [seen, Option.none<FliptClient.Changes>()] as const
         }
-        const snapshot = yield* state.hold
+        const snapshot = yield* state.acquireLoaded
         const read = Option.isSome(snapshot)
           ? yield* fingerprints(snapshot.value)
           : Option.some<Fingerprints>(new Map())
@@ -115,14 +115,14 @@ const watch = <A>(
     Stream.changesWith(Either.getEquivalence({ left: sameError, right: same }))
   )
 
-/** The value of a boolean flag, and then every other that it becomes. */
+/** The current result of a boolean flag, then every different one. */
 export const watchBoolean = (
   state: State,
   request: Parameters<Snapshot["boolean"]>[0]
 ): Stream.Stream<Either.Either<BooleanResult, EvaluateError>> =>
   watch(state, (snapshot) => snapshot.boolean(request), sameBoolean)
 
-/** The value of a variant flag, and then every other that it becomes. */
+/** The current result of a variant flag, then every different one. */
 export const watchVariant = (
   state: State,
   request: Parameters<Snapshot["variant"]>[0]

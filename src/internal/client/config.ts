@@ -1,5 +1,5 @@
 /**
- * Options from the configuration.
+ * Reads client options from Effect's Config.
  */
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
@@ -12,9 +12,7 @@ import type * as FliptClient from "../../FliptClient.js"
 import type * as Tls from "../../Tls.js"
 import { config as authentication } from "../auth/static.js"
 
-/**
- * A duration as it stands in an environment variable: `30 seconds`, a bare number of seconds, or `infinity`.
- */
+/** A duration in an environment variable: `30 seconds`, a plain number of seconds, or `infinity`. */
 const duration = (name: string): Config.Config<Duration.Duration> =>
   Config.mapOrFail(Config.nonEmptyString(name), (text) => {
     const trimmed = text.trim().toLowerCase()
@@ -31,7 +29,7 @@ const duration = (name: string): Config.Config<Duration.Duration> =>
 const optional = <A>(config: Config.Config<A>): Config.Config<A | undefined> =>
   Config.map(Config.option(config), Option.getOrUndefined)
 
-/** As `Config.boolean`, but for an empty variable, which counts as unset. */
+/** Like `Config.boolean`, but treats an empty variable as unset. */
 const boolean = (name: string): Config.Config<boolean> =>
   Config.mapOrFail(Config.nonEmptyString(name), (text) =>
     Either.fromOption(Option.fromNullable(booleans[text.trim().toLowerCase()]), () =>
@@ -52,7 +50,7 @@ const booleans: Readonly<Record<string, boolean>> = {
 
 const secret = (name: string): Config.Config<Redacted.Redacted> => Config.redacted(Config.nonEmptyString(name))
 
-/** As `Config.literal`, but for an empty variable, which counts as unset. */
+/** Like `Config.literal`, but treats an empty variable as unset. */
 const oneOf =
   <const A extends ReadonlyArray<string>>(...words: A) =>
   (name: string): Config.Config<A[number]> =>
@@ -62,7 +60,7 @@ const oneOf =
       )
     )
 
-/** One for every TLS option. */
+/** One variable per TLS option. */
 const tlsConfig: Config.Config<Tls.Options | undefined> = Config.all({
   caCertFile: optional(Config.nonEmptyString("FLIPT_CA_CERT_FILE")),
   caCertData: optional(Config.nonEmptyString("FLIPT_CA_CERT_DATA")),
@@ -81,7 +79,7 @@ const tlsConfig: Config.Config<Tls.Options | undefined> = Config.all({
   reloadInterval: optional(duration("FLIPT_TLS_RELOAD_INTERVAL"))
 }).pipe(Config.map((options) => (Object.values(options).every((value) => value === undefined) ? undefined : options)))
 
-/** The variables that `layerConfig` reads when it is given nothing. */
+/** The variables that `layerConfig` reads by default. */
 export const environment: Config.Config<FliptClient.Options> = Config.all({
   url: optional(Config.nonEmptyString("FLIPT_URL")),
   environment: optional(Config.nonEmptyString("FLIPT_ENVIRONMENT")),
@@ -96,7 +94,7 @@ export const environment: Config.Config<FliptClient.Options> = Config.all({
   tlsConfig
 })
 
-/** What `layerConfig` is given: a config of the options, or options of configs. */
+/** Unwraps the argument of `layerConfig`: a Config of options, or options that contain Configs. */
 export const fromOptions = (options: FliptClient.ConfigOptions): Config.Config<FliptClient.Options> => {
   if (Config.isConfig(options)) {
     return options as Config.Config<FliptClient.Options>
@@ -104,7 +102,7 @@ export const fromOptions = (options: FliptClient.ConfigOptions): Config.Config<F
   const { authentication, ...rest } = options
   return Config.all({
     rest: Config.unwrap<Omit<FliptClient.Options, "authentication">>(rest),
-    // each form of it is a Config, or an object of one
+    // each form is a Config or an object of one Config
     authentication: Config.unwrap<Auth.Authentication | undefined>(
       (authentication ?? Config.succeed(undefined)) as Config.Config<Auth.Authentication | undefined>
     )

@@ -1,5 +1,5 @@
 /**
- * How a client evaluates: what is done with the Snapshot of now in the fiber that asks.
+ * The evaluation methods of a client: they evaluate with the current Snapshot, in the calling fiber.
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -8,15 +8,15 @@ import type * as FliptClient from "../../FliptClient.js"
 import { type EvaluateError, EvaluationError } from "../../FliptError.js"
 import type { BatchEntry, BooleanResult, EvaluationRequest, VariantResult } from "../../Model.js"
 import type { Snapshot } from "../../Snapshot.js"
-import type { Notes } from "../telemetry/deferredLogs.js"
-import type { Told } from "../telemetry/hooks.js"
-import type { Outcome, Record } from "../telemetry/outcome.js"
-import type { View } from "./snapshotRef.js"
+import type { DeferredLogs } from "../telemetry/deferredLogs.js"
+import type { HookRun } from "../telemetry/hooks.js"
+import type { Outcome, RecordOutcome } from "../telemetry/outcome.js"
+import type { SnapshotRef } from "./snapshotRef.js"
 
 export type Evaluations = Pick<FliptClient.Service, "evaluateBatch" | "evaluateBoolean" | "evaluateVariant">
 
-/** Nothing but the evaluation, as plain as can be: these are what a program does all day. */
-export const plain = ({ current }: View): Evaluations => ({
+/** Evaluations without hooks and telemetry. This is the hot path, so it does nothing else. */
+export const plain = ({ current }: SnapshotRef): Evaluations => ({
   evaluateVariant: (request) =>
     Effect.suspend(() => {
       const now = current()
@@ -30,19 +30,19 @@ export const plain = ({ current }: View): Evaluations => ({
   evaluateBatch: (requests) => Effect.suspend(() => Either.flatMap(current(), (it) => it.batch(requests)))
 })
 
-/** Who is told of evaluations. */
-export interface Observers {
-  /** Tells the hooks that an evaluation begins. */
-  readonly begin: ((request: EvaluationRequest) => Told) | undefined
-  readonly record: Record | undefined
-  readonly notes: Notes
+/** The hooks and telemetry of a client. */
+export interface Instruments {
+  /** Runs the `before` stage of all hooks. */
+  readonly beginHooks: ((request: EvaluationRequest) => HookRun) | undefined
+  readonly record: RecordOutcome | undefined
+  readonly deferredLogs: DeferredLogs
 }
 
-const askVariant = (snapshot: Snapshot, request: EvaluationRequest) => snapshot.variant(request)
-const askBoolean = (snapshot: Snapshot, request: EvaluationRequest) => snapshot.boolean(request)
+const evaluateVariant = (snapshot: Snapshot, request: EvaluationRequest) => snapshot.variant(request)
+const evaluateBoolean = (snapshot: Snapshot, request: EvaluationRequest) => snapshot.boolean(request)
 
-/** An entry of a batch, as the evaluation of its own that it is to those who are told. */
-const outcomeOf = (entry: BatchEntry): Outcome =>
+/** The outcome of one batch entry, for hooks and telemetry. */
+const toOutcome = (entry: BatchEntry): Outcome =>
   entry._tag !== "Error"
     ? Either.right(entry)
     : Either.left(
@@ -55,60 +55,66 @@ const outcomeOf = (entry: BatchEntry): Outcome =>
           : new EvaluationError({
               reason: "Unavailable",
               flagKey: entry.flagKey,
-              message: `the engine has no answer for ${entry.namespaceKey}/${entry.flagKey}`
+              message: `the engine failed to evaluate ${entry.namespaceKey}/${entry.flagKey}`
             })
       )
 
-/** The same evaluations, told to those who want to know. */
-export const observed = ({ current }: View, { begin, notes, record }: Observers): Evaluations => {
-  const answer = <A extends VariantResult | BooleanResult>(
+/** Evaluations with hooks and telemetry. */
+export const instrumented = (
+  { current }: SnapshotRef,
+  { beginHooks, deferredLogs, record }: Instruments
+): Evaluations => {
+  const evaluate = <A extends VariantResult | BooleanResult>(
     fiber: Fiber.RuntimeFiber<unknown, unknown>,
     request: EvaluationRequest,
-    ask: (snapshot: Snapshot, request: EvaluationRequest) => Either.Either<A, EvaluateError>
+    run: (snapshot: Snapshot, request: EvaluationRequest) => Either.Either<A, EvaluateError>
   ): Effect.Effect<A, EvaluateError> => {
-    const told = begin?.(request)
+    const hookRun = beginHooks?.(request)
     try {
       const now = current()
-      const result = Either.isRight(now) ? ask(now.right, request) : Either.left(now.left)
+      const result = Either.isRight(now) ? run(now.right, request) : Either.left(now.left)
       record?.(fiber, Either.isRight(now) ? now.right.digest : undefined, request, result)
-      told?.settle(result)
+      hookRun?.complete(result)
       return result
     } finally {
-      told?.end()
+      hookRun?.end()
     }
   }
 
-  const answerBatch = (
+  const evaluateBatch = (
     fiber: Fiber.RuntimeFiber<unknown, unknown>,
     requests: ReadonlyArray<EvaluationRequest>
   ): Effect.Effect<ReadonlyArray<BatchEntry>, EvaluateError> => {
-    // what is no list is an error, and no evaluation of anything
+    // an argument that is not a list is an error without evaluations
     const list = Array.isArray(requests) ? Array.from<EvaluationRequest>(requests) : []
-    const told = begin && list.map(begin)
+    const hookRuns = beginHooks && list.map(beginHooks)
     try {
       const now = current()
-      // the list of those who are told, since a hook may know of the caller's own and change it
+      // evaluates the copy that the hooks have seen, since a hook could modify the caller's list
       const result = Either.isRight(now)
         ? now.right.batch(Array.isArray(requests) ? list : requests)
         : Either.left(now.left)
       const version = Either.isRight(now) ? now.right.digest : undefined
       list.forEach((request, index) => {
-        const outcome = Either.flatMap(result, (entries) => outcomeOf(entries[index] as BatchEntry))
+        const outcome = Either.flatMap(result, (entries) => toOutcome(entries[index] as BatchEntry))
         record?.(fiber, version, request, outcome)
-        told?.[index]?.settle(outcome)
-        told?.[index]?.end()
+        hookRuns?.[index]?.complete(outcome)
+        hookRuns?.[index]?.end()
       })
       return result
     } finally {
-      told?.forEach((one) => {
+      hookRuns?.forEach((one) => {
         one.end()
       })
     }
   }
 
   return {
-    evaluateVariant: (request) => Effect.withFiberRuntime((fiber) => notes.before(answer(fiber, request, askVariant))),
-    evaluateBoolean: (request) => Effect.withFiberRuntime((fiber) => notes.before(answer(fiber, request, askBoolean))),
-    evaluateBatch: (requests) => Effect.withFiberRuntime((fiber) => notes.before(answerBatch(fiber, requests)))
+    evaluateVariant: (request) =>
+      Effect.withFiberRuntime((fiber) => deferredLogs.flushBefore(evaluate(fiber, request, evaluateVariant))),
+    evaluateBoolean: (request) =>
+      Effect.withFiberRuntime((fiber) => deferredLogs.flushBefore(evaluate(fiber, request, evaluateBoolean))),
+    evaluateBatch: (requests) =>
+      Effect.withFiberRuntime((fiber) => deferredLogs.flushBefore(evaluateBatch(fiber, requests)))
   }
 }

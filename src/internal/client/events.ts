@@ -1,6 +1,6 @@
 /**
- * What a client does with what its Fetcher says. Nothing that happens there ends the listening: whoever listens no
- * longer would be old without knowing it.
+ * Handles the events of a client's Fetcher. No failure ends the subscription: a client without one would become stale
+ * without noticing.
  */
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
@@ -13,46 +13,48 @@ import type * as Fetcher from "../../Fetcher.js"
 import { FetchError, type RefreshError } from "../../FliptError.js"
 import type { State } from "./state.js"
 
-/** How soon a Fetcher is listened to again when its events ended, which they should not. */
-const RESUBSCRIBE = Duration.seconds(30)
+/** The delay before subscribing again if the event stream ends, which is a bug in the Fetcher. */
+const RESUBSCRIBE_DELAY = Duration.seconds(30)
 
-/** A bug in a part of the client is an outage too: it must not leave a state that nobody knows to be old. */
-const died = (cause: Cause.Cause<unknown>): FetchError =>
+/** A defect in a component counts as an outage, so that the state is known to be stale. */
+const defectError = (cause: Cause.Cause<unknown>): FetchError =>
   new FetchError({
     reason: "Source",
     retryable: false,
-    message: `a part of the client died, which is a bug: ${Cause.pretty(cause)}`,
+    message: `a component of the client died, which is a bug: ${Cause.pretty(cause)}`,
     cause: Cause.squash(cause)
   })
 
-/** Makes an error of whatever else goes wrong. */
-export const orDied = <A, E extends RefreshError>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | FetchError> =>
+/** Turns defects and interruptions into errors. */
+export const defectsToErrors = <A, E extends RefreshError>(
+  effect: Effect.Effect<A, E>
+): Effect.Effect<A, E | FetchError> =>
   Effect.catchAllCause(effect, (cause) =>
     Option.match(Cause.failureOption(cause), {
-      onNone: (): Effect.Effect<never, E | FetchError> => Effect.fail(died(cause)),
+      onNone: (): Effect.Effect<never, E | FetchError> => Effect.fail(defectError(cause)),
       onSome: (error) => Effect.fail(error)
     })
   )
 
-export interface Parts {
+export interface EventHandlers {
   readonly state: State
   readonly events: Stream.Stream<Fetcher.Event>
   readonly refresh: Effect.Effect<boolean, RefreshError>
-  /** Loads a document that was pushed. */
+  /** Loads a pushed document. */
   readonly push: (
     bytes: ReadonlyArray<Uint8Array>,
     version: Option.Option<Fetcher.Version>
   ) => Effect.Effect<void, RefreshError>
 }
 
-/** Listens in the Scope. */
-export const listen = ({ events, push, refresh, state }: Parts): Effect.Effect<void, never, Scope.Scope> =>
+/** Subscribes to the events until the Scope ends. */
+export const listen = ({ events, push, refresh, state }: EventHandlers): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
-    /** What else the Fetcher has to say does not wait for the answer. */
+    /** Refreshes in the background: later events do not wait for it. */
     const check = Effect.asVoid(Effect.forkIn(Effect.ignore(refresh), scope))
-    // A request may bring what did not load. For a run of such documents it is made once, or it would be made for ever.
-    let wasBad = false
+    // A refresh may repair a document that failed to load. Only the first failure in a row triggers one, to avoid a loop.
+    let hasFailedPush = false
 
     const handle = (event: Fetcher.Event): Effect.Effect<void> => {
       switch (event._tag) {
@@ -61,13 +63,13 @@ export const listen = ({ events, push, refresh, state }: Parts): Effect.Effect<v
         case "Pushed":
           return Effect.matchEffect(push(event.bytes, event.version), {
             onFailure: (error) => {
-              const isFirst = !wasBad
-              wasBad = true
+              const isFirst = !hasFailedPush
+              hasFailedPush = true
               return Effect.zipRight(state.fail(error), isFirst ? check : Effect.void)
             },
             onSuccess: () =>
               Effect.sync(() => {
-                wasBad = false
+                hasFailedPush = false
               })
           })
         case "Failed":
@@ -77,19 +79,19 @@ export const listen = ({ events, push, refresh, state }: Parts): Effect.Effect<v
       }
     }
 
-    /** Until the events end, and then it is an outage: nobody says any more when to fetch. */
+    /** When the events end, an outage begins, because nothing triggers fetches any more. */
     const listenOnce = Effect.exit(Stream.runForEach(events, handle)).pipe(
       Effect.flatMap((exit) => {
         const cause = Exit.isFailure(exit) ? exit.cause : Cause.die("the events of the Fetcher ended")
         return Effect.zipRight(
-          Effect.logError("Flipt: a Fetcher is heard no more; it is listened to again", cause),
-          state.fail(died(cause))
+          Effect.logError("Flipt: the event stream of the Fetcher ended; subscribing again", cause),
+          state.fail(defectError(cause))
         )
       })
     )
 
     yield* Effect.exit(listenOnce).pipe(
-      Effect.zipRight(Effect.sleep(RESUBSCRIBE)),
+      Effect.zipRight(Effect.sleep(RESUBSCRIBE_DELAY)),
       Effect.zipRight(check),
       Effect.forever,
       Effect.forkScoped

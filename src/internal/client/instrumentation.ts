@@ -1,34 +1,38 @@
 /**
- * Hooks and telemetry around the parts of a client, decided when it is built: where there are none, the parts are what
- * they are without.
+ * Adds hooks and telemetry to the components of a client. This is decided when the client is built: without hooks and
+ * telemetry the components are unchanged.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as Engine from "../../Engine.js"
-import * as Fetcher from "../../Fetcher.js"
-import { Hooks } from "../../Hook.js"
+import type * as Engine from "../../Engine.js"
+import type * as Fetcher from "../../Fetcher.js"
 import type { Status } from "../../Status.js"
-import { Telemetry } from "../../Telemetry.js"
+import * as engines from "../engine/tags.js"
+import * as fetchers from "../fetch/tags.js"
+import { Hooks, Telemetry } from "../telemetry/tags.js"
 import * as Evaluations from "./evaluate.js"
-import type { View } from "./snapshotRef.js"
+import { OnLoad, withOnLoad } from "./onLoad.js"
+import type { SnapshotRef } from "./snapshotRef.js"
 
-export interface Observing {
+export interface Instrumentation {
   readonly engine: Engine.Service
   readonly fetcher: Fetcher.Service
-  readonly evaluations: (view: View) => Evaluations.Evaluations
-  readonly tellAge: (status: Effect.Effect<Status>) => Effect.Effect<void, never, Scope.Scope>
+  readonly evaluations: (ref: SnapshotRef) => Evaluations.Evaluations
+  readonly reportAge: (status: Effect.Effect<Status>) => Effect.Effect<void, never, Scope.Scope>
 }
 
-export const make: Effect.Effect<Observing, never, Engine.Engine | Fetcher.Fetcher | Scope.Scope> = Effect.gen(
+export const make: Effect.Effect<Instrumentation, never, engines.Engine | fetchers.Fetcher | Scope.Scope> = Effect.gen(
   function* () {
-    const engine = yield* Engine.Engine
-    const fetcher = yield* Fetcher.Fetcher
+    const onLoad = yield* OnLoad
+    const plain = yield* engines.Engine
+    const engine = onLoad === undefined ? plain : withOnLoad(plain, onLoad())
+    const fetcher = yield* fetchers.Fetcher
     const hooks = yield* Hooks
     const settings = yield* Telemetry
     if (hooks.length === 0 && settings.events === "none" && !settings.metrics) {
-      return { engine, fetcher, evaluations: Evaluations.plain, tellAge: () => Effect.void }
+      return { engine, fetcher, evaluations: Evaluations.plain, reportAge: () => Effect.void }
     }
-    const observed = yield* Effect.promise(() => import("./instrumented.js"))
-    return yield* observed.make(engine, fetcher, hooks, settings)
+    const instrumented = yield* Effect.promise(() => import("./instrumented.js"))
+    return yield* instrumented.make(engine, fetcher, hooks, settings)
   }
 )

@@ -1,5 +1,5 @@
 /**
- * Hooks and telemetry around the parts of a client. Loaded with the first client that has them, since most have neither.
+ * The components of a client with hooks and telemetry. Imported on first use, since many clients have neither.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -7,31 +7,31 @@ import type * as Engine from "../../Engine.js"
 import type * as Fetcher from "../../Fetcher.js"
 import type { Hook } from "../../Hook.js"
 import type { Settings } from "../../Telemetry.js"
-import { Notes } from "../telemetry/deferredLogs.js"
+import { DeferredLogs } from "../telemetry/deferredLogs.js"
 import * as telemetry from "../telemetry/evaluationEvents.js"
 import * as hooks from "../telemetry/hooks.js"
-import * as Meter from "../telemetry/metrics.js"
+import * as Metrics from "../telemetry/metrics.js"
 import * as Evaluations from "./evaluate.js"
-import type { Observing } from "./instrumentation.js"
+import type { Instrumentation } from "./instrumentation.js"
 
 export const make = (
   engine: Engine.Service,
   fetcher: Fetcher.Service,
-  list: ReadonlyArray<Hook>,
+  hookList: ReadonlyArray<Hook>,
   settings: Settings
-): Effect.Effect<Observing, never, Scope.Scope> =>
+): Effect.Effect<Instrumentation, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const notes = new Notes()
-    const meter = settings.metrics ? Meter.make(fetcher.source) : undefined
-    const record = telemetry.make(settings, fetcher.source, meter, notes)
-    const begin = hooks.make(list, fetcher.source, notes)
+    const deferredLogs = new DeferredLogs()
+    const metrics = settings.metrics ? Metrics.make(fetcher.source) : undefined
+    const record = telemetry.make(settings, fetcher.source, metrics, deferredLogs)
+    const beginHooks = hooks.make(hookList, fetcher.source, deferredLogs)
     return {
-      engine: meter === undefined ? engine : yield* Meter.measureEngine(meter, engine),
-      fetcher: meter === undefined ? fetcher : Meter.measureFetcher(meter, fetcher),
+      engine: metrics === undefined ? engine : yield* Metrics.measureEngine(metrics, engine),
+      fetcher: metrics === undefined ? fetcher : Metrics.measureFetcher(metrics, fetcher),
       evaluations:
-        begin === undefined && record === undefined
+        beginHooks === undefined && record === undefined
           ? Evaluations.plain
-          : (view) => Evaluations.observed(view, { begin, record, notes }),
-      tellAge: (status) => (meter === undefined ? Effect.void : Meter.tellAge(meter, status))
+          : (ref) => Evaluations.instrumented(ref, { beginHooks, record, deferredLogs }),
+      reportAge: (status) => (metrics === undefined ? Effect.void : Metrics.reportAge(metrics, status))
     }
   })

@@ -1,5 +1,5 @@
 /**
- * The client: its state, and the one way in which it is brought up to date.
+ * The client: its state and the single path on which it is updated.
  */
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -12,53 +12,54 @@ import type * as Engine from "../../Engine.js"
 import type * as Fetcher from "../../Fetcher.js"
 import type * as FliptClient from "../../FliptClient.js"
 import { type EngineError, EvaluationError, FetchError, type RefreshError, type StartError } from "../../FliptError.js"
-import * as SnapshotStore from "../../SnapshotStore.js"
-import * as Saving from "../store/writeBehind.js"
-import * as Flight from "../util/singleFlight.js"
-import * as Observe from "./changes.js"
-import { listen, orDied } from "./events.js"
-import * as Observing from "./instrumentation.js"
+import { SnapshotStore } from "../store/tags.js"
+import * as WriteBehind from "../store/writeBehind.js"
+import * as SingleFlight from "../util/singleFlight.js"
+import { withoutParentSpan } from "../util/withoutParentSpan.js"
+import * as Changes from "./changes.js"
+import { defectsToErrors, listen } from "./events.js"
+import * as Instrumentation from "./instrumentation.js"
 import type { StateSettings } from "./options.js"
-import type { View } from "./snapshotRef.js"
+import type { SnapshotRef } from "./snapshotRef.js"
 import * as State from "./state.js"
 
-/** How often an answer that a pushed document has overtaken is asked for again. */
-const MAX_OVERTAKEN = 3
+/** Retries of a fetch that was overtaken by a pushed document. */
+const MAX_OVERTAKEN_FETCHES = 3
 
-/** How long a client that can do without its first fetch waits for it before it starts; the fetch goes on. */
-const START_PATIENCE = Duration.seconds(10)
+/** How long a client with a fallback waits for its first fetch before it starts. The fetch continues. */
+const START_TIMEOUT = Duration.seconds(10)
 
 const notModifiedFromNothing = () =>
   new FetchError({
     reason: "Source",
     retryable: false,
-    message: "the Fetcher says that nothing has been modified, and nothing was loaded before"
+    message: "the Fetcher returned NotModified, but no document has been loaded; the first fetch must return a document"
   })
 
 const slowStart = (): FetchError =>
   new FetchError({
     reason: "Timeout",
     retryable: true,
-    message: `the first fetch has not ended within ${Duration.format(START_PATIENCE)}; the client starts, and goes on waiting`
+    message: `the first fetch did not complete within ${Duration.format(START_TIMEOUT)}; the client starts and keeps waiting for it`
   })
 
 export const make = (
   settings: StateSettings
 ): Effect.Effect<FliptClient.Service, StartError, Engine.Engine | Fetcher.Fetcher | Scope.Scope> =>
   Effect.gen(function* () {
-    const { engine, evaluations, fetcher, tellAge } = yield* Observing.make
-    const { kind, namespace } = fetcher.source
+    const { engine, evaluations, fetcher, reportAge } = yield* Instrumentation.make
+    const { environment, kind, namespace } = fetcher.source
     const scope = yield* Effect.scope
-    // Forked first and so closed last: whatever still runs while the client closes finds its state.
+    // Forked first and therefore closed last: everything that runs while the client closes still has its state.
     const state = yield* State.make(fetcher.source, settings.errorStrategy).pipe(
       Scope.extend(yield* Scope.fork(scope, ExecutionStrategy.sequential))
     )
-    // A document may be pushed while the answer of a request is being loaded.
-    const loading = yield* Effect.makeSemaphore(1)
-    const store = yield* SnapshotStore.SnapshotStore
-    const save = yield* Saving.make(store, fetcher.source)
+    // A document may be pushed while a fetched one is being loaded.
+    const loadPermit = yield* Effect.makeSemaphore(1)
+    const store = yield* SnapshotStore
+    const save = yield* WriteBehind.make(store, fetcher.source)
 
-    /** Whether what is loaded was pushed. */
+    /** Whether the loaded document was pushed. */
     let isPushed = false
 
     const loadDocument = (
@@ -73,65 +74,65 @@ export const make = (
       })
 
     const loadStored = Effect.gen(function* () {
-      const found = yield* Effect.disconnect(store.load(fetcher.source)).pipe(Effect.timeoutOption(START_PATIENCE))
+      const found = yield* Effect.disconnect(store.load(fetcher.source)).pipe(Effect.timeoutOption(START_TIMEOUT))
       if (Option.isNone(found)) {
         return yield* Effect.logWarning(
-          `Flipt: the store has given nothing within ${Duration.format(START_PATIENCE)}; it is not used`
+          `Flipt: ignoring the store: it did not respond within ${Duration.format(START_TIMEOUT)}`
         )
       }
       const stored = found.value
       if (Option.isSome(stored)) {
         const { bytes, storedAt, version } = stored.value
         yield* state.load(engine.compile(namespace, bytes), "store", version, storedAt)
-        yield* Effect.logDebug(`Flipt: the state stored at ${DateTime.formatIso(storedAt)} is there to start from`)
+        yield* Effect.logDebug(`Flipt: starting from the state stored at ${DateTime.formatIso(storedAt)}`)
       }
     }).pipe(
-      Effect.catchAll((error) => Effect.logWarning(`Flipt: the stored state is not used: ${error.message}`)),
-      Effect.catchAllDefect((defect) => Effect.logWarning("Flipt: the store of snapshots died; it is not used", defect))
+      Effect.catchAll((error) => Effect.logWarning(`Flipt: ignoring the stored state: ${error.message}`)),
+      Effect.catchAllDefect((defect) => Effect.logWarning("Flipt: ignoring the store: it died", defect))
     )
 
-    /** True when a document was loaded, false when the state is confirmed; none when another one overtook the answer. */
-    const attempt: Effect.Effect<Option.Option<boolean>, RefreshError> = Effect.gen(function* () {
-      const begun = state.generation()
+    /** True if a document was loaded, false if the state was confirmed, none if a pushed document overtook the fetch. */
+    const fetchAndLoad: Effect.Effect<Option.Option<boolean>, RefreshError> = Effect.gen(function* () {
+      const generation = state.generation()
       const update = yield* fetcher.fetch(yield* state.version)
       return yield* Effect.suspend((): Effect.Effect<Option.Option<boolean>, RefreshError> => {
-        if (state.generation() !== begun) {
+        if (state.generation() !== generation) {
           return Effect.succeedNone
         }
         if (update._tag === "Document") {
           return Effect.as(loadDocument(update.bytes, update.version, false), Option.some(true))
         }
-        return begun === 0 ? Effect.fail(notModifiedFromNothing()) : Effect.succeedSome(false)
-      }).pipe(loading.withPermits(1))
+        return generation === 0 ? Effect.fail(notModifiedFromNothing()) : Effect.succeedSome(false)
+      }).pipe(loadPermit.withPermits(1))
     })
 
-    const bringUpToDate: Effect.Effect<boolean, RefreshError> = attempt.pipe(
-      // Documents that are pushed faster than requests are answered confirm the state as well.
-      Effect.repeat({ until: Option.isSome, times: MAX_OVERTAKEN }),
+    const updateState: Effect.Effect<boolean, RefreshError> = fetchAndLoad.pipe(
+      // If documents are pushed faster than fetches complete, they confirm the state as well.
+      Effect.repeat({ until: Option.isSome, times: MAX_OVERTAKEN_FETCHES }),
       Effect.flatMap((changed) =>
         Option.contains(changed, true) ? Effect.succeed(true) : Effect.as(state.confirm, false)
       ),
-      orDied
+      defectsToErrors
     )
 
-    const refresh = yield* Flight.make(Effect.tapError(bringUpToDate, state.fail), state.closed)
+    const refresh = yield* SingleFlight.make(Effect.tapError(updateState, state.fail), state.closed)
 
     const { snapshot: seed } = settings
     if (seed !== undefined) {
       yield* state.load(engine.restore(namespace, seed), "seed", Option.none())
     }
     if (settings.errorStrategy === "fallback") {
-      // A client has stored it since the seed was chosen, so it is taken for the newer one.
+      // Loaded after the seed: a client wrote it after the seed was chosen, so it is newer.
       yield* loadStored
     }
-    // Whoever builds the client gets the error itself, so it is no outage to report.
+    // With `fail`, building the client fails with the error itself, so there is no outage to report.
     yield* settings.errorStrategy === "fail"
-      ? bringUpToDate
-      : Effect.timeoutOption(Effect.exit(refresh), START_PATIENCE).pipe(
+      ? updateState
+      : Effect.timeoutOption(Effect.exit(refresh), START_TIMEOUT).pipe(
           Effect.zipRight(state.status),
           Effect.flatMap(({ _tag }) => (_tag === "Starting" ? state.fail(slowStart()) : Effect.void))
         )
-    yield* tellAge(state.status)
+    yield* withoutParentSpan(reportAge(state.status))
     yield* listen({
       state,
       refresh,
@@ -141,31 +142,35 @@ export const make = (
         isReady: Effect.map(state.status, ({ _tag }) => _tag === "Ready"),
         refresh
       }),
-      push: (bytes, version) => loadDocument(bytes, version, true).pipe(loading.withPermits(1), orDied)
-    })
+      push: (bytes, version) => loadDocument(bytes, version, true).pipe(loadPermit.withPermits(1), defectsToErrors)
+    }).pipe(withoutParentSpan)
 
-    const own = {
-      refresh,
+    const shared = {
+      // polls call `refresh` itself: only a caller's own request is part of the caller's trace
+      refresh: Effect.withSpan(refresh, "FliptClient.refresh", {
+        captureStackTrace: false,
+        attributes: { "flipt.environment": environment, "flipt.namespace": namespace }
+      }),
       status: state.status,
-      statusChanges: Observe.statusChanges(state),
-      changes: Observe.changes(state),
-      awaitReady: Observe.awaitReady(state),
-      watchVariant: (request) => Observe.watchVariant(state, request),
-      watchBoolean: (request) => Observe.watchBoolean(state, request)
+      statusChanges: Changes.statusChanges(state),
+      changes: Changes.changes(state),
+      awaitReady: Changes.awaitReady(state),
+      watchVariant: (request) => Changes.watchVariant(state, request),
+      watchBoolean: (request) => Changes.watchBoolean(state, request)
     } satisfies Partial<FliptClient.Service>
 
-    const serve = (view: View): FliptClient.Service => ({
-      ...evaluations(view),
-      listFlags: Effect.suspend(() => Either.flatMap(view.current(), (it) => it.flags)),
-      snapshot: view.pin,
-      getSnapshot: Effect.scoped(Effect.flatMap(view.pin, (snapshot) => snapshot.seed)).pipe(
+    const fromRef = (ref: SnapshotRef): FliptClient.Service => ({
+      ...evaluations(ref),
+      listFlags: Effect.suspend(() => Either.flatMap(ref.current(), (it) => it.flags)),
+      snapshot: ref.acquire,
+      getSnapshot: Effect.scoped(Effect.flatMap(ref.acquire, (snapshot) => snapshot.seed)).pipe(
         Effect.catchTag("EngineError", (cause) =>
           Effect.fail(new EvaluationError({ reason: "Closed", message: cause.message, cause }))
         )
       ),
-      pinned: Effect.map(view.pinned, serve),
-      ...own
+      pinned: Effect.map(ref.pinned, fromRef),
+      ...shared
     })
 
-    return serve(state)
+    return fromRef(state)
   })

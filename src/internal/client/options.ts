@@ -1,3 +1,6 @@
+/**
+ * The options of a client.
+ */
 import * as Schema from "effect/Schema"
 import { Authentication } from "../auth/options.js"
 import { fetcherFields } from "../fetch/options.js"
@@ -9,7 +12,7 @@ const stateFields = {
     Schema.Literal("fail", "fallback").annotations(issueMessage('must be "fail" or "fallback"')),
     { default: () => "fail" as const }
   ),
-  snapshot: Schema.optional(nonEmptyString("must be the base64 text that getSnapshot gave, not empty"))
+  snapshot: Schema.optional(nonEmptyString("must be the base64 text that getSnapshot returned, not empty"))
 }
 
 export const clientFields = {
@@ -25,9 +28,9 @@ export const clientFields = {
 
 const State = Schema.Struct(stateFields)
 const Client = Schema.Struct(clientFields)
-/** The options of the client alone, decoded. */
+/** The decoded options of the client without its dependencies. */
 export type StateSettings = typeof State.Type
-/** The options of the one-stop client, decoded. */
+/** The decoded options of the client with its dependencies. */
 export type ClientSettings = typeof Client.Type
 
 export const decodeState = makeDecoder(State)

@@ -1,27 +1,27 @@
 /**
- * A Snapshot that is closed as soon as it has been replaced and nobody holds it any more.
+ * A reference-counted Snapshot: the last release closes it.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { Snapshot } from "../../Snapshot.js"
 
-export interface Pinned {
+export interface RefCounted {
   readonly snapshot: Snapshot
-  /** Keeps the Snapshot open, until `release`. */
-  readonly hold: () => void
-  /** Gives up a hold, of which who makes it has the first: the last one closes the Snapshot. */
+  /** Keeps the Snapshot open until `release`. */
+  readonly retain: () => void
+  /** Releases one reference. `make` takes the first one; releasing the last one closes the Snapshot. */
   readonly release: Effect.Effect<void>
 }
 
-/** Takes a Snapshot over, with the Scope that it lives in. */
-export const make = (snapshot: Snapshot, scope: Scope.CloseableScope): Pinned => {
-  let holds = 1
+/** Takes ownership of a Snapshot and its Scope. */
+export const make = (snapshot: Snapshot, scope: Scope.CloseableScope): RefCounted => {
+  let count = 1
   return {
     snapshot,
-    hold: () => {
-      holds++
+    retain: () => {
+      count++
     },
-    release: Effect.suspend(() => (--holds === 0 ? Scope.close(scope, Exit.void) : Effect.void))
+    release: Effect.suspend(() => (--count === 0 ? Scope.close(scope, Exit.void) : Effect.void))
   }
 }

@@ -1,71 +1,71 @@
 /**
- * What evaluations are answered from: one Snapshot or an error in its place. That of a client changes with its state,
- * and a pinned one stays what it is.
+ * A reference to the Snapshot that evaluations use, or to the error that they fail with. The reference of a client changes
+ * with its state; a pinned one does not.
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
 import { EvaluationError } from "../../FliptError.js"
 import type { Snapshot } from "../../Snapshot.js"
-import type { Pinned } from "./refCounted.js"
+import type { RefCounted } from "./refCounted.js"
 
-export interface View {
-  /** The Snapshot to evaluate with, or the error that every evaluation gets in its place. */
+export interface SnapshotRef {
+  /** The Snapshot for evaluations, or the error that evaluations fail with. */
   readonly current: () => Either.Either<Snapshot, EvaluationError>
-  /** The same Snapshot, kept open until the Scope ends. */
-  readonly pin: Effect.Effect<Snapshot, EvaluationError, Scope.Scope>
-  /** What `current` gives now, in a view of its own, which answers `Closed` when the Scope has ended. */
-  readonly pinned: Effect.Effect<View, never, Scope.Scope>
+  /** The current Snapshot, kept open until the Scope ends. */
+  readonly acquire: Effect.Effect<Snapshot, EvaluationError, Scope.Scope>
+  /** A fixed reference to what `current` returns now. It fails with `Closed` once the Scope has ended. */
+  readonly pinned: Effect.Effect<SnapshotRef, never, Scope.Scope>
 }
 
-/** A view with the means to change it. Who does keeps the hold on what is served. */
-export interface Changeable extends View {
-  readonly serve: (pinned: Pinned) => void
-  readonly refuse: (error: EvaluationError) => void
+/** A reference that can change. Its owner must retain the Snapshot that it refers to. */
+export interface MutableSnapshotRef extends SnapshotRef {
+  readonly set: (refCounted: RefCounted) => void
+  readonly setError: (error: EvaluationError) => void
 }
 
-const over = (): EvaluationError =>
+const closedError = (): EvaluationError =>
   new EvaluationError({
     reason: "Closed",
-    message: "the pinned client is closed: the scope that it was made in is over"
+    message: "the pinned client is closed: its scope has ended"
   })
 
-/** Views of clients and pinned ones are made here alike, so that to V8 an evaluation is one piece of code for both. */
-export const make = (first: Either.Either<Pinned, EvaluationError>): Changeable => {
-  let held = first
-  let current = Either.map(first, (pinned) => pinned.snapshot)
+/** Makes the references of clients and of pinned clients, so that evaluations stay monomorphic in V8. */
+export const make = (first: Either.Either<RefCounted, EvaluationError>): MutableSnapshotRef => {
+  let target = first
+  let current = Either.map(first, (refCounted) => refCounted.snapshot)
   return {
     current: () => current,
-    // one step from the look at what is served to the hold on it
-    pin: Effect.acquireRelease(
+    // reads the target and retains it in one step
+    acquire: Effect.acquireRelease(
       Effect.suspend(() => {
-        if (Either.isRight(held)) {
-          held.right.hold()
+        if (Either.isRight(target)) {
+          target.right.retain()
         }
-        return held
+        return target
       }),
-      (pinned) => pinned.release
-    ).pipe(Effect.map((pinned) => pinned.snapshot)),
+      (refCounted) => refCounted.release
+    ).pipe(Effect.map((refCounted) => refCounted.snapshot)),
     pinned: Effect.acquireRelease(
       Effect.sync(() => {
-        const now = held
+        const now = target
         if (Either.isRight(now)) {
-          now.right.hold()
+          now.right.retain()
         }
-        return { now, view: make(now) }
+        return { now, ref: make(now) }
       }),
-      ({ now, view }) =>
+      ({ now, ref }) =>
         Effect.suspend(() => {
-          view.refuse(over())
+          ref.setError(closedError())
           return Either.isRight(now) ? now.right.release : Effect.void
         })
-    ).pipe(Effect.map(({ view }) => view)),
-    serve: (pinned) => {
-      held = Either.right(pinned)
-      current = Either.right(pinned.snapshot)
+    ).pipe(Effect.map(({ ref }) => ref)),
+    set: (refCounted) => {
+      target = Either.right(refCounted)
+      current = Either.right(refCounted.snapshot)
     },
-    refuse: (error) => {
-      held = Either.left(error)
+    setError: (error) => {
+      target = Either.left(error)
       current = Either.left(error)
     }
   }

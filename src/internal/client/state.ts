@@ -1,6 +1,6 @@
 /**
- * The state that a client serves: the Snapshot of now, its version, and how current it is. What an evaluation reads is
- * a plain variable.
+ * The state of a client: the current Snapshot, its version, and whether it is up to date. Evaluations read a plain
+ * variable.
  */
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -14,13 +14,14 @@ import * as Stream from "effect/Stream"
 import type * as Fetcher from "../../Fetcher.js"
 import { EngineError, EvaluationError, type RefreshError } from "../../FliptError.js"
 import type { Snapshot } from "../../Snapshot.js"
-import * as Status from "../../Status.js"
+import type * as Status from "../../Status.js"
 import type { StateSettings } from "./options.js"
-import * as Pinned from "./refCounted.js"
-import * as View from "./snapshotRef.js"
+import * as RefCounted from "./refCounted.js"
+import * as SnapshotRef from "./snapshotRef.js"
+import { status } from "./status.js"
 
 interface Loaded {
-  readonly pinned: Pinned.Pinned
+  readonly refCounted: RefCounted.RefCounted
   readonly version: Option.Option<Fetcher.Version>
   readonly origin: Status.Info["origin"]
 }
@@ -30,18 +31,18 @@ interface Outage {
   readonly error: RefreshError
 }
 
-export interface State extends View.View {
-  /** Of everything that is asked for when the Scope is over. */
+export interface State extends SnapshotRef.SnapshotRef {
+  /** The error of all operations after the Scope has ended. */
   readonly closed: EngineError
-  /** What is loaded, in an outage too, kept open until the Scope ends. */
-  readonly hold: Effect.Effect<Option.Option<Snapshot>, never, Scope.Scope>
-  /** The version of what is loaded. */
+  /** The loaded Snapshot, even in an outage, kept open until the Scope ends. */
+  readonly acquireLoaded: Effect.Effect<Option.Option<Snapshot>, never, Scope.Scope>
+  /** The version of the loaded state. */
   readonly version: Effect.Effect<Option.Option<Fetcher.Version>>
-  /** Grows with everything that is loaded. */
+  /** Incremented with every load. */
   readonly generation: () => number
   /**
-   * Compiles in a Scope of the Snapshot's own, then puts Snapshot and version in place in one step, in which it confirms
-   * them too: it is the source that gave them, but for a seed and what a store has kept.
+   * Compiles a Snapshot in its own Scope, then sets Snapshot and version in one step. This also confirms the state, unless
+   * it comes from a seed or a store.
    */
   readonly load: <E>(
     compile: Effect.Effect<Snapshot, E, Scope.Scope>,
@@ -49,21 +50,21 @@ export interface State extends View.View {
     version: Option.Option<Fetcher.Version>,
     storedAt?: DateTime.Utc
   ) => Effect.Effect<void, E>
-  /** The source has confirmed that what is loaded is its state. */
+  /** Records that the source has confirmed the loaded state. */
   readonly confirm: Effect.Effect<void>
-  /** An attempt to bring the state up to date has failed. */
+  /** Records a failed update. */
   readonly fail: (error: RefreshError) => Effect.Effect<void>
-  /** How the state is kept current from here on, and whether that works. */
+  /** Sets how the state is kept up to date from now on, and whether that works. */
   readonly setMode: (mode: Status.Info["mode"], connected: boolean) => Effect.Effect<void>
   readonly status: Effect.Effect<Status.Status>
   /**
-   * One element now, and one when something of all this has changed since the last was taken: who is slow misses steps,
-   * and not where they lead. Ends when the Scope does.
+   * Emits once immediately and then whenever the state has changed since the last element was taken. Slow consumers skip
+   * intermediate changes. Ends with the Scope.
    */
   readonly signals: Stream.Stream<void>
 }
 
-const refusal = (reason: EvaluationError["reason"], message: string, cause?: RefreshError): EvaluationError =>
+const evaluationError = (reason: EvaluationError["reason"], message: string, cause?: RefreshError): EvaluationError =>
   new EvaluationError({ reason, message, ...(cause === undefined ? {} : { cause }) })
 
 export const make = (
@@ -74,7 +75,7 @@ export const make = (
     const scope = yield* Effect.scope
     const closed = new EngineError({
       reason: "Closed",
-      message: "the client is closed: the scope that it was made in is over"
+      message: "the client is closed: its scope has ended"
     })
     const label = `Flipt namespace ${source.namespace} of environment ${source.environment}`
 
@@ -83,32 +84,32 @@ export const make = (
     let confirmedAt: DateTime.Utc | undefined
     let isConfirmed = false
     let mode = source.kind
-    // a stream is opened after the first request
+    // a stream is opened only after the first request
     let connected = source.kind !== "streaming"
     let generation = 0
-    const view = View.make(Either.left(refusal("NotReady", `${label}: nothing has been loaded yet`)))
+    const ref = SnapshotRef.make(Either.left(evaluationError("NotReady", `${label}: nothing has been loaded yet`)))
 
-    // Room for two, since a hub with room for one lets a slow subscriber take what is meant for the others (Effect 3.22).
+    // Capacity 2: with capacity 1, a slow subscriber can take the elements of the others (Effect 3.22).
     const hub = yield* PubSub.sliding<void>(2)
     const signal = Effect.unlessEffect(PubSub.publish(hub, undefined), PubSub.isShutdown(hub))
 
-    const serve = () => {
+    const updateRef = () => {
       if (loaded === undefined) {
         if (outage !== undefined) {
           const { error } = outage
-          view.refuse(refusal("NotReady", `${label}: nothing could be loaded yet: ${error.message}`, error))
+          ref.setError(evaluationError("NotReady", `${label}: nothing could be loaded yet: ${error.message}`, error))
         }
       } else if (outage !== undefined && errorStrategy === "fail") {
         const { error } = outage
-        view.refuse(
-          refusal("Unavailable", `${label}: the state could not be brought up to date: ${error.message}`, error)
+        ref.setError(
+          evaluationError("Unavailable", `${label}: the state could not be updated: ${error.message}`, error)
         )
       } else {
-        view.serve(loaded.pinned)
+        ref.set(loaded.refCounted)
       }
     }
 
-    /** The step alone; gives what there is to log. */
+    /** Confirms the state without a signal. Returns the log effect. */
     const confirmAt = (now: DateTime.Utc): Effect.Effect<void> => {
       const ended = outage
       confirmedAt = now
@@ -116,7 +117,7 @@ export const make = (
       outage = undefined
       return ended === undefined
         ? Effect.void
-        : Effect.logInfo(`${label}: up to date again; the trouble began at ${DateTime.formatIso(ended.since)}`)
+        : Effect.logInfo(`${label}: up to date again after an outage that began at ${DateTime.formatIso(ended.since)}`)
     }
 
     yield* Effect.addFinalizer(() =>
@@ -124,22 +125,22 @@ export const make = (
         loaded = undefined
         connected = false
         outage = { since, error: closed }
-        view.refuse(refusal("Closed", closed.message))
+        ref.setError(evaluationError("Closed", closed.message))
       }).pipe(Effect.zipRight(PubSub.shutdown(hub)))
     )
 
     return {
       closed,
-      current: view.current,
-      pin: view.pin,
-      pinned: view.pinned,
-      hold: Effect.acquireRelease(
+      current: ref.current,
+      acquire: ref.acquire,
+      pinned: ref.pinned,
+      acquireLoaded: Effect.acquireRelease(
         Effect.sync(() => {
-          loaded?.pinned.hold()
-          return loaded?.pinned
+          loaded?.refCounted.retain()
+          return loaded?.refCounted
         }),
-        (pinned) => pinned?.release ?? Effect.void
-      ).pipe(Effect.map((pinned) => Option.fromNullable(pinned?.snapshot))),
+        (refCounted) => refCounted?.release ?? Effect.void
+      ).pipe(Effect.map((refCounted) => Option.fromNullable(refCounted?.snapshot))),
       version: Effect.sync(() => loaded?.version ?? Option.none()),
       generation: () => generation,
       load: (compile, origin, version, storedAt) =>
@@ -152,7 +153,7 @@ export const make = (
             const now = yield* DateTime.now
             const replaced = loaded
             loaded = {
-              pinned: Pinned.make(snapshot, own),
+              refCounted: RefCounted.make(snapshot, own),
               version: Option.orElse(version, () =>
                 Option.filter(Option.fromNullable(snapshot.digest), (digest) => digest !== "")
               ),
@@ -165,25 +166,25 @@ export const make = (
             } else {
               log = confirmAt(now)
             }
-            serve()
+            updateRef()
             yield* signal
-            // a logger may throw, and nobody else would close what was replaced
-            yield* Effect.ensuring(log, replaced?.pinned.release ?? Effect.void)
+            // a logger may throw, but the replaced Snapshot must be released
+            yield* Effect.ensuring(log, replaced?.refCounted.release ?? Effect.void)
           })
         ),
       confirm: Effect.flatMap(DateTime.now, (now) => {
         const log = confirmAt(now)
-        serve()
+        updateRef()
         return Effect.zipRight(signal, log)
       }),
       fail: (error) =>
         Effect.gen(function* () {
-          const begun = outage
-          outage = { since: begun?.since ?? (yield* DateTime.now), error }
-          serve()
+          const previous = outage
+          outage = { since: previous?.since ?? (yield* DateTime.now), error }
+          updateRef()
           yield* signal
-          const log = begun === undefined ? Effect.logWarning : Effect.logDebug
-          const serving = Either.isRight(view.current()) ? "the last state goes on" : "evaluations fail"
+          const log = previous === undefined ? Effect.logWarning : Effect.logDebug
+          const serving = Either.isRight(ref.current()) ? "serving the last state" : "evaluations fail"
           yield* log(`${label}: not up to date, ${serving}: ${error.message}`)
         }),
       setMode: (nextMode, nextConnected) =>
@@ -204,9 +205,9 @@ export const make = (
           connected
         }
         if (outage !== undefined) {
-          return loaded === undefined ? Status.Failed({ ...info, ...outage }) : Status.Stale({ ...info, ...outage })
+          return loaded === undefined ? status.Failed({ ...info, ...outage }) : status.Stale({ ...info, ...outage })
         }
-        return isConfirmed ? Status.Ready(info) : Status.Starting(info)
+        return isConfirmed ? status.Ready(info) : status.Starting(info)
       })
     }
   })

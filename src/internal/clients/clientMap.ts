@@ -1,5 +1,5 @@
 /**
- * Clients that are shared: one a target, made when it is first asked for, and closed when nobody has used it for a while.
+ * A map of entry clients: one per target, made on first use and closed after an idle time.
  */
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -13,93 +13,94 @@ import type * as FliptClients from "../../FliptClients.js"
 import { EngineError, type StartError } from "../../FliptError.js"
 import { decodeTargetArgument, type TargetSettings } from "../util/target.js"
 import { MAX_SLEEP_MILLIS } from "../util/timers.js"
+import { withoutParentSpan } from "../util/withoutParentSpan.js"
 
-interface Shared {
+interface Entry {
   readonly client: Deferred.Deferred<FliptClient.Service, StartError>
-  /** Who has it, or waits for it. */
+  /** The number of users that have the client or wait for it. */
   users: number
-  /** When the last user left, in milliseconds. */
+  /** When the last user released the client, in milliseconds of the monotonic clock. */
   idleSince: number
 }
 
 const closed = () =>
   new EngineError({
     reason: "Closed",
-    message: "the clients are closed: the scope that they were made in is over"
+    message: "the clients are closed: their scope has ended"
   })
 
 /**
- * Each client is one fiber, which starts with the context and the fiber references of whoever made this, and not of
- * who happens to ask first: a client outlives the request that it was made in.
+ * Each client runs in its own fiber with the context and fiber references of the caller of `make`, not of the first user:
+ * a client outlives the request that it was made in.
  */
 export const make = <R>(
   start: (target: TargetSettings) => Effect.Effect<FliptClient.Service, StartError, R | Scope.Scope>,
   idleTimeToLive: Duration.Duration
 ): Effect.Effect<FliptClients.Service, never, Exclude<R, Scope.Scope> | Scope.Scope> =>
   Effect.gen(function* () {
-    const clients = new Map<string, Shared>()
+    const clients = new Map<string, Entry>()
     const clock = yield* Effect.clock
-    const patience = Duration.toMillis(idleTimeToLive)
+    const timeToLive = Duration.toMillis(idleTimeToLive)
     let isOpen = true
     const run = yield* FiberSet.makeRuntime<Exclude<R, Scope.Scope>, void, never>()
-    // Added last and so run first: who waits while the fibers end is told why.
+    // Added last and therefore run first: users that wait while the fibers end fail with the `Closed` error.
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         isOpen = false
       })
     )
 
-    // a clock that is set changes nothing
+    // monotonic: changes of the system clock have no effect
     const now = () => Number(clock.unsafeCurrentTimeNanos()) / 1e6
 
-    const open = (target: TargetSettings, key: string): Shared => {
+    const open = (target: TargetSettings, key: string): Entry => {
       const client = Deferred.unsafeMake<FliptClient.Service, StartError>(FiberId.none)
-      const shared: Shared = { client, users: 0, idleSince: now() }
-      const settle = (exit: Exit.Exit<FliptClient.Service, StartError>) =>
+      const entry: Entry = { client, users: 0, idleSince: now() }
+      const complete = (exit: Exit.Exit<FliptClient.Service, StartError>) =>
         Deferred.unsafeDone(client, isOpen ? exit : Exit.fail(closed()))
       const forget = () => {
-        if (clients.get(key) === shared) {
+        if (clients.get(key) === entry) {
           clients.delete(key)
         }
       }
-      const serve = Effect.flatMap(start(target), (service) => {
-        settle(Exit.succeed(service))
+      const serve = Effect.flatMap(withoutParentSpan(start(target)), (service) => {
+        complete(Exit.succeed(service))
         return Effect.never
       })
-      const left = () => (shared.users > 0 ? patience : shared.idleSince + patience - now())
-      /** In one step, so that nobody gets a client that is about to close. */
+      const remaining = () => (entry.users > 0 ? timeToLive : entry.idleSince + timeToLive - now())
+      /** One step, so that no user gets a client that is about to close. */
       const forgetIfIdle = () => {
-        const isIdle = left() <= 0
+        const isIdle = remaining() <= 0
         if (isIdle) {
           forget()
         }
         return isIdle
       }
-      const idle = Effect.suspend(() => Effect.sleep(Duration.millis(Math.min(left(), MAX_SLEEP_MILLIS)))).pipe(
+      const idle = Effect.suspend(() => Effect.sleep(Duration.millis(Math.min(remaining(), MAX_SLEEP_MILLIS)))).pipe(
         Effect.repeat({ until: forgetIfIdle })
       )
-      clients.set(key, shared)
+      clients.set(key, entry)
       run(
         Effect.raceFirst(serve, idle).pipe(
           Effect.scoped,
           Effect.onError((cause) =>
             Effect.sync(() => {
-              // A start that failed is not remembered.
+              // A failed start is not cached: the next user retries.
               forget()
-              settle(Exit.failCause(cause))
+              complete(Exit.failCause(cause))
             })
           ),
           Effect.catchAllCause(() => Effect.void),
           Effect.interruptible
         )
       )
-      return shared
+      return entry
     }
 
-    const leave = (shared: Shared) =>
+    const release = (entry: Entry) =>
       Effect.sync(() => {
-        shared.users--
-        shared.idleSince = now()
+        entry.users--
+        entry.idleSince = now()
       })
 
     return {
@@ -110,11 +111,11 @@ export const make = <R>(
               return Effect.fail(closed())
             }
             const key = JSON.stringify([decoded.environment, decoded.namespace])
-            const shared = clients.get(key) ?? open(decoded, key)
-            shared.users++
-            return restore(Deferred.await(shared.client)).pipe(
-              Effect.onError(() => leave(shared)),
-              Effect.zipLeft(Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, leave(shared))))
+            const entry = clients.get(key) ?? open(decoded, key)
+            entry.users++
+            return restore(Deferred.await(entry.client)).pipe(
+              Effect.onError(() => release(entry)),
+              Effect.zipLeft(Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, release(entry))))
             )
           })
         )

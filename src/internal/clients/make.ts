@@ -1,17 +1,18 @@
 /**
- * Clients of many namespaces: with everything that they need, or by a layer for each.
+ * Clients for many namespaces: with shared dependencies, or with one layer per client.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import * as FliptClient from "../../FliptClient.js"
+import type * as FliptClient from "../../FliptClient.js"
 import type * as FliptClients from "../../FliptClients.js"
 import type { EngineError, StartError, ValidationError } from "../../FliptError.js"
 import { fromParts, makeParts } from "../client/defaultClient.js"
+import * as tags from "../client/tags.js"
 import type { TargetSettings } from "../util/target.js"
-import * as Sharing from "./clientMap.js"
-import { decodeClients, decodeSharing } from "./options.js"
+import * as ClientMap from "./clientMap.js"
+import { decodeClientMap, decodeClients } from "./options.js"
 
 export const make = (
   options: FliptClients.Options | undefined
@@ -21,22 +22,26 @@ export const make = (
     const parts = yield* makeParts(
       settings,
       (part) =>
-        `FliptClients: the ${part} in the context is not used, since layer brings its own; ` +
-        "use layerWithoutDependencies to put it in"
+        `FliptClients: the ${part} in the context is ignored because layer provides its own; ` +
+        "use layerWithoutDependencies to supply it"
     )
-    return yield* Sharing.make(
-      (target) => Effect.provide(fromParts({ ...settings, ...target, snapshot: undefined }), parts),
+    return yield* ClientMap.make(
+      (target) =>
+        fromParts({ ...settings, ...target, snapshot: undefined }).pipe(
+          Effect.provide(parts),
+          Effect.withSpan("FliptClient.make", { captureStackTrace: false })
+        ),
       settings.idleTimeToLive
     )
-  })
+  }).pipe(Effect.withSpan("FliptClients.make", { captureStackTrace: false }))
 
 export const makeWithoutDependencies = <R>(options: {
   readonly client: (target: TargetSettings) => Layer.Layer<FliptClient.FliptClient, StartError, R>
 }): Effect.Effect<FliptClients.Service, ValidationError, R | Scope.Scope> =>
   Effect.gen(function* () {
-    const { idleTimeToLive } = yield* decodeSharing(options)
-    return yield* Sharing.make(
-      (target) => Effect.map(Layer.build(options.client(target)), Context.get(FliptClient.FliptClient)),
+    const { idleTimeToLive } = yield* decodeClientMap(options)
+    return yield* ClientMap.make(
+      (target) => Effect.map(Layer.build(options.client(target)), Context.get(tags.FliptClient)),
       idleTimeToLive
     )
   })

@@ -1,3 +1,6 @@
+/**
+ * The options of FliptClients.
+ */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { clientFields } from "../client/options.js"
@@ -5,20 +8,20 @@ import { DurationInput, issueMessage, makeDecoder } from "../util/decodeOptions.
 
 const idleTimeToLive = Schema.optionalWith(DurationInput, { default: () => Duration.minutes(5) })
 
-export const notHere = (problem: string) => Schema.optional(Schema.Undefined.annotations(issueMessage(problem)))
+export const notAllowed = (problem: string) => Schema.optional(Schema.Undefined.annotations(issueMessage(problem)))
 
 export const clientsFields = {
   ...clientFields,
-  environment: notHere("is not one of many clients: get and provide are given it"),
-  namespace: notHere("is not one of many clients: get and provide are given it"),
-  snapshot: notHere("is not one of many clients: it is the state of one namespace"),
+  environment: notAllowed("does not apply to FliptClients: pass it to get or provide"),
+  namespace: notAllowed("does not apply to FliptClients: pass it to get or provide"),
+  snapshot: notAllowed("does not apply to FliptClients: it is the state of one namespace"),
   idleTimeToLive
 }
 
-export const Sharing = Schema.Struct({
+export const ClientMap = Schema.Struct({
   client: Schema.Unknown.pipe(
     Schema.filter((client) => typeof client === "function"),
-    Schema.annotations(issueMessage("must be a function from a target to the layer of its client"))
+    Schema.annotations(issueMessage("must be a function that returns the client's layer for a target"))
   ),
   idleTimeToLive
 })
@@ -27,4 +30,4 @@ export const Clients = Schema.Struct(clientsFields)
 
 export const decodeClients = makeDecoder(Clients)
 
-export const decodeSharing = makeDecoder(Sharing)
+export const decodeClientMap = makeDecoder(ClientMap)

@@ -1,6 +1,6 @@
 /**
- * A flag as it is defined: what the documents of the server and the seeds of the official clients say alike, and what
- * the engine compiles. Numbers are in single precision already.
+ * The definition of a flag, common to server documents and to the seeds of the official clients. Engines compile it.
+ * Numbers are already rounded to single precision.
  */
 
 export interface Constraint {
@@ -12,7 +12,7 @@ export interface Constraint {
 
 export interface Segment {
   readonly key: string
-  /** Whether one constraint is enough, or all must hold. */
+  /** Whether one matching constraint is enough; otherwise all constraints must match. */
   readonly any: boolean
   readonly constraints: ReadonlyArray<Constraint>
 }
@@ -20,11 +20,11 @@ export interface Segment {
 export interface Distribution {
   readonly variantKey: string
   readonly attachment: string | undefined
-  /** A share in percent. */
+  /** The share in percent. */
   readonly rollout: number
 }
 
-/** Segments, and whether all of them must match or one is enough. */
+/** The segments that a rule or rollout applies to, and whether all of them must match (`and`) or one is enough. */
 export interface Audience {
   readonly and: boolean
   readonly segments: ReadonlyArray<Segment>
@@ -55,17 +55,17 @@ export interface Flag {
   readonly rollouts: ReadonlyArray<Rollout>
 }
 
-/** Segments of one audience are known by their keys: of several with the same key the last counts. */
+/** Removes duplicate segment keys: the last segment with a key wins. */
 export const lastOfEachKey = (segments: ReadonlyArray<Segment>): ReadonlyArray<Segment> =>
   segments.length < 2 ? segments : [...new Map(segments.map((segment) => [segment.key, segment])).values()]
 
-/** An unknown name counts as "or". */
+/** Any other operator means "or". */
 export const isAnd = (operator: string | undefined): boolean => operator === "AND_SEGMENT_OPERATOR"
 
-/** An unknown name counts as "any". */
+/** Any other match type means "any". */
 export const isAny = (matchType: string): boolean => matchType !== "ALL_SEGMENT_MATCH_TYPE"
 
-/** An unknown name counts as a variant flag. */
+/** Any other type means a variant flag. */
 export const isBoolean = (type: string | undefined): boolean => type === "BOOLEAN_FLAG_TYPE"
 
 const constraintTypes: ReadonlySet<string> = new Set([
@@ -76,6 +76,6 @@ const constraintTypes: ReadonlySet<string> = new Set([
   "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE"
 ])
 
-/** An unknown name counts as the type that never matches. */
+/** Maps unknown names to the type that never matches. */
 export const constraintType = (type: string): string =>
   constraintTypes.has(type) ? type : "UNKNOWN_CONSTRAINT_COMPARISON_TYPE"

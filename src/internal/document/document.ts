@@ -1,6 +1,6 @@
 /**
- * The snapshot document, as Flipt's server sends it. Required fields, the ones that may be absent or null, and unknown
- * enum names are treated as the official engine treats them.
+ * Reads the snapshot document that a Flipt server sends. Required fields, optional and nullable fields, and unknown enum
+ * names are handled like in the official engine.
  */
 import type * as Definition from "./definition.js"
 import { constraintType, isAnd, isAny, isBoolean, lastOfEachKey } from "./definition.js"
@@ -19,8 +19,8 @@ const readSegment = struct<Definition.Segment>({
   constraints: required("constraints", list(readConstraint))
 })
 
-/** A segment stands in every rule that has it. */
-const readSegments = (reader: Reader) => lastOfEachKey(list((it) => it.again(readSegment))(reader))
+/** Flipt writes a segment out in every rule that uses it, so identical texts are read once. */
+const readSegments = (reader: Reader) => lastOfEachKey(list((it) => it.memoized(readSegment))(reader))
 
 const readDistribution = struct<Definition.Distribution>({
   variantKey: required("variantKey", string),
@@ -53,7 +53,7 @@ const readRolloutFields = struct<{
   segment: optional("segment", readSegmentRollout, undefined)
 })
 
-/** Which of the two is present decides what a rollout is; its own `type` does not count. */
+/** The kind of a rollout follows from the field that is present. Its `type` is ignored, as in the official engine. */
 export const makeRollout = (fields: {
   readonly threshold: { readonly percentage: number; readonly value: boolean } | undefined
   readonly segment: (Definition.Audience & { readonly value: boolean }) | undefined
@@ -91,7 +91,7 @@ const readFlagFields = struct<Definition.Flag & { readonly name: string }>({
   defaultVariant: optional("defaultVariant", readDefaultVariant, undefined)
 })
 
-/** The key of the flag that starts at an offset, for a message about that flag; its text may be broken further on. */
+/** The key of the flag that starts at an offset, for error messages. The flag's text may be malformed further on. */
 const keyOfFlagAt = (text: string, offset: number): string | undefined => {
   const reader = new Reader(text.slice(offset).replace(/^[\s,]+/, ""))
   let found: string | undefined
@@ -104,7 +104,7 @@ const keyOfFlagAt = (text: string, offset: number): string | undefined => {
       }
     }
   } catch {
-    // what was found before the fault is enough
+    // the key may have been found before the malformed part
   }
   return found
 }
@@ -124,8 +124,8 @@ const readFlag = (reader: Reader, text: string): Definition.Flag => {
 const readNamespaceKey = struct<{ readonly key: string }>({ key: required("key", string) })
 
 /**
- * Reads a document flag by flag, and returns its digest in the end: the caller may let others run between two flags.
- * Of two flags with the same key the last counts. Throws `Malformed`.
+ * Reads a document flag by flag and returns its digest at the end. The caller may yield to the event loop between two
+ * flags. If several flags have the same key, the last one wins. Throws `Malformed`.
  */
 export function* readDocument(
   text: string,
@@ -163,7 +163,7 @@ export function* readDocument(
     }
   }
   if (key !== namespace) {
-    reader.fail(`the document is of namespace ${JSON.stringify(key)}, and ${JSON.stringify(namespace)} was asked for`)
+    reader.fail(`it is for namespace ${JSON.stringify(key)}, but ${JSON.stringify(namespace)} was requested`)
   }
   return digest
 }

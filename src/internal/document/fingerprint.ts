@@ -1,5 +1,5 @@
 /**
- * The fingerprint of a flag: a hash over everything that its evaluation can see. Every engine computes the same.
+ * The fingerprint of a flag: a hash over every field that affects its evaluation. All engines compute the same value.
  */
 
 import { Hasher } from "../util/hash64.js"
@@ -30,7 +30,7 @@ const addRollout = (hasher: Hasher, rollout: Definition.Rollout): void => {
   }
 }
 
-/** The fingerprint of a flag: 16 hex digits. */
+/** The fingerprint of a flag, as 16 hex digits. */
 export const fingerprint = (flag: Definition.Flag): string => {
   const hasher = new Hasher()
   hasher

@@ -1,8 +1,8 @@
 import type { FlagInfo } from "../../Model.js"
 import type * as Definition from "./definition.js"
 
-/** A flag as `listFlags` tells it. */
-export const flagInfo = (flag: Definition.Flag): FlagInfo =>
+/** A flag as `listFlags` returns it. */
+export const toFlagInfo = (flag: Definition.Flag): FlagInfo =>
   Object.freeze({
     key: flag.key,
     enabled: flag.enabled,

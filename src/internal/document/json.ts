@@ -1,13 +1,12 @@
 /**
- * A reader for JSON text that keeps what `JSON.parse` throws away: where a value stands, keys that occur twice, the
- * order of keys that look like integers, and the depth of nesting. It can stop between two values, so that a large
- * document need not hold the event loop.
+ * A JSON reader that keeps what `JSON.parse` discards: the path of each value, duplicate keys, the order of integer-like
+ * keys and the nesting depth. It can pause between two values, so a large document does not block the event loop.
  */
 
-/** The same depth at which serde_json, the reference's parser, gives up. */
+/** The recursion limit of serde_json, the parser of the official engine. */
 const MAX_DEPTH = 128
 
-/** The text is not what was expected. Thrown inside this module's callers alone, who turn it into a typed error. */
+/** The text is not the expected JSON. Callers of this module catch it and return a typed error. */
 export class Malformed extends Error {
   constructor(
     readonly kind: "Document" | "Limit",
@@ -18,7 +17,7 @@ export class Malformed extends Error {
   }
 }
 
-/** A path as it is written in code: `flags[3].rules[0].segments`. */
+/** Formats a path in JavaScript notation: `flags[3].rules[0].segments`. */
 export const formatPath = (path: ReadonlyArray<string | number>): string => {
   let text = ""
   for (const part of path) {
@@ -35,14 +34,14 @@ export const formatPath = (path: ReadonlyArray<string | number>): string => {
 
 const QUOTE = 34
 const BACKSLASH = 92
-/** V8 makes a slice of this length or more a view that keeps the whole text alive. */
+/** In V8, a slice of at least this length keeps the whole source text alive. */
 const SLICE_LENGTH = 13
 
-/** So much of a value's text tells it from most others. */
-const HEAD_LENGTH = 48
+/** Length of the text prefix that memoized values are looked up by. */
+const MEMO_KEY_LENGTH = 48
 
-/** A value that was read, with its text and where that stood. */
-interface Known {
+/** A memoized value, with the text and nesting depth that it was read from. */
+interface MemoEntry {
   readonly text: string
   readonly depth: number
   readonly read: unknown
@@ -56,12 +55,12 @@ export class Reader {
   private depth = 0
   private readonly path: Array<string | number> = []
   private readonly strings = new Map<string, string>()
-  /** By how their text begins. */
-  private readonly known = new Map<string, Known>()
+  /** Keyed by the first `MEMO_KEY_LENGTH` characters of the value's text. */
+  private readonly memo = new Map<string, MemoEntry>()
 
   constructor(private readonly text: string) {}
 
-  /** How many characters have been read. */
+  /** The number of characters read so far. */
   get offset(): number {
     return this.position
   }
@@ -70,12 +69,11 @@ export class Reader {
     throw new Malformed(kind, this.path.slice(), problem)
   }
 
-  /** Fails with what stands at the present place, in place of what was expected. */
   private unexpected(expected: string): never {
-    return this.fail(`expected ${expected}, found ${this.describe()}`)
+    return this.fail(`expected ${expected}, found ${this.describeNext()}`)
   }
 
-  private describe(): string {
+  private describeNext(): string {
     const character = this.text[this.position]
     switch (character) {
       case undefined:
@@ -99,7 +97,7 @@ export class Reader {
     }
   }
 
-  private space(): number {
+  private skipSpace(): number {
     for (;;) {
       const unit = this.text.charCodeAt(this.position)
       if (unit === 32 || unit === 10 || unit === 13 || unit === 9) {
@@ -111,7 +109,7 @@ export class Reader {
   }
 
   private open(unit: number, expected: string): void {
-    if (this.space() !== unit) {
+    if (this.skipSpace() !== unit) {
       this.unexpected(expected)
     }
     if (++this.depth > MAX_DEPTH) {
@@ -120,9 +118,9 @@ export class Reader {
     this.position++
   }
 
-  /** Moves to the next member; false at the closing bracket, which is consumed. */
+  /** Moves to the next member. Returns false at the closing bracket, which it consumes. */
   private advance(close: number, first: boolean): boolean {
-    const unit = this.space()
+    const unit = this.skipSpace()
     if (unit === close) {
       this.position++
       this.depth--
@@ -137,7 +135,7 @@ export class Reader {
     return true
   }
 
-  /** An object, key by key: the caller reads the value of each before it asks for the next. */
+  /** Yields the keys of an object. The caller must read each value before it requests the next key. */
   *members(): Generator<string, void> {
     this.open(123, "an object")
     for (let first = true; this.advance(125, first); first = false) {
@@ -149,18 +147,18 @@ export class Reader {
   }
 
   private key(): string {
-    if (this.space() !== QUOTE) {
+    if (this.skipSpace() !== QUOTE) {
       this.unexpected("a key in quotes")
     }
     const key = this.string()
-    if (this.space() !== 58) {
+    if (this.skipSpace() !== 58) {
       this.unexpected('":"')
     }
     this.position++
     return key
   }
 
-  /** An object in which every key may occur once: for maps, whose keys are not known beforehand. */
+  /** Like `members`, for maps with arbitrary keys: a duplicate key is an error. */
   *entries(): Generator<string, void> {
     const seen = new Set<string>()
     for (const key of this.members()) {
@@ -172,7 +170,7 @@ export class Reader {
     }
   }
 
-  /** A list, element by element: the caller reads each before it asks for the next. */
+  /** Yields the indexes of a list. The caller must read each element before it requests the next index. */
   *elements(): Generator<number, void> {
     this.open(91, "a list")
     for (let index = 0; this.advance(93, index === 0); index++) {
@@ -183,7 +181,7 @@ export class Reader {
   }
 
   string(): string {
-    if (this.space() !== QUOTE) {
+    if (this.skipSpace() !== QUOTE) {
       this.unexpected("a string")
     }
     const start = this.position
@@ -198,7 +196,7 @@ export class Reader {
         escaped = true
         end++
       } else if (!(unit >= 32)) {
-        // also at the end of the text, where charCodeAt gives NaN
+        // also true at the end of the text, where charCodeAt returns NaN
         this.position = Math.min(end, this.text.length)
         this.fail(
           this.position === this.text.length ? "the text ends inside a string" : "a control character in a string"
@@ -224,42 +222,42 @@ export class Reader {
     try {
       value = JSON.parse(quoted)
     } catch {
-      return this.fail("an escape in a string that JSON does not know")
+      return this.fail("an invalid escape in a string")
     }
     return value.isWellFormed() ? value : this.fail("a lone surrogate in a string")
   }
 
   /**
-   * Reads an object of which the same text is likely to come again: then it is not read again, and the value is the one
-   * that was given before.
+   * Reads a value whose exact text is likely to occur again. If it does, returns the value from the first time, without
+   * reading the text again.
    */
-  again<A>(read: (reader: Reader) => A): A {
-    this.space()
+  memoized<A>(read: (reader: Reader) => A): A {
+    this.skipSpace()
     const start = this.position
-    const head = this.text.slice(start, start + HEAD_LENGTH)
-    const known = this.known.get(head)
-    // the depth counts, since it is bounded
+    const head = this.text.slice(start, start + MEMO_KEY_LENGTH)
+    const known = this.memo.get(head)
+    // the depth must be equal because nesting is limited
     if (known?.read === read && known.depth === this.depth && this.text.startsWith(known.text, start)) {
       this.position += known.text.length
       return known.value as A
     }
     const value = read(this)
-    this.known.set(head, { text: this.text.slice(start, this.position), depth: this.depth, read, value })
+    this.memo.set(head, { text: this.text.slice(start, this.position), depth: this.depth, read, value })
     return value
   }
 
   boolean(): boolean {
-    this.space()
+    this.skipSpace()
     if (this.literal("true")) {
       return true
     }
     return this.literal("false") ? false : this.unexpected("true or false")
   }
 
-  /** A number in single precision, which is what the reference calculates with. */
+  /** Reads a number in single precision, which the official engine calculates with. */
   float(): number {
-    this.space()
-    // of the two zeros there is only one from here on
+    this.skipSpace()
+    // normalizes -0 to 0
     const value = Math.fround(Number(this.number())) + 0
     return Number.isFinite(value) ? value : this.fail("a number beyond single precision")
   }
@@ -282,14 +280,14 @@ export class Reader {
     return false
   }
 
-  /** Consumes `null` if it stands here. */
+  /** Consumes the next value if it is `null`. */
   isNull(): boolean {
-    return this.space() === 110 && this.literal("null")
+    return this.skipSpace() === 110 && this.literal("null")
   }
 
-  /** Reads over a value of any kind. */
+  /** Skips a value of any kind. */
   skip(): void {
-    const unit = this.space()
+    const unit = this.skipSpace()
     if (unit === 123) {
       for (const _ of this.members()) {
         this.skip()
@@ -307,19 +305,19 @@ export class Reader {
     }
   }
 
-  /** Nothing but white space may follow. */
+  /** Fails unless only white space follows. */
   end(): void {
-    if (!Number.isNaN(this.space())) {
+    if (!Number.isNaN(this.skipSpace())) {
       this.unexpected("the end of the text")
     }
   }
 }
 
-/** How one known field of a struct is read. */
+/** Describes how `struct` reads one field. */
 export interface Field<A> {
   readonly name: string
   readonly read: (reader: Reader) => A
-  /** What stands for a field that is absent or null; fields without it are required. */
+  /** The value for an absent or null field. Fields without it are required. */
   readonly absent?: { readonly value: A }
 }
 
@@ -334,8 +332,8 @@ export const optional = <A, B>(name: string, read: (reader: Reader) => A, value:
 const UNREAD = Symbol()
 
 /**
- * Reads an object by its known fields. Unknown ones are passed over; a known one that is missing or occurs twice is a
- * fault. Every result has its properties in the order of `fields`, so that all of them share one hidden class.
+ * Reads an object with the given fields and skips unknown ones. A missing required field or a duplicate field is an error.
+ * All results have their properties in the order of `fields`, so they share one hidden class in V8.
  */
 export const struct = <A>(fields: { readonly [K in keyof A]-?: Field<A[K]> }): ((reader: Reader) => A) => {
   const entries = Object.entries<Field<unknown>>(fields)

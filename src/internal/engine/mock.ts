@@ -1,5 +1,5 @@
 /**
- * Flags of tests, as plain values.
+ * The mock engine: flags as plain values, for tests.
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -8,19 +8,19 @@ import { EvaluationError } from "../../FliptError.js"
 import type { BooleanResult, EvaluationRequest, VariantResult } from "../../Model.js"
 import type * as Definition from "../document/definition.js"
 import { fingerprint } from "../document/fingerprint.js"
-import { flagInfo } from "../document/flagInfo.js"
+import { toFlagInfo } from "../document/flagInfo.js"
 import { writeSeed } from "../document/seed/write.js"
 import { type Evaluator, errorEntry, makeErrors } from "../snapshot/evaluator.js"
 import { makeSnapshot } from "../snapshot/snapshot.js"
 
 const none: ReadonlyArray<string> = Object.freeze([])
 
-export type Outcome = Either.Either<VariantResult | BooleanResult, EvaluationError>
+export type MockResult = Either.Either<VariantResult | BooleanResult, EvaluationError>
 
 const isVariant = (value: Engine.MockValue): value is string | Exclude<Engine.MockValue, string | boolean | Error> =>
   typeof value === "string" || (typeof value === "object" && !(value instanceof EvaluationError))
 
-const variantOf = (value: string | { readonly variant: string; readonly attachment?: unknown }) =>
+const toVariant = (value: string | { readonly variant: string; readonly attachment?: unknown }) =>
   typeof value === "string"
     ? { key: value, attachment: undefined }
     : {
@@ -28,10 +28,10 @@ const variantOf = (value: string | { readonly variant: string; readonly attachme
         attachment: value.attachment === undefined ? undefined : JSON.stringify(value.attachment)
       }
 
-/** The flag that a document would define to answer likewise, as far as one can: a function's answer is not known. */
-export const define = (key: string, value: Engine.MockFlags[string]): Definition.Flag => {
+/** The closest definition in a document that gives the same results. A function's results are unknown. */
+export const toDefinition = (key: string, value: Engine.MockFlags[string]): Definition.Flag => {
   const known = typeof value === "function" ? undefined : value
-  const variant = known !== undefined && isVariant(known) ? variantOf(known) : undefined
+  const variant = known !== undefined && isVariant(known) ? toVariant(known) : undefined
   return {
     key,
     boolean: typeof known === "boolean",
@@ -43,8 +43,8 @@ export const define = (key: string, value: Engine.MockFlags[string]): Definition
   }
 }
 
-/** None of a value that there is not, as a function without types may give it. */
-const outcomeOf = (flagKey: string, value: Engine.MockValue | undefined): Outcome | undefined => {
+/** Returns `undefined` if there is no value: an untyped function may return `undefined`. */
+const toResult = (flagKey: string, value: Engine.MockValue | undefined): MockResult | undefined => {
   if (value === undefined) {
     return undefined
   }
@@ -55,7 +55,7 @@ const outcomeOf = (flagKey: string, value: Engine.MockValue | undefined): Outcom
   if (!isVariant(value)) {
     return Either.right(Object.freeze({ _tag: "Boolean", enabled: value, ...common }))
   }
-  const { attachment, key } = variantOf(value)
+  const { attachment, key } = toVariant(value)
   return Either.right(
     Object.freeze({
       _tag: "Variant",
@@ -67,36 +67,36 @@ const outcomeOf = (flagKey: string, value: Engine.MockValue | undefined): Outcom
   )
 }
 
-/** How a flag answers. As on the other engines, equal answers of one state are one object; a function's cannot be. */
-export const answer = (
+/** Compiles a mock flag. As in the other engines, a fixed value yields the same result object each time. */
+export const compileMockFlag = (
   flagKey: string,
   value: Engine.MockFlags[string]
-): ((request: EvaluationRequest) => Outcome | undefined) => {
+): ((request: EvaluationRequest) => MockResult | undefined) => {
   if (typeof value === "function") {
-    return (request) => outcomeOf(flagKey, value(request))
+    return (request) => toResult(flagKey, value(request))
   }
-  const outcome = outcomeOf(flagKey, value)
+  const outcome = toResult(flagKey, value)
   return () => outcome
 }
 
 /**
- * The part of an Evaluator that evaluates, over one function that answers for flags of either type and knows none that
- * there is not. `observe` is told of every evaluation.
+ * Implements the evaluation methods of an Evaluator with one function for flags of both types. The function returns
+ * `undefined` for unknown flags. Every evaluation calls `onEvaluation`.
  */
-export const evaluating = (
+export const makeEvaluations = (
   namespace: string,
-  ask: (request: EvaluationRequest) => Outcome | undefined,
-  observe?: (request: EvaluationRequest, outcome: Outcome) => void
+  evaluateFlag: (request: EvaluationRequest) => MockResult | undefined,
+  onEvaluation?: (request: EvaluationRequest, outcome: MockResult) => void
 ): Pick<Evaluator, "variant" | "boolean" | "bind" | "batch"> => {
   const errors = makeErrors(namespace)
 
-  const evaluate = (request: EvaluationRequest, expected?: "Variant" | "Boolean"): Outcome => {
-    const found = ask(request) ?? errors.notFound(request.flagKey)
+  const evaluate = (request: EvaluationRequest, expected?: "Variant" | "Boolean"): MockResult => {
+    const found = evaluateFlag(request) ?? errors.notFound(request.flagKey)
     const outcome =
       Either.isRight(found) && expected !== undefined && found.right._tag !== expected
         ? errors.wrongType(request.flagKey, expected === "Variant" ? "variant" : "boolean")
         : found
-    observe?.(request, outcome)
+    onEvaluation?.(request, outcome)
     return outcome
   }
 
@@ -128,22 +128,22 @@ export const evaluating = (
 }
 
 const makeEvaluator = (namespace: string, flags: Engine.MockFlags): Evaluator => {
-  const answers = new Map(Object.entries(flags).map(([key, value]) => [key, answer(key, value)]))
-  const definitions = Object.entries(flags).map(([key, value]) => define(key, value))
+  const compiled = new Map(Object.entries(flags).map(([key, value]) => [key, compileMockFlag(key, value)]))
+  const definitions = Object.entries(flags).map(([key, value]) => toDefinition(key, value))
   return {
     namespace,
     digest: undefined,
-    ...evaluating(namespace, (request) => answers.get(request.flagKey)?.(request)),
+    ...makeEvaluations(namespace, (request) => compiled.get(request.flagKey)?.(request)),
     fingerprint: (flagKey) => {
       const definition = definitions.find((flag) => flag.key === flagKey)
       return definition && fingerprint(definition)
     },
-    flags: () => Either.right(definitions.map(flagInfo)),
+    flags: () => Either.right(definitions.map(toFlagInfo)),
     seed: Effect.sync(() => writeSeed(namespace, definitions))
   }
 }
 
-/** An engine that answers with these flags, whatever document it is given. */
+/** Makes an engine that serves the given flags, whatever document it compiles. */
 export const makeMock = (flags: Engine.MockFlags): Engine.Service => ({
   name: "mock",
   compile: (namespace) => makeSnapshot(makeEvaluator(namespace, flags)),

@@ -1,5 +1,5 @@
 /**
- * Which engine runs.
+ * Selects the engine from the configuration.
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -11,7 +11,7 @@ import type * as Engine from "../../Engine.js"
 import { EngineError } from "../../FliptError.js"
 import { portable } from "./portable/engine.js"
 
-const settings = Effect.mapError(
+const config = Effect.mapError(
   Config.all({
     engine: Config.option(Config.literal("native", "portable")("FLIPT_ENGINE")),
     path: Config.option(Config.nonEmptyString("FLIPT_ENGINE_PATH"))
@@ -19,13 +19,13 @@ const settings = Effect.mapError(
   (cause) =>
     new EngineError({
       reason: "Load",
-      message: `FLIPT_ENGINE must be native or portable, and FLIPT_ENGINE_PATH the path of a library: ${cause}`,
+      message: `FLIPT_ENGINE must be native or portable, and FLIPT_ENGINE_PATH must be the path of a library: ${cause}`,
       cause
     })
 )
 
-/** The native engine; `FLIPT_ENGINE_PATH` says where it is. */
-export const native: Effect.Effect<Engine.Service, EngineError> = Effect.flatMap(settings, ({ path }) =>
+/** The native engine, loaded from `FLIPT_ENGINE_PATH` if it is set. */
+export const native: Effect.Effect<Engine.Service, EngineError> = Effect.flatMap(config, ({ path }) =>
   Native.load(Option.getOrUndefined(path))
 )
 
@@ -36,14 +36,14 @@ const logFallback = (error: EngineError): Effect.Effect<void> =>
   Effect.suspend(() =>
     Native.supported && MutableRef.compareAndSet(logged, false, true)
       ? Effect.logInfo(
-          `Flipt: the portable engine runs, since ${error.message}. Evaluation is as fast; loading more than some 10,000 flags holds the event loop longer. FLIPT_ENGINE=portable omits this message`
+          `Flipt: using the portable engine because ${error.message}. Evaluation is as fast; loading more than about 10,000 flags holds the event loop longer. FLIPT_ENGINE=portable silences this message`
         )
       : Effect.void
   )
 
-/** The native engine, or the portable one where that does not load; `FLIPT_ENGINE` overrides. */
+/** The native engine if it loads, otherwise the portable engine. `FLIPT_ENGINE` overrides the choice. */
 export const best: Effect.Effect<Engine.Service, EngineError> = Effect.gen(function* () {
-  const { engine } = yield* settings
+  const { engine } = yield* config
   switch (Option.getOrUndefined(engine)) {
     case "portable":
       return portable

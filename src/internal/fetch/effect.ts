@@ -1,6 +1,11 @@
+/**
+ * The Fetcher that runs an effect.
+ */
+import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
+import * as Tracer from "effect/Tracer"
 import type * as Fetcher from "../../Fetcher.js"
 import { FetchError, ValidationError } from "../../FliptError.js"
 import type { Target } from "../../Model.js"
@@ -26,10 +31,13 @@ export const makeEffect = <E, R>(
       return yield* new ValidationError({
         reason: "Option",
         path: "fetch",
-        message: "the option fetch must be a function that gives the effect to run"
+        message: "the option fetch must be a function that returns an effect"
       })
     }
-    const context = yield* Effect.context<R>()
+    // a fetch is part of the trace of its caller, not of the layer that was built long before
+    const context = Context.omit(Tracer.ParentSpan)(
+      (yield* Effect.context<R>()) as Context.Context<R | Tracer.ParentSpan>
+    ) as Context.Context<R>
     return {
       source: { kind: "effect", environment: settings.environment, namespace: settings.namespace },
       fetch: (loaded) =>
@@ -41,7 +49,7 @@ export const makeEffect = <E, R>(
               : new FetchError({
                   reason: "Source",
                   retryable: true,
-                  message: `the source of flags failed: ${errorMessage(cause)}`,
+                  message: `the effect fetch failed: ${errorMessage(cause)}`,
                   cause
                 })
           ),

@@ -1,70 +1,25 @@
 /**
- * How a request can fail: each failure as a FetchError that says what happened, to what, and what to do, and shows no
- * secret.
+ * The FetchErrors of requests. Each message names the request, what was wrong and what to do, without any secret.
  */
 import type * as Headers from "@effect/platform/Headers"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { FetchError } from "../../FliptError.js"
 import { classify } from "../net/transportError.js"
 import type { FetcherSettings } from "./options.js"
+import { toOneLine } from "./redaction.js"
+import { parseRetryAfter } from "./retryAfter.js"
 
-const RETRYABLE: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504])
+const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504])
 
-const MAX_RETRY_AFTER = Duration.minutes(5)
-/** Of an error's body. */
+/** How much of the body of an error response is read. */
 const MAX_ERROR_BYTES = 16 * 1024
 const MAX_ERROR_CHARACTERS = 300
 
-/** On one line, and without what could do something to a terminal. */
-const fold = (text: string): string => text.replaceAll(/[\p{C}\s]+/gu, " ").trim()
-
-const percentEncoded = (text: string): ReadonlyArray<string> => {
-  const encoded = encodeURIComponent(text)
-  return [encoded, encoded.replaceAll(/%../g, (code) => code.toLowerCase())]
-}
-
-/**
- * Takes every secret of a request out of a text: a server may repeat what it was sent, with blanks folded, encoded for
- * a URL, or escaped in JSON. Of secrets that begin alike the longest goes first.
- */
-export const makeRedactor = (
-  settings: FetcherSettings,
-  credentials: Readonly<Record<string, string>>
-): ((text: string) => string) => {
-  const secrets = [
-    ...Object.values(settings.headers).flatMap((value) => (Redacted.isRedacted(value) ? [Redacted.value(value)] : [])),
-    ...Object.values(credentials).flatMap((value) => [value, value.slice(value.indexOf(" ") + 1)])
-  ]
-    .flatMap((secret) => [secret, fold(secret), JSON.stringify(secret).slice(1, -1), ...percentEncoded(secret)])
-    .filter((secret) => secret !== "")
-    .sort((a, b) => b.length - a.length)
-  return (text) => secrets.reduce((result, secret) => result.replaceAll(secret, "<redacted>"), text)
-}
-
-/** The form of HTTP dates that servers send (RFC 9110, section 5.6.7); `Date.parse` alone sees a date in any text. */
-const datePattern = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/
-
-const parseRetryAfter = (value: string | undefined): Effect.Effect<Duration.Duration | undefined> =>
-  Effect.map(Clock.currentTimeMillis, (now) => {
-    if (value === undefined) {
-      return undefined
-    }
-    const text = value.trim()
-    const millis = /^\d+$/.test(text)
-      ? Number(text) * 1000
-      : datePattern.test(text)
-        ? Date.parse(text) - now
-        : Number.NaN
-    return Number.isNaN(millis) ? undefined : Duration.min(Duration.millis(Math.max(0, millis)), MAX_RETRY_AFTER)
-  })
-
-/** A request as it is made, and what its errors need to know of it. */
+/** A request as it was sent, with what its errors need. */
 export interface Attempt {
   readonly settings: FetcherSettings
   readonly url: string
@@ -75,22 +30,26 @@ export interface Attempt {
 
 export const requestError = (
   attempt: Attempt,
-  what: string,
+  problem: string,
   fields: Omit<ConstructorParameters<typeof FetchError>[0], "message">
-): FetchError => new FetchError({ ...fields, message: attempt.redact(`GET ${attempt.url}: ${what}`) })
+): FetchError => new FetchError({ ...fields, message: attempt.redact(`GET ${attempt.url}: ${problem}`) })
 
-export const timeoutError = (attempt: Attempt, limit: Duration.Duration, what: string): FetchError =>
-  requestError(attempt, `${what} within ${Duration.format(limit)}; raise requestTimeout if the server is slow`, {
+export const timeoutError = (attempt: Attempt, limit: Duration.Duration, problem: string): FetchError =>
+  requestError(attempt, `${problem} within ${Duration.format(limit)}; raise requestTimeout if the server is slow`, {
     reason: "Timeout",
     retryable: true
   })
 
-export const transportError = (attempt: Attempt, error: HttpClientError.HttpClientError, doing: string): FetchError => {
+export const transportError = (
+  attempt: Attempt,
+  error: HttpClientError.HttpClientError,
+  problem: string
+): FetchError => {
   const { code, hint, message, reason } = classify(error.cause ?? error.message)
-  return requestError(attempt, `${doing}: ${message}; ${hint}`, {
+  return requestError(attempt, `${problem}: ${message}; ${hint}`, {
     reason,
     retryable: reason === "Network",
-    // The errors themselves hold the request, or what was read from the connection, and with it the credentials.
+    // Not the original error: it can contain the request or data from the connection, and with them the credentials.
     cause: Object.assign(new Error(attempt.redact(message)), code === undefined ? {} : { code })
   })
 }
@@ -98,23 +57,23 @@ export const transportError = (attempt: Attempt, error: HttpClientError.HttpClie
 export const bodyTooLargeError = (attempt: Attempt): FetchError =>
   requestError(
     attempt,
-    `the body is larger than ${attempt.settings.maxBodySize} bytes; raise maxBodySize if it may be`,
+    `the body is larger than ${attempt.settings.maxBodySize} bytes; raise maxBodySize if it is expected to be this large`,
     {
       reason: "TooLarge",
       retryable: false
     }
   )
 
-const messageIn = (body: unknown): string | undefined =>
+const findMessage = (body: unknown): string | undefined =>
   typeof body !== "object" || body === null
     ? undefined
     : "message" in body && typeof body.message === "string"
       ? body.message
       : "error" in body
-        ? messageIn(body.error)
+        ? findMessage(body.error)
         : undefined
 
-/** The message in the body of an error; its text where it is not Flipt's form: a proxy's page, most likely. */
+/** The message in the body of an error response. If the body is not in Flipt's format (a proxy's page), its text. */
 export const serverMessage = (attempt: Attempt, body: ReadonlyArray<Uint8Array>): string => {
   const decoder = new TextDecoder()
   let text = ""
@@ -124,16 +83,16 @@ export const serverMessage = (attempt: Attempt, body: ReadonlyArray<Uint8Array>)
   let message = text
   try {
     const parsed: unknown = JSON.parse(text)
-    // written anew, since there are many ways to escape a secret
-    message = messageIn(parsed) ?? JSON.stringify(parsed)
+    // Serialized again, because a secret can be escaped in many ways.
+    message = findMessage(parsed) ?? JSON.stringify(parsed)
   } catch {
-    // no JSON
+    // Not JSON: the text itself is the message.
   }
-  return attempt.redact(fold(message)).slice(0, MAX_ERROR_CHARACTERS)
+  return attempt.redact(toOneLine(message)).slice(0, MAX_ERROR_CHARACTERS)
 }
 
-/** What the server says of an error; nothing when it says nothing that can be read. */
-const readErrorMessage = (attempt: Attempt, response: HttpClientResponse.HttpClientResponse): Effect.Effect<string> =>
+/** Reads the message of an error response. Returns an empty text if it cannot be read. */
+const readServerMessage = (attempt: Attempt, response: HttpClientResponse.HttpClientResponse): Effect.Effect<string> =>
   response.stream.pipe(
     Stream.runFoldWhile(
       { chunks: [] as Array<Uint8Array>, size: 0 },
@@ -149,7 +108,7 @@ const readErrorMessage = (attempt: Attempt, response: HttpClientResponse.HttpCli
 const knownStatuses: {
   readonly [status: number]: { readonly reason: FetchError["reason"]; readonly hint: string } | undefined
 } = {
-  304: { reason: "Status", hint: "nothing was loaded yet that could be unmodified; a proxy may be at fault" },
+  304: { reason: "Status", hint: "the request was not conditional; check the proxies in between" },
   401: { reason: "Unauthorized", hint: "the credential was refused; check the authentication option" },
   403: { reason: "Forbidden", hint: "the credential may not read this namespace" },
   404: { reason: "NotFound", hint: "check url, environment and namespace" }
@@ -161,18 +120,18 @@ export const statusError = (
 ): Effect.Effect<never, FetchError> =>
   Effect.gen(function* () {
     const { status } = response
-    const said = yield* readErrorMessage(attempt, response)
+    const detail = yield* readServerMessage(attempt, response)
     const retryAfter = yield* parseRetryAfter(response.headers["retry-after"])
     const known = knownStatuses[status]
     const hint =
       (status === 401 || status === 403) && !attempt.hasCredential
         ? "no credential was sent; set the authentication option"
         : known?.hint
-    const body = said === "" ? "" : ` (${said})`
+    const body = detail === "" ? "" : ` (${detail})`
     return yield* requestError(attempt, `status ${status}${body}${hint === undefined ? "" : `; ${hint}`}`, {
       reason: known?.reason ?? "Status",
       status,
-      retryable: RETRYABLE.has(status),
+      retryable: RETRYABLE_STATUSES.has(status),
       ...(retryAfter === undefined ? {} : { retryAfter })
     })
   })

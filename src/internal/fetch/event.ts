@@ -1,5 +1,5 @@
 /**
- * The constructors of what a Fetcher says, for the Fetchers themselves.
+ * The constructors of updates and events, for the Fetchers.
  */
 import * as Data from "effect/Data"
 import type * as Fetcher from "../../Fetcher.js"

@@ -14,9 +14,9 @@ import { errorMessage } from "../util/errorMessage.js"
 import { decodeTarget } from "../util/target.js"
 import { Document, Event, NotModified } from "./event.js"
 
-/** A file is often written in several steps, each of which is told. */
+/** How long a file must be quiet before it is read. Many programs write a file in several steps. */
 const DEBOUNCE = Duration.millis(50)
-/** How soon a folder that cannot be watched is tried again. */
+/** The delay before watching a directory again that cannot be watched. */
 const REWATCH_DELAY = Duration.seconds(30)
 
 const failure = (path: string, cause: unknown): FetchError =>
@@ -34,7 +34,7 @@ export const make = (path: string, options: Target | undefined): Effect.Effect<F
       return yield* new ValidationError({
         reason: "Argument",
         path: "path",
-        message: "the path of the file to read flags from must be a text, not empty"
+        message: "the path of the file of flags must be a string, not empty"
       })
     }
     return {
@@ -45,7 +45,7 @@ export const make = (path: string, options: Target | undefined): Effect.Effect<F
             Option.contains(loaded, hash) ? NotModified() : Document({ bytes: [bytes], version: Option.some(hash) })
           )
         ),
-      // Where the folder cannot be watched the file is read all the same, and says what is wrong if it cannot be.
+      // If the directory cannot be watched, the file is still read, and that read reports the problem.
       events: () =>
         Platform.watchFile(path).pipe(
           Stream.debounce(DEBOUNCE),

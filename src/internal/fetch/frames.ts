@@ -1,17 +1,17 @@
 /**
- * The frames of a stream: one JSON object a line, with a whole snapshot document in it, or an error. The document is
- * taken out of its frame without being parsed, in the chunks in which it came.
+ * Parses the frames of a stream. A frame is a JSON object on one line that contains a snapshot document or an error.
+ * The document is extracted without parsing it, in the chunks in which it arrived.
  */
 
-/** What is between two line breaks, or what stood there and was more than the limit. */
+/** The bytes between two line feeds, or `"TooLarge"` if there were more than the limit. */
 export type Line = { readonly chunks: ReadonlyArray<Uint8Array>; readonly size: number } | "TooLarge"
 
-/** How far from either end of a line its frame may reach: more than any server puts there. */
+/** The largest part of a line before or after its document. No server sends more. */
 const MAX_ENVELOPE = 32
 
 /**
- * Cuts lines out of chunks. What comes after the last line break is kept for the next chunk, and is no line before. A
- * line that cannot hold a document of the size is let go as it comes.
+ * Splits chunks into lines, and keeps an incomplete line for the next chunk. A line too long for a document of the
+ * maximum size is discarded as it arrives.
  */
 export const makeLineSplitter = (maxDocumentSize: number): ((chunk: Uint8Array) => ReadonlyArray<Line>) => {
   const maxSize = maxDocumentSize + 2 * MAX_ENVELOPE
@@ -55,11 +55,10 @@ export const makeLineSplitter = (maxDocumentSize: number): ((chunk: Uint8Array) 
 
 const LINE_FEED = 0x0a
 
-/** What a line of a stream is. */
 export type Frame =
   | { readonly _tag: "Document"; readonly bytes: ReadonlyArray<Uint8Array>; readonly size: number }
   | { readonly _tag: "Error"; readonly bytes: ReadonlyArray<Uint8Array> }
-  | { readonly _tag: "Bad" }
+  | { readonly _tag: "Malformed" }
   | { readonly _tag: "Blank" }
 
 const blankPattern = /^[\t\r ]*$/
@@ -67,7 +66,7 @@ const resultPattern = /^[\t\r ]*\{[\t\r ]*"result"[\t\r ]*:/
 const errorPattern = /^[\t\r ]*\{[\t\r ]*"error"[\t\r ]*:/
 const endPattern = /\}[\t\r ]*$/
 
-/** The bytes of a line from one place to another, as parts of its chunks. */
+/** A range of the bytes of a line, as views of its chunks. */
 const slice = (chunks: ReadonlyArray<Uint8Array>, from: number, to: number): ReadonlyArray<Uint8Array> => {
   const parts: Array<Uint8Array> = []
   let begin = 0
@@ -81,7 +80,7 @@ const slice = (chunks: ReadonlyArray<Uint8Array>, from: number, to: number): Rea
   return parts
 }
 
-/** Each byte as one character: what is looked for is ASCII. */
+/** Decodes each byte as one character. The patterns match ASCII only. */
 const textOf = (chunks: ReadonlyArray<Uint8Array>): string =>
   chunks.map((chunk) => String.fromCharCode(...chunk)).join("")
 
@@ -96,6 +95,6 @@ export const parseFrame = ({ chunks, size }: Exclude<Line, "TooLarge">): Frame =
   const begin = resultPattern.exec(head)?.[0].length
   const end = endPattern.exec(textOf(slice(chunks, Math.max(0, size - MAX_ENVELOPE), size)))?.[0].length
   return begin === undefined || end === undefined || begin + end >= size
-    ? { _tag: "Bad" }
+    ? { _tag: "Malformed" }
     : { _tag: "Document", bytes: slice(chunks, begin, size - end), size: size - begin - end }
 }

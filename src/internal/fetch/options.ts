@@ -1,15 +1,18 @@
+/**
+ * The options of Fetchers, decoded.
+ */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { DurationInput, issueMessage, makeDecoder } from "../util/decodeOptions.js"
 import { reveal } from "../util/reveal.js"
 import { targetFields } from "../util/target.js"
 
-/** Header values: visible ASCII, blanks inside, and the upper half of Latin-1. */
+/** A header value that is safe to send: visible ASCII and the upper half of Latin-1, with whitespace only inside. */
 export const headerValuePattern = /^[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?$/
 
 const headerNamePattern = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
-/** Set by the client itself, or by what carries the request. */
+/** Headers that the client or the connection sets. */
 const reservedHeaders: ReadonlySet<string> = new Set([
   "accept",
   "connection",
@@ -27,12 +30,14 @@ const isForbiddenHeader = (name: string): boolean =>
 
 const headerNameIssue = (name: string): Schema.FilterIssue => ({
   path: [name],
-  message: `must be the name of a header, and none of ${[...reservedHeaders].join(", ")}`
+  message: `must be a valid header name other than ${[...reservedHeaders].join(", ")}`
 })
 
 export const HeaderValue = Schema.Union(Schema.String, Schema.RedactedFromSelf(Schema.String))
   .pipe(Schema.filter((value) => headerValuePattern.test(reveal(value))))
-  .annotations(issueMessage("must be text, or Redacted text, that can stand in a header: not empty, no line breaks"))
+  .annotations(
+    issueMessage("must be a string or a Redacted string that a header can contain: not empty, no line breaks")
+  )
 
 export const isBaseUrl = (text: string): boolean => {
   if (!URL.canParse(text) || text !== text.trim()) {
@@ -53,7 +58,7 @@ export const BaseUrl = Schema.transform(
     Schema.filter(isBaseUrl),
     Schema.annotations(
       issueMessage(
-        "must be an http or https URL without user, password, query and fragment, such as http://localhost:8080"
+        "must be an http or https URL without user, password, query or fragment, such as http://localhost:8080"
       )
     )
   ),
@@ -95,7 +100,6 @@ export const PollingOptions = Schema.Struct(pollingFields)
 
 export const FetcherOptions = Schema.Struct(fetcherFields)
 
-/** The options of a Fetcher over HTTP, decoded. */
 export type FetcherSettings = typeof FetcherOptions.Type
 
 export const decodePolling = makeDecoder(PollingOptions)

@@ -8,9 +8,9 @@ import type * as Fetcher from "../../Fetcher.js"
 import type { ValidationError } from "../../FliptError.js"
 import { decodeFetcher, type FetcherSettings } from "./options.js"
 import { periodicChecks } from "./periodicChecks.js"
-import { fetchSnapshot } from "./request.js"
 import { type Policy, retry } from "./retry.js"
 import { makeServer, toSource } from "./server.js"
+import { fetchSnapshot } from "./snapshotRequest.js"
 
 export const fromSettings = (
   settings: FetcherSettings,

@@ -1,13 +1,16 @@
+/**
+ * Retries of requests.
+ */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Schedule from "effect/Schedule"
 import type { FetchError } from "../../FliptError.js"
 import { withRetryAfter } from "./schedules.js"
 
-/** When to try again: the value of `Fetcher.RetryPolicy`. */
+/** The type of `Fetcher.RetryPolicy`. */
 export type Policy = Schedule.Schedule<unknown, FetchError>
 
-/** Makes again what is retryable, as the policy has it. Other errors pass the policy by. */
+/** Retries errors that are `retryable`, by the policy. Other errors fail at once and never reach the policy. */
 export const retry =
   (policy: Policy) =>
   <A>(fetch: Effect.Effect<A, FetchError>): Effect.Effect<A, FetchError> =>

@@ -1,5 +1,5 @@
 /**
- * When things are done again, as Schedules: data that can also be run without waiting.
+ * When to retry, to poll and to reconnect, as Schedules: they can also be run without waiting.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -15,14 +15,14 @@ const BASE_DELAY = Duration.seconds(1)
 const MAX_DELAY = Duration.seconds(30)
 const RETRIES = 3
 
-/** Three retries, exponential from a second, jittered, none later than half a minute. */
+/** The default retry policy: three retries, exponential from one second, jittered, at most 30 seconds apart. */
 export const retryPolicy: Schedule.Schedule<unknown, FetchError> = Schedule.exponential(BASE_DELAY).pipe(
   Schedule.jittered,
   Schedule.modifyDelay((_, delay) => Duration.min(delay, MAX_DELAY)),
   Schedule.intersect(Schedule.recurs(RETRIES))
 )
 
-/** A policy whose every delay is at least what the server asked for. */
+/** Extends the delays of a policy to at least what the server asked for with `Retry-After`. */
 export const withRetryAfter = (
   policy: Schedule.Schedule<unknown, FetchError>
 ): Schedule.Schedule<FetchError, FetchError> =>
@@ -31,19 +31,19 @@ export const withRetryAfter = (
     Schedule.modifyDelay((error, delay) => Duration.max(delay, error.retryAfter ?? Duration.zero))
   )
 
-/** By how much of itself an interval varies, either way. */
+/** How much an interval varies, as a share of itself, in either direction. */
 const JITTER = 0.1
 
 /**
- * The polls of one client: the first after a random part of the interval, and then one an interval, each varied a
- * little, so that clients which start together do not ask together. Gives true when a poll is due; false where a long
- * interval takes more than one sleep.
+ * When one client polls: first after a random part of the interval, then once per interval, slightly varied. So clients
+ * that start together do not poll together. Returns true when a poll is due, and false while a long interval takes more
+ * than one sleep.
  */
 export const pollSchedule = (interval: Duration.Duration): Schedule.Schedule<boolean> => {
   const millis = Duration.toMillis(interval)
   const first = Effect.map(Random.next, (random) => random * millis)
   const later = Effect.map(Random.nextRange(1 - JITTER, 1 + JITTER), (factor) => factor * millis)
-  // The state is what is left to wait before the next poll: none at the start, nothing after a poll.
+  // The state is the remaining wait before the next poll: none at the start, zero after a poll.
   return Schedule.makeWithState(Option.none<number>(), (now, _, state) =>
     Option.match(state, {
       onNone: () => first,
@@ -58,39 +58,39 @@ export const pollSchedule = (interval: Duration.Duration): Schedule.Schedule<boo
   )
 }
 
-/** A stream that lived this long was well: the next one is not held back for what went before. */
-const HEALTHY = Duration.minutes(1)
+/** A stream that lasted this long was healthy: earlier failures no longer delay the next one. */
+const HEALTHY_LIFETIME = Duration.minutes(1)
 
-/** Over which part of its life the next stream after a healthy one is put off, at most. */
-const PART_OF_LIFE = 0.1
+/** The longest delay after a healthy stream, as a share of its lifetime. */
+const SHARE_OF_LIFETIME = 0.1
 
-/** How a stream ended. */
 export interface StreamEnd {
   readonly error: RefreshError
-  /** How long it lived; none where even the request before it failed. */
+  /** How long the stream was open, or none if the request before it failed. */
   readonly lifetime: Option.Option<Duration.Duration>
 }
 
 /**
- * When the next stream is opened: after a random part of a delay, so that the clients of a server that comes back do
- * not come all at once. The delay doubles from one second to half a minute. After a healthy stream it is a tenth of
- * what that one lived, up to half a minute too: a restart ends the streams of all clients in the same second, and a
- * second would not part them, while a proxy that ends each every minute costs no more than a twentieth of the time.
- * Gives the number of streams that were not well.
+ * When to open the next stream: after a random part of a delay, so that the clients of a restarted server do not return
+ * all at once. The delay doubles from one second to 30 seconds. Returns the number of consecutive unhealthy streams.
+ *
+ * After a healthy stream, the delay is a tenth of its lifetime, at most 30 seconds. A restart ends the streams of all
+ * clients in the same second, which a delay of one second would not spread. A proxy that ends every stream after a
+ * minute costs no more than a twentieth of the time.
  */
 export const reconnectSchedule: Schedule.Schedule<number, StreamEnd> = Schedule.makeWithState(
   0,
   (now, { error, lifetime }, before) =>
     Effect.map(Random.next, (random) => {
-      const healthy = Option.filter(lifetime, Duration.greaterThanOrEqualTo(HEALTHY))
-      const ended = Option.isSome(healthy) ? 0 : before
+      const healthy = Option.filter(lifetime, Duration.greaterThanOrEqualTo(HEALTHY_LIFETIME))
+      const failures = Option.isSome(healthy) ? 0 : before
       const delay = Option.match(healthy, {
-        onNone: () => Duration.toMillis(BASE_DELAY) * 2 ** ended,
-        onSome: (life) => Duration.toMillis(life) * PART_OF_LIFE
+        onNone: () => Duration.toMillis(BASE_DELAY) * 2 ** failures,
+        onSome: (duration) => Duration.toMillis(duration) * SHARE_OF_LIFETIME
       })
-      const most = Math.min(delay, Duration.toMillis(MAX_DELAY))
-      const asked = (error._tag === "FetchError" ? error.retryAfter : undefined) ?? Duration.zero
-      const wait = Math.max(random * most, Duration.toMillis(asked))
-      return [ended + 1, ended, ScheduleDecision.continueWith(ScheduleInterval.after(now + wait))] as const
+      const maxWait = Math.min(delay, Duration.toMillis(MAX_DELAY))
+      const retryAfter = (error._tag === "FetchError" ? error.retryAfter : undefined) ?? Duration.zero
+      const wait = Math.max(random * maxWait, Duration.toMillis(retryAfter))
+      return [failures + 1, failures, ScheduleDecision.continueWith(ScheduleInterval.after(now + wait))] as const
     })
 )

@@ -1,5 +1,5 @@
 /**
- * Fetchers over what is in the program already: a fixed document, or an effect.
+ * The Fetcher of a fixed document.
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"

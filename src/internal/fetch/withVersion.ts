@@ -1,3 +1,6 @@
+/**
+ * Versions for content that has none.
+ */
 import * as Option from "effect/Option"
 import type * as Fetcher from "../../Fetcher.js"
 import { Hasher } from "../util/hash64.js"
@@ -6,7 +9,7 @@ import { Document, NotModified } from "./event.js"
 export const toBytes = (document: Uint8Array | string): Uint8Array =>
   typeof document === "string" ? new TextEncoder().encode(document) : document
 
-/** Content that comes without a version has its hash for one. */
+/** Gives content without a version its hash as version. */
 export const withVersion = (
   content: Fetcher.Update | Uint8Array | string,
   loaded: Option.Option<Fetcher.Version>

@@ -1,5 +1,5 @@
 /**
- * The attachments of a typed flag: JSON text, decoded by a Schema.
+ * Decodes the JSON attachments of a typed flag with its Schema.
  */
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
@@ -7,18 +7,18 @@ import type * as Engine from "../../Engine.js"
 import { DecodeError } from "../../FliptError.js"
 import { errorMessage } from "../util/errorMessage.js"
 
-/** Of a message that quotes an attachment, which may be long. */
+/** Limits messages that quote an attachment. */
 const MAX_MESSAGE = 500
 
 /**
- * Of one flag. Rules that give the same variant have results of their own, so texts are remembered too; those of states
- * that are gone stay until there are too many.
+ * Limits the decoded attachments per flag. Each rule has its own results, even for equal variants, so values are cached by
+ * attachment text. Texts of earlier states stay until the limit is reached.
  */
-const MAX_REMEMBERED = 256
-/** Of all these texts together, in characters: of long ones fewer are remembered. */
-const MAX_REMEMBERED_LENGTH = 2 ** 22
+const MAX_CACHED = 256
+/** Limits the total length of the cached texts, in characters. */
+const MAX_CACHED_LENGTH = 2 ** 22
 
-/** The variant of a value that a test sets. */
+/** The variant key for values that a test sets. */
 const TEST_VARIANT = "test"
 
 export interface Attachments<A> {
@@ -26,21 +26,21 @@ export interface Attachments<A> {
   readonly encode: (value: A) => Either.Either<Engine.MockValue, string>
 }
 
-/** Whether a variant has no attachment: absent, empty or `null`. */
-export const isNone = (attachment: string | undefined): attachment is "" | undefined =>
+/** Whether an attachment is absent, empty or `null`. */
+export const isAbsent = (attachment: string | undefined): attachment is "" | undefined =>
   attachment === undefined || attachment === "" || attachment === "null"
 
-const shorten = (text: string): string =>
+const truncate = (text: string): string =>
   text.length <= MAX_MESSAGE ? text : `${text.slice(0, MAX_MESSAGE).toWellFormed()}…`
 
 export const make = <A, I>(flagKey: string, schema: Schema.Schema<A, I>): Attachments<A> => {
-  const remembered = new Map<string, Either.Either<A, string>>()
-  let rememberedLength = 0
+  const cache = new Map<string, Either.Either<A, string>>()
+  let cachedLength = 0
   const decodeUnknown = Schema.decodeUnknownEither(schema)
   const encodeUnknown = Schema.encodeEither(schema)
 
-  /** What a Schema throws, such as in a transformation of its owner's, is as wrong as what it refuses. */
-  const read = (attachment: string): Either.Either<A, string> => {
+  /** An exception thrown by a Schema, such as in a transformation, counts as a decoding error. */
+  const decodeText = (attachment: string): Either.Either<A, string> => {
     try {
       return Either.mapLeft(decodeUnknown(JSON.parse(attachment)), (error) => error.message)
     } catch (error) {
@@ -48,16 +48,16 @@ export const make = <A, I>(flagKey: string, schema: Schema.Schema<A, I>): Attach
     }
   }
 
-  const recall = (attachment: string): Either.Either<A, string> => {
-    let value = remembered.get(attachment)
+  const decodeCached = (attachment: string): Either.Either<A, string> => {
+    let value = cache.get(attachment)
     if (value === undefined) {
-      value = read(attachment)
-      if (remembered.size >= MAX_REMEMBERED || rememberedLength + attachment.length > MAX_REMEMBERED_LENGTH) {
-        remembered.clear()
-        rememberedLength = 0
+      value = decodeText(attachment)
+      if (cache.size >= MAX_CACHED || cachedLength + attachment.length > MAX_CACHED_LENGTH) {
+        cache.clear()
+        cachedLength = 0
       }
-      rememberedLength += attachment.length
-      remembered.set(attachment, value)
+      cachedLength += attachment.length
+      cache.set(attachment, value)
     }
     return value
   }
@@ -65,21 +65,21 @@ export const make = <A, I>(flagKey: string, schema: Schema.Schema<A, I>): Attach
   return {
     decode: (variantKey, attachment) =>
       Either.getOrElse(
-        recall(attachment),
+        decodeCached(attachment),
         (problem) =>
           new DecodeError({
             reason: "Attachment",
             flagKey,
             variantKey,
-            message: `the attachment of the variant ${JSON.stringify(variantKey)} of flag ${flagKey} does not decode: ${shorten(problem)}`
+            message: `the attachment of the variant ${JSON.stringify(variantKey)} of flag ${flagKey} does not decode: ${truncate(problem)}`
           })
       ),
     encode: (value) =>
       Either.flatMap(
-        Either.mapLeft(encodeUnknown(value), (error) => shorten(error.message)),
+        Either.mapLeft(encodeUnknown(value), (error) => truncate(error.message)),
         (attachment) =>
-          isNone(JSON.stringify(attachment) as string | undefined)
-            ? Either.left(`it is encoded as ${JSON.stringify(attachment)}, which stands for no attachment`)
+          isAbsent(JSON.stringify(attachment) as string | undefined)
+            ? Either.left(`it encodes to ${JSON.stringify(attachment)}, which means no attachment`)
             : Either.right({ variant: TEST_VARIANT, attachment })
       )
   }

@@ -1,6 +1,6 @@
 /**
- * How it is told that a typed flag gives its default because something is wrong: a counter each time, and the log once
- * for each state.
+ * Reports that a typed flag fell back to its default: a counter counts each fallback, and a warning is logged once per
+ * state and kind of error.
  */
 import type * as Cause from "effect/Cause"
 import * as DateTime from "effect/DateTime"
@@ -19,54 +19,56 @@ import type { Snapshot } from "../../Snapshot.js"
 
 export type FlagError = EvaluateError | DecodeError
 
-/** Where a flag was evaluated. */
-export type Place = FliptClient.Service | Snapshot
+/** What a flag was evaluated with. */
+export type FlagSource = FliptClient.Service | Snapshot
 
-/** Of one state, each a line in the log: variant keys of a mock can be many. */
-const MAX_TOLD = 256
+/** Limits the kinds per state: the variant keys of a mock are unbounded. */
+const MAX_LOGGED_KINDS = 256
 
-/** What has been logged of one state. */
-interface Told {
+/** The kinds of errors that have been logged for one state. */
+interface LoggedOnce {
   readonly state: string | undefined
   readonly kinds: Set<string>
 }
 
 export interface Fallbacks {
-  /** To be called with every fallback. Gives the line that is to be logged, or nothing to do. */
-  readonly tell: (place: Place, error: FlagError) => Effect.Effect<void>
-  /** The same without an effect: logs in the fiber that runs now, if there is one. */
-  readonly unsafeTell: (place: Place, error: FlagError) => void
+  /** Counts a fallback. Returns the effect that logs it, or a no-op. */
+  readonly report: (source: FlagSource, error: FlagError) => Effect.Effect<void>
+  /** The same outside of an effect: logs in the current fiber, if there is one. */
+  readonly unsafeReport: (source: FlagSource, error: FlagError) => void
 }
 
 const counterKey = MetricKey.counter("flipt_client_fallbacks", {
-  description: "How often a typed flag gave its default because something was wrong",
+  description: "Fallbacks of typed flags to their default because of an error",
   incremental: true
 })
 
-/** From a key with its tags: a counter that is tagged afterwards is looked up by them at every update. */
+/** Builds the counter from a tagged key: tagging it later would look it up at every update. */
 const counterOf = (flag: string, error: string): Metric.Metric.Counter<number> =>
   Metric.fromMetricKey(
     MetricKey.taggedWithLabels(counterKey, [MetricLabel.make("flag", flag), MetricLabel.make("error", error)])
   )
 
-const isClient = (place: Place): place is FliptClient.Service => "status" in place
+const isClient = (source: FlagSource): source is FliptClient.Service => "status" in source
 
 /**
- * What stands for a place in what is remembered. A pinned client has the status of the client that it is of, and stands
- * for as little as a request.
+ * The key under which logged errors are remembered. A pinned client shares the status of its client, and lives only as
+ * long as a request.
  */
-const ownerOf = (place: Place): object => (isClient(place) ? (place.status ?? place) : place)
+const ownerOf = (source: FlagSource): object => (isClient(source) ? (source.status ?? source) : source)
 
-/** Which state a client serves, and since when it is not up to date. A client of a test may have no status. */
-const standing = (place: Place): Effect.Effect<{ readonly state?: string | undefined; readonly since?: number }> =>
-  isClient(place)
-    ? Effect.map(place.status, (status) => ({
+/** The version that a client serves and the start of its outage. A client made by a test may have no status. */
+const currentState = (
+  source: FlagSource
+): Effect.Effect<{ readonly state?: string | undefined; readonly since?: number }> =>
+  isClient(source)
+    ? Effect.map(source.status, (status) => ({
         state: status.version,
         ...("since" in status ? { since: DateTime.toEpochMillis(status.since) } : {})
       })).pipe(Effect.catchAllCause((_: Cause.Cause<never>) => Effect.succeed({})))
     : Effect.succeed({})
 
-/** What is logged once: few, whatever the requests are. */
+/** The kind of an error: one warning is logged per kind. Requests cannot create new kinds. */
 const kindOf = (error: FlagError, since: number | undefined): string => {
   switch (error._tag) {
     case "DecodeError":
@@ -74,19 +76,19 @@ const kindOf = (error: FlagError, since: number | undefined): string => {
     case "EvaluationError":
       return `${error.reason} ${since ?? ""}`
     case "ValidationError":
-      // without the property's name, which comes from outside
+      // omits the property name, which comes from the request
       return error.path.split(".", 1)[0] as string
   }
 }
 
 const alreadyLogged = Effect.void
 
-/** Runs what does not wait in the fiber that runs now. False where there is none. */
+/** Runs a synchronous effect in the current fiber. Returns false if there is no fiber. */
 const runInCurrentFiber = (effect: Effect.Effect<void>): boolean =>
   Option.match(Fiber.getCurrentFiber(), {
     onNone: () => false,
     onSome: (fiber) => {
-      // the interface has this only as an effect, which would wait for the fiber
+      // the public interface exposes the refs only as an effect, which would wait for the fiber
       const refs = (fiber as unknown as { readonly getFiberRefs: () => FiberRefs.FiberRefs }).getFiberRefs()
       Runtime.runSyncExit(
         Runtime.make({ context: fiber.currentContext, fiberRefs: refs, runtimeFlags: RuntimeFlags.none })
@@ -97,9 +99,9 @@ const runInCurrentFiber = (effect: Effect.Effect<void>): boolean =>
 
 export const make = (flagKey: string): Fallbacks => {
   const counters = new Map<string, Metric.Metric.Counter<number>>()
-  /** Errors that a Snapshot gives again and again need not be looked into. */
-  const logged = new WeakSet<FlagError>()
-  const told = new WeakMap<object, Told>()
+  /** A Snapshot returns the same error object again, which needs no second look. */
+  const loggedErrors = new WeakSet<FlagError>()
+  const loggedOnce = new WeakMap<object, LoggedOnce>()
 
   const count = ({ reason }: FlagError): void => {
     let tagged = counters.get(reason)
@@ -110,34 +112,34 @@ export const make = (flagKey: string): Fallbacks => {
     tagged.unsafeUpdate(1, [])
   }
 
-  /** Whether this is the first of its kind in a state. */
-  const isNews = (place: Place, state: string | undefined, kind: string): boolean => {
-    const owner = ownerOf(place)
-    let known = told.get(owner)
-    if (known === undefined || known.state !== state || known.kinds.size >= MAX_TOLD) {
+  /** Whether a kind of error occurs for the first time in a state. */
+  const isFirst = (source: FlagSource, state: string | undefined, kind: string): boolean => {
+    const owner = ownerOf(source)
+    let known = loggedOnce.get(owner)
+    if (known === undefined || known.state !== state || known.kinds.size >= MAX_LOGGED_KINDS) {
       known = { state, kinds: new Set() }
-      told.set(owner, known)
+      loggedOnce.set(owner, known)
     }
     return !known.kinds.has(kind) && known.kinds.add(kind) !== undefined
   }
 
-  const log = (place: Place, error: FlagError): Effect.Effect<void> =>
-    Effect.flatMap(standing(place), ({ since, state }) => {
-      logged.add(error)
-      return isNews(place, state, kindOf(error, since))
-        ? Effect.logWarning(`Flipt: flag ${flagKey} gives its default: ${error.message}`)
+  const log = (source: FlagSource, error: FlagError): Effect.Effect<void> =>
+    Effect.flatMap(currentState(source), ({ since, state }) => {
+      loggedErrors.add(error)
+      return isFirst(source, state, kindOf(error, since))
+        ? Effect.logWarning(`Flipt: flag ${flagKey} falls back to its default: ${error.message}`)
         : Effect.void
     })
 
-  const tell = (place: Place, error: FlagError): Effect.Effect<void> => {
+  const report = (source: FlagSource, error: FlagError): Effect.Effect<void> => {
     count(error)
-    return logged.has(error) ? alreadyLogged : log(place, error)
+    return loggedErrors.has(error) ? alreadyLogged : log(source, error)
   }
 
   return {
-    tell,
-    unsafeTell: (place, error) => {
-      const line = tell(place, error)
+    report,
+    unsafeReport: (source, error) => {
+      const line = report(source, error)
       if (line !== alreadyLogged) {
         runInCurrentFiber(line)
       }

@@ -1,5 +1,5 @@
 /**
- * Typed flags: what Flipt answers becomes a value, once for each result that a Snapshot has.
+ * Typed flags: decodes results into values, once per result object of a Snapshot.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -12,93 +12,95 @@ import * as Stream from "effect/Stream"
 import type * as Types from "effect/Types"
 import type * as Engine from "../../Engine.js"
 import type * as Flag from "../../Flag.js"
-import * as FliptClient from "../../FliptClient.js"
+import type * as FliptClient from "../../FliptClient.js"
 import { DecodeError, type EvaluateError } from "../../FliptError.js"
 import type * as Model from "../../Model.js"
 import type { Snapshot } from "../../Snapshot.js"
+import * as tags from "../client/tags.js"
 import * as Attachments from "./attachments.js"
 import * as Fallback from "./fallbacks.js"
+import { Entity } from "./tags.js"
 
-export type EntityTag = Context.Tag<Flag.Entity, Model.Entity>
-
-/** What the library itself knows of a declaration. */
-export interface Declared<A> extends Flag.Flag<A> {
+/** The internal members of a typed flag. */
+export interface Declaration<A> extends Flag.Flag<A> {
   readonly kind: "boolean" | "variant" | "json"
-  /** What is wrong with a variant, if anything is. */
-  readonly inspect: (variantKey: string, attachment: string | undefined) => DecodeError | undefined
-  /** What Flipt would have to answer for the flag to have this value, or why there is no such answer. */
+  /** Checks a variant. Returns the error, if any. */
+  readonly problemOf: (variantKey: string, attachment: string | undefined) => DecodeError | undefined
+  /** The result with which the flag has this value, or the reason why there is none. */
   readonly encode: (value: A) => Either.Either<Engine.MockValue, string>
 }
 
-/** The declaration behind a typed flag. */
-export const declared = <A>(flag: Flag.Flag<A>): Declared<A> => flag as Declared<A>
+export const declarationOf = <A>(flag: Flag.Flag<A>): Declaration<A> => flag as Declaration<A>
 
 type Result = Model.BooleanResult | Model.VariantResult
 
-/** What a result means, with the effects that give it. */
-interface Outcome<A> {
+/** A decoded result, with the effects that return it. */
+interface Decoded<A> {
   readonly detail: Flag.Detail<A>
-  readonly value: Exit.Exit<A>
-  readonly whole: Exit.Exit<Flag.Detail<A>>
+  readonly valueExit: Exit.Exit<A>
+  readonly detailExit: Exit.Exit<Flag.Detail<A>>
 }
 
-const outcomeOf = <A>(detail: Flag.Detail<A>): Outcome<A> => {
+const decoded = <A>(detail: Flag.Detail<A>): Decoded<A> => {
   Object.freeze(detail)
-  return { detail, value: Exit.succeed(detail.value), whole: Exit.succeed(detail) }
+  return { detail, valueExit: Exit.succeed(detail.value), detailExit: Exit.succeed(detail) }
 }
 
-/** How flags of one type are asked for. */
-interface Type<R extends Result> {
+/** The operations for flags of one type. */
+interface FlagType<R extends Result> {
   readonly evaluate: (client: FliptClient.Service, request: Model.EvaluationRequest) => Effect.Effect<R, EvaluateError>
   readonly watch: (
     client: FliptClient.Service,
     request: Model.EvaluationRequest
   ) => Stream.Stream<Either.Either<R, EvaluateError>>
-  readonly ask: (snapshot: Snapshot, request: Model.EvaluationRequest) => Either.Either<R, EvaluateError>
+  readonly evaluateOn: (snapshot: Snapshot, request: Model.EvaluationRequest) => Either.Either<R, EvaluateError>
 }
 
-const booleanType: Type<Model.BooleanResult> = {
+const booleanType: FlagType<Model.BooleanResult> = {
   evaluate: (client, request) => client.evaluateBoolean(request),
   watch: (client, request) => client.watchBoolean(request),
-  ask: (snapshot, request) => snapshot.boolean(request)
+  evaluateOn: (snapshot, request) => snapshot.boolean(request)
 }
 
-const variantType: Type<Model.VariantResult> = {
+const variantType: FlagType<Model.VariantResult> = {
   evaluate: (client, request) => client.evaluateVariant(request),
   watch: (client, request) => client.watchVariant(request),
-  ask: (snapshot, request) => snapshot.variant(request)
+  evaluateOn: (snapshot, request) => snapshot.variant(request)
 }
 
-interface Meaning<A, R extends Result> {
+interface Spec<A, R extends Result> {
   readonly key: string
   readonly default: A
-  readonly type: Type<R>
-  /** What a result means, or what is wrong with it. */
+  readonly type: FlagType<R>
+  /** Decodes a result. */
   readonly read: (result: R) => A | DecodeError
   readonly equivalence: () => Equivalence.Equivalence<A>
 }
 
-const make = <A, R extends Result>(
-  Entity: EntityTag,
-  { default: otherwise, equivalence, key, read, type }: Meaning<A, R>
-): Omit<Flag.Flag<A>, typeof Flag.TypeId> => {
+const make = <A, R extends Result>({
+  default: otherwise,
+  equivalence,
+  key,
+  read,
+  type
+}: Spec<A, R>): Omit<Flag.Flag<A>, typeof Flag.TypeId> => {
   const fallbacks = Fallback.make(key)
-  const outcomes = new WeakMap<R, Outcome<A>>()
+  const decodedResults = new WeakMap<R, Decoded<A>>()
   const fallback = Exit.succeed(otherwise)
 
-  const makeOutcome = (result: R): Outcome<A> => {
+  const decodeResult = (result: R): Decoded<A> => {
     const { reason } = result
     const variant = result._tag === "Variant" && result.variantKey !== "" ? result.variantKey : undefined
     const value = read(result)
-    const outcome =
+    const decodedResult =
       value instanceof DecodeError
-        ? outcomeOf<A>({ value: otherwise, reason: "FALLBACK", variant, error: value })
-        : outcomeOf<A>({ value, reason, variant, error: undefined })
-    outcomes.set(result, outcome)
-    return outcome
+        ? decoded<A>({ value: otherwise, reason: "FALLBACK", variant, error: value })
+        : decoded<A>({ value, reason, variant, error: undefined })
+    decodedResults.set(result, decodedResult)
+    return decodedResult
   }
 
-  const outcome = (result: R): Outcome<A> => outcomes.get(result) ?? makeOutcome(result)
+  const decodedOf = (result: R): Decoded<A> => decodedResults.get(result) ?? decodeResult(result)
 
   const requestFor = ({ context, entityId }: Model.Entity): Model.EvaluationRequest => ({
     flagKey: key,
@@ -106,27 +108,27 @@ const make = <A, R extends Result>(
     context
   })
 
-  const settle = (client: FliptClient.Service, result: R): Effect.Effect<A> => {
-    const { detail, value } = outcome(result)
-    return detail.error === undefined ? value : Effect.zipRight(fallbacks.tell(client, detail.error), value)
+  const onResult = (client: FliptClient.Service, result: R): Effect.Effect<A> => {
+    const { detail, valueExit } = decodedOf(result)
+    return detail.error === undefined ? valueExit : Effect.zipRight(fallbacks.report(client, detail.error), valueExit)
   }
 
-  const fail = (client: FliptClient.Service, error: EvaluateError): Effect.Effect<A> =>
-    Effect.zipRight(fallbacks.tell(client, error), fallback)
+  const onError = (client: FliptClient.Service, error: EvaluateError): Effect.Effect<A> =>
+    Effect.zipRight(fallbacks.report(client, error), fallback)
 
-  const settleDetail = (client: FliptClient.Service, result: R): Effect.Effect<Flag.Detail<A>> => {
-    const { detail, whole } = outcome(result)
-    return detail.error === undefined ? whole : Effect.zipRight(fallbacks.tell(client, detail.error), whole)
+  const onDetailResult = (client: FliptClient.Service, result: R): Effect.Effect<Flag.Detail<A>> => {
+    const { detail, detailExit } = decodedOf(result)
+    return detail.error === undefined ? detailExit : Effect.zipRight(fallbacks.report(client, detail.error), detailExit)
   }
 
-  const failDetail = (client: FliptClient.Service, error: EvaluateError): Effect.Effect<Flag.Detail<A>> =>
+  const onDetailError = (client: FliptClient.Service, error: EvaluateError): Effect.Effect<Flag.Detail<A>> =>
     Effect.zipRight(
-      fallbacks.tell(client, error),
-      outcomeOf<A>({ value: otherwise, reason: "FALLBACK", variant: undefined, error }).whole
+      fallbacks.report(client, error),
+      decoded<A>({ value: otherwise, reason: "FALLBACK", variant: undefined, error }).detailExit
     )
 
-  /** Reads the context itself: services that are asked for in effects of their own cost as much as the evaluation. */
-  const ask =
+  /** Reads the context directly: accessing services through effects would cost as much as the evaluation. */
+  const evaluateWith =
     <B>(
       onSuccess: (client: FliptClient.Service, result: R) => Effect.Effect<B>,
       onFailure: (client: FliptClient.Service, error: EvaluateError) => Effect.Effect<B>
@@ -134,7 +136,7 @@ const make = <A, R extends Result>(
     (given?: Model.Entity): Effect.Effect<B, never, FliptClient.FliptClient | Flag.Entity> =>
       Effect.withFiberRuntime((fiber) => {
         const context = fiber.currentContext as Context.Context<FliptClient.FliptClient | Flag.Entity>
-        const client = Context.unsafeGet(context, FliptClient.FliptClient)
+        const client = Context.unsafeGet(context, tags.FliptClient)
         const request = requestFor(given ?? Context.unsafeGet(context, Entity))
         return Effect.matchEffect(type.evaluate(client, request), {
           onFailure: (error) => onFailure(client, error),
@@ -145,17 +147,17 @@ const make = <A, R extends Result>(
   return {
     key,
     default: otherwise,
-    // an entity that is given is not asked for
-    get: ask(settle, fail) as Flag.Flag<A>["get"],
-    detail: ask(settleDetail, failDetail) as Flag.Flag<A>["detail"],
+    // with a given entity, the Entity service is not required
+    get: evaluateWith(onResult, onError) as Flag.Flag<A>["get"],
+    detail: evaluateWith(onDetailResult, onDetailError) as Flag.Flag<A>["detail"],
     watch: (entity) =>
       Stream.unwrap(
-        Effect.map(FliptClient.FliptClient, (client) =>
+        Effect.map(tags.FliptClient, (client) =>
           type.watch(client, requestFor(entity)).pipe(
             Stream.mapEffect(
               Either.match({
-                onLeft: (error) => fail(client, error),
-                onRight: (result) => settle(client, result)
+                onLeft: (error) => onError(client, error),
+                onRight: (result) => onResult(client, result)
               })
             ),
             Stream.changesWith(equivalence())
@@ -163,14 +165,14 @@ const make = <A, R extends Result>(
         )
       ),
     read: (snapshot, entity) => {
-      const answer = type.ask(snapshot, requestFor(entity))
+      const answer = type.evaluateOn(snapshot, requestFor(entity))
       if (Either.isLeft(answer)) {
-        fallbacks.unsafeTell(snapshot, answer.left)
+        fallbacks.unsafeReport(snapshot, answer.left)
         return otherwise
       }
-      const { error, value } = outcome(answer.right).detail
+      const { error, value } = decodedOf(answer.right).detail
       if (error !== undefined) {
-        fallbacks.unsafeTell(snapshot, error)
+        fallbacks.unsafeReport(snapshot, error)
       }
       return value
     }
@@ -181,10 +183,10 @@ const covariant: Types.Covariant<never> = (value) => value
 
 const typeId: typeof Flag.TypeId = Symbol.for("flipt-client-effect/Flag") as typeof Flag.TypeId
 
-export const makeBoolean = (Entity: EntityTag, key: string, otherwise: boolean): Flag.Finite<boolean> => {
-  const flag: Declared<boolean> & Flag.Finite<boolean> = {
+export const makeBoolean = (key: string, otherwise: boolean): Flag.Finite<boolean> => {
+  const flag: Declaration<boolean> & Flag.Finite<boolean> = {
     [typeId]: covariant,
-    ...make<boolean, Model.BooleanResult>(Entity, {
+    ...make<boolean, Model.BooleanResult>({
       key,
       default: otherwise,
       type: booleanType,
@@ -193,14 +195,13 @@ export const makeBoolean = (Entity: EntityTag, key: string, otherwise: boolean):
     }),
     values: Object.freeze([true, false]),
     kind: "boolean",
-    inspect: () => undefined,
+    problemOf: () => undefined,
     encode: (value) => Either.right(value)
   }
   return Object.freeze(flag)
 }
 
 export const makeVariant = <V extends string>(
-  Entity: EntityTag,
   key: string,
   variants: ReadonlyArray<V>,
   otherwise: V
@@ -208,34 +209,34 @@ export const makeVariant = <V extends string>(
   const values = Object.freeze([...variants])
   const known: ReadonlySet<string> = new Set(values)
 
-  const inspect = (variantKey: string): DecodeError | undefined =>
+  const problemOf = (variantKey: string): DecodeError | undefined =>
     variantKey === "" || known.has(variantKey)
       ? undefined
       : new DecodeError({
           reason: "Variant",
           flagKey: key,
           variantKey,
-          message: `the variant ${JSON.stringify(variantKey)} of flag ${key} is none of those declared: ${values.map((value) => JSON.stringify(value)).join(", ")}`
+          message: `the variant ${JSON.stringify(variantKey)} of flag ${key} is not one of the declared variants: ${values.map((value) => JSON.stringify(value)).join(", ")}`
         })
 
-  const flag: Declared<V> & Flag.Finite<V> = {
+  const flag: Declaration<V> & Flag.Finite<V> = {
     [typeId]: covariant,
-    ...make<V, Model.VariantResult>(Entity, {
+    ...make<V, Model.VariantResult>({
       key,
       default: otherwise,
       type: variantType,
-      read: ({ variantKey }) => (variantKey === "" ? otherwise : (inspect(variantKey) ?? (variantKey as V))),
+      read: ({ variantKey }) => (variantKey === "" ? otherwise : (problemOf(variantKey) ?? (variantKey as V))),
       equivalence: () => Equal.equivalence()
     }),
     values,
     kind: "variant",
-    inspect,
+    problemOf,
     encode: (value) => Either.right(value)
   }
   return Object.freeze(flag)
 }
 
-/** By what is the same to the Schema; there are Schemas of which nothing can be said. */
+/** The Schema's equivalence. Some Schemas have none; their values are compared with `Equal`. */
 const equivalenceOf = <A, I>(schema: Schema.Schema<A, I>): Equivalence.Equivalence<A> => {
   try {
     return Schema.equivalence(schema)
@@ -244,28 +245,23 @@ const equivalenceOf = <A, I>(schema: Schema.Schema<A, I>): Equivalence.Equivalen
   }
 }
 
-export const makeJson = <A, I>(
-  Entity: EntityTag,
-  key: string,
-  schema: Schema.Schema<A, I>,
-  otherwise: A
-): Flag.Flag<A> => {
+export const makeJson = <A, I>(key: string, schema: Schema.Schema<A, I>, otherwise: A): Flag.Flag<A> => {
   const attachments = Attachments.make(key, schema)
-  const flag: Declared<A> = {
+  const flag: Declaration<A> = {
     [typeId]: covariant,
-    ...make<A, Model.VariantResult>(Entity, {
+    ...make<A, Model.VariantResult>({
       key,
       default: otherwise,
       type: variantType,
       read: ({ variantAttachment, variantKey }) =>
-        variantKey === "" || Attachments.isNone(variantAttachment)
+        variantKey === "" || Attachments.isAbsent(variantAttachment)
           ? otherwise
           : attachments.decode(variantKey, variantAttachment),
       equivalence: () => equivalenceOf(schema)
     }),
     kind: "json",
-    inspect: (variantKey, attachment) => {
-      const value = Attachments.isNone(attachment) ? undefined : attachments.decode(variantKey, attachment)
+    problemOf: (variantKey, attachment) => {
+      const value = Attachments.isAbsent(attachment) ? undefined : attachments.decode(variantKey, attachment)
       return value instanceof DecodeError ? value : undefined
     },
     encode: attachments.encode
@@ -273,9 +269,9 @@ export const makeJson = <A, I>(
   return Object.freeze(flag)
 }
 
-/** What a test sets for a typed flag to have a value, or to have those of a function. */
+/** The mock flag with which a typed flag has a value, or the values of a function. */
 export const encodeSetting = (flag: Flag.Flag<unknown>, value: unknown): Engine.MockFlags[string] => {
-  const { encode, key } = declared(flag)
+  const { encode, key } = declarationOf(flag)
   const one = (it: unknown): Engine.MockValue =>
     Either.getOrThrowWith(encode(it), (problem) => new Error(`the flag ${key} cannot be set: ${problem}`))
   return typeof value === "function" ? (request) => one(value(request)) : one(value)

@@ -1,27 +1,27 @@
 /**
- * Declarations of typed flags, held against the loaded state.
+ * Compares declarations of typed flags with the loaded state.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Flag from "../../Flag.js"
-import * as FliptClient from "../../FliptClient.js"
 import { ValidationError } from "../../FliptError.js"
+import { FliptClient } from "../client/tags.js"
 import type * as Definition from "../document/definition.js"
-import { readSeedOf } from "../document/seed/read.js"
+import { decodeAndReadSeed } from "../document/seed/read.js"
 import { checkFlagKey } from "../snapshot/request.js"
-import { declared } from "./flag.js"
+import { declarationOf } from "./flag.js"
 
 type Definitions = ReadonlyMap<string, Definition.Flag>
 
-/** The loaded flags as they are defined. A seed has all of it, on every engine. */
+/** The definitions of the loaded flags. Every engine can write them as a seed. */
 const definitions = Effect.gen(function* () {
-  const client = yield* FliptClient.FliptClient
+  const client = yield* FliptClient
   const snapshot = yield* client.snapshot
-  const flags = readSeedOf(yield* snapshot.seed, snapshot.namespace)
+  const flags = decodeAndReadSeed(yield* snapshot.seed, snapshot.namespace)
   return { namespace: snapshot.namespace, flags: new Map(flags.map((flag) => [flag.key, flag])) as Definitions }
 }).pipe(Effect.scoped)
 
-/** Every variant that an answer can have, with its attachment, each once. */
+/** Every distinct variant that a result can have, with its attachment. */
 const variantsOf = ({
   defaultVariant,
   rules
@@ -40,8 +40,8 @@ const variantsOf = ({
   return [...variants.values()]
 }
 
-const compare = (flag: Flag.Flag<unknown>, flags: Definitions): ReadonlyArray<Flag.Difference> => {
-  const { inspect, key, kind } = declared(flag)
+const differencesOf = (flag: Flag.Flag<unknown>, flags: Definitions): ReadonlyArray<Flag.Difference> => {
+  const { problemOf, key, kind } = declarationOf(flag)
   const difference = (reason: Flag.Difference["reason"], message: string): Flag.Difference => ({
     flag: key,
     reason,
@@ -59,19 +59,19 @@ const compare = (flag: Flag.Flag<unknown>, flags: Definitions): ReadonlyArray<Fl
     return [
       difference(
         "Type",
-        `flag ${key} is a ${definition.boolean ? "boolean" : "variant"} flag, and declared by Flag.${kind}`
+        `flag ${key} is a ${definition.boolean ? "boolean" : "variant"} flag, but is declared with Flag.${kind}`
       )
     ]
   }
   return variantsOf(definition).flatMap(([variantKey, attachment]) => {
-    const error = inspect(variantKey, attachment)
+    const error = problemOf(variantKey, attachment)
     return error === undefined ? [] : [difference(error.reason, error.message)]
   })
 }
 
 export const validate = (
   flags: Iterable<Flag.Flag<unknown>>
-): Effect.Effect<ReadonlyArray<Flag.Difference>, never, FliptClient.FliptClient> =>
+): Effect.Effect<ReadonlyArray<Flag.Difference>, never, FliptClient> =>
   Effect.suspend(() => {
     const list = Array.from(flags)
     return Effect.match(definitions, {
@@ -83,25 +83,25 @@ export const validate = (
             message: `flag ${key} could not be compared: ${message}`
           })
         ),
-      onSuccess: (loaded) => list.flatMap((flag) => compare(flag, loaded.flags))
+      onSuccess: (loaded) => list.flatMap((flag) => differencesOf(flag, loaded.flags))
     })
   })
 
 export const layer = (
   flags: Iterable<Flag.Flag<unknown>>,
   onMismatch: "warn" | "fail"
-): Layer.Layer<never, ValidationError, FliptClient.FliptClient> =>
+): Layer.Layer<never, ValidationError, FliptClient> =>
   Layer.effectDiscard(
     Effect.matchEffect(definitions, {
-      // a program starts without its state, too
+      // a program may start without a state
       onFailure: ({ message }) =>
-        Effect.logWarning(`Flipt: the flags that the program declares could not be compared with a state: ${message}`),
+        Effect.logWarning(`Flipt: the declared flags could not be compared with the state: ${message}`),
       onSuccess: (loaded) => {
-        const differences = Array.from(flags).flatMap((flag) => compare(flag, loaded.flags))
+        const differences = Array.from(flags).flatMap((flag) => differencesOf(flag, loaded.flags))
         if (differences.length === 0) {
           return Effect.void
         }
-        const message = `the flags that the program declares are not those of namespace ${loaded.namespace}: ${differences.map((it) => it.message).join("; ")}`
+        const message = `the declared flags differ from namespace ${loaded.namespace}: ${differences.map((it) => it.message).join("; ")}`
         return onMismatch === "fail"
           ? Effect.fail(new ValidationError({ reason: "Flag", path: "flags", message }))
           : Effect.logWarning(`Flipt: ${message}`)

@@ -1,17 +1,17 @@
 /**
- * How evaluation reads the values of a context.
+ * Reads the values of an evaluation context.
  */
 import type { EvaluationContext } from "../../Model.js"
 import { isOwn } from "./request.js"
 
-/** The text that a value stands for. A lone surrogate becomes U+FFFD. */
-export const toText = (value: string): string => (value.isWellFormed() ? value : value.toWellFormed())
+/** Replaces lone surrogates with U+FFFD. */
+export const toWellFormed = (value: string): string => (value.isWellFormed() ? value : value.toWellFormed())
 
-/** Whether a property's name has U+FFFD in it, which a lone surrogate in a request's property name stands for. */
-export const isLenient = (property: string): boolean => property.includes("\ufffd")
+/** Whether a text contains U+FFFD, which also matches lone surrogates in a request. */
+export const hasReplacementCharacter = (property: string): boolean => property.includes("\ufffd")
 
-/** What a context's value is to evaluation: numbers stay what they are, and what the check does not let in is nothing. */
-export const valueOf = (value: unknown): string | number => {
+/** Converts a context value for evaluation. Numbers stay numbers; a value that the request check rejects becomes `""`. */
+export const normalizeValue = (value: unknown): string | number => {
   if (typeof value === "string") {
     return value
   }
@@ -25,7 +25,8 @@ export const valueOf = (value: unknown): string | number => {
 }
 
 /**
- * The value of a property that is the context's own, `""` when there is none. `lenient` is that of the property's name.
+ * Reads an own property of a context, `""` if it is absent. `lenient` says whether the property's name contains U+FFFD,
+ * and so also matches names with lone surrogates.
  */
 export const readProperty = (
   context: EvaluationContext | undefined,
@@ -37,9 +38,9 @@ export const readProperty = (
   }
   if (!lenient) {
     const value: unknown = context[property]
-    return value !== undefined && isOwn.call(context, property) ? valueOf(value) : ""
+    return value !== undefined && isOwn.call(context, property) ? normalizeValue(value) : ""
   }
-  // of names that become the same the last counts, as in the reference
+  // if several names become equal, the last one wins, as in the official engine
   let found: unknown
   for (const name of Object.getOwnPropertyNames(context)) {
     const candidate = context[name]
@@ -47,5 +48,5 @@ export const readProperty = (
       found = candidate
     }
   }
-  return valueOf(found)
+  return normalizeValue(found)
 }

@@ -1,3 +1,6 @@
+/**
+ * The contract between Snapshots and engines, and the errors that all engines share.
+ */
 import type * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { type EngineError, EvaluationError } from "../../FliptError.js"
@@ -11,6 +14,7 @@ import type {
   Seed,
   VariantResult
 } from "../../Model.js"
+import type * as Definition from "../document/definition.js"
 
 /** Evaluation for one entity. */
 export interface BoundEvaluator {
@@ -18,7 +22,7 @@ export interface BoundEvaluator {
   readonly boolean: (flagKey: string) => Either.Either<BooleanResult, EvaluationError>
 }
 
-/** What an engine knows how to do, for requests that have been checked. */
+/** What an engine implements. All requests have passed the request check. */
 export interface Evaluator {
   readonly namespace: string
   readonly digest: string | undefined
@@ -37,42 +41,44 @@ export interface Evaluator {
   readonly fingerprint: (flagKey: string) => string | undefined
   readonly flags: () => Either.Either<ReadonlyArray<FlagInfo>, EvaluationError>
   readonly seed: Effect.Effect<Seed, EngineError>
+  /** All flags as they are defined, where that takes less than reading the seed. */
+  readonly definitions?: Effect.Effect<ReadonlyArray<Definition.Flag>, EngineError>
 }
 
-/** Of unknown flag keys: a typo costs the making of an error once, and hostile keys cost little memory. */
-export const MAX_REMEMBERED = 256
+/** Bounds the cached errors: flag keys can come from outside. */
+export const MAX_CACHED_ERRORS = 256
 
-export const MAX_REMEMBERED_LENGTH = 256
+export const MAX_CACHED_KEY_LENGTH = 256
 
-/** The errors of evaluation, in the words of the official engine. Each is made once. */
+/** Creates and caches evaluation errors, with the message texts of the official engine. */
 export const makeErrors = (namespace: string) => {
   const notFound = new Map<string, Either.Either<never, EvaluationError>>()
   const wrongType = new Map<string, Either.Either<never, EvaluationError>>()
 
-  const remember = (
-    memory: Map<string, Either.Either<never, EvaluationError>>,
+  const cached = (
+    cache: Map<string, Either.Either<never, EvaluationError>>,
     flagKey: string,
     make: () => EvaluationError
   ): Either.Either<never, EvaluationError> => {
-    let error = memory.get(flagKey)
+    let error = cache.get(flagKey)
     if (error === undefined) {
       error = Either.left(make())
-      if (flagKey.length > MAX_REMEMBERED_LENGTH) {
+      if (flagKey.length > MAX_CACHED_KEY_LENGTH) {
         return error
       }
-      if (memory.size >= MAX_REMEMBERED) {
-        memory.clear()
+      if (cache.size >= MAX_CACHED_ERRORS) {
+        cache.clear()
       }
-      memory.set(flagKey, error)
+      cache.set(flagKey, error)
     }
     return error
   }
 
   return {
-    /** What {@link notFound} gave before, as far as it is remembered. */
-    knownNotFound: (flagKey: string) => notFound.get(flagKey),
+    /** The cached result of `notFound`, if any. */
+    cachedNotFound: (flagKey: string) => notFound.get(flagKey),
     notFound: (flagKey: string) =>
-      remember(
+      cached(
         notFound,
         flagKey,
         () =>
@@ -82,12 +88,12 @@ export const makeErrors = (namespace: string) => {
               flagKey,
               message: `invalid request: failed to get flag information ${namespace}/${flagKey.toWellFormed()}`
             },
-            // keys can come from outside, each another one, and looking at what is known to be right takes most of the time
+            // validation would take most of the time, and hostile callers can send a new key with every request
             { disableValidation: true }
           )
       ),
     wrongType: (flagKey: string, expected: "variant" | "boolean") =>
-      remember(
+      cached(
         wrongType,
         flagKey,
         () =>
@@ -100,7 +106,7 @@ export const makeErrors = (namespace: string) => {
   }
 }
 
-/** What stands in a batch for a flag that there is not. */
+/** The batch entry for a flag that cannot be evaluated. */
 export const errorEntry = (
   namespaceKey: string,
   flagKey: string,

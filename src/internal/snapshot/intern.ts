@@ -1,5 +1,4 @@
 /**
- * The same text as V8 keeps property names: one object for all that are equal, which a comparison sees at once. Literals
- * are kept so too.
+ * Interns a text as V8 interns property names and literals: equal texts become one object, so comparing them is cheap.
  */
 export const intern = (text: string): string => Object.keys({ [text]: true })[0] as string

@@ -1,6 +1,5 @@
 /**
- * The check of a request, the same for every engine. It runs before each evaluation, so the usual request passes it
- * without a single allocation.
+ * Validates requests, for every engine. It runs before each evaluation, so a valid request allocates nothing.
  */
 import { ValidationError } from "../../FliptError.js"
 
@@ -9,7 +8,7 @@ const invalid = (path: string, message: string): ValidationError =>
 
 export const isOwn = Object.prototype.hasOwnProperty
 
-/** The first character decides for nearly all texts. */
+/** The first character is enough for nearly all texts. */
 const isBlank = (text: string): boolean => {
   const first = text.charCodeAt(0)
   return !(first > 32 && first < 127) && text.trim() === ""
@@ -24,14 +23,14 @@ const checkText = (name: "flagKey" | "entityId", value: unknown, prefix: string)
     : invalid(prefix + name, `${name} must be a string, not a ${typeof value}`)
 }
 
-// `switch (typeof value)` calls a function of V8, and each of these is a look at the value's tag
+// `switch (typeof value)` calls into the V8 runtime; these comparisons only check the value's tag
 const isValue = (value: unknown): boolean =>
   typeof value === "string" ||
   (typeof value === "number"
     ? Number.isFinite(value)
     : typeof value === "boolean" || value === undefined || (value instanceof Date && !Number.isNaN(value.getTime())))
 
-const describe = (value: unknown): string =>
+const describeValue = (value: unknown): string =>
   typeof value === "number"
     ? String(value)
     : value instanceof Date
@@ -49,44 +48,44 @@ const checkContext = (context: unknown, prefix: string): ValidationError | undef
     return undefined
   }
   if (typeof context !== "object" || context === null || Array.isArray(context)) {
-    return invalid(`${prefix}context`, `context must be an object of properties, not ${describe(context)}`)
+    return invalid(`${prefix}context`, `context must be an object of properties, not ${describeValue(context)}`)
   }
   for (const property in context) {
     const value = isOwn.call(context, property) ? (context as Record<string, unknown>)[property] : undefined
     if (!isValue(value)) {
       return invalid(
         `${prefix}context.${property}`,
-        `context property ${JSON.stringify(property)} must be a string, a finite number, a boolean or a valid Date, not ${describe(value)}`
+        `context property ${JSON.stringify(property)} must be a string, a finite number, a boolean or a valid Date, not ${describeValue(value)}`
       )
     }
   }
   return undefined
 }
 
-/** What is wrong with the entity of a request, if anything is. */
+/** Checks the entity of a request. Returns the error, if any. */
 export const checkEntity = (entityId: unknown, context: unknown, prefix: string): ValidationError | undefined =>
   checkText("entityId", entityId, prefix) ?? checkContext(context, prefix)
 
-/** What is wrong with the key of a flag, if anything is. */
+/** Checks a flag key. Returns the error, if any. */
 export const checkFlagKey = (flagKey: unknown, prefix: string): ValidationError | undefined =>
   checkText("flagKey", flagKey, prefix)
 
-/** What is wrong with a request, if anything is. `prefix` leads to it: `requests[2].`, or nothing. */
+/** Checks a request. Returns the error, if any. `prefix` is its path in a batch, such as `requests[2].`, or empty. */
 export const checkRequest = (request: unknown, prefix: string): ValidationError | undefined => {
   if (typeof request !== "object" || request === null) {
     return invalid(
       prefix === "" ? "request" : prefix.slice(0, -1),
-      `a request must be an object, not ${describe(request)}`
+      `a request must be an object, not ${describeValue(request)}`
     )
   }
   const { context, entityId, flagKey } = request as Record<string, unknown>
   return checkFlagKey(flagKey, prefix) ?? checkEntity(entityId, context, prefix)
 }
 
-/** What is wrong with a batch, if anything is. */
+/** Checks a batch. Returns the first error, if any. */
 export const checkBatch = (requests: unknown): ValidationError | undefined => {
   if (!Array.isArray(requests)) {
-    return invalid("requests", `requests must be a list, not ${describe(requests)}`)
+    return invalid("requests", `requests must be a list, not ${describeValue(requests)}`)
   }
   for (let index = 0; index < requests.length; index++) {
     const error = checkRequest(requests[index], `requests[${index}].`)

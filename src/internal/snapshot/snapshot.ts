@@ -1,5 +1,5 @@
 /**
- * What a Snapshot is on every engine: requests are checked, and a closed one answers nothing any more.
+ * Makes a Snapshot from an engine's evaluator: it checks requests and refuses them once it is closed.
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -7,76 +7,82 @@ import type * as Scope from "effect/Scope"
 import { EngineError, type EvaluateError, EvaluationError } from "../../FliptError.js"
 import type { EvaluationRequest } from "../../Model.js"
 import type { Snapshot } from "../../Snapshot.js"
+import { type Defined, definitions } from "./definitions.js"
 import type { BoundEvaluator, Evaluator } from "./evaluator.js"
 import { checkBatch, checkEntity, checkFlagKey, checkRequest } from "./request.js"
 
-const closedMessage = "the snapshot is closed: the scope that it was handed out in is over"
+const closedMessage = "the snapshot is closed: its scope has ended"
 
-/** The Snapshot of an evaluator, alive until the Scope ends. */
+/** A Snapshot over an evaluator. It closes when the Scope ends. */
 export const makeSnapshot = (evaluator: Evaluator): Effect.Effect<Snapshot, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => unsafeMake(evaluator)),
     ({ close }) => Effect.sync(close)
   ).pipe(Effect.map(({ snapshot }) => snapshot))
 
-const askVariant = (evaluator: Evaluator, { context, entityId, flagKey }: EvaluationRequest) =>
+const evaluateVariant = (evaluator: Evaluator, { context, entityId, flagKey }: EvaluationRequest) =>
   evaluator.variant(flagKey, entityId, context)
 
-const askBoolean = (evaluator: Evaluator, { context, entityId, flagKey }: EvaluationRequest) =>
+const evaluateBoolean = (evaluator: Evaluator, { context, entityId, flagKey }: EvaluationRequest) =>
   evaluator.boolean(flagKey, entityId, context)
 
 const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readonly close: () => void } => {
-  // Looked at before each evaluation and after it: a getter of a context may close the Snapshot.
+  // Checked before and after each evaluation, because a getter in the context may close the Snapshot.
   let open: Evaluator | undefined = evaluator
   let closed: Either.Either<never, EvaluationError> | undefined
   let flags: Snapshot["flags"] | undefined
   const { digest, namespace } = evaluator
 
-  const answerClosed = (): Either.Either<never, EvaluationError> => {
+  const closedResult = (): Either.Either<never, EvaluationError> => {
     closed ??= Either.left(new EvaluationError({ reason: "Closed", message: closedMessage }))
     return closed
   }
 
-  const answer = <A>(
+  const evaluate = <A>(
     request: EvaluationRequest,
-    ask: (evaluator: Evaluator, request: EvaluationRequest) => Either.Either<A, EvaluationError>
+    run: (evaluator: Evaluator, request: EvaluationRequest) => Either.Either<A, EvaluationError>
   ): Either.Either<A, EvaluateError> => {
     const current = open
     if (current === undefined) {
-      return answerClosed()
+      return closedResult()
     }
     const invalid = checkRequest(request, "")
     if (invalid !== undefined) {
       return Either.left(invalid)
     }
-    const result = ask(current, request)
-    return open === undefined ? answerClosed() : result
+    const result = run(current, request)
+    return open === undefined ? closedResult() : result
   }
 
-  const snapshot: Snapshot = {
+  const whileOpen = <A>(ask: (evaluator: Evaluator) => Effect.Effect<A, EngineError>): Effect.Effect<A, EngineError> =>
+    Effect.suspend(() =>
+      open === undefined ? Effect.fail(new EngineError({ reason: "Closed", message: closedMessage })) : ask(open)
+    )
+
+  const snapshot: Snapshot & Defined = {
     namespace,
     digest,
     fingerprint: (flagKey) => open?.fingerprint(flagKey),
-    variant: (request) => answer(request, askVariant),
-    boolean: (request) => answer(request, askBoolean),
+    variant: (request) => evaluate(request, evaluateVariant),
+    boolean: (request) => evaluate(request, evaluateBoolean),
     batch: (requests) => {
       const current = open
       if (current === undefined) {
-        return answerClosed()
+        return closedResult()
       }
       const invalid = checkBatch(requests)
       if (invalid !== undefined) {
         return Either.left(invalid)
       }
       const entries = Object.freeze(current.batch(requests))
-      return open === undefined ? answerClosed() : Either.right(entries)
+      return open === undefined ? closedResult() : Either.right(entries)
     },
     bind: (entityId, context) => {
       const invalidEntity = checkEntity(entityId, context, "")
       const bound = invalidEntity === undefined ? open?.bind(entityId, context) : undefined
       const refusal = (flagKey: string): Either.Either<never, EvaluateError> | undefined => {
         if (open === undefined) {
-          return answerClosed()
+          return closedResult()
         }
         const invalid = checkFlagKey(flagKey, "") ?? invalidEntity
         return invalid && Either.left(invalid)
@@ -84,17 +90,17 @@ const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readon
       return {
         variant: (flagKey) => {
           const result = refusal(flagKey) ?? (bound as BoundEvaluator).variant(flagKey)
-          return open === undefined ? answerClosed() : result
+          return open === undefined ? closedResult() : result
         },
         boolean: (flagKey) => {
           const result = refusal(flagKey) ?? (bound as BoundEvaluator).boolean(flagKey)
-          return open === undefined ? answerClosed() : result
+          return open === undefined ? closedResult() : result
         }
       }
     },
     get flags() {
       if (open === undefined) {
-        return answerClosed()
+        return closedResult()
       }
       if (flags === undefined) {
         const made = Either.map(open.flags(), (list) => Object.freeze(list))
@@ -105,9 +111,8 @@ const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readon
       }
       return flags
     },
-    seed: Effect.suspend(() =>
-      open === undefined ? Effect.fail(new EngineError({ reason: "Closed", message: closedMessage })) : open.seed
-    )
+    seed: whileOpen((it) => it.seed),
+    [definitions]: evaluator.definitions && whileOpen((it) => it.definitions as NonNullable<Evaluator["definitions"]>)
   }
 
   return {

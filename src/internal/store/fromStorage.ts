@@ -8,8 +8,6 @@ import type { Entry, Service, Target } from "../../SnapshotStore.js"
 import { errorMessage } from "../util/errorMessage.js"
 import { decode, encode, entryName } from "./entry.js"
 
-export const none: Service = { load: () => Effect.succeedNone, save: () => Effect.void }
-
 const describeTarget = ({ environment, namespace }: Target): string =>
   `the stored snapshot of the namespace ${JSON.stringify(namespace)} in the environment ${JSON.stringify(environment)}`
 

@@ -1,20 +1,22 @@
+/**
+ * Log effects from synchronous evaluations, which cannot log themselves. They run after the evaluation.
+ */
 import * as Effect from "effect/Effect"
 
-/** What comes up while something is evaluated, which cannot log, and is run when that is done. */
-export class Notes {
+export class DeferredLogs {
   private pending: Array<Effect.Effect<void>> = []
 
-  add(note: Effect.Effect<void>): void {
-    this.pending.push(note)
+  add(log: Effect.Effect<void>): void {
+    this.pending.push(log)
   }
 
-  /** The result, after what has come up, and whatever becomes of that: a logger may throw, too. */
-  before<A, E>(result: Effect.Effect<A, E>): Effect.Effect<A, E> {
+  /** Runs the pending logs, then returns the result. A logger that throws does not affect it. */
+  flushBefore<A, E>(result: Effect.Effect<A, E>): Effect.Effect<A, E> {
     if (this.pending.length === 0) {
       return result
     }
-    const notes = this.pending
+    const logs = this.pending
     this.pending = []
-    return Effect.zipRight(Effect.forEach(notes, Effect.exit, { discard: true }), result)
+    return Effect.zipRight(Effect.forEach(logs, Effect.exit, { discard: true }), result)
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What telemetry is told of an evaluation: the event of OpenTelemetry's semantic conventions, and a counter.
+ * Records evaluations: as an event of OpenTelemetry's semantic conventions, and in a counter.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -15,52 +15,52 @@ import type { EvaluateError } from "../../FliptError.js"
 import type { BooleanResult, EvaluationRequest, Reason, VariantResult } from "../../Model.js"
 import type { Settings } from "../../Telemetry.js"
 import { Hasher } from "../util/hash64.js"
-import type { Notes } from "./deferredLogs.js"
-import type { Meter } from "./metrics.js"
-import type { Outcome, Record as RecordOutcome } from "./outcome.js"
+import type { DeferredLogs } from "./deferredLogs.js"
+import type { Metrics } from "./metrics.js"
+import type { Outcome, RecordOutcome } from "./outcome.js"
 
 /**
- * Names and values are those of the conventions for feature flags in events, which are a release candidate:
+ * Names and values follow the conventions for feature flags in events, which are a release candidate:
  * https://opentelemetry.io/docs/specs/semconv/feature-flags/feature-flags-events/
  */
 const EVENT = "feature_flag.evaluation"
 const PROVIDER = "Flipt"
 
-/** OpenTelemetry's own limit; Effect's spans have none. */
-const MAX_EVENTS_A_SPAN = 128
+/** OpenTelemetry's default limit. Effect's spans have no limit. */
+const MAX_EVENTS_PER_SPAN = 128
 
 const MAX_RESULT_SERIES = 1_000
 const MAX_ERROR_SERIES = 100
 
-/** How much is told of the key of an evaluation that failed: keys can come from outside. */
+/** Failed evaluations truncate the flag key, since keys can come from outside. */
 const MAX_KEY_LENGTH = 256
 
 type Attributes = Readonly<Record<string, string | boolean>>
 
-/** The counters of evaluations, a bounded number of them. */
-const makeSeries = (meter: Meter, most: number) => {
+/** Evaluation counters, up to a maximum number of series. */
+const makeSeries = (metrics: Metrics, maxSeries: number) => {
   type Counters = Map<string, Metric.Metric.Counter<number>>
   const byFlag = new Map<string, Counters>()
   const others: Counters = new Map()
   let count = 0
 
-  const take = (counters: Counters, flag: string, result: string, reason: string) => {
-    // no reason has a blank in it
+  const getCounter = (counters: Counters, flag: string, result: string, reason: string) => {
+    // reasons contain no spaces
     const name = `${reason} ${result}`
     let counter = counters.get(name)
     if (counter === undefined) {
-      counter = meter.counter("evaluations", "Evaluations of flags by their result", { flag, result, reason })
+      counter = metrics.counter("evaluations", "Evaluations of flags, by result", { flag, result, reason })
       counters.set(name, counter)
     }
     return counter
   }
 
-  /** `otherResult` is told where the series would be one too many. */
+  /** Above the maximum, counts under the flag `other` with `otherResult`. */
   return (flag: string, result: string, reason: string, otherResult: string): Metric.Metric.Counter<number> => {
     let ofFlag = byFlag.get(flag)
     if (ofFlag?.has(`${reason} ${result}`) !== true) {
-      if (count >= most) {
-        return take(others, "other", otherResult, reason)
+      if (count >= maxSeries) {
+        return getCounter(others, "other", otherResult, reason)
       }
       count++
     }
@@ -68,7 +68,7 @@ const makeSeries = (meter: Meter, most: number) => {
       ofFlag = new Map()
       byFlag.set(flag, ofFlag)
     }
-    return take(ofFlag, flag, result, reason)
+    return getCounter(ofFlag, flag, result, reason)
   }
 }
 
@@ -77,20 +77,20 @@ type Series = ReturnType<typeof makeSeries>
 const noSeries = { results: undefined, errors: undefined }
 
 /**
- * Kept as long as Effect keeps what is counted, for the life of the process: a client that takes the place of another
- * counts on, and makes no series beyond those that the other could make.
+ * Lives as long as the process, like Effect's metric registry: a client that replaces another continues its counters and
+ * shares its limit.
  */
 const allSeries = globalValue(
   "flipt-client-effect/Telemetry/series",
   () => new Map<string, { readonly results: Series; readonly errors: Series }>()
 )
 
-const seriesOf = ({ environment, namespace }: Fetcher.Source, meter: Meter) => {
-  const place = JSON.stringify([environment, namespace])
-  let series = allSeries.get(place)
+const seriesOf = ({ environment, namespace }: Fetcher.Source, metrics: Metrics) => {
+  const key = JSON.stringify([environment, namespace])
+  let series = allSeries.get(key)
   if (series === undefined) {
-    series = { results: makeSeries(meter, MAX_RESULT_SERIES), errors: makeSeries(meter, MAX_ERROR_SERIES) }
-    allSeries.set(place, series)
+    series = { results: makeSeries(metrics, MAX_RESULT_SERIES), errors: makeSeries(metrics, MAX_ERROR_SERIES) }
+    allSeries.set(key, series)
   }
   return series
 }
@@ -104,7 +104,7 @@ const reasons: Readonly<Record<Exclude<Reason, "MATCH_EVALUATION_REASON">, strin
 const reasonOf = (result: VariantResult | BooleanResult): string =>
   result.reason !== "MATCH_EVALUATION_REASON"
     ? reasons[result.reason]
-    : // a threshold has no segments; of a rule's distributions the result does not tell
+    : // a threshold has no segments; whether a rule used distributions is not visible in the result
       result._tag === "Boolean" && result.segmentKeys.length === 0
       ? "split"
       : "targeting_match"
@@ -125,8 +125,8 @@ const errorTypeOf = (error: EvaluateError): string => {
   return path === "entityId" ? "targeting_key_missing" : path.startsWith("context") ? "invalid_context" : "general"
 }
 
-/** A text of a request, which nobody has checked where there is no state: it may be none, and a getter may throw. */
-const textOf = (
+/** Reads a text of an unchecked request: without a state, requests are not checked. A getter may throw. */
+const readText = (
   request: EvaluationRequest | null | undefined,
   property: "flagKey" | "entityId"
 ): string | undefined => {
@@ -140,8 +140,8 @@ const textOf = (
 
 const hashOf = (text: string): string => new Hasher().text(text).hex
 
-/** What is told of a result, made once for each, since equal results are one object. */
-interface Known {
+/** The attributes and the counter of a result. Made once per result object. */
+interface ResultRecord {
   readonly version: string | undefined
   readonly attributes: Attributes
   readonly counter: Metric.Metric.Counter<number> | undefined
@@ -149,27 +149,27 @@ interface Known {
 
 const noTags: ReadonlyArray<never> = []
 
-/** None where nothing is to be told of evaluations. */
+/** Returns `undefined` if neither events nor metrics are enabled. */
 export const make = (
   { entityId, events }: Settings,
   source: Fetcher.Source,
-  meter: Meter | undefined,
-  notes: Notes
+  metrics: Metrics | undefined,
+  deferredLogs: DeferredLogs
 ): RecordOutcome | undefined => {
-  if (events === "none" && meter === undefined) {
+  if (events === "none" && metrics === undefined) {
     return undefined
   }
   const common = {
     "feature_flag.provider.name": PROVIDER,
     "feature_flag.set.id": `${source.environment}/${source.namespace}`
   }
-  const { errors: errorSeries, results: resultSeries } = meter ? seriesOf(source, meter) : noSeries
-  const known = new WeakMap<VariantResult | BooleanResult, Known>()
+  const { errors: errorSeries, results: resultSeries } = metrics ? seriesOf(source, metrics) : noSeries
+  const resultRecords = new WeakMap<VariantResult | BooleanResult, ResultRecord>()
 
-  const learn = (result: VariantResult | BooleanResult, version: string | undefined): Known => {
+  const makeResultRecord = (result: VariantResult | BooleanResult, version: string | undefined): ResultRecord => {
     const reason = reasonOf(result)
     const value = result._tag === "Boolean" ? String(result.enabled) : result.variantKey || "none"
-    const made: Known = {
+    const record: ResultRecord = {
       version,
       counter: resultSeries?.(result.flagKey, value, reason, "other"),
       attributes: Object.freeze({
@@ -182,12 +182,16 @@ export const make = (
         ...(version !== undefined && version !== "" && { "feature_flag.version": version })
       })
     }
-    known.set(result, made)
-    return made
+    resultRecords.set(result, record)
+    return record
   }
 
-  const learnError = (error: EvaluateError, version: string | undefined, request: EvaluationRequest): Known => {
-    const flagKey = textOf(request, "flagKey")?.slice(0, MAX_KEY_LENGTH).toWellFormed() ?? ""
+  const makeErrorRecord = (
+    error: EvaluateError,
+    version: string | undefined,
+    request: EvaluationRequest
+  ): ResultRecord => {
+    const flagKey = readText(request, "flagKey")?.slice(0, MAX_KEY_LENGTH).toWellFormed() ?? ""
     const type = errorTypeOf(error)
     return {
       version,
@@ -206,59 +210,59 @@ export const make = (
     if (entityId === "omit") {
       return attributes
     }
-    const id = textOf(request, "entityId")
+    const id = readText(request, "entityId")
     return id === undefined
       ? attributes
       : { ...attributes, "feature_flag.context.id": entityId === "hash" ? hashOf(id) : id }
   }
 
-  /** How many events a span has had. Those of one span mostly come in a row. */
+  /** The number of events per span. */
   const eventsOf = new WeakMap<Tracer.Span, { count: number }>()
-  const mayHaveMore = (span: Tracer.Span): boolean => {
-    let had = eventsOf.get(span)
-    if (had === undefined) {
-      had = { count: 0 }
-      eventsOf.set(span, had)
+  const canAddEvent = (span: Tracer.Span): boolean => {
+    let eventCount = eventsOf.get(span)
+    if (eventCount === undefined) {
+      eventCount = { count: 0 }
+      eventsOf.set(span, eventCount)
     }
-    return had.count++ < MAX_EVENTS_A_SPAN
+    return eventCount.count++ < MAX_EVENTS_PER_SPAN
   }
 
   let hasThrown = false
-  /** Of a tracer. */
-  const threw = (error: unknown): void => {
+  /** Logs the first exception of a tracer. */
+  const reportThrow = (error: unknown): void => {
     if (!hasThrown) {
       hasThrown = true
-      notes.add(
+      deferredLogs.add(
         Effect.logWarning(
-          "Flipt: a span has not taken an event; evaluations go on, and it is not told again",
+          "Flipt: the tracer threw when adding an event to a span; evaluations continue, and further errors are not logged",
           Cause.die(error)
-          // Effect puts log lines on spans, which this one would not take either
+          // Effect also adds logs to the span, which would throw again
         ).pipe(Effect.mapInputContext((context: Context.Context<never>) => Context.omit(Tracer.ParentSpan)(context)))
       )
     }
   }
 
-  const know = (version: string | undefined, request: EvaluationRequest, outcome: Outcome): Known => {
+  const recordFor = (version: string | undefined, request: EvaluationRequest, outcome: Outcome): ResultRecord => {
     if (Either.isLeft(outcome)) {
-      return learnError(outcome.left, version, request)
+      return makeErrorRecord(outcome.left, version, request)
     }
-    const told = known.get(outcome.right)
-    return told !== undefined && told.version === version ? told : learn(outcome.right, version)
+    const record = resultRecords.get(outcome.right)
+    return record !== undefined && record.version === version ? record : makeResultRecord(outcome.right, version)
   }
 
   const count: RecordOutcome = (_, version, request, outcome) => {
-    know(version, request, outcome).counter?.unsafeUpdate(1, noTags)
+    recordFor(version, request, outcome).counter?.unsafeUpdate(1, noTags)
   }
 
-  // a fiber's services are hardly ever others than those of the fiber before
+  // caches the clock: consecutive fibers nearly always share their services
   let services: Context.Context<DefaultServices.DefaultServices> | undefined
   let clock: Clock.Clock
 
-  const tellSpan: RecordOutcome = (fiber, version, request, outcome) => {
-    const told = know(version, request, outcome)
-    told.counter?.unsafeUpdate(1, noTags)
+  const recordOnSpan: RecordOutcome = (fiber, version, request, outcome) => {
+    const record = recordFor(version, request, outcome)
+    record.counter?.unsafeUpdate(1, noTags)
     const span = fiber.currentSpan
-    if (span === undefined || span._tag !== "Span" || !span.sampled || !mayHaveMore(span)) {
+    if (span === undefined || span._tag !== "Span" || !span.sampled || !canAddEvent(span)) {
       return
     }
     if (services !== fiber.currentDefaultServices) {
@@ -266,17 +270,17 @@ export const make = (
       clock = Context.get(services, Clock.Clock)
     }
     try {
-      span.event(EVENT, clock.unsafeCurrentTimeNanos(), withEntity(told.attributes, request))
+      span.event(EVENT, clock.unsafeCurrentTimeNanos(), withEntity(record.attributes, request))
     } catch (error) {
-      threw(error)
+      reportThrow(error)
     }
   }
 
-  const tellLog: RecordOutcome = (_, version, request, outcome) => {
-    const told = know(version, request, outcome)
-    told.counter?.unsafeUpdate(1, noTags)
-    notes.add(Effect.annotateLogs(Effect.logInfo(EVENT), withEntity(told.attributes, request)))
+  const recordInLog: RecordOutcome = (_, version, request, outcome) => {
+    const record = recordFor(version, request, outcome)
+    record.counter?.unsafeUpdate(1, noTags)
+    deferredLogs.add(Effect.annotateLogs(Effect.logInfo(EVENT), withEntity(record.attributes, request)))
   }
 
-  return { span: tellSpan, log: tellLog, none: count }[events]
+  return { span: recordOnSpan, log: recordInLog, none: count }[events]
 }

@@ -1,5 +1,5 @@
 /**
- * Hooks, called so that none of them can break an evaluation.
+ * Runs hooks so that no hook can break an evaluation.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -8,18 +8,18 @@ import * as Predicate from "effect/Predicate"
 import type * as Fetcher from "../../Fetcher.js"
 import type { Hook, HookContext } from "../../Hook.js"
 import type { EvaluationRequest } from "../../Model.js"
-import type { Notes } from "./deferredLogs.js"
+import type { DeferredLogs } from "./deferredLogs.js"
 import type { Outcome } from "./outcome.js"
 
-/** An evaluation that hooks have been told the beginning of. */
-export interface Told {
-  readonly settle: (outcome: Outcome) => void
-  /** May be called again, which does nothing. */
+/** An evaluation whose `before` hooks have run. */
+export interface HookRun {
+  readonly complete: (outcome: Outcome) => void
+  /** Runs the `finally` hooks, once. */
   readonly end: () => void
 }
 
-/** Most hooks keep nothing, so the map is made for those that do. */
-class OneContext implements HookContext {
+/** Creates the data map on first access, since most hooks do not use it. */
+class LazyHookContext implements HookContext {
   private kept: Map<unknown, unknown> | undefined = undefined
 
   constructor(
@@ -33,20 +33,20 @@ class OneContext implements HookContext {
   }
 }
 
-/** Gives what tells hooks of the beginning of an evaluation; none where there are no hooks. */
+/** Returns the function that runs the `before` hooks of an evaluation, or `undefined` if there are no hooks. */
 export const make = (
   hooks: ReadonlyArray<Hook>,
   source: Fetcher.Source,
-  notes: Notes
-): ((request: EvaluationRequest) => Told) | undefined => {
+  deferredLogs: DeferredLogs
+): ((request: EvaluationRequest) => HookRun) | undefined => {
   const hasThrown = hooks.map(() => false)
 
-  const threw = (index: number, stage: keyof Hook, error: unknown): void => {
+  const reportThrow = (index: number, stage: keyof Hook, error: unknown): void => {
     if (hasThrown[index] === false) {
       hasThrown[index] = true
-      notes.add(
+      deferredLogs.add(
         Effect.logWarning(
-          `Flipt: hook ${index + 1} of ${hooks.length} threw in "${stage}"; evaluations go on, and it is not told again`,
+          `Flipt: hook ${index + 1} of ${hooks.length} threw in "${stage}"; evaluations continue, and further errors of this hook are not logged`,
           Cause.die(error)
         )
       )
@@ -57,24 +57,24 @@ export const make = (
     try {
       const returned = run(hooks[index] as Hook)
       if (Predicate.isPromiseLike(returned)) {
-        // nobody else would hear of it
-        void Promise.resolve(returned).then(undefined, (error) => threw(index, stage, error))
+        // otherwise the rejection would be unhandled
+        void Promise.resolve(returned).then(undefined, (error) => reportThrow(index, stage, error))
       }
     } catch (error) {
-      threw(index, stage, error)
+      reportThrow(index, stage, error)
     }
   }
 
-  const begin = (request: EvaluationRequest): Told => {
-    const contexts = hooks.map(() => new OneContext(source, request))
+  const begin = (request: EvaluationRequest): HookRun => {
+    const contexts = hooks.map(() => new LazyHookContext(source, request))
     let hasEnded = false
     contexts.forEach((context, index) => {
       call(index, "before", (hook) => hook.before?.(context))
     })
     return {
-      settle: (outcome) => {
+      complete: (outcome) => {
         for (let index = hooks.length - 1; index >= 0; index--) {
-          const context = contexts[index] as OneContext
+          const context = contexts[index] as LazyHookContext
           if (Either.isRight(outcome)) {
             call(index, "after", (hook) => hook.after?.(context, outcome.right))
           } else {
@@ -88,7 +88,7 @@ export const make = (
         }
         hasEnded = true
         for (let index = hooks.length - 1; index >= 0; index--) {
-          call(index, "finally", (hook) => hook.finally?.(contexts[index] as OneContext))
+          call(index, "finally", (hook) => hook.finally?.(contexts[index] as LazyHookContext))
         }
       }
     }

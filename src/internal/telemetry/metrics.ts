@@ -1,5 +1,5 @@
 /**
- * The metrics of a client, all with the same tags, and what is measured around its parts.
+ * The metrics of a client and the measurement of its components.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -20,13 +20,13 @@ import type * as Status from "../../Status.js"
 
 const PREFIX = "flipt_client_"
 
-/** How often the age of the state is told. */
+/** How often the age of the state is reported. */
 const AGE_INTERVAL = Duration.seconds(5)
 
 type Tags = Readonly<Record<string, string>>
 
-/** Makes metrics that have their tags from the start: to add tags to an update costs many times the update. */
-export interface Meter {
+/** Makes metrics with their tags built in: adding tags to each update would cost many times the update. */
+export interface Metrics {
   readonly counter: (name: string, description: string, tags?: Tags) => Metric.Metric.Counter<number>
   readonly gauge: (name: string, description: string, tags?: Tags) => Metric.Metric.Gauge<number>
   readonly histogram: (
@@ -36,9 +36,9 @@ export interface Meter {
   ) => ReturnType<typeof Metric.histogram>
 }
 
-const none: ReadonlyArray<MetricLabel.MetricLabel> = []
+const noTags: ReadonlyArray<MetricLabel.MetricLabel> = []
 
-export const make = ({ environment, namespace }: Fetcher.Source): Meter => {
+export const make = ({ environment, namespace }: Fetcher.Source): Metrics => {
   const labels = (tags: Tags | undefined) =>
     Object.entries({ environment, namespace, ...tags }).map(([key, value]) => MetricLabel.make(key, value))
   return {
@@ -60,11 +60,11 @@ export const make = ({ environment, namespace }: Fetcher.Source): Meter => {
   }
 }
 
-/** The reason of an error, as metrics spell it: `TooLarge` is `too_large`. */
-const spelled = (reason: string): string => reason.replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_").toLowerCase()
+/** Converts an error's reason for a tag: `TooLarge` becomes `too_large`. */
+const toSnakeCase = (reason: string): string => reason.replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_").toLowerCase()
 
-/** The outcome of an exit; none of an interruption, which says nothing of what was interrupted. */
-const outcomeOf = <A, E extends { readonly reason: string }>(
+/** The outcome of an exit; `undefined` for an interruption, which is not counted. */
+const outcomeLabel = <A, E extends { readonly reason: string }>(
   exit: Exit.Exit<A, E>,
   ofSuccess: (value: A) => string,
   ofDefect: string
@@ -74,39 +74,39 @@ const outcomeOf = <A, E extends { readonly reason: string }>(
     onFailure: (cause) =>
       Option.match(Cause.failureOption(cause), {
         onNone: () => (Cause.isInterruptedOnly(cause) ? undefined : ofDefect),
-        onSome: ({ reason }) => spelled(reason)
+        onSome: ({ reason }) => toSnakeCase(reason)
       })
   })
 
-const countBy = (meter: Meter, name: string, description: string): ((outcome: string | undefined) => void) => {
+const countBy = (metrics: Metrics, name: string, description: string): ((outcome: string | undefined) => void) => {
   const counters = new Map<string, Metric.Metric.Counter<number>>()
   return (outcome) => {
     if (outcome !== undefined) {
-      const counter = counters.get(outcome) ?? meter.counter(name, description, { outcome })
+      const counter = counters.get(outcome) ?? metrics.counter(name, description, { outcome })
       counters.set(outcome, counter)
-      counter.unsafeUpdate(1, none)
+      counter.unsafeUpdate(1, noTags)
     }
   }
 }
 
-/** The engine, with what it loads counted and timed; in the Scope it counts as one that runs. */
+/** Counts and times the loads of an engine, and counts the engine as running until the Scope ends. */
 export const measureEngine = (
-  meter: Meter,
+  metrics: Metrics,
   engine: Engine.Service
 ): Effect.Effect<Engine.Service, never, Scope.Scope> => {
-  // from a millisecond to a minute, four times as long each; the last one is infinity
+  // from one millisecond to about a minute; each bucket is four times the previous one, the last is infinity
   const boundaries = MetricBoundaries.exponential({ start: 0.001, factor: 4, count: 10 })
-  const seconds = meter.histogram("load_seconds", "How long loading a state took, in seconds", boundaries)
-  const count = countBy(meter, "loads", "States that were loaded, by their outcome")
-  const running = meter.gauge("engine", "Open clients by the engine that runs in them", { engine: engine.name })
+  const seconds = metrics.histogram("load_seconds", "Duration of loading a state, in seconds", boundaries)
+  const count = countBy(metrics, "loads", "Loads of a state, by outcome")
+  const running = metrics.gauge("engine", "Open clients, by engine", { engine: engine.name })
 
   const measured = <A, E extends { readonly reason: string }, R>(load: Effect.Effect<A, E, R>) =>
     Effect.flatMap(Clock.currentTimeNanos, (start) =>
       Effect.onExit(load, (exit) =>
         Effect.map(Clock.currentTimeNanos, (end) => {
-          count(outcomeOf(exit, () => "loaded", "panic"))
+          count(outcomeLabel(exit, () => "loaded", "panic"))
           if (Exit.isSuccess(exit)) {
-            seconds.unsafeUpdate(Number(end - start) / 1e9, none)
+            seconds.unsafeUpdate(Number(end - start) / 1e9, noTags)
           }
         })
       )
@@ -114,31 +114,31 @@ export const measureEngine = (
 
   return Effect.acquireRelease(
     Effect.sync((): Engine.Service => {
-      running.unsafeModify(1, none)
+      running.unsafeModify(1, noTags)
       return {
         name: engine.name,
         compile: (namespace, document) => measured(engine.compile(namespace, document)),
         restore: (namespace, seed) => measured(engine.restore(namespace, seed))
       }
     }),
-    () => Effect.sync(() => running.unsafeModify(-1, none))
+    () => Effect.sync(() => running.unsafeModify(-1, noTags))
   )
 }
 
-/** The Fetcher, with its fetches and reconnects counted. */
-export const measureFetcher = (meter: Meter, fetcher: Fetcher.Service): Fetcher.Service => {
-  const count = countBy(meter, "fetches", "Fetches of the state, each with its retries, by their outcome")
-  const reconnects = meter.counter("reconnects", "Streams that were opened again after one was lost")
+/** Counts the fetches and reconnects of a Fetcher. */
+export const measureFetcher = (metrics: Metrics, fetcher: Fetcher.Service): Fetcher.Service => {
+  const count = countBy(metrics, "fetches", "Fetches of the state, each including its retries, by outcome")
+  const reconnects = metrics.counter("reconnects", "Streams that were reopened after a connection loss")
   let wasUp = false
   let isUp = false
 
-  const note = (event: Fetcher.Event): void => {
+  const countReconnect = (event: Fetcher.Event): void => {
     if (event._tag === "Mode") {
       const before = isUp
-      // polling in the place of a stream is none
+      // polling as a fallback for a stream is not a connection
       isUp = event.connected && event.mode === fetcher.source.kind
       if (isUp && !before && wasUp) {
-        reconnects.unsafeUpdate(1, none)
+        reconnects.unsafeUpdate(1, noTags)
       }
       wasUp ||= isUp
     }
@@ -149,27 +149,27 @@ export const measureFetcher = (meter: Meter, fetcher: Fetcher.Service): Fetcher.
     fetch: (loaded) =>
       Effect.onExit(fetcher.fetch(loaded), (exit) =>
         Effect.sync(() =>
-          count(outcomeOf(exit, ({ _tag }) => (_tag === "Document" ? "document" : "not_modified"), "source"))
+          count(outcomeLabel(exit, ({ _tag }) => (_tag === "Document" ? "document" : "not_modified"), "source"))
         )
       ),
-    events: (listener) => Stream.tap(fetcher.events(listener), (event) => Effect.sync(() => note(event)))
+    events: (listener) => Stream.tap(fetcher.events(listener), (event) => Effect.sync(() => countReconnect(event)))
   }
 }
 
-/** Tells the age of the state for as long as the Scope is open; a client that has closed has none that grows old. */
-export const tellAge = (
-  meter: Meter,
+/** Reports the age of the state until the Scope ends, then resets it to 0. */
+export const reportAge = (
+  metrics: Metrics,
   status: Effect.Effect<Status.Status>
 ): Effect.Effect<void, never, Scope.Scope> => {
   let age: Metric.Metric.Gauge<number> | undefined
-  const tell = Effect.zipWith(status, Clock.currentTimeMillis, ({ confirmedAt }, now) => {
+  const report = Effect.zipWith(status, Clock.currentTimeMillis, ({ confirmedAt }, now) => {
     if (confirmedAt !== undefined) {
-      age ??= meter.gauge("state_age_seconds", "Seconds since the source last confirmed the state")
-      age.unsafeUpdate(Math.max(0, now - confirmedAt.epochMillis) / 1000, none)
+      age ??= metrics.gauge("state_age_seconds", "Seconds since the source last confirmed the state")
+      age.unsafeUpdate(Math.max(0, now - confirmedAt.epochMillis) / 1000, noTags)
     }
   })
-  return Effect.addFinalizer(() => Effect.sync(() => age?.unsafeUpdate(0, none))).pipe(
-    Effect.zipRight(Effect.forkScoped(Effect.repeat(tell, Schedule.spaced(AGE_INTERVAL)))),
+  return Effect.addFinalizer(() => Effect.sync(() => age?.unsafeUpdate(0, noTags))).pipe(
+    Effect.zipRight(Effect.forkScoped(Effect.repeat(report, Schedule.spaced(AGE_INTERVAL)))),
     Effect.asVoid
   )
 }

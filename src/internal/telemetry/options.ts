@@ -1,3 +1,6 @@
+/**
+ * The options of telemetry.
+ */
 import * as Schema from "effect/Schema"
 import { BooleanOption, issueMessage, makeDecoder } from "../util/decodeOptions.js"
 

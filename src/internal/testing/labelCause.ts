@@ -1,5 +1,5 @@
 /**
- * A failure of a test, with the value that a flag had when it failed.
+ * Labels the failure of a test with the value of the flag.
  */
 import * as Cause from "effect/Cause"
 import { toStringUnknown } from "effect/Inspectable"
@@ -7,13 +7,13 @@ import { toStringUnknown } from "effect/Inspectable"
 const MAX_LABEL = 200
 
 /**
- * The same error with another message: a copy, since the error may be shared. None of an error that cannot be copied: the
- * name of a DOMException is a getter that wants the error itself.
+ * Copies an error with the label in its message; the original may be shared. Returns `undefined` if it cannot be copied:
+ * the name of a DOMException, for example, is a getter that works only on the original.
  */
 const relabel = <E extends Error>(error: E, label: string): E | undefined => {
   const copy: E = Object.create(Object.getPrototypeOf(error), {
     ...Object.getOwnPropertyDescriptors(error),
-    // in some engines a getter too
+    // a getter in some JavaScript engines
     stack: { value: error.stack, configurable: true, writable: true },
     message: { value: `${label}: ${error.message}`, configurable: true, writable: true }
   })
@@ -24,14 +24,14 @@ const relabel = <E extends Error>(error: E, label: string): E | undefined => {
   }
 }
 
-/** A cause in which every error says the value; what cannot, such as what is no Error, has one beside it that does. */
+/** Labels every error of a cause. For a value that cannot be labelled, such as a non-Error, adds an error with the label. */
 export const labelCause = <E>(cause: Cause.Cause<E>, flagKey: string, value: unknown): Cause.Cause<E> => {
   const text = toStringUnknown(value, 0)
   const label = `with ${flagKey} = ${text.length > MAX_LABEL ? `${text.slice(0, MAX_LABEL).toWellFormed()}…` : text}`
   const add = <A>(error: A, make: (error: A) => Cause.Cause<E>): Cause.Cause<E> => {
     const labelled = error instanceof Error ? relabel(error, label) : undefined
     return labelled === undefined
-      ? Cause.sequential(make(error), Cause.die(new Error(`${label}: see the failure before`)))
+      ? Cause.sequential(make(error), Cause.die(new Error(`${label}: see the preceding failure`)))
       : make(labelled)
   }
   return Cause.match(cause, {

@@ -1,5 +1,5 @@
 /**
- * The test kit: a client over flags that a test sets, on an engine that keeps what was evaluated.
+ * The test kit: a client with flags that a test sets, on an engine that records evaluations.
  */
 import { getSomes } from "effect/Array"
 import * as Context from "effect/Context"
@@ -8,55 +8,58 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as Engine from "../../Engine.js"
-import * as Fetcher from "../../Fetcher.js"
-import * as FliptClient from "../../FliptClient.js"
+import type * as Engine from "../../Engine.js"
+import type * as Fetcher from "../../Fetcher.js"
+import type * as FliptClient from "../../FliptClient.js"
 import type { StartError } from "../../FliptError.js"
 import type * as FliptTest from "../../FliptTest.js"
 import type { EvaluationRequest, FlagInfo, FlagType } from "../../Model.js"
 import type { Snapshot } from "../../Snapshot.js"
+import * as client from "../client/make.js"
+import { decodeState } from "../client/options.js"
 import type * as Definition from "../document/definition.js"
 import { fingerprint } from "../document/fingerprint.js"
-import { flagInfo } from "../document/flagInfo.js"
-import { readSeedOf } from "../document/seed/read.js"
+import { toFlagInfo } from "../document/flagInfo.js"
+import { decodeAndReadSeed } from "../document/seed/read.js"
 import { writeSeed } from "../document/seed/write.js"
-import { answer, define, evaluating, type Outcome } from "../engine/mock.js"
+import { compileMockFlag, type MockResult, makeEvaluations, toDefinition } from "../engine/mock.js"
 import { portable } from "../engine/portable/engine.js"
+import * as engines from "../engine/tags.js"
+import { Document, NotModified } from "../fetch/event.js"
 import { makeStatic } from "../fetch/static.js"
+import * as fetchers from "../fetch/tags.js"
 import type { Evaluator } from "../snapshot/evaluator.js"
 import { makeSnapshot } from "../snapshot/snapshot.js"
+import * as tags from "./tags.js"
 
-export type Tag = Context.Tag<FliptTest.FliptTest, FliptTest.Service>
-
-/** A flag as it was set, and by which of all settings. */
+/** The value that a flag was set to, with a revision unique among all settings. */
 interface Setting {
   readonly value: Engine.MockFlags[string]
-  readonly turn: number
+  readonly revision: number
 }
 
 type Settings = ReadonlyMap<string, Setting>
 
-/** What a kit and those that are isolated from it have in common. */
+/** What a kit shares with the kits isolated from it. */
 interface Family {
-  readonly tag: Tag
   readonly source: Fetcher.Source
   readonly bytes: ReadonlyArray<Uint8Array>
-  /** The document's state, under what is set. */
+  /** The state of the document, below the settings. */
   readonly base: Snapshot
-  /** References that the layer was built with. */
+  /** The references that the layer was built with. */
   readonly context: Context.Context<never>
-  /** Numbers kits and settings, so that no two states are taken for the same. */
+  /** Numbers kits and settings, so that versions and fingerprints are unique. */
   readonly next: () => number
 }
 
 interface Kit extends FliptTest.Service {
   readonly family: Family
-  /** The client itself, which knows of no other kit. */
+  /** The client of this kit only. */
   readonly own: FliptClient.Service
 }
 
-/** What one would have to set to get the outcome. */
-const valueOf = (outcome: Outcome): Engine.MockValue => {
+/** The mock value that produces an outcome. */
+const toMockValue = (outcome: MockResult): Engine.MockValue => {
   if (Either.isLeft(outcome)) {
     return outcome.left
   }
@@ -72,27 +75,31 @@ const valueOf = (outcome: Outcome): Engine.MockValue => {
   return { variant: variantKey, attachment: Either.getOrElse(parsed, () => variantAttachment) }
 }
 
-/** The settings of now over the document's state. */
-const overlay = (base: Snapshot, settings: Settings, record: (evaluation: FliptTest.Evaluation) => void): Evaluator => {
+/** An evaluator with the settings on top of the document's state. */
+const makeOverlay = (
+  base: Snapshot,
+  settings: Settings,
+  record: (evaluation: FliptTest.Evaluation) => void
+): Evaluator => {
   const { namespace } = base
-  const answers = new Map(Array.from(settings, ([key, { value }]) => [key, answer(key, value)]))
-  const definitions = new Map(Array.from(settings, ([key, { value }]) => [key, define(key, value)]))
+  const compiled = new Map(Array.from(settings, ([key, { value }]) => [key, compileMockFlag(key, value)]))
+  const definitions = new Map(Array.from(settings, ([key, { value }]) => [key, toDefinition(key, value)]))
   const infos = Either.getOrElse(base.flags, (): ReadonlyArray<FlagInfo> => [])
   const types: ReadonlyMap<string, FlagType> = new Map(infos.map(({ key, type }) => [key, type]))
 
-  const ask = (request: EvaluationRequest): Outcome | undefined => {
-    const own = answers.get(request.flagKey)
+  const evaluateFlag = (request: EvaluationRequest): MockResult | undefined => {
+    const own = compiled.get(request.flagKey)
     if (own !== undefined) {
       return own(request)
     }
     const type = types.get(request.flagKey.toWellFormed())
     return type === undefined
       ? undefined
-      : // the request has been checked
-        ((type === "BOOLEAN_FLAG_TYPE" ? base.boolean(request) : base.variant(request)) as Outcome)
+      : // the request has already been checked
+        ((type === "BOOLEAN_FLAG_TYPE" ? base.boolean(request) : base.variant(request)) as MockResult)
   }
 
-  /** In the document's order, and what it has not at the end. */
+  /** In document order; flags that are not in the document come last. */
   const merge = <A extends { readonly key: string }>(
     list: ReadonlyArray<A>,
     make: (definition: Definition.Flag) => A
@@ -104,10 +111,10 @@ const overlay = (base: Snapshot, settings: Settings, record: (evaluation: FliptT
   return {
     namespace,
     digest: undefined,
-    ...evaluating(namespace, ask, ({ context, entityId, flagKey }, outcome) =>
+    ...makeEvaluations(namespace, evaluateFlag, ({ context, entityId, flagKey }, outcome) =>
       record({
         request: { flagKey, entityId, ...(context === undefined ? {} : { context: { ...context } }) },
-        value: valueOf(outcome)
+        value: toMockValue(outcome)
       })
     ),
     fingerprint: (flagKey) => {
@@ -115,37 +122,33 @@ const overlay = (base: Snapshot, settings: Settings, record: (evaluation: FliptT
       if (definition === undefined) {
         return base.fingerprint(flagKey)
       }
-      const { turn, value } = settings.get(flagKey) as Setting
-      // what a function answers is not known, so another one is another flag
+      const { revision, value } = settings.get(flagKey) as Setting
+      // the results of a function are unknown, so each function counts as a different flag
       const opaque = typeof value === "function" || value instanceof Error
-      return opaque ? `${fingerprint(definition)}-${turn}` : fingerprint(definition)
+      return opaque ? `${fingerprint(definition)}-${revision}` : fingerprint(definition)
     },
-    flags: () => Either.right(merge(infos, flagInfo)),
+    flags: () => Either.right(merge(infos, toFlagInfo)),
     seed: Effect.map(base.seed, (seed) =>
       writeSeed(
         namespace,
-        merge(readSeedOf(seed, namespace), (it) => it)
+        merge(decodeAndReadSeed(seed, namespace), (it) => it)
       )
     )
   }
 }
 
-/**
- * The kit of an effect that is isolated. The public tag does not tell: a service that provides its effects with the
- * context that it was built in brings the layer's kit back.
- */
-class Isolated extends Context.Tag("flipt-client-effect/FliptTest/Isolated")<Isolated, FliptTest.Service>() {}
-
 /** Runs an effect with a kit in the place of the layer's. */
 export const provide =
-  (tag: Tag, kit: FliptTest.Service) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<Exclude<R, Isolated>, FliptTest.FliptTest>> =>
-    effect.pipe(Effect.provideService(Isolated, kit), Effect.provideService(tag, kit))
+  (kit: FliptTest.Service) =>
+  <A, E, R>(
+    effect: Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E, Exclude<Exclude<R, tags.Isolated>, FliptTest.FliptTest>> =>
+    effect.pipe(Effect.provideService(tags.Isolated, kit), Effect.provideService(tags.FliptTest, kit))
 
-/** The client of the kit that the running fiber has, as long as it is of the same family. */
-const delegating = (own: FliptClient.Service, family: Family): FliptClient.Service => {
+/** A client that delegates to the kit of the running fiber, if that kit belongs to the same family. */
+const makeDelegatingClient = (own: FliptClient.Service, family: Family): FliptClient.Service => {
   const current = Effect.contextWith((context: Context.Context<never>): FliptClient.Service => {
-    const kits = getSomes([Context.getOption(context, family.tag), Context.getOption(context, Isolated)])
+    const kits = getSomes([Context.getOption(context, tags.FliptTest), Context.getOption(context, tags.Isolated)])
     return (kits as Array<Kit>).find((kit) => kit.family === family && kit.own !== own)?.own ?? own
   })
   const stream = <A>(of: (client: FliptClient.Service) => Stream.Stream<A>): Stream.Stream<A> =>
@@ -173,31 +176,32 @@ const makeKit = (family: Family, initial: Settings): Effect.Effect<Kit, StartErr
     const name = family.next()
     const evaluations: Array<FliptTest.Evaluation> = []
     let settings = initial
-    /** Those that the version stands for which was handed out last. */
-    let taken = initial
-    let turn = 0
-    const version = () => `${name}.${turn}`
+    /** The settings of the last version that was fetched. */
+    let served = initial
+    let revision = 0
+    const version = () => `${name}.${revision}`
 
     const compile = Effect.suspend(() =>
-      makeSnapshot(overlay(family.base, taken, (evaluation) => evaluations.push(evaluation)))
+      makeSnapshot(makeOverlay(family.base, served, (evaluation) => evaluations.push(evaluation)))
     )
-    const own = yield* FliptClient.makeWithoutDependencies().pipe(
-      Effect.provideService(Engine.Engine, { name: "test", compile: () => compile, restore: () => compile }),
-      Effect.provideService(Fetcher.Fetcher, {
+    const own = yield* decodeState(undefined).pipe(
+      Effect.flatMap(client.make),
+      Effect.provideService(engines.Engine, { name: "test", compile: () => compile, restore: () => compile }),
+      Effect.provideService(fetchers.Fetcher, {
         source: family.source,
         fetch: (loaded) =>
           Effect.sync(() => {
-            taken = settings
+            served = settings
             return Option.contains(loaded, version())
-              ? Fetcher.NotModified()
-              : Fetcher.Document({ bytes: family.bytes, version: Option.some(version()) })
+              ? NotModified()
+              : Document({ bytes: family.bytes, version: Option.some(version()) })
           }),
         events: () => Stream.never
       }),
       Effect.mapInputContext((context: Context.Context<Scope.Scope>) => Context.merge(family.context, context))
     )
 
-    // a refresh may join a request that was made before
+    // a refresh may join an earlier request, so repeat until the new version is loaded
     const load = Effect.zipRight(own.refresh, own.status).pipe(
       Effect.repeat({ until: (status) => status.version === version() }),
       Effect.orDie
@@ -208,35 +212,36 @@ const makeKit = (family: Family, initial: Settings): Effect.Effect<Kit, StartErr
       evaluations: Effect.sync(() => [...evaluations]),
       set: (flagKey, value) =>
         Effect.suspend(() => {
-          settings = new Map(settings).set(flagKey, { value, turn: family.next() })
-          turn++
+          settings = new Map(settings).set(flagKey, { value, revision: family.next() })
+          revision++
           return Effect.asVoid(load)
         }),
       isolate: Effect.suspend(() => Effect.orDie(makeKit(family, settings)))
     }
   })
 
-/** A kit, with the client that follows the kit of whoever uses it. */
-export const make = (
-  tag: Tag,
-  options: FliptTest.Options
+/** Makes a kit over the state that a Fetcher returns, and the client that delegates to the kit of the running fiber. */
+export const makeFrom = (
+  { fetch, source }: Pick<Fetcher.Service, "fetch" | "source">,
+  flags: Engine.MockFlags
 ): Effect.Effect<{ readonly kit: FliptTest.Service; readonly client: FliptClient.Service }, StartError, Scope.Scope> =>
   Effect.gen(function* () {
-    const { document, flags = {}, ...target } = options
-    const { fetch, source } = yield* makeStatic(document, target)
     const update = yield* fetch(Option.none())
     const bytes = update._tag === "Document" ? update.bytes : []
     const base = yield* portable.compile(source.namespace, bytes)
     let count = 0
     const family: Family = {
-      tag,
       source,
       bytes,
       base,
-      context: Context.omit(tag)(yield* Effect.context<never>()) as Context.Context<never>,
+      context: Context.omit(tags.FliptTest)(yield* Effect.context<never>()) as Context.Context<never>,
       next: () => ++count
     }
-    const initial = new Map(Object.entries(flags).map(([key, value]) => [key, { value, turn: family.next() }]))
+    const initial = new Map(Object.entries(flags).map(([key, value]) => [key, { value, revision: family.next() }]))
     const kit = yield* makeKit(family, initial)
-    return { kit, client: delegating(kit.own, family) }
+    return { kit, client: makeDelegatingClient(kit.own, family) }
   })
+
+/** Makes a kit over a document. */
+export const make = ({ document, flags = {}, ...target }: FliptTest.Options): ReturnType<typeof makeFrom> =>
+  Effect.flatMap(makeStatic(document, target), (fetcher) => makeFrom(fetcher, flags))

@@ -33,6 +33,8 @@ export const make = <A, E>(
             Deferred.unsafeDone(deferred, open ? exit : Exit.fail(closed))
           })
         ),
+        // The waiting fibers get the failure. If the fiber failed too, the runtime would log it as unhandled.
+        Effect.exit,
         Effect.forkIn(scope)
       )
     return Effect.uninterruptibleMask((restore) => {

@@ -1,6 +1,6 @@
 /**
- * The seed: the base64 text by which the official clients hand a flag state to each other. It is the state as their
- * engine keeps it, so rules and rollouts stand in maps by flag, and segments in maps by key.
+ * Reads a seed: the serialized flag state that the official clients exchange. It mirrors the state inside their engine:
+ * rules and rollouts are in maps keyed by flag, segments in maps keyed by segment.
  */
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
@@ -46,7 +46,7 @@ const readSegmentFields = struct<{
 })
 
 const readSegments = (reader: Reader): ReadonlyArray<Definition.Segment> =>
-  Array.from(record((it) => it.again(readSegmentFields))(reader), ([key, { any, constraints }]) => ({
+  Array.from(record((it) => it.memoized(readSegmentFields))(reader), ([key, { any, constraints }]) => ({
     key,
     any,
     constraints
@@ -91,7 +91,7 @@ interface SeedNamespace {
 const readSeedText = struct<{ readonly version: number; readonly namespace: SeedNamespace }>({
   version: required("version", (reader) => {
     const version = reader.float()
-    return version === VERSION ? version : reader.fail(`version ${version} is not known, only ${VERSION} is`)
+    return version === VERSION ? version : reader.fail(`unsupported version ${version}, expected ${VERSION}`)
   }),
   namespace: required(
     "namespace",
@@ -105,13 +105,13 @@ const readSeedText = struct<{ readonly version: number; readonly namespace: Seed
   )
 })
 
-/** Reads a seed's JSON text. Throws `Malformed`. */
+/** Reads the JSON text of a seed. Throws `Malformed`. */
 export const readSeed = (text: string, namespace: string): ReadonlyArray<Definition.Flag> => {
   const reader = new Reader(text)
   const seed = readSeedText(reader).namespace
   reader.end()
   if (seed.key !== namespace) {
-    reader.fail(`it is of namespace ${JSON.stringify(seed.key)}, not of ${JSON.stringify(namespace)}`)
+    reader.fail(`it is for namespace ${JSON.stringify(seed.key)}, but ${JSON.stringify(namespace)} was requested`)
   }
   const entry = <A>(map: ReadonlyMap<string, A>, name: string, key: string): A => {
     const value = map.get(key)
@@ -132,6 +132,6 @@ export const readSeed = (text: string, namespace: string): ReadonlyArray<Definit
   }))
 }
 
-/** Reads what a Snapshot has written. Anything else throws. */
-export const readSeedOf = (seed: string, namespace: string): ReadonlyArray<Definition.Flag> =>
+/** Reads a base64 seed that a Snapshot has written. Throws on any other text. */
+export const decodeAndReadSeed = (seed: string, namespace: string): ReadonlyArray<Definition.Flag> =>
   readSeed(Either.getOrThrow(Encoding.decodeBase64String(seed)), namespace)

@@ -1,27 +1,30 @@
+/**
+ * Writes a seed. The JSON is written by hand because a JavaScript object would reorder integer-like keys and treat
+ * `__proto__` as its prototype.
+ */
 import * as Encoding from "effect/Encoding"
 import type * as Definition from "../definition.js"
 import { VERSION } from "./read.js"
 
-// Written by hand: an object would put keys that look like integers first, and take `__proto__` for its prototype.
+export const quote = JSON.stringify
 
-export const text = JSON.stringify
-
-export const members = (...entries: ReadonlyArray<readonly [string, string | undefined]>): string =>
+export const writeObject = (...entries: ReadonlyArray<readonly [string, string | undefined]>): string =>
   `{${entries
     .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => `${text(key)}:${value}`)
+    .map(([key, value]) => `${quote(key)}:${value}`)
     .join(",")}}`
 
-export const items = <A>(values: ReadonlyArray<A>, write: (value: A, index: number) => string): string =>
+export const writeArray = <A>(values: ReadonlyArray<A>, write: (value: A, index: number) => string): string =>
   `[${values.map(write).join(",")}]`
 
-export const maybe = (value: string | undefined): string | undefined => (value === undefined ? undefined : text(value))
+export const quoteOptional = (value: string | undefined): string | undefined =>
+  value === undefined ? undefined : quote(value)
 
-/** The shortest decimal that is this number in single precision; the nearest of them, and of two the even one. */
+/** The shortest decimal that reads back as the same single-precision number; ties go to the nearest, then to even. */
 export const formatFloat = (value: number): string => {
   const sign = value < 0 ? "-" : ""
   const magnitude = Math.abs(value)
-  // with enough digits to be exact
+  // 100 digits represent any single-precision number exactly
   const [mantissa, exponent] = magnitude.toExponential(100).split("e") as [string, string]
   const exact = mantissa.replace(".", "")
   for (let digits = 1; digits < 10; digits++) {
@@ -39,25 +42,25 @@ export const formatFloat = (value: number): string => {
   return String(value)
 }
 
-export const operator = (and: boolean): string => text(and ? "AND_SEGMENT_OPERATOR" : "OR_SEGMENT_OPERATOR")
+export const writeOperator = (and: boolean): string => quote(and ? "AND_SEGMENT_OPERATOR" : "OR_SEGMENT_OPERATOR")
 
 export const writeSegments = (segments: ReadonlyArray<Definition.Segment>): string =>
-  members(
+  writeObject(
     ...segments.map(
       (segment) =>
         [
           segment.key,
-          members(
-            ["segment_key", text(segment.key)],
-            ["match_type", text(segment.any ? "ANY_SEGMENT_MATCH_TYPE" : "ALL_SEGMENT_MATCH_TYPE")],
+          writeObject(
+            ["segment_key", quote(segment.key)],
+            ["match_type", quote(segment.any ? "ANY_SEGMENT_MATCH_TYPE" : "ALL_SEGMENT_MATCH_TYPE")],
             [
               "constraints",
-              items(segment.constraints, (constraint) =>
-                members(
-                  ["type", text(constraint.type)],
-                  ["property", text(constraint.property)],
-                  ["operator", text(constraint.operator)],
-                  ["value", text(constraint.value)]
+              writeArray(segment.constraints, (constraint) =>
+                writeObject(
+                  ["type", quote(constraint.type)],
+                  ["property", quote(constraint.property)],
+                  ["operator", quote(constraint.operator)],
+                  ["value", quote(constraint.value)]
                 )
               )
             ]
@@ -69,53 +72,53 @@ export const writeSegments = (segments: ReadonlyArray<Definition.Segment>): stri
 export const ruleId = (flag: Definition.Flag, index: number): string => `${flag.key}-${index + 1}`
 
 export const writeFlag = (flag: Definition.Flag): string =>
-  members(
-    ["key", text(flag.key)],
+  writeObject(
+    ["key", quote(flag.key)],
     ["enabled", String(flag.enabled)],
-    ["type", text(flag.boolean ? "BOOLEAN_FLAG_TYPE" : "VARIANT_FLAG_TYPE")],
-    ["description", maybe(flag.description)],
+    ["type", quote(flag.boolean ? "BOOLEAN_FLAG_TYPE" : "VARIANT_FLAG_TYPE")],
+    ["description", quoteOptional(flag.description)],
     [
       "default_variant",
       flag.defaultVariant &&
-        members(
-          ["id", text(flag.defaultVariant.id)],
-          ["key", text(flag.defaultVariant.key)],
-          ["attachment", maybe(flag.defaultVariant.attachment)]
+        writeObject(
+          ["id", quote(flag.defaultVariant.id)],
+          ["key", quote(flag.defaultVariant.key)],
+          ["attachment", quoteOptional(flag.defaultVariant.attachment)]
         )
     ]
   )
 
 export const writeRules = (flag: Definition.Flag): string =>
-  items(flag.rules, (rule, index) =>
-    members(
-      ["id", text(ruleId(flag, index))],
-      ["flag_key", text(flag.key)],
+  writeArray(flag.rules, (rule, index) =>
+    writeObject(
+      ["id", quote(ruleId(flag, index))],
+      ["flag_key", quote(flag.key)],
       ["segments", writeSegments(rule.segments)],
       ["rank", String(index + 1)],
-      ["segment_operator", operator(rule.and)]
+      ["segment_operator", writeOperator(rule.and)]
     )
   )
 
 export const writeRollouts = (flag: Definition.Flag): string =>
-  items(flag.rollouts, (rollout, index) => {
+  writeArray(flag.rollouts, (rollout, index) => {
     const rank = ["rank", String(index + 1)] as const
     switch (rollout._tag) {
       case "Threshold":
-        return members(["rollout_type", text("THRESHOLD_ROLLOUT_TYPE")], rank, [
+        return writeObject(["rollout_type", quote("THRESHOLD_ROLLOUT_TYPE")], rank, [
           "threshold",
-          members(["percentage", formatFloat(rollout.percentage)], ["value", String(rollout.value)])
+          writeObject(["percentage", formatFloat(rollout.percentage)], ["value", String(rollout.value)])
         ])
       case "Segment":
-        return members(["rollout_type", text("SEGMENT_ROLLOUT_TYPE")], rank, [
+        return writeObject(["rollout_type", quote("SEGMENT_ROLLOUT_TYPE")], rank, [
           "segment",
-          members(
+          writeObject(
             ["value", String(rollout.value)],
-            ["segment_operator", operator(rollout.audience.and)],
+            ["segment_operator", writeOperator(rollout.audience.and)],
             ["segments", writeSegments(rollout.audience.segments)]
           )
         ])
       case "Unknown":
-        return members(["rollout_type", text("UNKNOWN_ROLLOUT_TYPE")], rank)
+        return writeObject(["rollout_type", quote("UNKNOWN_ROLLOUT_TYPE")], rank)
     }
   })
 
@@ -124,32 +127,32 @@ export const writeDistributions = (flag: Definition.Flag): ReadonlyArray<readonl
     (rule, index) =>
       [
         ruleId(flag, index),
-        items(rule.distributions, (distribution) =>
-          members(
-            ["rule_id", text(ruleId(flag, index))],
+        writeArray(rule.distributions, (distribution) =>
+          writeObject(
+            ["rule_id", quote(ruleId(flag, index))],
             ["rollout", formatFloat(distribution.rollout)],
-            ["variant_key", text(distribution.variantKey)],
-            ["variant_attachment", maybe(distribution.attachment)]
+            ["variant_key", quote(distribution.variantKey)],
+            ["variant_attachment", quoteOptional(distribution.attachment)]
           )
         )
       ] as const
   )
 
-/** The seed of a namespace, as base64 text. */
+/** Returns the seed of a namespace, as base64 text. */
 export const writeSeed = (namespace: string, flags: ReadonlyArray<Definition.Flag>): string => {
   const byKey = (write: (flag: Definition.Flag) => string) =>
-    members(...flags.map((flag) => [flag.key, write(flag)] as const))
+    writeObject(...flags.map((flag) => [flag.key, write(flag)] as const))
   return Encoding.encodeBase64(
-    members(
+    writeObject(
       ["version", String(VERSION)],
       [
         "namespace",
-        members(
-          ["key", text(namespace)],
+        writeObject(
+          ["key", quote(namespace)],
           ["flags", byKey(writeFlag)],
           ["eval_rules", byKey(writeRules)],
           ["eval_rollouts", byKey(writeRollouts)],
-          ["eval_distributions", members(...flags.flatMap(writeDistributions))]
+          ["eval_distributions", writeObject(...flags.flatMap(writeDistributions))]
         )
       ]
     )

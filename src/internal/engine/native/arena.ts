@@ -1,47 +1,52 @@
 /**
- * A Snapshot's piece of memory that requests are written into and answers are read from, so that a call into the
- * library hands over numbers alone. It begins with the slots of a request, which are filled for each call, and behind
- * them are texts. A text stays where it is for the next call that needs the same.
+ * The memory that a Snapshot shares with the native library, so that a call passes only numbers. It starts with the slots
+ * of a request, which are filled for each call. The texts follow; a text stays in place for later calls that need it.
  */
 import type { Library } from "./library.js"
 
 const WORD = 4
-/** Of a text in a request: its offset and its length. */
+/** A slot holds the offset and the length of a text. */
 const SLOT = 2 * WORD
 const INITIAL_BYTES = 4 * 1024
-const INITIAL_HEAD = 256
-/** When so many bytes of texts have been written, it begins anew: most are of entities that will not come again. */
-const TEXT_BYTES = 16 * 1024
+const INITIAL_SLOT_BYTES = 256
+/** After this many bytes of texts the arena is reset: most texts belong to entities that do not recur. */
+const MAX_TEXT_BYTES = 16 * 1024
 
-/** A request may have taken more memory than this, which is given back when the memory begins anew. */
+/** A reset shrinks an arena that has grown beyond this size. */
 const MAX_IDLE_BYTES = 1024 * 1024
 
-/** Longer texts are written anew for each call. */
-const MAX_KEPT = 256
+/** Longer texts are written again for each call. */
+const MAX_REUSED_BYTES = 256
 
-/** A text in the memory: the one of an entity's id, or the value of one property. */
-export interface Place {
-  /** What stands there: a text, or that of a number. The other one is what no value is. */
+/** A text in the arena: an entity id or the value of one property. */
+export interface TextEntry {
+  /** The value in the arena. Exactly one of the two is set; the other is `undefined` or NaN. */
   text: string | undefined
   number: number
   offset: number
   length: number
-  /** Which of the times that the memory was begun anew this is from. */
-  era: number
+  /** The arena's generation when the text was written. A reset starts a new generation. */
+  generation: number
 }
 
-export const makePlace = (): Place => ({ text: undefined, number: Number.NaN, offset: 0, length: 0, era: 0 })
+export const makeTextEntry = (): TextEntry => ({
+  text: undefined,
+  number: Number.NaN,
+  offset: 0,
+  length: 0,
+  generation: 0
+})
 
 export class Arena {
   private words = new Uint32Array(0)
   private bytes = new Uint8Array(0)
   private readonly encoder = new TextEncoder()
-  /** Where the texts begin. */
-  private head = INITIAL_HEAD
-  /** Behind the last text. */
-  private end = INITIAL_HEAD
-  private era = 1
-  /** The library's handle of the memory. */
+  /** Offset of the first text. */
+  private textsStart = INITIAL_SLOT_BYTES
+  /** Offset after the last text. */
+  private textsEnd = INITIAL_SLOT_BYTES
+  private generation = 1
+  /** The library's handle for the memory, 0 once freed. */
   handle = 0
 
   constructor(private readonly library: Library) {
@@ -74,44 +79,47 @@ export class Arena {
     this.words[index] = value
   }
 
-  /** Begins a call that needs so many words before the texts. Texts that are there from calls before may be gone. */
-  begin(words: number): void {
-    if (words * WORD > this.head || this.end - this.head > TEXT_BYTES) {
-      this.restart(words)
+  /** Starts a call that needs this many words before the texts. May reset the arena, which discards all texts. */
+  ensureWords(words: number): void {
+    if (words * WORD > this.textsStart || this.textsEnd - this.textsStart > MAX_TEXT_BYTES) {
+      this.reset(words)
     }
   }
 
-  private restart(words: number): void {
-    this.era++
-    this.head = Math.max(INITIAL_HEAD, 2 ** Math.ceil(Math.log2(words * WORD)))
-    this.end = this.head
-    if (this.bytes.length > Math.max(MAX_IDLE_BYTES, this.head)) {
-      this.allocate(Math.max(INITIAL_BYTES, this.head))
+  private reset(words: number): void {
+    this.generation++
+    this.textsStart = Math.max(INITIAL_SLOT_BYTES, 2 ** Math.ceil(Math.log2(words * WORD)))
+    this.textsEnd = this.textsStart
+    if (this.bytes.length > Math.max(MAX_IDLE_BYTES, this.textsStart)) {
+      this.allocate(Math.max(INITIAL_BYTES, this.textsStart))
     }
-    this.reserve(this.head)
+    this.reserve(this.textsStart)
   }
 
-  /** Makes sure of this many bytes; what is in the memory stays. */
+  /** Grows the memory to at least this many bytes and keeps its contents. */
   private reserve(size: number): void {
     if (size > this.bytes.length) {
       this.allocate(2 ** Math.ceil(Math.log2(size)))
     }
   }
 
-  /** Makes the slot at a word point at the value's text, which is written unless it is there. */
-  fill(word: number, place: Place, value: string | number): void {
-    // apart, since a comparison that meets both types is slow in V8
-    if (place.era !== this.era || (typeof value === "string" ? place.text !== value : place.number !== value)) {
-      this.write(place, value)
+  /** Points the slot at a word to the text of a value. Writes the text unless it is already in the arena. */
+  writeSlot(word: number, entry: TextEntry, value: string | number): void {
+    // compared separately by type: a comparison that sees both types is slow in V8
+    if (
+      entry.generation !== this.generation ||
+      (typeof value === "string" ? entry.text !== value : entry.number !== value)
+    ) {
+      this.writeText(entry, value)
     }
-    this.words[word] = place.offset
-    this.words[word + 1] = place.length
+    this.words[word] = entry.offset
+    this.words[word + 1] = entry.length
   }
 
-  private write(place: Place, value: string | number): void {
+  private writeText(entry: TextEntry, value: string | number): void {
     const text = typeof value === "string" ? value : String(value)
-    const offset = this.end
-    // three bytes for a unit of UTF-16 are always enough
+    const offset = this.textsEnd
+    // a UTF-16 code unit needs at most three bytes in UTF-8
     this.reserve(offset + text.length * 3)
     const { bytes } = this
     let length = text.length
@@ -124,15 +132,15 @@ export class Arena {
       }
       bytes[offset + i] = unit
     }
-    this.end = offset + length
-    // a long one is not worth being kept alive for
-    place.text = typeof value === "string" && length <= MAX_KEPT ? value : undefined
-    place.number = typeof value === "number" ? value : Number.NaN
-    place.offset = offset
-    place.length = length
-    place.era = this.era
+    this.textsEnd = offset + length
+    // keeping a long text would keep it alive in memory
+    entry.text = typeof value === "string" && length <= MAX_REUSED_BYTES ? value : undefined
+    entry.number = typeof value === "number" ? value : Number.NaN
+    entry.offset = offset
+    entry.length = length
+    entry.generation = this.generation
   }
 }
 
-/** How many words the slots of a request take that has so many values beside the entity's id. */
+/** The number of words for the slots of a request with this many values plus the entity id. */
 export const slotWords = (values: number): number => ((values + 1) * SLOT) / WORD

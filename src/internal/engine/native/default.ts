@@ -1,5 +1,5 @@
 /**
- * What stands in for the native engine where there is no Node.
+ * The replacement for the native engine on platforms other than Node.
  */
 import * as Effect from "effect/Effect"
 import type * as Engine from "../../../Engine.js"
@@ -9,4 +9,4 @@ import { EngineError } from "../../../FliptError.js"
 export const supported = false
 
 export const load = (_path: string | undefined): Effect.Effect<Engine.Service, EngineError> =>
-  Effect.fail(new EngineError({ reason: "Load", message: "there is no native engine on this platform" }))
+  Effect.fail(new EngineError({ reason: "Load", message: "the native engine needs Node" }))

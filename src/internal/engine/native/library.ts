@@ -9,7 +9,7 @@ import type { EngineError } from "../../../FliptError.js"
 import { errorMessage } from "../../util/errorMessage.js"
 import { loadError, locate, requireOptional } from "./locate.js"
 
-/** What the functions of the library return when they fail. */
+/** The codes that the library's functions return on failure: `native/src/code.rs`, compared by a test. */
 export const Code = {
   closed: -1,
   malformed: -2,
@@ -20,13 +20,13 @@ export const Code = {
   panic: -99
 } as const
 
-/** Of a job: what it compiles. */
+/** What a job compiles. */
 export const JobKind = { document: 0, seed: 1 } as const
 
-/** What can be asked of a Snapshot, as text. */
+/** The texts that a Snapshot provides. */
 export const BlobKind = { seed: 0, flags: 1, digest: 2, fingerprint: 3, flag: 4 } as const
 
-/** What can be counted. */
+/** The counters of the library. */
 export const Stat = { snapshots: 0, jobs: 1, arenas: 2, blobs: 3, bytes: 4 } as const
 
 /**

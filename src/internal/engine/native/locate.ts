@@ -118,7 +118,8 @@ const inPackage = (name: string, manifestPath: string): Effect.Effect<string, En
   Effect.gen(function* () {
     const { library, version: found } = yield* Effect.try({
       try: () => JSON.parse(readFileSync(manifestPath, "utf8")) as Manifest,
-      catch: (cause) => loadError(`${manifestPath} cannot be read: ${errorMessage(cause)}. Install ${name} again`, cause)
+      catch: (cause) =>
+        loadError(`${manifestPath} cannot be read: ${errorMessage(cause)}. Install ${name} again`, cause)
     })
     if (found !== version) {
       return yield* loadError(

@@ -1,5 +1,5 @@
 /**
- * The native engine, where there is Node. Nothing of it is loaded before it is asked for.
+ * The native engine on Node, imported on first use.
  */
 import * as Effect from "effect/Effect"
 import type * as Engine from "../../../Engine.js"
@@ -8,7 +8,7 @@ import { EngineError } from "../../../FliptError.js"
 /** Whether this platform can have a native engine, so that a missing one is worth a message. */
 export const supported = true
 
-/** Loads the library, from the path or from where it usually is, and makes an engine of it. */
+/** Loads the library, from the given path or from the default places, and makes an engine with it. */
 export const load = (path: string | undefined): Effect.Effect<Engine.Service, EngineError> =>
   Effect.gen(function* () {
     const [library, engine] = yield* Effect.tryPromise({

@@ -1,4 +1,7 @@
-import { aborts, type Constraint, holds } from "./constraint.js"
+/**
+ * Matches the segments of rules and rollouts.
+ */
+import { aborts, type Constraint, matches } from "./constraint.js"
 import { read, type Subject } from "./subject.js"
 
 export interface Segment {
@@ -7,28 +10,28 @@ export interface Segment {
 }
 
 /**
- * Segments, with an outcome for each set of them that can match. Rules and rollouts of all kinds have this one shape, so
- * that what goes through them need not look at shapes.
+ * Segments with an outcome for each set of them that can match. Rules and all kinds of rollouts share this one shape, so
+ * that evaluation stays monomorphic.
  */
 export interface Audience<A> {
   readonly and: boolean
   readonly keys: ReadonlyArray<string>
   readonly segments: ReadonlyArray<Segment>
-  /** The one segment, where there is one: nearly always. */
-  readonly only: Segment | undefined
-  /** When all segments match. */
-  readonly all: A
-  /** When only some do: each made when it first happens. */
-  some: Map<string, A> | undefined
-  readonly make: (segmentKeys: ReadonlyArray<string>) => A
-  /** Of a rule: the last point of each bucket, out of 1000; ascending. */
+  /** The segment, if there is exactly one, which is by far the most common case. */
+  readonly single: Segment | undefined
+  /** The outcome if all segments match. */
+  readonly complete: A
+  /** The outcomes if only some segments match, made on first use. */
+  partial: Map<string, A> | undefined
+  readonly makeOutcome: (segmentKeys: ReadonlyArray<string>) => A
+  /** For a rule: the upper bound of each distribution out of 1000, ascending. */
   readonly bounds: ReadonlyArray<number>
-  /** Of a threshold, which has no segments. */
+  /** For a threshold rollout, which has no segments. */
   readonly percentage: number | undefined
 }
 
-/** Of one audience. Some sets of segments are rare, and an attacker could ask for all of them. */
-export const MAX_COMBINATIONS = 256
+/** Bounds the cached outcomes per audience: an attacker could produce every set of matching segments. */
+export const MAX_PARTIAL_OUTCOMES = 256
 
 export const matchesSegment = (segment: Segment, subject: Subject): boolean => {
   const { any, constraints } = segment
@@ -38,18 +41,18 @@ export const matchesSegment = (segment: Segment, subject: Subject): boolean => {
       return false
     }
     const value = constraint.property === undefined ? subject.entityId : read(subject, constraint.property)
-    if (holds(constraint, value) === any) {
+    if (matches(constraint, value) === any) {
       return any
     }
   }
   return !any || constraints.length === 0
 }
 
-/** The outcome for the segments that match, or `undefined` when the audience does not. */
+/** Returns the outcome for the segments that match, or `undefined` if the audience does not match. */
 export const matchAudience = <A>(audience: Audience<A>, subject: Subject): A | undefined => {
-  const { and, only, segments } = audience
-  if (only !== undefined) {
-    return matchesSegment(only, subject) ? audience.all : undefined
+  const { and, single, segments } = audience
+  if (single !== undefined) {
+    return matchesSegment(single, subject) ? audience.complete : undefined
   }
   let count = 0
   let matched = ""
@@ -64,16 +67,16 @@ export const matchAudience = <A>(audience: Audience<A>, subject: Subject): A | u
     }
   }
   if (count === segments.length) {
-    return and || count > 0 ? audience.all : undefined
+    return and || count > 0 ? audience.complete : undefined
   }
-  return count === 0 ? undefined : someOutcome(audience, matched)
+  return count === 0 ? undefined : partialOutcome(audience, matched)
 }
 
-export const someOutcome = <A>(audience: Audience<A>, matched: string): A => {
-  audience.some ??= new Map()
-  let outcome = audience.some.get(matched)
+export const partialOutcome = <A>(audience: Audience<A>, matched: string): A => {
+  audience.partial ??= new Map()
+  let outcome = audience.partial.get(matched)
   if (outcome === undefined) {
-    outcome = audience.make(
+    outcome = audience.makeOutcome(
       Object.freeze(
         matched
           .slice(0, -1)
@@ -81,10 +84,10 @@ export const someOutcome = <A>(audience: Audience<A>, matched: string): A => {
           .map((index) => audience.keys[Number(index)] as string)
       )
     )
-    if (audience.some.size >= MAX_COMBINATIONS) {
-      audience.some.clear()
+    if (audience.partial.size >= MAX_PARTIAL_OUTCOMES) {
+      audience.partial.clear()
     }
-    audience.some.set(matched, outcome)
+    audience.partial.set(matched, outcome)
   }
   return outcome
 }

@@ -1,67 +1,69 @@
 /**
- * Where an entity falls: the hash of its id and the flag's key, as a bucket of variants or a percentage of booleans.
+ * Assigns entities to buckets by the CRC-32 of the entity id and the flag key.
  */
 import * as Crc32 from "./crc32.js"
 import type { Subject } from "./subject.js"
 
-/** How many buckets the distributions of a rule share. */
-export const BUCKETS = 1000
+/** The number of buckets for the distributions of a rule. */
+export const VARIANT_BUCKETS = 1000
 
-/** How many buckets the threshold of a rollout counts. */
-export const PERCENT = 100
+/** The number of buckets for the threshold of a rollout. */
+export const PERCENT_BUCKETS = 100
 
-/** A text that is hashed with others before or behind it. */
-export interface Hashed {
+/** The parts of a flag key's checksum that do not depend on the entity id, which comes before or after it. */
+export interface KeyHash {
   readonly text: string
-  /** The register behind the text. */
+  /** The register after the text. */
   readonly register: number
-  /** The register behind the text when it begins with zero: what is added to that of a text before it, once shifted. */
-  readonly sum: number
-  readonly shift: Crc32.Shift | undefined
+  /** The register after the text if it starts at zero: combined with the register of a text before it. */
+  readonly suffixRegister: number
+  readonly combineOp: Crc32.CombineOp | undefined
 }
 
-export const hash = (text: string): Hashed => ({
+export const hashKey = (text: string): KeyHash => ({
   text,
   register: Crc32.update(Crc32.initial, text),
-  sum: Crc32.update(0, text),
-  shift: Crc32.shiftBy(Crc32.byteLength(text))
+  suffixRegister: Crc32.update(0, text),
+  combineOp: Crc32.combineOp(Crc32.byteLength(text))
 })
 
-/** The hash of the entity's id that was asked for last: those who ask for several flags of one entity do so in a row. */
-export interface Ids {
-  id: string | undefined
+/** The hash of the last entity id: programs often evaluate several flags for one entity in a row. */
+export interface EntityHash {
+  entityId: string | undefined
   register: number
-  shift: Crc32.Shift | undefined
+  combineOp: Crc32.CombineOp | undefined
 }
 
-export const makeIds = (): Ids => ({ id: undefined, register: 0, shift: undefined })
+export const makeEntityHash = (): EntityHash => ({ entityId: undefined, register: 0, combineOp: undefined })
 
-export const hashId = (ids: Ids, id: string): void => {
+export const hashEntity = (entityHash: EntityHash, id: string): void => {
   const ascii = Crc32.updateAscii(Crc32.initial, id)
-  ids.register = ascii ?? Crc32.update(Crc32.initial, id)
-  ids.shift = Crc32.shiftBy(ascii === undefined ? Crc32.byteLength(id) : id.length)
-  ids.id = id
+  entityHash.register = ascii ?? Crc32.update(Crc32.initial, id)
+  entityHash.combineOp = Crc32.combineOp(ascii === undefined ? Crc32.byteLength(id) : id.length)
+  entityHash.entityId = id
 }
 
-/** Where the entity's id with a text before it falls, of so many places. */
-export const placeAfter = ({ entityId, ids }: Subject, text: Hashed, places: number): number => {
-  if (ids.id !== entityId) {
-    hashId(ids, entityId)
+/** The bucket for the flag key followed by the entity id. */
+export const bucketKeyFirst = ({ entityId, entityHash }: Subject, key: KeyHash, buckets: number): number => {
+  if (entityHash.entityId !== entityId) {
+    hashEntity(entityHash, entityId)
   }
-  // the id's own register began with all bits set, and would have begun with those of the text
+  // removes the initial value from the key's register, since the id's register already contains it
   const register =
-    ids.shift === undefined
-      ? Crc32.update(text.register, entityId)
-      : Crc32.shift(ids.shift, text.register ^ Crc32.initial) ^ ids.register
-  return Crc32.finish(register) % places
+    entityHash.combineOp === undefined
+      ? Crc32.update(key.register, entityId)
+      : Crc32.combine(entityHash.combineOp, key.register ^ Crc32.initial, entityHash.register)
+  return Crc32.finish(register) % buckets
 }
 
-/** Where the entity's id with a text behind it falls, of so many places. */
-export const placeBefore = ({ entityId, ids }: Subject, text: Hashed, places: number): number => {
-  if (ids.id !== entityId) {
-    hashId(ids, entityId)
+/** The bucket for the entity id followed by the flag key. */
+export const bucketEntityFirst = ({ entityId, entityHash }: Subject, key: KeyHash, buckets: number): number => {
+  if (entityHash.entityId !== entityId) {
+    hashEntity(entityHash, entityId)
   }
   const register =
-    text.shift === undefined ? Crc32.update(ids.register, text.text) : Crc32.shift(text.shift, ids.register) ^ text.sum
-  return Crc32.finish(register) % places
+    key.combineOp === undefined
+      ? Crc32.update(entityHash.register, key.text)
+      : Crc32.combine(key.combineOp, entityHash.register, key.suffixRegister)
+  return Crc32.finish(register) % buckets
 }

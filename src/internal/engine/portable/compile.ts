@@ -1,46 +1,46 @@
 /**
- * A flag, compiled: all that does not depend on the request is computed once, up to the result objects, so that one
- * evaluation reads, compares and picks.
+ * Compiles flags: computes everything that does not depend on the request, including the result objects, so that an
+ * evaluation only reads values, compares them and picks a result.
  */
 import * as Either from "effect/Either"
 import type { BooleanResult, Reason, VariantResult } from "../../../Model.js"
 import type * as Definition from "../../document/definition.js"
 import type { Audience, Segment } from "./audience.js"
-import { BUCKETS, type Hashed, hash } from "./bucket.js"
+import { hashKey, type KeyHash, VARIANT_BUCKETS } from "./bucket.js"
 import { compileConstraint } from "./constraint.js"
 import { Properties } from "./subject.js"
 
-export type Variant = Either.Either<VariantResult>
-export type Boolean = Either.Either<BooleanResult>
+export type VariantOutcome = Either.Either<VariantResult>
+export type BooleanOutcome = Either.Either<BooleanResult>
 
-/** With an outcome for each bucket, or one when there are no buckets. */
-export type Rule = Audience<ReadonlyArray<Variant>>
-export type Rollout = Audience<Boolean>
+/** The outcome has one entry per distribution, or a single entry without distributions. */
+export type Rule = Audience<ReadonlyArray<VariantOutcome>>
+export type Rollout = Audience<BooleanOutcome>
 
 export interface VariantFlag {
   readonly _tag: "Variant"
   readonly definition: Definition.Flag
-  readonly hashedKey: Hashed
+  readonly keyHash: KeyHash
   readonly rules: ReadonlyArray<Rule>
-  readonly otherwise: Variant
+  readonly noMatch: VariantOutcome
 }
 
 export interface BooleanFlag {
   readonly _tag: "Boolean"
   readonly definition: Definition.Flag
-  readonly hashedKey: Hashed
+  readonly keyHash: KeyHash
   readonly rollouts: ReadonlyArray<Rollout>
-  readonly otherwise: Boolean
+  readonly noMatch: BooleanOutcome
 }
 
 export type Flag = VariantFlag | BooleanFlag
 
-/** What the flags of one state have in common: properties that are read, and segments. */
-export class Shared {
+/** Shares properties and equal segments between the flags of one state. */
+export class CompileCache {
   private readonly properties = new Properties()
   private readonly segments = new Map<string, Segment>()
 
-  /** The segment, compiled: equal ones are one, which stays in the processor's caches from flag to flag. */
+  /** Compiles a segment. Equal segments become one object, which stays in the processor's caches from flag to flag. */
   segment({ any, constraints }: Definition.Segment): Segment {
     const content = JSON.stringify([any, constraints])
     let segment = this.segments.get(content)
@@ -52,24 +52,24 @@ export class Shared {
   }
 }
 
-const none: ReadonlyArray<string> = Object.freeze([])
+const noKeys: ReadonlyArray<string> = Object.freeze([])
 
 const compileAudience = <A>(
   { and, segments: definitions }: Definition.Audience,
-  shared: Shared,
-  make: (segmentKeys: ReadonlyArray<string>) => A,
+  cache: CompileCache,
+  makeOutcome: (segmentKeys: ReadonlyArray<string>) => A,
   { bounds = [], percentage }: { readonly bounds?: ReadonlyArray<number>; readonly percentage?: number } = {}
 ): Audience<A> => {
-  const keys = definitions.length === 0 ? none : Object.freeze(definitions.map((segment) => segment.key))
-  const segments = definitions.map((segment) => shared.segment(segment))
+  const keys = definitions.length === 0 ? noKeys : Object.freeze(definitions.map((segment) => segment.key))
+  const segments = definitions.map((segment) => cache.segment(segment))
   return {
     and,
     keys,
     segments,
-    only: segments.length === 1 ? segments[0] : undefined,
-    all: make(keys),
-    some: undefined,
-    make,
+    single: segments.length === 1 ? segments[0] : undefined,
+    complete: makeOutcome(keys),
+    partial: undefined,
+    makeOutcome,
     bounds,
     percentage
   }
@@ -81,7 +81,7 @@ const variantResult = (
   reason: Reason,
   segmentKeys: ReadonlyArray<string>,
   variant: { readonly key: string; readonly attachment: string | undefined } | undefined
-): Variant =>
+): VariantOutcome =>
   Either.right(
     Object.freeze({
       _tag: "Variant",
@@ -99,22 +99,22 @@ const booleanResult = (
   enabled: boolean,
   reason: Reason,
   segmentKeys: ReadonlyArray<string>
-): Boolean => Either.right(Object.freeze({ _tag: "Boolean", flagKey, enabled, reason, segmentKeys }))
+): BooleanOutcome => Either.right(Object.freeze({ _tag: "Boolean", flagKey, enabled, reason, segmentKeys }))
 
 /**
- * The bounds of the buckets out of 1000, in the reference's arithmetic: single precision after every step, each share
- * put in relation to the sum, the running total rounded half away from zero.
+ * The upper bounds of the distributions out of 1000, computed like in the official engine: single precision after every
+ * step, each share relative to the sum, the running total rounded half away from zero.
  */
-const bucketBounds = (rollouts: ReadonlyArray<number>): ReadonlyArray<number> => {
+export const bucketBounds = (rollouts: ReadonlyArray<number>): ReadonlyArray<number> => {
   const sum = rollouts.reduce((total, rollout) => Math.fround(total + rollout), 0)
   let total = 0
   return rollouts.map((rollout, index) => {
     total = Math.fround(total + Math.fround(Math.fround(rollout / sum) * 100))
-    return index === rollouts.length - 1 ? BUCKETS : Math.round(Math.fround(total * 10))
+    return index === rollouts.length - 1 ? VARIANT_BUCKETS : Math.round(Math.fround(total * 10))
   })
 }
 
-const compileRule = (flag: Definition.Flag, rule: Definition.Rule, shared: Shared): Rule => {
+const compileRule = (flag: Definition.Flag, rule: Definition.Rule, cache: CompileCache): Rule => {
   const distributions = rule.distributions.filter((distribution) => distribution.rollout > 0)
   const variants =
     distributions.length === 0
@@ -122,19 +122,19 @@ const compileRule = (flag: Definition.Flag, rule: Definition.Rule, shared: Share
       : distributions.map(({ attachment, variantKey }) => ({ key: variantKey, attachment }))
   return compileAudience(
     rule,
-    shared,
+    cache,
     (segmentKeys) =>
       variants.map((variant) => variantResult(flag.key, true, "MATCH_EVALUATION_REASON", segmentKeys, variant)),
     { bounds: bucketBounds(distributions.map((distribution) => distribution.rollout)) }
   )
 }
 
-const compileVariant = (flag: Definition.Flag, shared: Shared): VariantFlag => ({
+const compileVariant = (flag: Definition.Flag, cache: CompileCache): VariantFlag => ({
   _tag: "Variant",
   definition: flag,
-  hashedKey: hash(flag.key),
-  rules: flag.enabled ? flag.rules.map((rule) => compileRule(flag, rule, shared)) : [],
-  otherwise: variantResult(
+  keyHash: hashKey(flag.key),
+  rules: flag.enabled ? flag.rules.map((rule) => compileRule(flag, rule, cache)) : [],
+  noMatch: variantResult(
     flag.key,
     false,
     !flag.enabled
@@ -142,34 +142,37 @@ const compileVariant = (flag: Definition.Flag, shared: Shared): VariantFlag => (
       : flag.defaultVariant === undefined
         ? "UNKNOWN_EVALUATION_REASON"
         : "DEFAULT_EVALUATION_REASON",
-    none,
+    noKeys,
     flag.defaultVariant
   )
 })
 
-const nobody: Definition.Audience = { and: false, segments: [] }
+const noSegments: Definition.Audience = { and: false, segments: [] }
 
-const compileRollout = (flag: Definition.Flag, rollout: Definition.Rollout, shared: Shared): ReadonlyArray<Rollout> => {
+const compileRollout = (
+  flag: Definition.Flag,
+  rollout: Definition.Rollout,
+  cache: CompileCache
+): ReadonlyArray<Rollout> => {
   const result = (value: boolean) => (segmentKeys: ReadonlyArray<string>) =>
     booleanResult(flag.key, value, "MATCH_EVALUATION_REASON", segmentKeys)
   switch (rollout._tag) {
     case "Threshold":
-      return [compileAudience(nobody, shared, result(rollout.value), { percentage: rollout.percentage })]
+      return [compileAudience(noSegments, cache, result(rollout.value), { percentage: rollout.percentage })]
     case "Segment":
-      return [compileAudience(rollout.audience, shared, result(rollout.value))]
+      return [compileAudience(rollout.audience, cache, result(rollout.value))]
     case "Unknown":
       return []
   }
 }
 
-const compileBoolean = (flag: Definition.Flag, shared: Shared): BooleanFlag => ({
+const compileBoolean = (flag: Definition.Flag, cache: CompileCache): BooleanFlag => ({
   _tag: "Boolean",
   definition: flag,
-  hashedKey: hash(flag.key),
-  rollouts: flag.rollouts.flatMap((rollout) => compileRollout(flag, rollout, shared)),
-  otherwise: booleanResult(flag.key, flag.enabled, "DEFAULT_EVALUATION_REASON", none)
+  keyHash: hashKey(flag.key),
+  rollouts: flag.rollouts.flatMap((rollout) => compileRollout(flag, rollout, cache)),
+  noMatch: booleanResult(flag.key, flag.enabled, "DEFAULT_EVALUATION_REASON", noKeys)
 })
 
-/** Compiles a flag, with what it shares with the others of its state. */
-export const compileFlag = (flag: Definition.Flag, shared: Shared): Flag =>
-  flag.boolean ? compileBoolean(flag, shared) : compileVariant(flag, shared)
+export const compileFlag = (flag: Definition.Flag, cache: CompileCache): Flag =>
+  flag.boolean ? compileBoolean(flag, cache) : compileVariant(flag, cache)

@@ -1,10 +1,10 @@
 /**
- * One constraint, compiled: what can be parsed is parsed, and a list is a set. A constraint that can never hold becomes
- * one of the two constants.
+ * Compiles constraints: numbers and dates are parsed and lists become sets. A constraint that can never match becomes
+ * `Op.never`.
  */
 
 import type * as Definition from "../../document/definition.js"
-import { isLenient, toText } from "../../snapshot/context.js"
+import { hasReplacementCharacter, toWellFormed } from "../../snapshot/context.js"
 import { intern } from "../../snapshot/intern.js"
 import { parseSeconds } from "./datetime.js"
 import type { Properties, Property, Value } from "./subject.js"
@@ -12,11 +12,11 @@ import type { Properties, Property, Value } from "./subject.js"
 // biome-ignore lint/suspicious/noConstEnum: used in this module alone, where it becomes plain numbers
 const enum Op {
   never,
-  /** The reference: an unknown type, once reached, settles its segment as a miss. */
+  /** An unknown type: reaching it makes the segment a miss, as in the official engine. */
   abort,
   empty,
   notEmpty,
-  // of a text that is not empty
+  // the operators below need a value that is not empty
   eq,
   neq,
   prefix,
@@ -43,11 +43,11 @@ const enum Op {
   timeGte
 }
 
-/** All constraints have this one shape, so that one function checks them without looking at shapes. */
+/** All constraints share this one shape, so that `matches` stays monomorphic. */
 export interface Constraint {
-  /** The property that is read; `undefined` for the entity's id. */
+  /** The property to read; `undefined` means the entity id. */
   readonly property: Property | undefined
-  /** Whether U+FFFD is in what is looked for, which a lone surrogate in a request's text stands for. */
+  /** Whether the operand contains U+FFFD, and so also matches lone surrogates in a request. */
   readonly lenient: boolean
   readonly op: number
   readonly text: string
@@ -94,7 +94,7 @@ const presenceOps: { readonly [operator: string]: Op } = { notpresent: Op.empty,
 
 const MAX_INTEGER = 2147483647
 
-/** A 32-bit signed decimal integer, as Rust's `str::parse::<i32>` takes it; NaN for all else. */
+/** Parses a signed 32-bit integer like Rust's `str::parse::<i32>`. Returns NaN for any other text. */
 export const parseInteger = (text: string): number => {
   const first = text.charCodeAt(0)
   const isNegative = first === 0x2d
@@ -108,7 +108,7 @@ export const parseInteger = (text: string): number => {
     if (!(digit >= 0 && digit <= 9)) {
       return Number.NaN
     }
-    // zeros may lead for ever
+    // any number of leading zeros is valid
     value = value * 10 + digit
     if (value > MAX_INTEGER + 1) {
       return Number.NaN
@@ -120,8 +120,8 @@ export const parseInteger = (text: string): number => {
 const integerListPattern =
   /^[ \t\n\r]*\[[ \t\n\r]*(?:-?(?:0|[1-9]\d*)(?:[ \t\n\r]*,[ \t\n\r]*-?(?:0|[1-9]\d*))*[ \t\n\r]*)?\][ \t\n\r]*$/
 
-/** A JSON list of 32-bit integers. `-0` is a fraction to the reference's parser. */
-const parseIntegers = (text: string): ReadonlySet<number> | undefined => {
+/** Parses a JSON list of 32-bit integers. serde_json reads `-0` as a float, so it is not valid. */
+export const parseIntegers = (text: string): ReadonlySet<number> | undefined => {
   if (!integerListPattern.test(text)) {
     return undefined
   }
@@ -131,8 +131,8 @@ const parseIntegers = (text: string): ReadonlySet<number> | undefined => {
     : undefined
 }
 
-/** A JSON list of strings, none of which has an escape: the reference borrows them from the text. */
-const parseTexts = (text: string): ReadonlySet<string> | undefined => {
+/** Parses a JSON list of strings. The official engine borrows them from the text, so escapes are not valid. */
+export const parseTexts = (text: string): ReadonlySet<string> | undefined => {
   if (text.includes("\\")) {
     return undefined
   }
@@ -147,16 +147,38 @@ const parseTexts = (text: string): ReadonlySet<string> | undefined => {
     : undefined
 }
 
-const own = <A>(record: { readonly [key: string]: A }, key: string): A | undefined =>
+const ownValue = <A>(record: { readonly [key: string]: A }, key: string): A | undefined =>
   Object.hasOwn(record, key) ? record[key] : undefined
+
+/** Whether constraints of this type know the operator; `undefined` if the type itself is unknown. */
+export const isOperator = (type: string, operator: string): boolean | undefined => {
+  switch (type) {
+    case "STRING_CONSTRAINT_COMPARISON_TYPE":
+    case "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE":
+      return Object.hasOwn(textOps, operator)
+    case "NUMBER_CONSTRAINT_COMPARISON_TYPE":
+      return (
+        Object.hasOwn(numberOps, operator) ||
+        Object.hasOwn(presenceOps, operator) ||
+        operator === "isoneof" ||
+        operator === "isnotoneof"
+      )
+    case "DATETIME_CONSTRAINT_COMPARISON_TYPE":
+      return Object.hasOwn(timeOps, operator) || Object.hasOwn(presenceOps, operator)
+    case "BOOLEAN_CONSTRAINT_COMPARISON_TYPE":
+      return operator === "true" || operator === "false" || Object.hasOwn(presenceOps, operator)
+    default:
+      return undefined
+  }
+}
 
 export const compileConstraint = (definition: Definition.Constraint, properties: Properties): Constraint => {
   const isEntity = definition.type === "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE"
   const make = (op: Op, operands: Partial<Pick<Constraint, "number" | "numbers" | "texts">> = {}): Constraint => ({
     property: isEntity ? undefined : properties.of(definition.property),
-    lenient: isLenient(definition.value),
+    lenient: hasReplacementCharacter(definition.value),
     op,
-    // what is compared with a whole text
+    // interned if it is compared with whole texts
     text: op === Op.eq || op === Op.neq ? intern(definition.value) : definition.value,
     number: operands.number ?? 0,
     texts: operands.texts ?? noTexts,
@@ -166,12 +188,12 @@ export const compileConstraint = (definition: Definition.Constraint, properties:
   switch (definition.type) {
     case "STRING_CONSTRAINT_COMPARISON_TYPE":
     case "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE": {
-      const op = own(textOps, operator) ?? Op.never
+      const op = ownValue(textOps, operator) ?? Op.never
       if (op !== Op.oneOf && op !== Op.notOneOf) {
         return make(op)
       }
       const texts = parseTexts(value)
-      // a list that does not parse: nothing is in it
+      // a malformed list is an empty list
       return make(op, texts === undefined ? {} : { texts })
     }
     case "NUMBER_CONSTRAINT_COMPARISON_TYPE": {
@@ -181,24 +203,28 @@ export const compileConstraint = (definition: Definition.Constraint, properties:
           ? make(Op.never)
           : make(operator === "isoneof" ? Op.numberOneOf : Op.numberNotOneOf, { numbers })
       }
-      const op = own(numberOps, operator)
+      const op = ownValue(numberOps, operator)
       if (op === undefined) {
-        return make(own(presenceOps, operator) ?? Op.never)
+        return make(ownValue(presenceOps, operator) ?? Op.never)
       }
       const number = parseInteger(value)
       return Number.isNaN(number) ? make(Op.never) : make(op, { number })
     }
     case "DATETIME_CONSTRAINT_COMPARISON_TYPE": {
-      const op = own(timeOps, operator)
+      const op = ownValue(timeOps, operator)
       if (op === undefined) {
-        return make(own(presenceOps, operator) ?? Op.never)
+        return make(ownValue(presenceOps, operator) ?? Op.never)
       }
       const number = parseSeconds(value)
       return number === undefined ? make(Op.never) : make(op, { number })
     }
     case "BOOLEAN_CONSTRAINT_COMPARISON_TYPE": {
       return make(
-        operator === "true" ? Op.isTrue : operator === "false" ? Op.isFalse : (own(presenceOps, operator) ?? Op.never)
+        operator === "true"
+          ? Op.isTrue
+          : operator === "false"
+            ? Op.isFalse
+            : (ownValue(presenceOps, operator) ?? Op.never)
       )
     }
     default: {
@@ -207,27 +233,27 @@ export const compileConstraint = (definition: Definition.Constraint, properties:
   }
 }
 
-/** Whether reaching this constraint ends its segment as a miss, whatever the segment's match type. */
+/** Whether reaching this constraint makes its segment a miss, regardless of the match type. */
 export const aborts = (constraint: Constraint): boolean => constraint.op === Op.abort
 
-/** Whether the constraint holds for the value that was read, `""` when there was none. */
-export const holds = (constraint: Constraint, value: Value): boolean => {
+/** Whether a value matches the constraint. An absent value is `""`. */
+export const matches = (constraint: Constraint, value: Value): boolean => {
   const op = constraint.op
-  // first by the type, since a comparison that meets both is slow in V8
+  // branches on the type first: a comparison that sees both types is slow in V8
   if (typeof value === "number") {
     return op >= Op.numberEq && op < Op.timeEq
       ? compare(op - Op.numberEq, (value | 0) === value ? value : Number.NaN, constraint)
-      : op === Op.notEmpty || (op > Op.notEmpty && holds(constraint, String(value)))
+      : op === Op.notEmpty || (op > Op.notEmpty && matches(constraint, String(value)))
   }
   if (value.length === 0 || op <= Op.notEmpty) {
     return op === Op.empty ? value.length === 0 : op === Op.notEmpty && value.length !== 0
   }
   if (op >= Op.numberEq) {
     return op >= Op.timeEq
-      ? compare(op - Op.timeEq, parseSeconds(toText(value)), constraint)
+      ? compare(op - Op.timeEq, parseSeconds(toWellFormed(value)), constraint)
       : compare(op - Op.numberEq, parseInteger(value), constraint)
   }
-  const text = constraint.lenient ? toText(value) : value
+  const text = constraint.lenient ? toWellFormed(value) : value
   switch (op) {
     case Op.eq:
       return text === constraint.text
@@ -252,7 +278,7 @@ export const holds = (constraint: Constraint, value: Value): boolean => {
   }
 }
 
-/** By how far the operator is from `eq`; no number, which stands for a text that is none, is neither equal nor unequal. */
+/** Compares by the operator's distance from `eq`. NaN and `undefined`, for texts that do not parse, never match. */
 const compare = (operator: number, value: number | undefined, { number, numbers }: Constraint): boolean => {
   if (value === undefined || Number.isNaN(value)) {
     return false

@@ -1,10 +1,10 @@
 /**
- * CRC-32 (IEEE 802.3, reflected polynomial 0xEDB88320): the hash by which Flipt spreads entities over percentages.
+ * CRC-32 (IEEE 802.3, reflected polynomial 0xEDB88320), which Flipt uses to distribute entities over buckets.
  */
 
 const POLYNOMIAL = 0xedb88320
 
-/** By byte and by how many zero bytes come behind it, up to three. */
+/** Lookup tables for a byte followed by zero to three zero bytes. */
 const table: Int32Array = /*#__PURE__*/ (() => {
   const entries = new Int32Array(4 * 256)
   for (let n = 0; n < 256; n++) {
@@ -21,10 +21,10 @@ const table: Int32Array = /*#__PURE__*/ (() => {
 
 const step = (register: number, byte: number): number => (table[(register ^ byte) & 0xff] as number) ^ (register >>> 8)
 
-/** The register before the first byte. */
+/** The initial register. */
 export const initial = -1
 
-/** Feeds a text of ASCII into a register, four characters a step; `undefined` for any other. */
+/** Updates a register with an ASCII text, four characters at a time. Returns `undefined` if the text is not ASCII. */
 export const updateAscii = (register: number, text: string): number | undefined => {
   const { length } = text
   let crc = register
@@ -51,9 +51,7 @@ export const updateAscii = (register: number, text: string): number | undefined 
   return units < 0x80 ? crc : undefined
 }
 
-/**
- * Feeds the UTF-8 bytes of a text into a register. A lone surrogate counts as U+FFFD, as it would after encoding.
- */
+/** Updates a register with the UTF-8 bytes of a text. A lone surrogate counts as U+FFFD, as in TextEncoder. */
 export const update = (register: number, text: string): number => {
   let crc = register
   for (let i = 0; i < text.length; i++) {
@@ -87,10 +85,10 @@ export const update = (register: number, text: string): number => {
   return crc
 }
 
-/** The checksum that a register stands for, as an unsigned 32-bit integer. */
+/** The checksum of a register, as an unsigned 32-bit integer. */
 export const finish = (register: number): number => ~register >>> 0
 
-/** How many bytes a text has in UTF-8. */
+/** The length of a text in UTF-8 bytes. */
 export const byteLength = (text: string): number => {
   let bytes = text.length
   for (let i = 0; i < text.length; i++) {
@@ -98,7 +96,7 @@ export const byteLength = (text: string): number => {
     if (unit > 0x7f) {
       bytes += unit < 0x800 ? 1 : 2
       if (unit >= 0xd800 && unit <= 0xdbff && (text.codePointAt(i) as number) > 0xffff) {
-        // two units of UTF-16, four bytes
+        // a surrogate pair has two code units and four bytes
         i++
       }
     }
@@ -107,50 +105,51 @@ export const byteLength = (text: string): number => {
 }
 
 /**
- * What feeding so many zero bytes does to a register: a linear map, so that 4 * 256 entries say it all. With it the
- * register of two texts, one after the other, comes from those of the texts.
+ * The linear map that a number of zero bytes applies to a register, as 4 * 256 entries. It computes the register of a
+ * concatenation from the registers of its two parts, like `crc32_combine_op` of zlib.
  */
-export type Shift = Int32Array
+export type CombineOp = Int32Array
 
-/** Applies a shift to a register. */
-export const shift = (by: Shift, register: number): number =>
-  (by[register & 0xff] as number) ^
-  (by[256 | ((register >>> 8) & 0xff)] as number) ^
-  (by[512 | ((register >>> 16) & 0xff)] as number) ^
-  (by[768 | (register >>> 24)] as number)
+/** The register of `first` followed by `second`, where the op is for the length of `second`. */
+export const combine = (op: CombineOp, first: number, second: number): number =>
+  (op[first & 0xff] as number) ^
+  (op[256 | ((first >>> 8) & 0xff)] as number) ^
+  (op[512 | ((first >>> 16) & 0xff)] as number) ^
+  (op[768 | (first >>> 24)] as number) ^
+  second
 
-const makeShift = (bytes: number): Shift => {
-  const by = new Int32Array(4 * 256)
+const makeCombineOp = (bytes: number): CombineOp => {
+  const op = new Int32Array(4 * 256)
   for (let bit = 0; bit < 32; bit++) {
     let register = 1 << bit
     for (let i = 0; i < bytes; i++) {
       register = step(register, 0)
     }
-    // an entry is the sum of what its bits are mapped to
+    // an entry is the sum of the images of its bits
     const first = (bit >>> 3) << 8
     const size = 1 << (bit & 7)
     for (let lower = 0; lower < size; lower++) {
-      by[first | size | lower] = (by[first | lower] as number) ^ register
+      op[first | size | lower] = (op[first | lower] as number) ^ register
     }
   }
-  return by
+  return op
 }
 
-/** A Shift has 4 KiB, and the lengths of ids can come from outside: this bounds what is kept to 2 MiB. */
-const MAX_SHIFT = 512
+/** An op takes 4 KiB and lengths of ids can come from outside. This limits the cache to 2 MiB. */
+const MAX_COMBINE_BYTES = 512
 
-// No state, though it is written to: what a length gives never changes, and whoever asks gets the same.
-const shifts: Array<Shift | undefined> = []
+// A cache of a pure function, so sharing it within the module is safe.
+const combineOps: Array<CombineOp | undefined> = []
 
-/** The shift by so many bytes, made when it is first asked for; `undefined` for too many. */
-export const shiftBy = (bytes: number): Shift | undefined => {
-  if (bytes > MAX_SHIFT) {
+/** The op for a length in bytes, made on first use. `undefined` if the length is above the limit. */
+export const combineOp = (bytes: number): CombineOp | undefined => {
+  if (bytes > MAX_COMBINE_BYTES) {
     return undefined
   }
-  let by = shifts[bytes]
-  if (by === undefined) {
-    by = makeShift(bytes)
-    shifts[bytes] = by
+  let op = combineOps[bytes]
+  if (op === undefined) {
+    op = makeCombineOp(bytes)
+    combineOps[bytes] = op
   }
-  return by
+  return op
 }

@@ -1,6 +1,6 @@
 /**
- * RFC 3339 as the reference engine reads it (the crate chrono, `DateTime::parse_from_rfc3339`): `t`, `T` or a space
- * before the time, `z` or `Z`, any number of fraction digits, second 60 (read as 59), U+2212 as a minus sign.
+ * Parses RFC 3339 dates like the official engine (chrono's `DateTime::parse_from_rfc3339`): `t`, `T` or a space before
+ * the time, `z` or `Z`, any number of fraction digits, second 60 (read as 59), U+2212 as a minus sign.
  */
 
 const pattern = /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:\.\d+)?(?:[Zz]|([+\-\u2212])(\d{2}):([0-5]\d))$/
@@ -22,7 +22,7 @@ const daysFromEpoch = (year: number, month: number, day: number): number => {
   return era * 146_097 + dayOfEra - 719_468
 }
 
-/** Whole seconds since the epoch, rounded down; `undefined` for a text that is no RFC 3339 date and time. */
+/** Whole seconds since the epoch, rounded down; `undefined` if the text is not an RFC 3339 date and time. */
 export const parseSeconds = (text: string): number | undefined => {
   const match = pattern.exec(text)
   if (match === null) {

@@ -1,5 +1,5 @@
 /**
- * The engine in plain TypeScript: it runs wherever JavaScript does.
+ * The portable engine, in TypeScript: it runs on every JavaScript platform.
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -10,22 +10,22 @@ import type { BatchEntry, BooleanResult, VariantResult } from "../../../Model.js
 import type * as Definition from "../../document/definition.js"
 import { readDocument } from "../../document/document.js"
 import { fingerprint } from "../../document/fingerprint.js"
-import { flagInfo } from "../../document/flagInfo.js"
+import { toFlagInfo } from "../../document/flagInfo.js"
 import { formatPath, Malformed } from "../../document/json.js"
 import { readSeed } from "../../document/seed/read.js"
-import { decodeSeed, invalidSeed } from "../../document/seed/text.js"
+import { decodeSeed, seedError } from "../../document/seed/text.js"
 import { writeSeed } from "../../document/seed/write.js"
 import { type Evaluator, errorEntry, makeErrors } from "../../snapshot/evaluator.js"
 import { intern } from "../../snapshot/intern.js"
 import { makeSnapshot } from "../../snapshot/snapshot.js"
 import { forEachSlice } from "../../util/forEachSlice.js"
 import { yieldToEventLoop } from "../../util/yieldToEventLoop.js"
-import { makeIds } from "./bucket.js"
-import { compileFlag, type Flag, Shared } from "./compile.js"
+import { makeEntityHash } from "./bucket.js"
+import { CompileCache, compileFlag, type Flag } from "./compile.js"
 import { evaluateBoolean, evaluateVariant } from "./evaluate.js"
 import { makeBoundSubject, makeSubject, type Subject } from "./subject.js"
 
-/** How much of a document is read before others may run: a few milliseconds' worth. */
+/** Characters to read before yielding to the event loop: a few milliseconds of work. */
 const SLICE_CHARACTERS = 128 * 1024
 
 const makeEvaluator = (
@@ -34,28 +34,28 @@ const makeEvaluator = (
   definitions: ReadonlyMap<string, Definition.Flag>
 ): Evaluator => {
   const errors = makeErrors(namespace)
-  const ids = makeIds()
-  const shared = new Shared()
-  // each flag is compiled when it is first asked for
+  const entityHash = makeEntityHash()
+  const cache = new CompileCache()
+  // flags are compiled on first use
   const flags = new Map<string, Flag>()
 
-  const define = (flagKey: string): Definition.Flag | undefined =>
+  const findDefinition = (flagKey: string): Definition.Flag | undefined =>
     definitions.get(flagKey) ?? (flagKey.isWellFormed() ? undefined : definitions.get(flagKey.toWellFormed()))
 
   const compile = (flagKey: string): Flag | undefined => {
-    const definition = define(flagKey)
+    const definition = findDefinition(flagKey)
     if (definition === undefined) {
       return undefined
     }
     let flag = flags.get(definition.key)
     if (flag === undefined) {
-      flag = compileFlag(definition, shared)
+      flag = compileFlag(definition, cache)
       flags.set(intern(definition.key), flag)
     }
     return flag
   }
 
-  // One for each type, so that an evaluation has no function to choose at run time.
+  // One function per flag type, so that an evaluation does not choose a function at run time.
   const variant = (flagKey: string, subject: Subject): Either.Either<VariantResult, EvaluationError> => {
     const flag = flags.get(flagKey) ?? compile(flagKey)
     return flag === undefined
@@ -84,8 +84,8 @@ const makeEvaluator = (
   return {
     namespace,
     digest,
-    variant: (flagKey, entityId, context) => variant(flagKey, makeSubject(entityId, context, ids)),
-    boolean: (flagKey, entityId, context) => boolean(flagKey, makeSubject(entityId, context, ids)),
+    variant: (flagKey, entityId, context) => variant(flagKey, makeSubject(entityId, context, entityHash)),
+    boolean: (flagKey, entityId, context) => boolean(flagKey, makeSubject(entityId, context, entityHash)),
     bind: (entityId, context) => {
       const subject = makeBoundSubject(entityId, context)
       return {
@@ -94,19 +94,20 @@ const makeEvaluator = (
       }
     },
     batch: (requests) =>
-      requests.map(({ context, entityId, flagKey }) => entry(flagKey, makeSubject(entityId, context, ids))),
+      requests.map(({ context, entityId, flagKey }) => entry(flagKey, makeSubject(entityId, context, entityHash))),
     fingerprint: (flagKey) => {
-      const definition = define(flagKey)
+      const definition = findDefinition(flagKey)
       return definition && fingerprint(definition)
     },
-    flags: () => Either.right(Array.from(definitions.values(), flagInfo)),
-    seed: Effect.sync(() => writeSeed(namespace, [...definitions.values()]))
+    flags: () => Either.right(Array.from(definitions.values(), toFlagInfo)),
+    seed: Effect.sync(() => writeSeed(namespace, [...definitions.values()])),
+    definitions: Effect.sync(() => [...definitions.values()])
   }
 }
 
 const makeDecoder = () => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-/** The text of some chunks of UTF-8, joined. */
+/** Decodes the chunks of a document as UTF-8. */
 const decodeDocument = (document: ReadonlyArray<Uint8Array>): Effect.Effect<string, EngineError> =>
   Effect.suspend(() => {
     const decoder = makeDecoder()
@@ -115,14 +116,14 @@ const decodeDocument = (document: ReadonlyArray<Uint8Array>): Effect.Effect<stri
       text += decoder.decode(slice, { stream: true })
     }).pipe(Effect.map(() => text + decoder.decode()))
   }).pipe(
-    // what the decoder throws
+    // the decoder throws TypeError
     Effect.catchSomeDefect((cause) =>
       cause instanceof TypeError
         ? Option.some(
             Effect.fail(
               new EngineError({
                 reason: "Document",
-                message: "the document does not load: it is not valid UTF-8",
+                message: "the document cannot be loaded: it is not valid UTF-8",
                 cause
               })
             )
@@ -131,11 +132,11 @@ const decodeDocument = (document: ReadonlyArray<Uint8Array>): Effect.Effect<stri
     )
   )
 
-const describe = (error: Malformed): string =>
+const formatMalformed = (error: Malformed): string =>
   error.path.length === 0 ? error.problem : `${formatPath(error.path)}: ${error.problem}`
 
-/** Reads a document a slice at a time; all that can be wrong with a flag is found here. */
-const readText = (text: string, namespace: string): Effect.Effect<Evaluator, EngineError> =>
+/** Reads a document in slices. All validation of flags happens here. */
+const readDefinitions = (text: string, namespace: string): Effect.Effect<Evaluator, EngineError> =>
   Effect.suspend(() => {
     const definitions = new Map<string, Definition.Flag>()
     const reading = readDocument(text, namespace)
@@ -157,7 +158,7 @@ const readText = (text: string, namespace: string): Effect.Effect<Evaluator, Eng
       },
       catch: (error) =>
         error instanceof Malformed
-          ? new EngineError({ reason: error.kind, message: `the document does not load: ${describe(error)}` })
+          ? new EngineError({ reason: error.kind, message: `the document cannot be loaded: ${formatMalformed(error)}` })
           : new EngineError({ reason: "Panic", message: "the engine failed on the document", cause: error })
     })
     return slice.pipe(
@@ -170,7 +171,7 @@ const readText = (text: string, namespace: string): Effect.Effect<Evaluator, Eng
 const restoreSeed = (seed: string, namespace: string): Effect.Effect<Evaluator, ValidationError> =>
   decodeSeed(seed).pipe(
     Effect.flatMap((bytes) =>
-      Effect.try({ try: () => makeDecoder().decode(bytes), catch: () => invalidSeed("it is not valid UTF-8") })
+      Effect.try({ try: () => makeDecoder().decode(bytes), catch: () => seedError("it is not valid UTF-8") })
     ),
     Effect.flatMap((text) =>
       Effect.suspend(() => {
@@ -178,18 +179,17 @@ const restoreSeed = (seed: string, namespace: string): Effect.Effect<Evaluator, 
           const definitions = new Map(readSeed(text, namespace).map((flag) => [flag.key, flag]))
           return Effect.succeed(makeEvaluator(namespace, undefined, definitions))
         } catch (error) {
-          return error instanceof Malformed ? Effect.fail(invalidSeed(describe(error))) : Effect.die(error)
+          return error instanceof Malformed ? Effect.fail(seedError(formatMalformed(error))) : Effect.die(error)
         }
       })
     )
   )
 
-/** The portable engine. */
 export const portable: Engine.Service = {
   name: "portable",
   compile: (namespace, document) =>
     decodeDocument(document).pipe(
-      Effect.flatMap((text) => readText(text, namespace)),
+      Effect.flatMap((text) => readDefinitions(text, namespace)),
       Effect.flatMap(makeSnapshot)
     ),
   restore: (namespace, seed) => Effect.flatMap(restoreSeed(seed, namespace), makeSnapshot)

@@ -1,13 +1,12 @@
 /**
- * Evaluates a compiled flag: reads, compares and picks.
+ * Evaluates compiled flags.
  */
 import { matchAudience } from "./audience.js"
-import { BUCKETS, PERCENT, placeAfter, placeBefore } from "./bucket.js"
-import type { Boolean, BooleanFlag, Rollout, Rule, Variant, VariantFlag } from "./compile.js"
+import { bucketEntityFirst, bucketKeyFirst, PERCENT_BUCKETS, VARIANT_BUCKETS } from "./bucket.js"
+import type { BooleanFlag, BooleanOutcome, Rollout, Rule, VariantFlag, VariantOutcome } from "./compile.js"
 import type { Subject } from "./subject.js"
 
-/** Evaluates a variant flag. */
-export const evaluateVariant = (flag: VariantFlag, subject: Subject): Variant => {
+export const evaluateVariant = (flag: VariantFlag, subject: Subject): VariantOutcome => {
   const { rules } = flag
   for (let i = 0; i < rules.length; i++) {
     const rule = rules[i] as Rule
@@ -16,19 +15,18 @@ export const evaluateVariant = (flag: VariantFlag, subject: Subject): Variant =>
       const { bounds } = rule
       let bucket = 0
       if (bounds.length > 1) {
-        const point = placeAfter(subject, flag.hashedKey, BUCKETS) + 1
+        const point = bucketKeyFirst(subject, flag.keyHash, VARIANT_BUCKETS) + 1
         while ((bounds[bucket] as number) < point) {
           bucket++
         }
       }
-      return outcomes[bucket] as Variant
+      return outcomes[bucket] as VariantOutcome
     }
   }
-  return flag.otherwise
+  return flag.noMatch
 }
 
-/** Evaluates a boolean flag. */
-export const evaluateBoolean = (flag: BooleanFlag, subject: Subject): Boolean => {
+export const evaluateBoolean = (flag: BooleanFlag, subject: Subject): BooleanOutcome => {
   const { rollouts } = flag
   for (let i = 0; i < rollouts.length; i++) {
     const rollout = rollouts[i] as Rollout
@@ -38,9 +36,9 @@ export const evaluateBoolean = (flag: BooleanFlag, subject: Subject): Boolean =>
       if (outcome !== undefined) {
         return outcome
       }
-    } else if (placeBefore(subject, flag.hashedKey, PERCENT) < percentage) {
-      return rollout.all
+    } else if (bucketEntityFirst(subject, flag.keyHash, PERCENT_BUCKETS) < percentage) {
+      return rollout.complete
     }
   }
-  return flag.otherwise
+  return flag.noMatch
 }

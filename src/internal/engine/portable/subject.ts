@@ -1,28 +1,31 @@
+/**
+ * The subject of an evaluation: an entity and its context, with the property values read so far.
+ */
 import type { EvaluationContext } from "../../../Model.js"
-import { isLenient, readProperty } from "../../snapshot/context.js"
+import { hasReplacementCharacter, readProperty } from "../../snapshot/context.js"
 import { intern } from "../../snapshot/intern.js"
-import { type Ids, makeIds } from "./bucket.js"
+import { type EntityHash, makeEntityHash } from "./bucket.js"
 
-/** What is read of a context: a text, or a number that has not been made one. */
+/** A value of a context. Numbers are not converted to texts unless a constraint needs that. */
 export type Value = string | number
 
-/** A property that constraints read; there is one object for each name in a state. */
+/** A property that constraints read. Each state has one object per property name. */
 export interface Property {
   readonly name: string
-  /** Its number among all that a state's constraints read. */
+  /** The index among all properties of the state. */
   readonly index: number
-  /** Whether the name has U+FFFD in it, which a lone surrogate in a request's property name stands for. */
+  /** Whether the name contains U+FFFD, and so also matches names with lone surrogates. */
   readonly lenient: boolean
 }
 
-/** The properties that the constraints of one state read, numbered as its flags are compiled. */
+/** The properties that the constraints of one state read, numbered in the order of compilation. */
 export class Properties {
   private readonly byName = new Map<string, Property>()
 
   of(name: string): Property {
     let property = this.byName.get(name)
     if (property === undefined) {
-      property = { name: intern(name), index: this.byName.size, lenient: isLenient(name) }
+      property = { name: intern(name), index: this.byName.size, lenient: hasReplacementCharacter(name) }
       this.byName.set(name, property)
     }
     return property
@@ -30,66 +33,70 @@ export class Properties {
 }
 
 /**
- * Properties with higher numbers are read whenever they are asked for. Without a bound what is kept of one entity would
- * grow with the state, and a gap of this size turns a list into a slow dictionary.
+ * Properties with higher indexes are not cached. Without a limit the cache of one entity would grow with the state, and V8
+ * turns an array with a larger gap into a slow dictionary.
  */
-const MAX_KEPT = 1024
+const MAX_CACHED_PROPERTIES = 1024
 
 /**
- * Who is asked about. For one evaluation a plain object that remembers the property that was read last, since making
- * more than that would cost more than most evaluations.
+ * The entity of an evaluation. It remembers only the last property that was read: allocating a larger cache would cost
+ * more than most evaluations.
  */
 export interface Subject {
   readonly entityId: string
   readonly context: EvaluationContext | undefined
-  readonly ids: Ids
-  property: Property | undefined
-  value: Value
-  /** All that was read, by the property's number: of an entity that is asked about again and again. */
-  readonly values: Array<Value | undefined> | undefined
+  readonly entityHash: EntityHash
+  lastProperty: Property | undefined
+  lastValue: Value
+  /** All values read so far, by property index. Only for bound entities, which are evaluated repeatedly. */
+  readonly cachedValues: Array<Value | undefined> | undefined
 }
 
-export const makeSubject = (entityId: string, context: EvaluationContext | undefined, ids: Ids): Subject => ({
+export const makeSubject = (
+  entityId: string,
+  context: EvaluationContext | undefined,
+  entityHash: EntityHash
+): Subject => ({
   entityId,
   context,
-  ids,
-  property: undefined,
-  value: "",
-  values: undefined
+  entityHash,
+  lastProperty: undefined,
+  lastValue: "",
+  cachedValues: undefined
 })
 
-/** A Subject that reads each property once, however often it is asked about. */
+/** A Subject for repeated evaluations: it reads each property once. */
 export const makeBoundSubject = (entityId: string, context: EvaluationContext | undefined): Subject => ({
   entityId,
   context,
-  ids: makeIds(),
-  property: undefined,
-  value: "",
-  values: []
+  entityHash: makeEntityHash(),
+  lastProperty: undefined,
+  lastValue: "",
+  cachedValues: []
 })
 
-/** The value of a property, `""` when there is none. */
+/** The value of a property, `""` if it is absent. */
 export const read = (subject: Subject, property: Property): Value => {
-  if (subject.property === property) {
-    return subject.value
+  if (subject.lastProperty === property) {
+    return subject.lastValue
   }
   const value =
-    subject.values === undefined
+    subject.cachedValues === undefined
       ? readProperty(subject.context, property.name, property.lenient)
-      : recall(subject, property, subject.values)
-  subject.property = property
-  subject.value = value
+      : readCached(subject, property, subject.cachedValues)
+  subject.lastProperty = property
+  subject.lastValue = value
   return value
 }
 
-const recall = ({ context }: Subject, property: Property, values: Array<Value | undefined>): Value => {
+const readCached = ({ context }: Subject, property: Property, values: Array<Value | undefined>): Value => {
   const { index } = property
   const known = values[index]
   if (known !== undefined) {
     return known
   }
   const value = readProperty(context, property.name, property.lenient)
-  if (index < MAX_KEPT) {
+  if (index < MAX_CACHED_PROPERTIES) {
     values[index] = value
   }
   return value

@@ -1,0 +1,34 @@
+/**
+ * The request for the snapshot of a namespace.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Fetcher from "../../Fetcher.js"
+import type { FetchError } from "../../FliptError.js"
+import { readBody } from "./body.js"
+import { statusError } from "./errors.js"
+import { Document, NotModified } from "./event.js"
+import { execute, withoutUnhandledLogs } from "./request.js"
+import { type Server, snapshotUrl } from "./server.js"
+
+/** One request for the snapshot, conditional on the loaded version, without retries. */
+export const fetchSnapshot = (
+  server: Server,
+  loaded: Option.Option<Fetcher.Version>
+): Effect.Effect<Fetcher.Update, FetchError> =>
+  Effect.gen(function* () {
+    const { settings } = server
+    const { attempt, response } = yield* execute(server, {
+      url: snapshotUrl(settings),
+      loaded,
+      timeout: settings.requestTimeout
+    })
+    if (response.status === 200) {
+      const bytes = yield* readBody(attempt, response)
+      const etag = response.headers.etag
+      return Document({ bytes, version: etag === undefined || etag === "" ? Option.none() : Option.some(etag) })
+    }
+    // Not every version can be sent as a header, and a 304 to an unconditional request is an error.
+    const isConditional = attempt.headers["if-none-match"] !== undefined
+    return response.status === 304 && isConditional ? NotModified() : yield* statusError(attempt, response)
+  }).pipe(Effect.scoped, withoutUnhandledLogs)

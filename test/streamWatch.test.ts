@@ -1,0 +1,253 @@
+/**
+ * How a client watches over a stream, and when it counts as connected.
+ */
+import * as Net from "node:net"
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as TestClock from "effect/TestClock"
+import * as Fault from "./support/Fault.js"
+import * as FliptServer from "./support/FliptServer.js"
+import { listen } from "./support/Listener.js"
+import { captured } from "./support/logs.js"
+import { awaitOn, awaitStatus, isOn, makeClient, no, scripted, settle, yes } from "./support/streaming.js"
+import { awaitSleepOf, awhile, until, wakeUps } from "./support/wait.js"
+
+describe("a silent stream", () => {
+  it.scoped("stays open while requests find nothing new, and these confirm the state", () =>
+    Effect.gen(function* () {
+      const server = yield* scripted
+      const client = yield* makeClient({ url: server.url })
+      const stream = yield* server.awaitStreamRequests(1)
+      yield* settle
+      yield* awaitSleepOf(84_000)
+      let confirmed = 0
+      for (let requests = 1; requests < 5; requests++) {
+        expect(server.snapshots).toHaveLength(requests)
+        // an interval, and a tenth of one
+        yield* TestClock.adjust(132_000)
+        yield* server.awaitSnapshotRequests(requests + 1)
+        yield* awaitStatus(client, (status) => (status.confirmedAt?.epochMillis ?? 0) > confirmed)
+        confirmed = (yield* client.status).confirmedAt?.epochMillis ?? 0
+        // the next sleep has begun
+        yield* awhile
+      }
+      expect(yield* client.status).toMatchObject({ _tag: "Ready", connected: true })
+      expect(server.streams).toHaveLength(1)
+      expect(stream.isOpen()).toBe(true)
+    })
+  )
+
+  it.scoped("that has lost a change is detected within an interval, and opened again", () =>
+    captured((lines) =>
+      Effect.gen(function* () {
+        const server = yield* scripted
+        const client = yield* makeClient({ url: server.url, updateInterval: "1 minute" })
+        const stream = yield* server.awaitStreamRequests(1)
+        yield* settle
+        yield* server.setDocument(no)
+        yield* awaitSleepOf(42_000)
+        yield* TestClock.adjust(41_999)
+        yield* awhile
+        expect(yield* isOn(client)).toBe(true)
+        yield* TestClock.adjust(1)
+        yield* awaitOn(client, false)
+        // the stream may still bring it
+        yield* settle
+        yield* until(() => !stream.isOpen())
+        yield* awaitSleepOf(700)
+        expect(yield* client.status).toMatchObject({ _tag: "Ready", connected: false })
+        yield* TestClock.adjust(700)
+        const { request } = yield* server.awaitStreamRequests(2)
+        expect(request.target).toContain(`?digest=${FliptServer.digestOf(no)}`)
+        expect(lines.filter((line) => line.level === "WARN")).toEqual([])
+      })
+    )
+  )
+
+  for (const [what, answered] of [
+    ["the application has fetched the missed change itself", true],
+    ["the stream brings the change a moment later", false]
+  ] as const) {
+    it.scoped(`is ${answered ? "replaced even if" : "kept if"} ${what}`, () =>
+      Effect.gen(function* () {
+        const server = yield* scripted
+        const client = yield* makeClient({ url: server.url, updateInterval: "1 minute" })
+        const stream = yield* server.awaitStreamRequests(1)
+        yield* settle
+        yield* server.setDocument(no)
+        if (answered) {
+          expect(yield* client.refresh).toBe(true)
+        }
+        yield* awaitSleepOf(42_000)
+        yield* TestClock.adjust(42_000)
+        yield* awaitOn(client, false)
+        yield* awaitSleepOf(1000)
+        if (answered) {
+          yield* TestClock.adjust(1000)
+          yield* until(() => !stream.isOpen())
+        } else {
+          const { confirmedAt } = yield* client.status
+          yield* TestClock.adjust(500)
+          stream.push(no)
+          yield* awaitStatus(client, (it) => String(it.confirmedAt) !== String(confirmedAt))
+          yield* TestClock.adjust(500)
+          yield* awhile
+          expect(stream.isOpen()).toBe(true)
+        }
+      })
+    )
+  }
+
+  it.scoped("stays open if requests return the same state in full", () =>
+    Effect.gen(function* () {
+      const server = yield* scripted
+      const client = yield* makeClient({ url: server.url, updateInterval: "1 minute" })
+      const stream = yield* server.awaitStreamRequests(1)
+      yield* settle
+      const again = Buffer.from(JSON.stringify(yes))
+      yield* server.failSnapshots(Fault.garbage(again, { etag: FliptServer.digestOf(yes) }))
+      const { confirmedAt } = yield* client.status
+      yield* awaitSleepOf(42_000)
+      yield* TestClock.adjust(42_000)
+      yield* server.awaitSnapshotRequests(2)
+      yield* awaitStatus(client, (it) => String(it.confirmedAt) !== String(confirmedAt))
+      yield* awhile
+      yield* TestClock.adjust("2 seconds")
+      yield* awhile
+      expect(stream.isOpen()).toBe(true)
+    })
+  )
+
+  it.scoped("whose connection is dead is detected by the next change", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make({ documents: { default: yes } })
+      const swallowed: Array<Net.Socket> = []
+      let swallows = false
+      const relay = Net.createServer((near) => {
+        const far = Net.connect(server.port, "127.0.0.1")
+        let streams = false
+        const isSwallowed = () => swallows && streams
+        near.on("data", (data) => {
+          streams ||= data.includes("/stream")
+          if (!isSwallowed()) far.write(data)
+        })
+        far.on("data", (data) => {
+          if (isSwallowed()) swallowed.push(near)
+          else near.write(data)
+        })
+        for (const [one, other] of [
+          [near, far],
+          [far, near]
+        ] as const) {
+          one.on("error", () => {})
+          one.on("close", () => other.destroy())
+        }
+      })
+      const url = `http://127.0.0.1:${yield* listen(relay)}`
+      const client = yield* makeClient({ url, updateInterval: "1 minute" })
+      yield* server.awaitRequests(2)
+      yield* settle
+      yield* server.setDocument(no)
+      yield* awaitOn(client, false)
+      swallows = true
+      yield* server.setDocument(yes)
+      yield* until(() => swallowed.length > 0)
+      expect(yield* isOn(client)).toBe(false)
+      swallows = false
+      yield* awaitSleepOf(42_000)
+      yield* TestClock.adjust(42_000)
+      yield* awaitOn(client, true)
+      yield* settle
+      yield* awaitSleepOf(700)
+      yield* TestClock.adjust(700)
+      const requests = yield* server.awaitRequests(5)
+      expect(requests.map((request) => request.path.endsWith("/stream"))).toEqual([false, true, false, false, true])
+      yield* server.setDocument(no)
+      yield* awaitOn(client, false)
+    })
+  )
+
+  it.scoped("is not checked if the interval is infinite, and no timeout ends it", () =>
+    Effect.gen(function* () {
+      const server = yield* scripted
+      const client = yield* makeClient({
+        url: server.url,
+        updateInterval: Number.POSITIVE_INFINITY,
+        requestTimeout: "10 seconds"
+      })
+      const stream = yield* server.awaitStreamRequests(1)
+      yield* settle
+      for (const document of [no, yes]) {
+        yield* TestClock.adjust("3650 days")
+        yield* awhile
+        expect(yield* server.order).toEqual(["snapshot", "stream"])
+        expect(stream.isOpen()).toBe(true)
+        expect(yield* wakeUps).toEqual([])
+        yield* server.setDocument(document)
+        stream.push(document)
+        yield* awaitOn(client, document === yes)
+      }
+    })
+  )
+
+  it.scoped("of a deleted namespace is detected by the next request, and opened again once the namespace is back", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make({ documents: { default: yes } })
+      const client = yield* makeClient({ url: server.url })
+      yield* server.awaitRequests(2)
+      yield* settle
+      yield* server.removeNamespace()
+      yield* awaitSleepOf(84_000)
+      expect(yield* client.status).toMatchObject({ _tag: "Ready", connected: true })
+      yield* TestClock.adjust(84_000)
+      // a tenth of what the stream lived
+      yield* awaitSleepOf(5950)
+      expect(yield* client.status).toMatchObject({
+        _tag: "Stale",
+        mode: "streaming",
+        connected: false,
+        error: { reason: "NotFound", status: 404 }
+      })
+      yield* TestClock.adjust(5950)
+      yield* awaitSleepOf(1400)
+      yield* server.setDocument(no)
+      yield* TestClock.adjust(1400)
+      yield* awaitOn(client, false)
+      yield* settle
+      yield* awaitStatus(client, (status) => status._tag === "Ready" && status.connected)
+      yield* server.setDocument(yes)
+      yield* awaitOn(client, true)
+    })
+  )
+})
+
+describe("a client is connected", () => {
+  it.scoped("from the head of the answer or after a quiet second, until the stream ends", () =>
+    Effect.gen(function* () {
+      const server = yield* scripted
+      const client = yield* makeClient({ url: server.url })
+      const first = yield* server.awaitStreamRequests(1)
+      yield* awaitSleepOf(1000)
+      expect(yield* client.status).toMatchObject({ _tag: "Ready", mode: "streaming", connected: false })
+      yield* TestClock.adjust(999)
+      yield* awhile
+      expect((yield* client.status).connected).toBe(false)
+      yield* TestClock.adjust(1)
+      yield* awaitStatus(client, (status) => status.connected)
+
+      first.destroy()
+      yield* awaitStatus(client, (status) => !status.connected)
+      yield* awaitSleepOf(700)
+      yield* server.failSnapshots(Fault.status(503))
+      yield* TestClock.adjust(700)
+      yield* awaitSleepOf(1400)
+      expect(yield* client.status).toMatchObject({ _tag: "Stale", connected: false })
+      yield* server.failSnapshots(undefined)
+      yield* TestClock.adjust(1400)
+      const second = yield* server.awaitStreamRequests(2)
+      expect(yield* client.status).toMatchObject({ _tag: "Ready", connected: false })
+      second.write("\n")
+      yield* awaitStatus(client, (status) => status.connected)
+    })
+  )
+})
