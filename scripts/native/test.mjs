@@ -65,8 +65,14 @@ const runnerFor = (platform) => {
     const wine = firstOf([...inPath("wine64"), "/usr/lib/wine/wine64", ...inPath("wine")], "Wine")
     return {
       command: [wine, nodeFor(platform)],
-      // Wine reports a Windows that Node does not support, and prints what it does not implement
-      env: { NODE_SKIP_PLATFORM_CHECK: "1", WINEDEBUG: "-all", WINEPREFIX: join(root, "build", "wine") }
+      // Wine reports a Windows that Node does not support, prints what it does not implement, and may lack a library
+      // that setup.sh then makes
+      env: {
+        NODE_SKIP_PLATFORM_CHECK: "1",
+        WINEDEBUG: "-all",
+        WINEPREFIX: join(root, "build", "wine"),
+        WINEPATH: `Z:${join(tools, "wine").replaceAll("/", "\\")}`
+      }
     }
   }
   const machine = platform.cpu === "arm64" ? "aarch64" : "x86_64"
