@@ -41,7 +41,7 @@ const logFallback = (error: EngineError): Effect.Effect<void> =>
       : Effect.void
   )
 
-/** The native engine if it loads, otherwise the portable engine. `FLIPT_ENGINE` overrides the choice. */
+/** The native engine if it loads, otherwise, and in worker threads, the portable engine. `FLIPT_ENGINE` overrides the choice. */
 export const best: Effect.Effect<Engine.Service, EngineError> = Effect.gen(function* () {
   const { engine } = yield* config
   switch (Option.getOrUndefined(engine)) {
@@ -50,6 +50,8 @@ export const best: Effect.Effect<Engine.Service, EngineError> = Effect.gen(funct
     case "native":
       return yield* native
     default:
-      return yield* Effect.catchAll(native, (error) => Effect.as(logFallback(error), portable))
+      return !Native.preferred
+        ? portable
+        : yield* Effect.catchAll(native, (error) => Effect.as(logFallback(error), portable))
   }
 })

@@ -26,6 +26,8 @@ export interface BoundEvaluator {
 export interface Evaluator {
   readonly namespace: string
   readonly digest: string | undefined
+  /** The keys of flags that have a list with an escape. Such a list counts as empty, unlike on the server. */
+  readonly escapedLists?: ReadonlyArray<string>
   readonly variant: (
     flagKey: string,
     entityId: string,

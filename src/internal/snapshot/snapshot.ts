@@ -7,7 +7,7 @@ import type * as Scope from "effect/Scope"
 import { EngineError, type EvaluateError, EvaluationError } from "../../FliptError.js"
 import type { EvaluationRequest } from "../../Model.js"
 import type { Snapshot } from "../../Snapshot.js"
-import { type Defined, definitions } from "./definitions.js"
+import { type Defined, definitions, escapedLists } from "./definitions.js"
 import type { BoundEvaluator, Evaluator } from "./evaluator.js"
 import { checkBatch, checkEntity, checkFlagKey, checkRequest } from "./request.js"
 
@@ -112,6 +112,7 @@ const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readon
       return flags
     },
     seed: whileOpen((it) => it.seed),
+    [escapedLists]: evaluator.escapedLists,
     [definitions]: evaluator.definitions && whileOpen((it) => it.definitions as NonNullable<Evaluator["definitions"]>)
   }
 

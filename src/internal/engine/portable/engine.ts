@@ -9,6 +9,7 @@ import { EngineError, type EvaluationError, type ValidationError } from "../../.
 import type { BatchEntry, BooleanResult, VariantResult } from "../../../Model.js"
 import type * as Definition from "../../document/definition.js"
 import { readDocument } from "../../document/document.js"
+import { findEscapedLists } from "../../document/escapedLists.js"
 import { fingerprint } from "../../document/fingerprint.js"
 import { toFlagInfo } from "../../document/flagInfo.js"
 import { formatPath, Malformed } from "../../document/json.js"
@@ -31,7 +32,8 @@ const SLICE_CHARACTERS = 128 * 1024
 const makeEvaluator = (
   namespace: string,
   digest: string | undefined,
-  definitions: ReadonlyMap<string, Definition.Flag>
+  definitions: ReadonlyMap<string, Definition.Flag>,
+  text: string
 ): Evaluator => {
   const errors = makeErrors(namespace)
   const entityHash = makeEntityHash()
@@ -84,6 +86,8 @@ const makeEvaluator = (
   return {
     namespace,
     digest,
+    // in the text, an escape inside of a string in a string starts with two backslashes
+    escapedLists: text.includes("\\\\") ? findEscapedLists(definitions.values()) : [],
     variant: (flagKey, entityId, context) => variant(flagKey, makeSubject(entityId, context, entityHash)),
     boolean: (flagKey, entityId, context) => boolean(flagKey, makeSubject(entityId, context, entityHash)),
     bind: (entityId, context) => {
@@ -105,12 +109,13 @@ const makeEvaluator = (
   }
 }
 
-const makeDecoder = () => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+const makeDecoder = (ignoreBOM: boolean) => new TextDecoder("utf-8", { fatal: true, ignoreBOM })
 
 /** Decodes the chunks of a document as UTF-8. */
 const decodeDocument = (document: ReadonlyArray<Uint8Array>): Effect.Effect<string, EngineError> =>
   Effect.suspend(() => {
-    const decoder = makeDecoder()
+    // skips a byte order mark, like the official client
+    const decoder = makeDecoder(false)
     let text = ""
     return forEachSlice(document, (slice) => {
       text += decoder.decode(slice, { stream: true })
@@ -164,20 +169,20 @@ const readDefinitions = (text: string, namespace: string): Effect.Effect<Evaluat
     return slice.pipe(
       Effect.tap((done) => (done ? Effect.void : yieldToEventLoop)),
       Effect.repeat({ until: (done) => done }),
-      Effect.map(() => makeEvaluator(namespace, digest, definitions))
+      Effect.map(() => makeEvaluator(namespace, digest, definitions, text))
     )
   })
 
 const restoreSeed = (seed: string, namespace: string): Effect.Effect<Evaluator, ValidationError> =>
   decodeSeed(seed).pipe(
     Effect.flatMap((bytes) =>
-      Effect.try({ try: () => makeDecoder().decode(bytes), catch: () => seedError("it is not valid UTF-8") })
+      Effect.try({ try: () => makeDecoder(true).decode(bytes), catch: () => seedError("it is not valid UTF-8") })
     ),
     Effect.flatMap((text) =>
       Effect.suspend(() => {
         try {
           const definitions = new Map(readSeed(text, namespace).map((flag) => [flag.key, flag]))
-          return Effect.succeed(makeEvaluator(namespace, undefined, definitions))
+          return Effect.succeed(makeEvaluator(namespace, undefined, definitions, text))
         } catch (error) {
           return error instanceof Malformed ? Effect.fail(seedError(formatMalformed(error))) : Effect.die(error)
         }
