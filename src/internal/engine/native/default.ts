@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import type * as Engine from "../../../Engine.js"
 import { EngineError } from "../../../FliptError.js"
 
-/** Whether this platform can have a native engine, so that a missing one is worth a message. */
+/** Whether this platform can have a native engine. */
 export const supported = false
 
 export const load = (_path: string | undefined): Effect.Effect<Engine.Service, EngineError> =>

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import type * as Engine from "../../../Engine.js"
 import { EngineError } from "../../../FliptError.js"
 
-/** Whether this platform can have a native engine, so that a missing one is worth a message. */
+/** Whether this platform can have a native engine. */
 export const supported = true
 
 /** Loads the library, from the given path or from the default places, and makes an engine with it. */
