@@ -201,6 +201,7 @@ export const make = (
           version: Option.getOrUndefined(loaded?.version ?? Option.none()),
           confirmedAt,
           origin: loaded?.origin ?? "none",
+          engine: loaded?.refCounted.snapshot.engine,
           mode,
           connected
         }

@@ -60,9 +60,7 @@ const problems: { readonly [P in Problem]: (definition: Definition.Constraint) =
   Number: ({ value }) => ({
     kind: "Number",
     here: `the constraint never holds: ${show(value)} is not a 32-bit integer`,
-    server: isGoNumber(value)
-      ? "compares it as a 64-bit floating-point number"
-      : "the constraint never holds either",
+    server: isGoNumber(value) ? "compares it as a 64-bit floating-point number" : "the constraint never holds either",
     advice: "use a whole number from -2147483648 to 2147483647, for example cents in place of euros"
   }),
   NumberList: ({ value }) => ({

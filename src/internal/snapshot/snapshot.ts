@@ -31,7 +31,7 @@ const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readon
   let open: Evaluator | undefined = evaluator
   let closed: Either.Either<never, EvaluationError> | undefined
   let flags: Snapshot["flags"] | undefined
-  const { digest, namespace } = evaluator
+  const { digest, engine, namespace } = evaluator
 
   const closedResult = (): Either.Either<never, EvaluationError> => {
     closed ??= Either.left(new EvaluationError({ reason: "Closed", message: closedMessage }))
@@ -61,6 +61,7 @@ const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readon
 
   const snapshot: Snapshot & Defined = {
     namespace,
+    engine,
     digest,
     fingerprint: (flagKey) => open?.fingerprint(flagKey),
     variant: (request) => evaluate(request, evaluateVariant),

@@ -109,6 +109,7 @@ const makeOverlay = (
   }
 
   return {
+    engine: "test",
     namespace,
     digest: undefined,
     ...makeEvaluations(namespace, evaluateFlag, ({ context, entityId, flagKey }, outcome) =>

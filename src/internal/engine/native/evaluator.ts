@@ -328,6 +328,7 @@ const makeEvaluations = (
     evaluate(flagKey, entityId, context, "boolean") as Either.Either<BooleanResult, EvaluationError>
 
   return {
+    engine: "native",
     namespace,
     digest,
     escapedLists,

@@ -6,9 +6,6 @@ import * as Effect from "effect/Effect"
 import type * as Engine from "../../../Engine.js"
 import { EngineError } from "../../../FliptError.js"
 
-/** Whether this platform can have a native engine, so that a missing one is worth a message. */
-export const supported = true
-
 /**
  * Whether to choose the native engine by default. Not in a worker thread: ending one while koffi loads, or during a call
  * through it, aborts the whole process, and nothing can hold back `Worker.terminate`.
