@@ -221,6 +221,36 @@ describe("a silent stream", () => {
   )
 })
 
+describe("the status of a request beside a stream", () => {
+  for (const status of [401, 404, 405, 501]) {
+    it.scoped(`does not count as a refusal of the stream: ${status}`, () =>
+      captured((lines) =>
+        Effect.gen(function* () {
+          const server = yield* FliptServer.make({ documents: { default: yes } })
+          const client = yield* makeClient({ url: server.url })
+          yield* server.awaitStreamRequests(1)
+          yield* server.restart
+          yield* awaitSleepOf(700)
+          yield* TestClock.adjust(700)
+          yield* server.awaitStreamRequests(2)
+          yield* settle
+          yield* server.failSnapshots(Fault.status(status))
+          yield* TestClock.adjust(84_000)
+          yield* awaitStatus(client, (it) => it._tag === "Stale" && !it.connected)
+          yield* server.failSnapshots(undefined)
+          yield* server.setDocument(no)
+          yield* TestClock.adjust(30_000)
+          yield* server.awaitStreamRequests(3)
+          yield* awaitOn(client, false)
+          expect(yield* client.status).toMatchObject({ _tag: "Ready", mode: "streaming" })
+          const warnings = lines.filter((line) => line.level === "WARN").map((line) => line.message)
+          expect(warnings).toEqual([expect.stringContaining("not up to date")])
+        })
+      )
+    )
+  }
+})
+
 describe("a client is connected", () => {
   it.scoped("from the head of the answer or after a quiet second, until the stream ends", () =>
     Effect.gen(function* () {

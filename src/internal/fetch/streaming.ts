@@ -78,30 +78,34 @@ const verify = (
     return yield* Effect.never
   })
 
+interface Ended extends StreamEnd {
+  /** The status with which the server refused the stream itself. Requests beside the stream have statuses too. */
+  readonly refusal: number | undefined
+}
+
 /** Makes a request, then reads a stream until it or a verifying request fails. */
 const runStream = (
   server: Server,
   listener: Fetcher.Listener,
   request: Effect.Effect<unknown, RefreshError>,
   emit: Emit
-): Effect.Effect<StreamEnd> =>
+): Effect.Effect<Ended> =>
   Effect.gen(function* () {
     const requested = yield* Effect.either(request)
     if (Either.isLeft(requested)) {
-      return { error: requested.left, lifetime: Option.none() }
+      return { error: requested.left, lifetime: Option.none(), refusal: undefined }
     }
     const openedAt = yield* Clock.currentTimeMillis
     const loaded = yield* listener.loaded
-    const error = yield* Effect.raceFirst(
-      Effect.flip(readStream(server, loaded, emit)),
-      Effect.flip(verify(server.settings, listener, loaded, emit))
+    const { error, refusal } = yield* Effect.raceFirst(
+      Effect.flip(readStream(server, loaded, emit)).pipe(Effect.map((error) => ({ error, refusal: error.status }))),
+      Effect.flip(verify(server.settings, listener, loaded, emit)).pipe(
+        Effect.map((error) => ({ error, refusal: undefined }))
+      )
     ).pipe(withoutUnhandledLogs)
-    return { error, lifetime: Option.some(Duration.millis((yield* Clock.currentTimeMillis) - openedAt)) }
+    const lifetime = Option.some(Duration.millis((yield* Clock.currentTimeMillis) - openedAt))
+    return { error, lifetime, refusal }
   })
-
-/** The status with which the server refused to open a stream. */
-const refusedStatus = ({ error, lifetime }: StreamEnd): number | undefined =>
-  Option.isSome(lifetime) && error._tag === "FetchError" ? error.status : undefined
 
 /** Opens one stream after another. Polls for a while if the server does not support streams. */
 const run = (server: Server, listener: Fetcher.Listener, emit: Emit): Effect.Effect<never> =>
@@ -121,11 +125,11 @@ const run = (server: Server, listener: Fetcher.Listener, emit: Emit): Effect.Eff
       const ended = yield* runStream(server, listener, skipRequest ? Effect.void : request, emit)
       yield* emit(disconnected)
 
-      const status = refusedStatus(ended)
-      // A missing environment has the same statuses, but then a request fails too: the one before the stream, or one now.
-      const isUnsupported =
-        status !== undefined && UNSUPPORTED_STATUSES.has(status) && (!skipRequest || (yield* Effect.isSuccess(request)))
       skipRequest = false
+      const status = ended.refusal
+      // A missing environment has the same statuses, but then a request fails too.
+      const isUnsupported =
+        status !== undefined && UNSUPPORTED_STATUSES.has(status) && (yield* Effect.isSuccess(request))
       if (isUnsupported) {
         yield* logOnce(
           "unsupported",
