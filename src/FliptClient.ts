@@ -66,6 +66,12 @@ export interface Service {
    * and false if the state was already up to date.
    */
   readonly refresh: Effect.Effect<boolean, RefreshError>
+  /**
+   * Like `refresh`, but fetches the whole state even if the source considers it unchanged. Use it if you suspect that the
+   * source is wrong about that. If a `refresh` is running, it starts after that one. Returns false if the content is that
+   * of the loaded state.
+   */
+  readonly refetch: Effect.Effect<boolean, RefreshError>
   /** Returns how up to date the state is. */
   readonly status: Effect.Effect<Status>
   /**

@@ -17,6 +17,7 @@ import type * as Auth from "../../Auth.js"
 import type * as Fetcher from "../../Fetcher.js"
 import { FetchError, type RefreshError, type ValidationError } from "../../FliptError.js"
 import { Event } from "./event.js"
+import { withFullFetches } from "./fullFetches.js"
 import { decodeFetcher, type FetcherSettings } from "./options.js"
 import { periodicChecks } from "./periodicChecks.js"
 import { withoutUnhandledLogs } from "./request.js"
@@ -155,19 +156,22 @@ export const fromSettings = (
   settings: FetcherSettings,
   policy: Policy
 ): Effect.Effect<Fetcher.Service, never, HttpClient.HttpClient | Auth.Auth> =>
-  Effect.map(makeServer(settings), (server) => ({
-    source: toSource("streaming", settings),
-    fetch: (loaded) => fetchSnapshot(server, loaded).pipe(retry(policy)),
-    events: (listener) =>
-      Stream.unwrapScoped(
-        Effect.gen(function* () {
-          // Capacity 1: the stream is not read further until the previous document is loaded.
-          const events = yield* Mailbox.make<Fetcher.Event>(1)
-          yield* run(server, listener, (event) => events.offer(event)).pipe(Mailbox.into(events), Effect.forkScoped)
-          return Mailbox.toStream(events)
-        })
-      )
-  }))
+  Effect.gen(function* () {
+    const server = yield* makeServer(settings)
+    return {
+      source: toSource("streaming", settings),
+      fetch: yield* withFullFetches(settings, (loaded) => fetchSnapshot(server, loaded).pipe(retry(policy))),
+      events: (listener) =>
+        Stream.unwrapScoped(
+          Effect.gen(function* () {
+            // Capacity 1: the stream is not read further until the previous document is loaded.
+            const events = yield* Mailbox.make<Fetcher.Event>(1)
+            yield* run(server, listener, (event) => events.offer(event)).pipe(Mailbox.into(events), Effect.forkScoped)
+            return Mailbox.toStream(events)
+          })
+        )
+    }
+  })
 
 export const make = (
   options: Fetcher.Options | undefined,
