@@ -16,6 +16,7 @@ import { type EngineError, EvaluationError, FetchError, type RefreshError, type 
 import { contentHash } from "../document/contentHash.js"
 import { SnapshotStore } from "../store/tags.js"
 import * as WriteBehind from "../store/writeBehind.js"
+import * as FairLock from "../util/fairLock.js"
 import * as SingleFlight from "../util/singleFlight.js"
 import { withoutParentSpan } from "../util/withoutParentSpan.js"
 import * as Changes from "./changes.js"
@@ -56,9 +57,9 @@ export const make = (
     const state = yield* State.make(fetcher.source, settings.errorStrategy).pipe(
       Scope.extend(yield* Scope.fork(scope, ExecutionStrategy.sequential))
     )
-    const fetchPermit = yield* Effect.makeSemaphore(1)
-    // A document may be pushed while a fetched one is being loaded.
-    const loadPermit = yield* Effect.makeSemaphore(1)
+    const fetchLock = yield* FairLock.make
+    // A document may be pushed while a fetched one is being loaded. Fair, so that a fast stream does not starve requests.
+    const loadLock = yield* FairLock.make
     const store = yield* SnapshotStore
     const save = yield* WriteBehind.make(store, fetcher.source)
 
@@ -126,7 +127,7 @@ export const make = (
             })
           }
           return generation === 0 ? Effect.fail(notModifiedFromNothing()) : Effect.succeedSome(false)
-        }).pipe(loadPermit.withPermits(1))
+        }).pipe(loadLock.withLock)
       })
 
     const updateState = (unconditional: boolean): Effect.Effect<boolean, RefreshError> =>
@@ -137,7 +138,7 @@ export const make = (
           Option.contains(changed, true) ? Effect.succeed(true) : Effect.as(state.confirm, false)
         ),
         defectsToErrors,
-        fetchPermit.withPermits(1)
+        fetchLock.withLock
       )
 
     const makeRefresh = (unconditional: boolean) =>
@@ -171,7 +172,7 @@ export const make = (
         refresh
       }),
       push: (bytes, version) =>
-        loadDocument(bytes, version, true).pipe(loadPermit.withPermits(1), defectsToErrors, Effect.asVoid)
+        loadDocument(bytes, version, true).pipe(loadLock.withLock, defectsToErrors, Effect.asVoid)
     }).pipe(withoutParentSpan)
 
     const spanOptions = {
