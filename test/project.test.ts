@@ -70,9 +70,7 @@ describe("the modules", () => {
   it("of the engine know no HTTP, no fetcher, no credentials and no platform", () => {
     const modules = [...reachable("Engine.ts")]
     expect(modules.length).toBeGreaterThan(10)
-    expect(
-      modules.filter((name) => /platform|undici|^node:|Fetcher|Auth|Tls|FliptClient|http|polling/.test(name))
-    ).toEqual([])
+    expect(modules.filter((name) => /platform|^node:|Fetcher|Auth|Tls|FliptClient|http|polling/.test(name))).toEqual([])
   })
 
   it("of the fetcher know no evaluation", () => {
@@ -88,7 +86,7 @@ describe("the modules", () => {
     expect([...reachable("FliptError.ts")].filter((name) => name.endsWith(".ts"))).toEqual(["FliptError.ts"])
   })
 
-  it("meet Node, undici and koffi in the modules for Node alone", () => {
+  it("meet Node and koffi in the modules for Node alone", () => {
     const all = readdirSync(`${root}src`, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"))
     const users = (pattern: RegExp) =>
       all
@@ -99,16 +97,23 @@ describe("the modules", () => {
         )
         .sort()
     expect(users(/^koffi$/)).toEqual(["internal/engine/native/library.ts"])
-    expect(users(/^undici$/)).toEqual(["internal/platform/dispatcher.ts"])
     expect(users(/^node:/)).toEqual([
       "internal/engine/native/library.ts",
       "internal/engine/native/locate.ts",
       "internal/platform/certificates.ts",
-      "internal/platform/dispatcher.ts",
       "internal/platform/directory.ts",
+      "internal/platform/http/body.ts",
+      "internal/platform/http/connector.ts",
+      "internal/platform/http/decompression.ts",
+      "internal/platform/http/exchange.ts",
+      "internal/platform/http/http1.ts",
+      "internal/platform/http/http2.ts",
+      "internal/platform/http/opening.ts",
+      "internal/platform/http/requestBody.ts",
+      "internal/platform/http/tunnel.ts",
       "internal/platform/node.ts"
     ])
-    expect(users(/(?:platform|\.)\/(?:certificates|dispatcher)\.js$/)).toEqual(["internal/platform/node.ts"])
+    expect(users(/(?:platform|\.)\/(?:certificates|http\/client)\.js$/)).toEqual(["internal/platform/node.ts"])
     expect(users(/native\/(?:library|locate|engine)|\.\/(?:library|locate|engine)\.js$|platform\/node/)).toEqual([
       "internal/engine/native/arena.ts",
       "internal/engine/native/engine.ts",
@@ -180,10 +185,10 @@ describe("the package", () => {
       const inputs = Object.keys(metafile.inputs)
       expect(inputs.some((name) => name.includes("dist/internal/platform/default.js"))).toBe(true)
       expect(
-        inputs.filter((name) => /undici|koffi|dist\/internal\/(?:platform|engine\/native)\/(?!default)/.test(name))
+        inputs.filter((name) => /koffi|dist\/internal\/(?:platform|engine\/native)\/(?!default)/.test(name))
       ).toEqual([])
       expect(Object.values(metafile.outputs).flatMap((output) => output.imports)).toEqual([])
-      expect(outputFiles[0]?.text).not.toMatch(/["'](?:node:|undici|koffi)/)
+      expect(outputFiles[0]?.text).not.toMatch(/["'](?:node:|koffi)/)
     })
   )
 
