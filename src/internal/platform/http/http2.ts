@@ -31,7 +31,9 @@ class NotProcessed extends Error {}
 interface Session {
   readonly session: Http2.ClientHttp2Session
   streams: number
-  /** Whether the connection may be dead: a request was given up unanswered, and so far the server has not answered a ping. */
+  /** The ping that the server has not answered. It is sent when a request is given up unanswered. */
+  probe: symbol | undefined
+  /** Whether the connection is probably dead: a request that was sent after such a ping was given up unanswered, too. */
   isDoubtful: boolean
 }
 
@@ -92,19 +94,21 @@ const failIncomplete = (stream: Http2.ClientHttp2Stream): void => {
 }
 
 /** Asks the server for a sign of life, because a dead connection would fail all later requests one by one. */
-const probe = (pooled: Session): void => {
-  const { session } = pooled
-  if (!pooled.isDoubtful && !session.closed && !session.destroyed) {
-    pooled.isDoubtful = true
-    session.ping((error) => {
-      pooled.isDoubtful = error !== null
+const startProbe = (pooled: Session): void => {
+  if (pooled.probe === undefined && !pooled.session.closed) {
+    pooled.probe = Symbol()
+    pooled.session.ping((error) => {
+      if (error === null) {
+        pooled.probe = undefined
+        pooled.isDoubtful = false
+      }
     })
   }
 }
 
 const sendOver = (pooled: Session, outgoing: Outgoing): Effect.Effect<Incoming, Error> =>
   Effect.async<Incoming, Error>((resume) => {
-    const { session } = pooled
+    const { probe, session } = pooled
     const { body } = outgoing
     let isGoingAway = false
     let isAnswered = false
@@ -126,7 +130,8 @@ const sendOver = (pooled: Session, outgoing: Outgoing): Effect.Effect<Incoming, 
     const abandon = () => {
       if (!stream.destroyed) {
         if (!isAnswered) {
-          probe(pooled)
+          pooled.isDoubtful ||= probe !== undefined && probe === pooled.probe
+          startProbe(pooled)
         }
         stream.close(NGHTTP2_CANCEL)
         stream.destroy()
@@ -196,7 +201,7 @@ export const makeHttp2 = (connector: Connector): Effect.Effect<Send, never, Scop
           createConnection: () => socket,
           settings: { enablePush: false, initialWindowSize: WINDOW_BYTES }
         })
-        const pooled: Session = { session, streams: 0, isDoubtful: false }
+        const pooled: Session = { session, streams: 0, probe: undefined, isDoubtful: false }
         let isReady = false
         const end = (error: Error) => {
           if (!isReady) {
