@@ -693,7 +693,7 @@ describe("layerFileSystem", () => {
           outfile
         })
       )
-      expect(Fs.readFileSync(outfile, "utf8")).not.toMatch(/["'](?:node:|undici|koffi)/)
+      expect(Fs.readFileSync(outfile, "utf8")).not.toMatch(/["'](?:node:|koffi)/)
       const { refusal } = yield* Effect.promise(() => import(pathToFileURL(outfile).href))
       expect(yield* Effect.promise(() => refusal)).toMatchObject({
         _tag: "ValidationError",

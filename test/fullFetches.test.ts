@@ -58,7 +58,9 @@ describe("a server with a wrong ETag", () => {
       const { server, set } = yield* spread
       const store = Context.get(yield* Layer.build(KeyValueStore.layerMemory), KeyValueStore.KeyValueStore)
       const start = FliptClient.make({ url: server.url, errorStrategy: "fallback", ...manual }).pipe(
-        Effect.provide(SnapshotStore.layerKeyValueStore.pipe(Layer.provide(Layer.succeed(KeyValueStore.KeyValueStore, store))))
+        Effect.provide(
+          SnapshotStore.layerKeyValueStore.pipe(Layer.provide(Layer.succeed(KeyValueStore.KeyValueStore, store)))
+        )
       )
       yield* Effect.scoped(start)
       yield* set(false)
@@ -178,7 +180,12 @@ describe("the interval of unconditional fetches", () => {
 
   it.effect("is 30 polls if these take longer than an hour", () =>
     Effect.gen(function* () {
-      expect(yield* conditions({ updateInterval: "10 minutes" }, [60, 299, 300, 301])).toEqual([true, true, false, true])
+      expect(yield* conditions({ updateInterval: "10 minutes" }, [60, 299, 300, 301])).toEqual([
+        true,
+        true,
+        false,
+        true
+      ])
     })
   )
 

@@ -30,14 +30,17 @@ const rootCause = (error: unknown): { readonly code: string | undefined; readonl
   }
 }
 
-/** The note that the dispatcher leaves on the error of a connection that the server closed early. */
+/** The note on the error of a connection that the server closed early. */
 const clientCertificateOf = (error: unknown): ClientCertificate | undefined => {
   const noted = causeChain(error).find((cause) => "clientCertificate" in cause)
   return noted && (noted as { readonly clientCertificate?: ClientCertificate }).clientCertificate
 }
 
-/** zlib's and brotli's codes for corrupt data. A body that ends too early has another code, and is a network error. */
-const corruptPattern = /^Z_DATA_ERROR$|^ERR__ERROR_FORMAT|^ERR_BROTLI/
+/**
+ * The codes of zlib and brotli for corrupt data, and that of an unsupported content encoding. A body that ends too early
+ * has another code, and is a network error.
+ */
+const corruptPattern = /^Z_DATA_ERROR$|^ERR__ERROR_FORMAT|^ERR_BROTLI|^ERR_CONTENT_ENCODING$/
 
 const NETWORK_HINT = "check that the server is running and that url is correct"
 

@@ -1,9 +1,7 @@
 /**
- * The platform for Node: undici connections and the file system. Modules of Node are loaded on first use.
+ * The platform for Node: connections and the file system. Modules of Node are loaded on first use.
  */
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
-import type * as HttpClient from "@effect/platform/HttpClient"
-import * as Context from "effect/Context"
+import * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
@@ -15,21 +13,15 @@ export { openDirectory, readFileIn, removeTemporaryFiles, replaceFileIn } from "
 
 export const supportsFiles: boolean = true
 
-/** An HttpClient over its own undici connections, which close with the Scope. */
+/** An HttpClient with its own connections, which close with the Scope. */
 export const layerHttpClient = (
   connectionOptions: Effect.Effect<ConnectionOptions>
 ): Layer.Layer<HttpClient.HttpClient> =>
-  FetchHttpClient.layer.pipe(
-    Layer.provide(
-      Layer.scopedContext(
-        Effect.gen(function* () {
-          const { fetch, makeDispatcher } = yield* Effect.promise(() => import("./dispatcher.js"))
-          const dispatcher = yield* makeDispatcher(connectionOptions)
-          return Context.make(FetchHttpClient.Fetch, fetch as unknown as typeof globalThis.fetch).pipe(
-            Context.add(FetchHttpClient.RequestInit, { dispatcher, redirect: "manual" } as RequestInit)
-          )
-        })
-      )
+  Layer.scoped(
+    HttpClient.HttpClient,
+    Effect.flatMap(
+      Effect.promise(() => import("./http/client.js")),
+      ({ makeHttpClient }) => makeHttpClient(connectionOptions)
     )
   )
 
