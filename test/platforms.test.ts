@@ -145,7 +145,9 @@ const machO = (names: ReadonlyArray<string>, signed: boolean): Buffer => {
   for (const [command, size, fields] of commands) {
     bytes.writeUInt32LE(command, at)
     bytes.writeUInt32LE(size, at + 4)
-    fields.forEach((field, index) => bytes.writeUInt32LE(field, at + 8 + 4 * index))
+    for (const [index, field] of fields.entries()) {
+      bytes.writeUInt32LE(field, at + 8 + 4 * index)
+    }
     at += size
   }
   let text = 1
