@@ -48,7 +48,8 @@ export type Update = Data.TaggedEnum<{
  *
  * - `Check`: it is time to fetch.
  * - `Pushed`: the source pushed a document.
- * - `Failed`: something failed, and the Fetcher continues.
+ * - `Failed`: an update was lost, and the Fetcher continues. The client reports an outage and fetches the state: at once
+ *   the first time, and then after at least one second, doubling to 30.
  * - `Mode`: the way the state is kept current has changed, or the connection went up or down.
  *
  * @since 0.1.0
@@ -198,9 +199,9 @@ export interface Options extends Target {
    */
   readonly requestTimeout?: Duration.DurationInput | undefined
   /**
-   * How often to poll. Streaming clients poll as well. Each interval varies randomly by up to 10 % either way, and the
-   * first poll comes after a random part of the interval. A plain number is in milliseconds; `Infinity` disables
-   * polling. Default: 120 seconds.
+   * How often to poll: the longest that a client of a healthy server is behind it. Streaming clients poll as well, also
+   * while a stream is down. Each interval varies randomly by up to 10 % either way, and the first poll comes after a
+   * random part of the interval. A plain number is in milliseconds; `Infinity` disables polling. Default: 120 seconds.
    */
   readonly updateInterval?: Duration.DurationInput | undefined
   /**
@@ -231,9 +232,11 @@ export const layerPolling = (options?: Options): Layer.Layer<Fetcher, Validation
 /**
  * Opens a stream to a Flipt v2 server, which pushes changes within milliseconds.
  *
- * The Fetcher also sends a request before it opens a stream, and then every `updateInterval`. Streams have no heartbeat,
- * so only these requests detect that a stream is dead or has missed a change. If `updateInterval` is `Infinity`, a dead
- * stream goes unnoticed until the operating system closes the connection.
+ * The Fetcher also sends a request before it opens a stream, and one every `updateInterval` whether or not a stream is
+ * open. Streams have no heartbeat, so only these requests detect that a stream is dead or has missed a change. If
+ * `updateInterval` is `Infinity`, a dead stream goes unnoticed until the operating system closes the connection.
+ *
+ * If documents arrive faster than the client can load them, it loads the newest and skips the others.
  *
  * When a stream ends, the Fetcher opens another one, indefinitely. It waits for a random part of a delay that doubles
  * from one second to 30 seconds. After a stream that lasted at least one minute, the delay is a tenth of its lifetime

@@ -28,7 +28,10 @@ export interface Info {
   readonly engine: "native" | "portable" | (string & {}) | undefined
   /** How the state is kept up to date: the `kind` of the Fetcher's source, or `polling` if the server has no streams. */
   readonly mode: "polling" | "streaming" | "file" | (string & {})
-  /** False while a stream is down. The client then fetches the state before each attempt to open a new stream. */
+  /**
+   * False while a stream is down or has not answered yet. Flipt sends nothing until the first change, not even response
+   * headers, so a quiet stream counts as connected only from then on. Until then polls keep the state up to date.
+   */
   readonly connected: boolean
 }
 

@@ -177,7 +177,8 @@ describe("changes", () => {
           const { client, next } = yield* open(answer(base), { engine })
           const { has, seen } = yield* listen(client.changes)
           yield* turn
-          expect(yield* next(answer(rewording)), `${index}`).toEqual(Exit.succeed(true))
+          // other white space is not even loaded
+          expect(yield* next(answer(rewording)), `${index}`).toEqual(Exit.succeed(index !== 5))
           yield* turn
           yield* next(answer(marked(base)))
           yield* has(1)

@@ -150,7 +150,7 @@ describe("events of a Fetcher", () => {
     })
   )
 
-  it.scopedLive("a failure is an outage, and a check ends it", () =>
+  it.scopedLive("a failure is an outage until a request repairs it", () =>
     captured(() =>
       Effect.gen(function* () {
         const fetcher = yield* makeManual(onDocument(true))
@@ -164,11 +164,12 @@ describe("events of a Fetcher", () => {
             Effect.map((status) => expect(status._tag).toBe(tag))
           )
         const error = new FetchError({ reason: "Body", retryable: false, message: "a bad frame" })
+        const repaired = yield* Deferred.make<Fetcher.Update>()
+        fetcher.state.answer = Deferred.await(repaired)
         yield* fetcher.tell(Fetcher.Event.Failed({ error }))
         yield* becomes("Stale")
         expect(yield* Effect.flip(client.evaluateBoolean(on))).toMatchObject({ reason: "Unavailable", cause: error })
-        fetcher.state.answer = Effect.succeed(Fetcher.NotModified())
-        yield* fetcher.tell(Fetcher.Event.Check())
+        yield* Deferred.succeed(repaired, Fetcher.NotModified())
         yield* becomes("Ready")
         yield* fetcher.tell(Fetcher.Event.Mode({ mode: "streaming", connected: true }))
         yield* client.status.pipe(

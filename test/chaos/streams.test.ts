@@ -223,6 +223,7 @@ describe("a half-open stream", () => {
             // the stream has taken the connection of the first request; the checks have one of their own
             yield* until(() => server.snapshots.length >= 3 && relay.connections() === 2)
             const before = yield* isConnected(client, true)
+            const { length } = server.streams
             begin(relay)
             yield* server.setDocument(onDocument(false))
             const stale = yield* untilOf(client.status, ({ _tag }) => _tag === "Stale")
@@ -231,9 +232,10 @@ describe("a half-open stream", () => {
             expect(yield* isOn(client)).toBe(during(kind, true))
             end(relay)
             yield* awaitOn(client, false)
-            yield* untilOf(client.status, ({ _tag, connected }) => _tag === "Ready" && connected)
+            yield* until(() => server.streams.length > length)
             server.streams.at(-1)!.push(onDocument(true))
             yield* awaitOn(client, true)
+            yield* untilOf(client.status, ({ _tag, connected }) => _tag === "Ready" && connected)
             expect(warnings(log)[0]).toMatch(/no response within/)
             expect(warnings(log).length).toBe(log.filter(({ level }) => level === "INFO").length)
             // what was half open has been let go
@@ -304,7 +306,7 @@ it.live("two documents in one chunk are both loaded, and the last one stays", ()
   )
 )
 
-it.live("documents that are pushed faster than they compile wait at the server, and the last one wins", () =>
+it.live("of documents that are pushed faster than they compile the last one wins, and the others are skipped", () =>
   Clients.forEach(
     Clients.kinds.filter(({ strategy }) => strategy === "fail"),
     (kind, log) =>
@@ -340,25 +342,15 @@ it.live("documents that are pushed faster than they compile wait at the server, 
         for (let n = 0; n < count; n++) {
           stream!.push(JSON.stringify(makeDocument([{ ...booleanFlag(`flag-${n}`, true), description: padding }])))
         }
-        // until nothing more leaves the server: the client does not read on
-        let unsent = -1
-        let still = 0
-        yield* untilOf(
-          Effect.sync(() => {
-            still = unsent === stream!.unsent() ? still + 1 : 0
-            unsent = stream!.unsent()
-            return still
-          }).pipe(Effect.delay("50 millis")),
-          (times) => times >= 20
-        )
-        expect(unsent).toBeGreaterThan((count * padding.length) / 3)
+        yield* until(() => stream!.unsent() === 0)
         // the state that is served meanwhile is the one before
         expect(yield* isOn(client)).toBe(true)
         yield* Deferred.succeed(gate, undefined)
         yield* untilOf(client.listFlags, (flags) => flags[0]?.key === `flag-${count - 1}`)
         expect((yield* client.status)._tag).toBe("Ready")
         expect(most).toBe(1)
-        expect(compiled).toBe(count + 1)
+        // the first one, the one that the gate held, and those that arrived at the end
+        expect(compiled).toBeLessThan(count / 2)
         expect(warnings(log)).toEqual([])
         expect([server.snapshots.length, server.streams.length]).toEqual([1, 1])
       })
@@ -377,32 +369,32 @@ describe("a stream of garbage", () => {
   it.live("is an outage until a request or a good frame repairs it, and never a state", () =>
     Clients.forEach(Clients.kinds, (kind, log) =>
       Effect.gen(function* () {
-        const server = yield* scripted(onDocument(true))
-        const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom })
-        yield* until(() => server.streams.length === 1)
-        const [stream] = server.streams
-        const isReady = untilOf(client.status, ({ _tag }) => _tag === "Ready")
         for (const [name, bytes] of garbage) {
-          const { length } = warnings(log)
+          const server = yield* scripted(onDocument(true))
+          const client = yield* Clients.make(kind, { url: server.url, updateInterval: seldom })
+          yield* until(() => server.streams.length === 1)
+          const [stream] = server.streams
+          const outages = () => log.filter(({ message }) => message.includes("not up to date")).length
+          const before = outages()
           for (let round = 0; round < 3; round++) {
             stream!.write(bytes)
           }
-          // it may be repaired by the time that somebody looks, or be there still from the garbage before
-          yield* untilOf(client.status, ({ _tag }) => _tag === "Stale" || warnings(log).length > length)
+          // it may be repaired by the time that somebody looks
+          yield* untilOf(client.status, ({ _tag }) => _tag === "Stale" || outages() > before)
           expect([true, "Unavailable"], name).toContain(yield* isOn(client))
           // by a frame; the request that the garbage set off may still be under way, and brings the same
           yield* server.setDocument(onDocument(false))
           stream!.push(onDocument(false))
           yield* awaitOn(client, false)
-          yield* isReady
+          yield* untilOf(client.status, ({ _tag }) => _tag === "Ready")
           // by the request that it sets off
           yield* server.setDocument(onDocument(true))
           stream!.write(bytes)
           yield* awaitOn(client, true)
           yield* untilOf(Effect.zipRight(Effect.ignore(client.refresh), client.status), ({ _tag }) => _tag === "Ready")
+          // it is still the same stream: a bad line is passed over
+          expect(server.streams.length).toBe(1)
         }
-        // it is still the same stream: a bad line is passed over
-        expect(server.streams.length).toBe(1)
       })
     )
   )

@@ -32,6 +32,16 @@ const MAX_OVERTAKEN_FETCHES = 3
 /** How long a client with a fallback waits for its first fetch before it starts. The fetch continues. */
 const START_TIMEOUT = Duration.seconds(10)
 
+/** How long a start is silent. */
+const START_NOTICE_DELAY = Duration.seconds(2)
+
+/** Logs what a start waits for if its first fetch takes longer than a moment. */
+const withStartNotice = <A, E>(firstFetch: Effect.Effect<A, E>, source: Fetcher.Source): Effect.Effect<A, E> =>
+  Effect.logInfo(
+    `Flipt namespace ${source.namespace} of environment ${source.environment}: still waiting for the first state from ` +
+      `${source.url ?? source.kind}; failed attempts are repeated and logged at Debug level`
+  ).pipe(Effect.delay(START_NOTICE_DELAY), Effect.forkScoped, Effect.zipRight(firstFetch), Effect.scoped)
+
 const notModifiedFromNothing = () =>
   new FetchError({
     reason: "Source",
@@ -156,8 +166,8 @@ export const make = (
     }
     // With `fail`, building the client fails with the error itself, so there is no outage to report.
     yield* settings.errorStrategy === "fail"
-      ? updateState(false)
-      : Effect.timeoutOption(Effect.exit(refresh), START_TIMEOUT).pipe(
+      ? withStartNotice(updateState(false), fetcher.source)
+      : withStartNotice(Effect.timeoutOption(Effect.exit(refresh), START_TIMEOUT), fetcher.source).pipe(
           Effect.zipRight(state.status),
           Effect.flatMap(({ _tag }) => (_tag === "Starting" ? state.fail(slowStart()) : Effect.void))
         )
