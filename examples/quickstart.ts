@@ -29,10 +29,9 @@ const value = (entry: Model.BatchEntry): string => {
 }
 
 const program = Effect.gen(function* () {
-  const engine = yield* Engine.Engine
   const client = yield* FliptClient.FliptClient
-  const { origin, version } = yield* client.status
-  yield* Console.log(`engine: ${engine.name}; flags from the ${origin}, version ${version ?? "unknown"}`)
+  const { engine, origin, version } = yield* client.status
+  yield* Console.log(`engine: ${engine}; flags from the ${origin}, version ${version ?? "unknown"}`)
 
   const flags = yield* client.listFlags
   for (const flag of flags) {
@@ -59,7 +58,4 @@ const program = Effect.gen(function* () {
   yield* Console.log(`batch: ${entries.map((entry) => `${entry.flagKey} = ${value(entry)}`).join(", ")}`)
 })
 
-await program.pipe(
-  Effect.provide(Layer.merge(Engine.layer, process.env.FLIPT_URL === undefined ? fromFile : fromServer)),
-  Effect.runPromise
-)
+await program.pipe(Effect.provide(process.env.FLIPT_URL === undefined ? fromFile : fromServer), Effect.runPromise)

@@ -21,8 +21,8 @@ import type { Snapshot } from "./Snapshot.js"
  * @category models
  */
 export interface Service {
-  /** The name of the engine. */
-  readonly name: "native" | "portable" | (string & {})
+  /** The name of the engine. `automatic` chooses another engine for each document; `Snapshot.engine` says which. */
+  readonly name: "automatic" | "native" | "portable" | (string & {})
   /**
    * Compiles a Flipt snapshot document, given as chunks of bytes. The Snapshot closes with the Scope. Fails with an
    * `EngineError` that says what is wrong and where, for example if the document belongs to another namespace.
@@ -98,11 +98,16 @@ export const layerNative: Layer.Layer<Engine, EngineError> = Layer.effect(
 )
 
 /**
- * The native engine if it can be loaded, otherwise the portable engine. Both return the same results. The first fallback
- * of a process logs the reason at Info level. Browsers have no native engine and log nothing.
+ * Chooses an engine for each document. The portable engine evaluates faster and compiles documents of less than 1 MiB
+ * without being noticed; the native engine compiles larger ones on another thread. Both return the same results, so a
+ * client may change engines from one state to the next. `Snapshot.engine` and the client's `status` say which one is used.
  *
- * Set `FLIPT_ENGINE` to `native` or `portable` to choose one. With `native`, this layer fails if the library cannot be
- * loaded. The layer is a constant, so clients that are built together share one engine.
+ * The native library is loaded when the first large document arrives. If it cannot be loaded, the portable engine
+ * compiles large documents too, and the first one of a process is logged at Info level, with the reason and the time for
+ * which the event loop was held. Browsers have no native engine and log nothing.
+ *
+ * Set `FLIPT_ENGINE` to `native` or `portable` to use one engine for all documents. With `native`, this layer fails if the
+ * library cannot be loaded. The layer is a constant, so clients that are built together share one engine.
  *
  * @since 0.1.0
  * @category layers

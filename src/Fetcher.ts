@@ -106,7 +106,10 @@ export interface Source {
  */
 export interface Service {
   readonly source: Source
-  /** Fetches the state unless the loaded version is still the latest. Retries according to the {@link RetryPolicy}. */
+  /**
+   * Fetches the state unless the loaded version is still the latest. Without a loaded version it must return a document:
+   * a client passes none at its first fetch and for `refetch`. Retries according to the {@link RetryPolicy}.
+   */
   readonly fetch: (loaded: Option.Option<Version>) => Effect.Effect<Update, FetchError>
   /** Runs from the moment the client has started. Must neither fail nor end. */
   readonly events: (listener: Listener) => Stream.Stream<Event>
@@ -180,7 +183,10 @@ export interface Options extends Target {
    * another machine logs one warning. Default: `"http://localhost:8080"`.
    */
   readonly url?: string | undefined
-  /** The reference (branch, tag or commit) to read. Flipt v1 honours it; v2 ignores it. Default: not sent. */
+  /**
+   * The reference (branch, tag or commit) to read. Flipt v1 honours it; v2 ignores it. With a reference, each poll
+   * downloads the whole document, because v1 has no ETag for it. Default: not sent.
+   */
   readonly reference?: string | undefined
   /** Additional headers for every request. Redacted values never appear in logs or errors. Default: none. */
   readonly headers?: { readonly [name: string]: string | Redacted.Redacted } | undefined
@@ -197,6 +203,14 @@ export interface Options extends Target {
    * polling. Default: 120 seconds.
    */
   readonly updateInterval?: Duration.DurationInput | undefined
+  /**
+   * How often to fetch the whole state without the condition `If-None-Match`. Some servers answer "not modified" although
+   * the state has changed: Flipt v2.0 to v2.10 and v1 before 1.59.2 do so for a namespace that is spread over several
+   * files. The next poll after this interval is unconditional. The first fetch always is. A state whose content is the
+   * loaded one is not loaded again. A plain number is in milliseconds; `Infinity` disables these fetches. Default: one
+   * hour, or 30 times `updateInterval` if that is longer.
+   */
+  readonly fullFetchInterval?: Duration.DurationInput | undefined
 }
 
 /**

@@ -61,6 +61,12 @@ export interface Service {
   readonly getSnapshot: Effect.Effect<Seed, EvaluationError>
   /** Fetches now, or joins a fetch that is already running. Returns true if a new document was loaded. */
   readonly refresh: Effect.Effect<boolean, RefreshError>
+  /**
+   * Like `refresh`, but fetches the whole state even if the source considers it unchanged. Use it if you suspect that the
+   * source is wrong about that. If a `refresh` is running, it starts after that one. Returns false if the content is that
+   * of the loaded state.
+   */
+  readonly refetch: Effect.Effect<boolean, RefreshError>
   /** Returns how up to date the state is. */
   readonly status: Effect.Effect<Status>
   /**

@@ -51,6 +51,8 @@ import type {
 export interface Snapshot {
   /** The key of the namespace. */
   readonly namespace: string
+  /** The engine that compiled this state and evaluates its flags. `Engine.layer` chooses one for each document. */
+  readonly engine: "native" | "portable" | (string & {})
   /** The digest that the document contains. Only Flipt v2 sends one. */
   readonly digest: string | undefined
   /**

@@ -24,6 +24,8 @@ export interface Info {
   readonly confirmedAt: DateTime.Utc | undefined
   /** Where the state came from. `seed` is the option `snapshot`. */
   readonly origin: "server" | "seed" | "store" | "file" | "none"
+  /** The engine of the state, `undefined` if there is none. It can change with each update, see `Engine.layer`. */
+  readonly engine: "native" | "portable" | (string & {}) | undefined
   /** How the state is kept up to date: the `kind` of the Fetcher's source, or `polling` if the server has no streams. */
   readonly mode: "polling" | "streaming" | "file" | (string & {})
   /** False while a stream is down. The client then fetches the state before each attempt to open a new stream. */

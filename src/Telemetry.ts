@@ -60,7 +60,7 @@ export interface Options {
    *   such as `document` or `limit`.
    * - `flipt_client_load_seconds` (histogram): the time that successful loads took, in seconds.
    * - `flipt_client_reconnects` (counter): streams opened again after one was lost.
-   * - `flipt_client_engine` (gauge): the number of open clients by `engine`: `native` or `portable`.
+   * - `flipt_client_engine` (gauge): the number of open clients by the `engine` of their state: `native` or `portable`.
    */
   readonly metrics?: boolean | undefined
   /**

@@ -610,6 +610,7 @@ describe("an error that comes again and again", () => {
               version: "1",
               confirmedAt: undefined,
               origin: "server",
+              engine: "portable",
               mode: "polling",
               connected: true
             })

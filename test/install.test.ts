@@ -25,14 +25,19 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const client = JSON.parse(Fs.readFileSync(`${root}package.json`, "utf8"))
 const host = hostPlatform()
 
-/** Prints the engine of `Engine.layer`, and what it logged. */
+/** Prints the engine that `Engine.layer` compiles a large document with, and what it logged. */
 const program = `
   import * as Effect from "effect/Effect"
   import * as Logger from "effect/Logger"
   import * as Engine from "flipt-client-effect/Engine"
   const lines = []
   const logger = Logger.make(({ logLevel, message }) => lines.push(logLevel.label + " " + message))
-  const name = Effect.map(Engine.Engine, (engine) => engine.name)
+  const text = JSON.stringify({ namespace: { key: "default" }, flags: [], padding: "x".repeat(1024 * 1024) })
+  const document = [new TextEncoder().encode(text)]
+  const name = Effect.flatMap(Engine.Engine, (engine) => engine.compile("default", document)).pipe(
+    Effect.map((snapshot) => snapshot.engine),
+    Effect.scoped
+  )
   const provided = name.pipe(Effect.provide(Engine.layer), Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
   console.log(JSON.stringify({ engine: await Effect.runPromise(provided), lines }))
 `
@@ -171,7 +176,9 @@ describe.skipIf(!native || host === undefined)(`the packages${native ? "" : ` (s
             const { engine, lines } = yield* engineOf(project)
             expect(engine).toBe("portable")
             expect(lines).toEqual([
-              expect.stringMatching(/^INFO Flipt: using the portable engine because the native engine/)
+              expect.stringMatching(
+                /^INFO Flipt: loaded a document of 1\.0 MB with the portable engine, which held .* because the native engine/
+              )
             ])
             for (const text of said) {
               expect(lines[0]).toContain(text)

@@ -15,8 +15,8 @@ import * as FliptClient from "../src/FliptClient.js"
 import * as FliptClients from "../src/FliptClients.js"
 import { on } from "./support/clients.js"
 import { onDocument } from "./support/documents.js"
-import * as Scripted from "./support/Scripted.js"
-import { turn, until } from "./support/sleepers.js"
+import * as FliptServer from "./support/FliptServer.js"
+import { turn, until } from "./support/wait.js"
 
 interface Made {
   readonly name: string
@@ -52,7 +52,7 @@ describe("spans", () => {
   it.scoped("are made for building a client and for a refresh, below the caller's own", () =>
     recorded((spans) =>
       Effect.gen(function* () {
-        const server = yield* Scripted.make(onDocument(true))
+        const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
         const client = yield* FliptClient.make({ url: server.url, namespace: "default", updateInterval: "1 minute" })
         expect(spans.map(({ name }) => name)).toEqual(["request", "FliptClient.make"])
         yield* client.refresh
@@ -71,7 +71,7 @@ describe("spans", () => {
   it.scoped("are not made for evaluations and for polls", () =>
     recorded((spans) =>
       Effect.gen(function* () {
-        const server = yield* Scripted.make(onDocument(true))
+        const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
         const client = yield* FliptClient.make({ url: server.url, updateInterval: "1 minute" })
         const before = spans.length
         yield* client.evaluateBoolean(on)
@@ -120,7 +120,7 @@ describe("spans", () => {
   it.scoped("of a client that is shared begin a trace of their own", () =>
     recorded((spans) =>
       Effect.gen(function* () {
-        const server = yield* Scripted.make(onDocument(true))
+        const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
         const clients = Context.get(
           yield* Layer.build(FliptClients.layer({ url: server.url })),
           FliptClients.FliptClients

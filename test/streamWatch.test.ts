@@ -9,7 +9,7 @@ import * as Fault from "./support/Fault.js"
 import * as FliptServer from "./support/FliptServer.js"
 import { listen } from "./support/Listener.js"
 import { captured } from "./support/logs.js"
-import { awaitOn, awaitStatus, isOn, makeClient, no, scripted, settle, yes } from "./support/streaming.js"
+import { awaitOn, awaitStatus, grace, isOn, makeClient, no, scripted, yes } from "./support/streaming.js"
 import { awaitSleepOf, awhile, until, wakeUps } from "./support/wait.js"
 
 describe("a silent stream", () => {
@@ -18,7 +18,8 @@ describe("a silent stream", () => {
       const server = yield* scripted
       const client = yield* makeClient({ url: server.url })
       const stream = yield* server.awaitStreamRequests(1)
-      yield* settle
+      stream.write("\n")
+      yield* awaitStatus(client, (status) => status.connected)
       yield* awaitSleepOf(84_000)
       let confirmed = 0
       for (let requests = 1; requests < 5; requests++) {
@@ -43,7 +44,6 @@ describe("a silent stream", () => {
         const server = yield* scripted
         const client = yield* makeClient({ url: server.url, updateInterval: "1 minute" })
         const stream = yield* server.awaitStreamRequests(1)
-        yield* settle
         yield* server.setDocument(no)
         yield* awaitSleepOf(42_000)
         yield* TestClock.adjust(41_999)
@@ -52,7 +52,7 @@ describe("a silent stream", () => {
         yield* TestClock.adjust(1)
         yield* awaitOn(client, false)
         // the stream may still bring it
-        yield* settle
+        yield* grace
         yield* until(() => !stream.isOpen())
         yield* awaitSleepOf(700)
         expect(yield* client.status).toMatchObject({ _tag: "Ready", connected: false })
@@ -73,7 +73,6 @@ describe("a silent stream", () => {
         const server = yield* scripted
         const client = yield* makeClient({ url: server.url, updateInterval: "1 minute" })
         const stream = yield* server.awaitStreamRequests(1)
-        yield* settle
         yield* server.setDocument(no)
         if (answered) {
           expect(yield* client.refresh).toBe(true)
@@ -103,7 +102,6 @@ describe("a silent stream", () => {
       const server = yield* scripted
       const client = yield* makeClient({ url: server.url, updateInterval: "1 minute" })
       const stream = yield* server.awaitStreamRequests(1)
-      yield* settle
       const again = Buffer.from(JSON.stringify(yes))
       yield* server.failSnapshots(Fault.garbage(again, { etag: FliptServer.digestOf(yes) }))
       const { confirmedAt } = yield* client.status
@@ -146,7 +144,6 @@ describe("a silent stream", () => {
       const url = `http://127.0.0.1:${yield* listen(relay)}`
       const client = yield* makeClient({ url, updateInterval: "1 minute" })
       yield* server.awaitRequests(2)
-      yield* settle
       yield* server.setDocument(no)
       yield* awaitOn(client, false)
       swallows = true
@@ -157,7 +154,7 @@ describe("a silent stream", () => {
       yield* awaitSleepOf(42_000)
       yield* TestClock.adjust(42_000)
       yield* awaitOn(client, true)
-      yield* settle
+      yield* grace
       yield* awaitSleepOf(700)
       yield* TestClock.adjust(700)
       const requests = yield* server.awaitRequests(5)
@@ -176,7 +173,6 @@ describe("a silent stream", () => {
         requestTimeout: "10 seconds"
       })
       const stream = yield* server.awaitStreamRequests(1)
-      yield* settle
       for (const document of [no, yes]) {
         yield* TestClock.adjust("3650 days")
         yield* awhile
@@ -195,51 +191,77 @@ describe("a silent stream", () => {
       const server = yield* FliptServer.make({ documents: { default: yes } })
       const client = yield* makeClient({ url: server.url })
       yield* server.awaitRequests(2)
-      yield* settle
       yield* server.removeNamespace()
       yield* awaitSleepOf(84_000)
-      expect(yield* client.status).toMatchObject({ _tag: "Ready", connected: true })
+      expect(yield* client.status).toMatchObject({ _tag: "Ready", connected: false })
       yield* TestClock.adjust(84_000)
       // a tenth of what the stream lived
-      yield* awaitSleepOf(5950)
+      yield* awaitSleepOf(5880)
       expect(yield* client.status).toMatchObject({
         _tag: "Stale",
         mode: "streaming",
         connected: false,
         error: { reason: "NotFound", status: 404 }
       })
-      yield* TestClock.adjust(5950)
+      yield* TestClock.adjust(5880)
       yield* awaitSleepOf(1400)
       yield* server.setDocument(no)
       yield* TestClock.adjust(1400)
       yield* awaitOn(client, false)
-      yield* settle
-      yield* awaitStatus(client, (status) => status._tag === "Ready" && status.connected)
+      yield* server.awaitStreamRequests(2)
       yield* server.setDocument(yes)
       yield* awaitOn(client, true)
+      yield* awaitStatus(client, (status) => status._tag === "Ready" && status.connected)
     })
   )
 })
 
+describe("the status of a request beside a stream", () => {
+  for (const status of [401, 404, 405, 501]) {
+    it.scoped(`does not count as a refusal of the stream: ${status}`, () =>
+      captured((lines) =>
+        Effect.gen(function* () {
+          const server = yield* FliptServer.make({ documents: { default: yes } })
+          const client = yield* makeClient({ url: server.url })
+          yield* server.awaitStreamRequests(1)
+          yield* server.restart
+          yield* awaitSleepOf(700)
+          yield* TestClock.adjust(700)
+          yield* server.awaitStreamRequests(2)
+          yield* server.failSnapshots(Fault.status(status))
+          yield* TestClock.adjust(84_000)
+          yield* awaitStatus(client, (it) => it._tag === "Stale" && !it.connected)
+          yield* server.failSnapshots(undefined)
+          yield* server.setDocument(no)
+          yield* TestClock.adjust(30_000)
+          yield* server.awaitStreamRequests(3)
+          yield* awaitOn(client, false)
+          expect(yield* client.status).toMatchObject({ _tag: "Ready", mode: "streaming" })
+          const warnings = lines.filter((line) => line.level === "WARN").map((line) => line.message)
+          expect(warnings).toEqual([expect.stringContaining("not up to date")])
+        })
+      )
+    )
+  }
+})
+
 describe("a client is connected", () => {
-  it.scoped("from the head of the answer or after a quiet second, until the stream ends", () =>
+  it.scoped("from the head of the answer until the stream ends", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const client = yield* makeClient({ url: server.url })
       const first = yield* server.awaitStreamRequests(1)
-      yield* awaitSleepOf(1000)
-      expect(yield* client.status).toMatchObject({ _tag: "Ready", mode: "streaming", connected: false })
-      yield* TestClock.adjust(999)
+      yield* TestClock.adjust("1 minute")
       yield* awhile
-      expect((yield* client.status).connected).toBe(false)
-      yield* TestClock.adjust(1)
+      expect(yield* client.status).toMatchObject({ _tag: "Ready", mode: "streaming", connected: false })
+      first.write("\n")
       yield* awaitStatus(client, (status) => status.connected)
 
       first.destroy()
       yield* awaitStatus(client, (status) => !status.connected)
-      yield* awaitSleepOf(700)
+      yield* awaitSleepOf(4200)
       yield* server.failSnapshots(Fault.status(503))
-      yield* TestClock.adjust(700)
+      yield* TestClock.adjust(4200)
       yield* awaitSleepOf(1400)
       expect(yield* client.status).toMatchObject({ _tag: "Stale", connected: false })
       yield* server.failSnapshots(undefined)
@@ -248,6 +270,45 @@ describe("a client is connected", () => {
       expect(yield* client.status).toMatchObject({ _tag: "Ready", connected: false })
       second.write("\n")
       yield* awaitStatus(client, (status) => status.connected)
+    })
+  )
+
+  it.scoped("never if the stream of a branch stays silent, and is then up to date by polls", () =>
+    Effect.gen(function* () {
+      const server = yield* FliptServer.make({ branches: ["feature"] })
+      yield* server.setDocument(yes, { environment: "feature" })
+      const client = yield* makeClient({ url: server.url, environment: "feature", updateInterval: "1 minute" })
+      yield* server.awaitStreamRequests(1)
+      yield* server.setDocument(no, { environment: "feature" })
+      yield* awaitSleepOf(42_000)
+      yield* TestClock.adjust(42_000)
+      yield* awaitOn(client, false)
+      expect(yield* client.status).toMatchObject({ _tag: "Ready", mode: "streaming", connected: false })
+    })
+  )
+})
+
+describe("a client whose streams all fail", () => {
+  it.scoped("is never behind for longer than updateInterval", () =>
+    Effect.gen(function* () {
+      const server = yield* scripted
+      yield* server.failStreams(Fault.status(503))
+      const client = yield* makeClient({ url: server.url, updateInterval: "2 seconds" })
+      yield* server.awaitStreamRequests(1)
+      let enabled = true
+      for (let seconds = 0; seconds < 120; seconds += 2.2) {
+        enabled = !enabled
+        yield* server.setDocument(enabled ? yes : no)
+        const { length } = server.snapshots
+        // an interval, and a tenth of one
+        yield* TestClock.adjust(2200)
+        yield* server.awaitSnapshotRequests(length + 1)
+        yield* awaitOn(client, enabled)
+        yield* awhile
+      }
+      expect((yield* client.status)._tag).toBe("Ready")
+      // the polls do not speed up the attempts to open a stream
+      expect(server.streams.length).toBeLessThan(12)
     })
   )
 })

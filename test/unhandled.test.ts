@@ -7,7 +7,6 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/TestClock"
 import * as Auth from "../src/Auth.js"
@@ -15,58 +14,55 @@ import * as Engine from "../src/Engine.js"
 import * as Fetcher from "../src/Fetcher.js"
 import * as FliptClient from "../src/FliptClient.js"
 import * as Tls from "../src/Tls.js"
-import { onDocument } from "./support/documents.js"
+import * as Fault from "./support/Fault.js"
+import * as FliptServer from "./support/FliptServer.js"
 import { captured, type Line } from "./support/logs.js"
-import * as Scripted from "./support/Scripted.js"
-import { awaitSleep, awaitSleepOf, turn, until } from "./support/sleepers.js"
+import { makeClient, no, scripted, settle, yes } from "./support/streaming.js"
+import { awhile, turn, until } from "./support/wait.js"
 
-const makeClient = (options: Fetcher.Options, layer: typeof Fetcher.layerStreaming = Fetcher.layerStreaming) =>
+/** A client without retries. */
+const makePolling = (url: string) =>
   Layer.build(
     FliptClient.layerWithoutDependencies({ errorStrategy: "fallback" }).pipe(
       Layer.provide([
-        layer(options).pipe(Layer.provide([Layer.provide(Tls.layerHttpClient, Tls.layerSystem), Auth.layerNone])),
-        Engine.layerPortable
+        Engine.layerPortable,
+        Fetcher.layerPolling({ url, requestTimeout: Number.POSITIVE_INFINITY }).pipe(
+          Layer.provide([Layer.provide(Tls.layerHttpClient, Tls.layerSystem), Auth.layerNone])
+        )
       ])
     )
-  ).pipe(
-    Effect.map(Context.get(FliptClient.FliptClient)),
-    Effect.provideService(Fetcher.RetryPolicy, Schedule.stop),
-    Effect.withRandom(Random.fixed([0.7]))
-  )
+  ).pipe(Effect.map(Context.get(FliptClient.FliptClient)), Effect.provideService(Fetcher.RetryPolicy, Schedule.stop))
 
 const unhandled = (lines: ReadonlyArray<Line>) =>
   lines.filter(({ message }) => message.includes("Fiber terminated")).map(({ message }) => message)
 
-/** Waits for the line that reports a stream's end, and then for the next stream. */
-const reopened = (server: Scripted.Scripted, lines: ReadonlyArray<Line>, reason: string) =>
-  Effect.gen(function* () {
-    const count = server.streams.length
-    yield* until(() => lines.some(({ message }) => message.includes(reason)))
-    yield* Effect.repeat(Effect.zipRight(awaitSleep, TestClock.adjust("30 seconds")), {
-      until: () => server.streams.length > count
-    }).pipe(Effect.raceFirst(server.awaitStreams(count + 1)))
-  })
+/** Waits for the line that gives the reason why a stream ended, and then for the next stream. */
+const replaced = (server: FliptServer.Server, lines: ReadonlyArray<Line>, reason: string) => {
+  const count = server.streams.length
+  return Effect.zipRight(
+    until(() => lines.some(({ message }) => message.includes(reason))),
+    Effect.repeat(Effect.zipRight(turn, TestClock.adjust("1 second")), { until: () => server.streams.length > count })
+  )
+}
 
 describe("the runtime reports no unhandled failure", () => {
   it.scoped("when a stream ends, breaks off, or is refused", () =>
     captured((lines) =>
       Effect.gen(function* () {
-        const server = yield* Scripted.make(onDocument(true))
+        const server = yield* scripted
         yield* makeClient({ url: server.url })
-        const first = yield* server.awaitStreams(1)
-        Scripted.write(first, Scripted.frame(server.put(onDocument(false))))
-        first.response.end()
-        yield* reopened(server, lines, "the server ended the stream")
+        const first = yield* server.awaitStreamRequests(1)
+        first.push(no)
+        first.end()
+        yield* replaced(server, lines, "the server ended the stream")
 
-        const second = yield* server.awaitStreams(2)
-        Scripted.write(second, "{")
-        yield* turn
-        second.response.destroy()
-        yield* reopened(server, lines, "the stream broke off")
-
-        const third = yield* server.awaitStreams(3)
-        third.response.writeHead(503).end()
-        yield* reopened(server, lines, "status 503")
+        const second = yield* server.awaitStreamRequests(2)
+        second.write("{")
+        yield* awhile
+        yield* server.failStreams(Fault.status(503))
+        second.destroy()
+        yield* replaced(server, lines, "the stream was interrupted")
+        yield* until(() => lines.some(({ message }) => message.includes("status 503")))
         expect(unhandled(lines)).toEqual([])
       })
     )
@@ -75,16 +71,16 @@ describe("the runtime reports no unhandled failure", () => {
   it.scoped("when a stream is replaced because it has missed a change", () =>
     captured((lines) =>
       Effect.gen(function* () {
-        const server = yield* Scripted.make(onDocument(true))
+        const server = yield* scripted
         const client = yield* makeClient({ url: server.url })
-        yield* server.awaitStreams(1)
-        yield* Effect.zipRight(awaitSleepOf(1000), TestClock.adjust(1000))
-        server.put(onDocument(false))
+        yield* server.awaitStreamRequests(1)
+        yield* settle
+        yield* server.setDocument(no)
         expect(yield* client.refresh).toBe(true)
         yield* Effect.repeat(Effect.zipRight(turn, TestClock.adjust("1 second")), {
           until: () => server.streams.length === 2
         })
-        expect(lines.some(({ message }) => message.includes("has missed a change"))).toBe(true)
+        expect(lines.some(({ message }) => message.includes("missed a change"))).toBe(true)
         expect(unhandled(lines)).toEqual([])
       })
     )
@@ -93,27 +89,18 @@ describe("the runtime reports no unhandled failure", () => {
   it.scoped("when a request fails, whoever made it", () =>
     captured((lines) =>
       Effect.gen(function* () {
-        const server = yield* Scripted.make(onDocument(true))
-        const client = yield* makeClient({ url: server.url }, Fetcher.layerPolling)
-        const faults: ReadonlyArray<Scripted.Handler> = [
-          Scripted.answer(500),
-          Scripted.answer(200, "{"),
-          ({ response }) => response.destroy(),
-          ({ response }) => {
-            response.writeHead(200, { "content-length": "100" })
-            response.write("{")
-            setImmediate(() => response.destroy())
-          }
-        ]
+        const server = yield* FliptServer.make({ documents: { default: yes } })
+        const client = yield* makePolling(server.url)
+        const faults = [Fault.status(400), Fault.garbage("{"), Fault.cutBody(5), Fault.reset]
         for (const fault of faults) {
-          server.snapshot = fault
-          expect(Option.isSome(yield* Effect.option(client.refresh))).toBe(false)
+          yield* server.failAlways(fault)
+          expect(Option.isNone(yield* Effect.option(client.refresh)), fault._tag).toBe(true)
         }
         const polled = server.snapshots.length
         yield* Effect.repeat(Effect.zipRight(turn, TestClock.adjust("1 minute")), {
           until: () => server.snapshots.length > polled
         })
-        yield* Effect.repeatN(turn, 20)
+        yield* awhile
         expect(unhandled(lines)).toEqual([])
       })
     )

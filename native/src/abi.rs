@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 /// Defines an enum of numbers that cross the ABI, with a table of their names and meanings.
 macro_rules! numbers {
@@ -76,9 +76,10 @@ kinds!(
     BlobKind {
         Seed = 0, "The JSON text of the snapshot's seed.";
         Flags = 1, "The list of flags, as JSON.";
-        Digest = 2, "The document's digest; empty if it has none.";
+        Digest = 2, "The document's digest as JSON: a string or null.";
         Fingerprint = 3, "The fingerprint of the flag `key`.";
         Flag = 4, "The description of the flag `key`, as JSON.";
+        EscapedLists = 5, "The keys of the flags that have a list with an escape, as JSON.";
     }
 );
 

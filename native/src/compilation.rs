@@ -80,7 +80,10 @@ impl Compilation {
     fn compile(&self, bytes: &[u8]) -> Result<Snapshot, Malformed> {
         let text = std::str::from_utf8(bytes).map_err(|_| Malformed::whole("it is not valid UTF-8".into()))?;
         match self.kind {
-            JobKind::Document => Snapshot::from_document(&self.namespace, text),
+            // the official client skips a byte order mark too
+            JobKind::Document => {
+                Snapshot::from_document(&self.namespace, text.strip_prefix('\u{feff}').unwrap_or(text))
+            }
             JobKind::Seed => Snapshot::from_seed(&self.namespace, text),
         }
     }
@@ -128,6 +131,17 @@ mod tests {
         assert_eq!(compilation.take().unwrap().digest(), Some("d"));
         assert_eq!(compilation.take().err(), Some(Code::Argument));
         assert_eq!(compilation.message(), "");
+    }
+
+    #[test]
+    fn skips_one_byte_order_mark() {
+        let run = |marks: usize| {
+            let compilation = Compilation::new(JobKind::Document, "n");
+            compilation.push("\u{feff}".repeat(marks).as_bytes()).unwrap();
+            compilation.push(DOCUMENT).unwrap();
+            compilation.run()
+        };
+        assert_eq!([0, 1, 2].map(run), [Ok(()), Ok(()), Err(Code::Malformed)]);
     }
 
     #[test]

@@ -149,6 +149,15 @@ fn text(operator: &str, value: &str) -> Check {
     }
 }
 
+/// Whether the constraint has a list of strings with an escape, which counts as empty: the official engine borrows the
+/// strings from the text.
+pub fn has_escaped_list(constraint: &definition::Constraint) -> bool {
+    matches!(constraint.kind, ConstraintType::String | ConstraintType::EntityId)
+        && matches!(&*constraint.operator, "isoneof" | "isnotoneof")
+        && constraint.value.contains('\\')
+        && serde_json::from_str::<Vec<String>>(&constraint.value).is_ok()
+}
+
 /// A set of strings. For a few strings, a linear search is faster than hashing.
 #[derive(Debug)]
 pub enum Texts {

@@ -132,9 +132,10 @@ where
     Ok(value.map(|Object(raw)| T::from(raw)))
 }
 
-/// A number in single precision.
+/// A number in single precision. It is rounded to double precision first, like in JavaScript.
+#[allow(clippy::cast_possible_truncation, reason = "a number beyond single precision becomes infinite")]
 pub fn single<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
-    let value = f32::deserialize(deserializer)?;
+    let value = f64::deserialize(deserializer)? as f32;
     if value.is_finite() {
         // normalizes -0 to 0
         Ok(value + 0.0)
@@ -194,6 +195,7 @@ mod tests {
         let read = |text: &str| single(&mut serde_json::Deserializer::from_str(text)).ok();
         assert_eq!(read("3.4028235e38"), Some(f32::MAX));
         assert_eq!(read("1e-400"), Some(0.0));
+        assert_eq!(read("7.038531e-26").map(f32::to_bits), Some(0x15ae_43fe));
         assert_eq!(read("3.4028236e38"), None);
         assert_eq!(read("1e400"), None);
         assert_eq!(read("null"), None);

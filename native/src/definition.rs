@@ -70,6 +70,18 @@ pub struct Constraint {
     pub value: Box<str>,
 }
 
+/// The maximum length of a flag's key in UTF-16 code units. A seed repeats the key in every rule and distribution.
+pub const MAX_KEY_LENGTH: usize = 1024;
+
+/// Why a flag's key cannot be loaded, if it is too long.
+#[must_use]
+pub fn key_problem(key: &str) -> Option<String> {
+    // no text has more code units than bytes
+    let length = if key.len() <= MAX_KEY_LENGTH { 0 } else { key.encode_utf16().count() };
+    (length > MAX_KEY_LENGTH)
+        .then(|| format!("a flag key has {length} UTF-16 code units, but at most {MAX_KEY_LENGTH} are supported"))
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Segment {
     pub key: Box<str>,
@@ -154,6 +166,18 @@ pub struct Flag {
     pub default_variant: Option<DefaultVariant>,
     pub rules: Box<[Rule]>,
     pub rollouts: Box<[Rollout]>,
+}
+
+impl Flag {
+    /// The constraints of all segments.
+    pub fn constraints(&self) -> impl Iterator<Item = &Constraint> {
+        let rollouts = self.rollouts.iter().filter_map(|rollout| match rollout {
+            Rollout::Segment(segment) => Some(&segment.audience),
+            _ => None,
+        });
+        let audiences = self.rules.iter().map(|rule| &rule.audience).chain(rollouts);
+        audiences.flat_map(|audience| &*audience.segments).flat_map(|segment| &*segment.constraints)
+    }
 }
 
 #[cfg(test)]

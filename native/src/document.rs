@@ -8,10 +8,10 @@ use serde::Deserialize;
 
 use crate::de::{object, objects, optional_object, optional_objects, single, Object};
 use crate::definition::{
-    Audience, DefaultVariant, Flag, FlagType, MatchType, Operator, Rollout, Rule, Segment, SegmentRollout, Threshold,
+    key_problem, Audience, DefaultVariant, Flag, FlagType, MatchType, Operator, Rollout, Rule, Segment, SegmentRollout, Threshold,
 };
 use crate::intern::{self, RawConstraint, RawShare, Text};
-use crate::json::{self, quote, Malformed, Part, Reader, Step};
+use crate::json::{self, quote, Kind, Malformed, Part, Reader, Step};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -184,7 +184,18 @@ pub fn read(text: &str, namespace: &str) -> Result<Document, Malformed> {
             quote(namespace)
         )));
     }
+    for (index, flag) in raw.flags.iter().enumerate() {
+        if let Some(problem) = key_problem(&flag.key) {
+            return Err(Malformed { kind: Kind::Limit, path: key_path(index), problem });
+        }
+    }
     Ok(Document { digest: raw.digest, flags: last_of_each_key(raw.flags, |flag| &flag.key) })
+}
+
+/// The path of a flag's key.
+fn key_path(index: usize) -> Vec<Step> {
+    let parts = [Part::Key("flags".into()), Part::Index(index), Part::Key("key".into())];
+    parts.map(|part| Step { part, offset: 0 }).into()
 }
 
 /// Removes duplicate segment keys: the last segment with a key wins.
@@ -304,6 +315,20 @@ mod tests {
             broken(&format!(r#"{{"key":"b","name":"","enabled":true,"rules":[{rule}]}}"#)),
             r#"flags[1].rules[0].distributions[0].rollout: a number beyond single precision (flag "b")"#
         );
+    }
+
+    #[test]
+    fn a_key_that_is_too_long_is_a_limit() {
+        let flag = |key: &str| format!(r#"{{"key":"{key}","name":"","enabled":true}}"#);
+        let read = |length: usize| {
+            let keys = ["é".repeat(1024), "😀".repeat(length / 2)];
+            read(&document(&keys.map(|key| flag(&key)).join(",")), "default")
+        };
+        assert_eq!(read(1024).unwrap().flags.len(), 2);
+        let malformed = read(1026).map(|_| ()).unwrap_err();
+        assert_eq!(malformed.kind, Kind::Limit);
+        let message = "flags[1].key: a flag key has 1026 UTF-16 code units, but at most 1024 are supported";
+        assert_eq!(malformed.message(), message);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use crate::compile::Flag;
+use crate::constraint::has_escaped_list;
 use crate::definition;
 use crate::json::Malformed;
 use crate::{document, seed};
@@ -13,6 +14,8 @@ pub struct Snapshot {
     /// In document order.
     flags: Box<[Flag]>,
     indexes: Indexes,
+    /// The indexes of the flags that have a list with an escape.
+    escaped_lists: Box<[u32]>,
 }
 
 /// A hash table from keys to flags that does not copy the keys. It uses open addressing with linear probing.
@@ -58,25 +61,33 @@ impl Snapshot {
     /// The problem with the document and its location.
     pub fn from_document(namespace: &str, text: &str) -> Result<Self, Malformed> {
         let document = document::read(text, namespace)?;
-        Ok(Self::new(namespace, document.digest, document.flags))
+        Ok(Self::new(namespace, document.digest, document.flags, text))
     }
 
     /// # Errors
     /// The problem with the seed and its location.
     pub fn from_seed(namespace: &str, text: &str) -> Result<Self, Malformed> {
-        Ok(Self::new(namespace, None, seed::read(text, namespace)?))
+        Ok(Self::new(namespace, None, seed::read(text, namespace)?, text))
     }
 
-    fn new(namespace: &str, digest: Option<Box<str>>, flags: Box<[definition::Flag]>) -> Self {
+    fn new(namespace: &str, digest: Option<Box<str>>, flags: Box<[definition::Flag]>, text: &str) -> Self {
         let flags = Flag::compile(flags);
         let indexes = Indexes::new(&flags);
-        Self { namespace: namespace.into(), digest, flags, indexes }
+        // in the text, an escape inside of a string in a string starts with two backslashes
+        let escaped_lists = if text.contains(r"\\") { escaped_lists(&flags) } else { Box::default() };
+        Self { namespace: namespace.into(), digest, flags, indexes, escaped_lists }
     }
 
     /// The digest in the document.
     #[must_use]
     pub fn digest(&self) -> Option<&str> {
         self.digest.as_deref()
+    }
+
+    /// The keys of the flags that have a list with an escape. Such a list counts as empty.
+    #[must_use]
+    pub fn escaped_lists(&self) -> Vec<&str> {
+        self.escaped_lists.iter().map(|index| &*self.flags[*index as usize].definition.key).collect()
     }
 
     #[must_use]
@@ -103,9 +114,45 @@ impl Snapshot {
     }
 }
 
+fn escaped_lists(flags: &[Flag]) -> Box<[u32]> {
+    let is_escaped = |flag: &Flag| flag.definition.constraints().any(has_escaped_list);
+    flags.iter().zip(0..).filter(|(flag, _)| is_escaped(flag)).map(|(_, index)| index).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn knows_the_flags_with_an_escape_in_a_list() {
+        let flag = |key: &str, kind: &str, operator: &str, value: &str| {
+            let constraint = serde_json::json!({
+                "type": format!("{kind}_CONSTRAINT_COMPARISON_TYPE"), "property": "p", "operator": operator, "value": value
+            });
+            let segments = serde_json::json!([{ "key": "s", "matchType": "", "constraints": [constraint] }]);
+            if key == "rollout" {
+                serde_json::json!({ "key": key, "name": "", "enabled": true,
+                    "rollouts": [{ "segment": { "value": true, "segments": segments } }] })
+            } else {
+                serde_json::json!({ "key": key, "name": "", "enabled": true,
+                    "rules": [{ "segmentOperator": "", "segments": segments, "distributions": [] }] })
+            }
+        };
+        let escaped = r#"["R\u0026D","Sales"]"#;
+        let flags = [
+            flag("rule", "STRING", "isoneof", escaped),
+            flag("plain", "STRING", "isoneof", r#"["R&D"]"#),
+            flag("rollout", "ENTITY_ID", "isnotoneof", r#"["\""]"#),
+            flag("eq", "STRING", "eq", escaped),
+            flag("number", "NUMBER", "isoneof", escaped),
+            flag("no list", "STRING", "isoneof", r#"a\b"#),
+        ];
+        let text = serde_json::json!({ "namespace": { "key": "n" }, "flags": flags }).to_string();
+        let snapshot = Snapshot::from_document("n", &text).unwrap();
+        assert_eq!(snapshot.escaped_lists(), ["rule", "rollout"]);
+        let seed = String::from_utf8(snapshot.seed()).unwrap();
+        assert_eq!(Snapshot::from_seed("n", &seed).unwrap().escaped_lists(), ["rule", "rollout"]);
+    }
 
     #[test]
     fn knows_its_flags_by_key_and_by_index() {

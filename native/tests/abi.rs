@@ -52,7 +52,7 @@ fn wrong_handles() -> impl Iterator<Item = f64> {
 
 #[test]
 fn has_a_version_and_catches_panics() {
-    assert_eq!(fce_abi_version(), 2);
+    assert_eq!(fce_abi_version(), 3);
     assert_eq!(fce_test_panic(), -99);
     assert_eq!(fce_stat(5).to_bits(), f64::from(ARGUMENT).to_bits());
 }
@@ -61,27 +61,16 @@ fn has_a_version_and_catches_panics() {
 fn describes_flags_and_evaluates_them() {
     let snapshot = load();
     let half = json!({
-        "index": 0, "type": "BOOLEAN_FLAG_TYPE", "properties": [],
-        "outcomes": [
-            { "flagKey": "half", "enabled": false, "reason": "DEFAULT_EVALUATION_REASON", "segmentKeys": [] },
-            { "flagKey": "half", "enabled": true, "reason": "MATCH_EVALUATION_REASON", "segmentKeys": [] }
-        ]
+        "index": 0, "type": "BOOLEAN_FLAG_TYPE", "enabled": false, "properties": [], "rules": [],
+        "rollouts": [{ "enabled": true, "segmentKeys": [] }]
     });
     assert_eq!(description(snapshot, "half"), half);
-    let variant = |attachment: Option<&str>, key: &str| {
-        let mut outcome = json!({
-            "flagKey": "split", "match": true, "reason": "MATCH_EVALUATION_REASON", "segmentKeys": ["x"],
-            "variantKey": key
-        });
-        if let Some(attachment) = attachment {
-            outcome["variantAttachment"] = attachment.into();
-        }
-        outcome
-    };
     let split = description(snapshot, "split");
-    assert_eq!(split["outcomes"][1], variant(Some("{}"), "v1"));
-    assert_eq!(split["outcomes"][2], variant(None, "v2"));
+    let variants = json!([{ "key": "v1", "attachment": "{}" }, { "key": "v2" }]);
+    assert_eq!(split["rules"][0], json!({ "segmentKeys": ["x"], "variants": variants }));
+    assert_eq!(split["defaultVariant"], json!({ "id": "d", "key": "v0" }));
     assert_eq!(split["properties"], json!(["a"]));
+    assert_eq!(split["rollouts"], json!([]));
 
     let mut arena = Arena::new(64);
     for (entity_id, outcome) in [("user-1", OUTSIDE), ("user-2", INSIDE), ("user-5", OUTSIDE), ("user-6", INSIDE)] {
@@ -90,6 +79,16 @@ fn describes_flags_and_evaluates_them() {
     assert_eq!(arena.evaluate(snapshot, 2, &encode("user", ["2"])), 0);
     assert!(arena.evaluate(snapshot, 2, &encode("user", ["1"])) > 0);
     assert_eq!(fce_snapshot_close(snapshot), 0);
+}
+
+#[test]
+fn a_closed_snapshot_answers_no_arena() {
+    let snapshot = load();
+    let mut arena = Arena::new(64);
+    assert_eq!(arena.evaluate(snapshot, 0, &encode("user-2", [])), INSIDE);
+    assert_eq!(fce_snapshot_close(snapshot), 0);
+    assert_eq!(arena.evaluate(snapshot, 0, &encode("user-2", [])), HANDLE);
+    assert_eq!(fce_evaluate_batch(arena.handle, snapshot, 0), HANDLE);
 }
 
 #[test]
@@ -322,20 +321,21 @@ fn gives_blobs() {
         { "key": "split", "enabled": true, "type": "VARIANT_FLAG_TYPE", "defaultVariant": { "id": "d", "key": "v0" } }
     ]);
     assert_eq!(flags, expected);
-    assert_eq!(blob(snapshot, 2, "").unwrap(), b"0a1b");
-    assert_eq!(blob(restored, 2, "").unwrap(), b"");
+    assert_eq!(blob(snapshot, 2, "").unwrap(), b"\"0a1b\"");
+    assert_eq!(blob(restored, 2, "").unwrap(), b"null");
+    assert_eq!(blob(snapshot, 5, "").unwrap(), b"[]");
     let fingerprint = blob(snapshot, 3, "split").unwrap();
     assert_eq!(fingerprint.len(), 16);
     assert_eq!(blob(restored, 3, "split").unwrap(), fingerprint);
     for kind in [3, 4] {
         assert_eq!(blob(snapshot, kind, "nope"), Err(f64::from(FLAG)));
     }
-    assert_eq!(blob(snapshot, 5, ""), Err(f64::from(ARGUMENT)));
+    assert_eq!(blob(snapshot, 6, ""), Err(f64::from(ARGUMENT)));
     // SAFETY: no key is read; nothing is written beyond the offset.
     unsafe {
         let blob = fce_snapshot_blob(snapshot, 2, ptr::null(), 0);
-        assert_eq!(fce_blob_read(blob, 4, ptr::null_mut(), 8), 0);
-        assert_eq!(fce_blob_read(blob, 5, ptr::null_mut(), 8), ARGUMENT);
+        assert_eq!(fce_blob_read(blob, 6, ptr::null_mut(), 8), 0);
+        assert_eq!(fce_blob_read(blob, 7, ptr::null_mut(), 8), ARGUMENT);
         assert_eq!(fce_blob_read(blob, 0, ptr::null_mut(), 8), ARGUMENT);
         assert_eq!(fce_blob_free(blob), 0);
     }

@@ -30,6 +30,45 @@ fn load(line: &Value) -> Snapshot {
     Snapshot::from_document(text(line, "namespace"), &line["document"].to_string()).unwrap()
 }
 
+/// The results that a flag can have, by their index.
+fn outcomes(description: &Value, flag_key: &str) -> Vec<Value> {
+    let list = |key: &str| description[key].as_array().unwrap().clone();
+    let enabled = &description["enabled"];
+    if description["type"] == "BOOLEAN_FLAG_TYPE" {
+        let no_match = json!({ "enabled": enabled, "reason": "DEFAULT_EVALUATION_REASON", "segmentKeys": [] });
+        let matches = list("rollouts").into_iter().map(|mut rollout| {
+            rollout["reason"] = "MATCH_EVALUATION_REASON".into();
+            rollout
+        });
+        let mut outcomes: Vec<_> = std::iter::once(no_match).chain(matches).collect();
+        outcomes.iter_mut().for_each(|outcome| outcome["flagKey"] = flag_key.into());
+        return outcomes;
+    }
+    let outcome = |reason: &str, segment_keys: &Value, variant: &Value| {
+        let mut outcome = json!({
+            "flagKey": flag_key, "match": reason == "MATCH", "reason": format!("{reason}_EVALUATION_REASON"),
+            "segmentKeys": segment_keys, "variantKey": variant["key"].as_str().unwrap_or_default()
+        });
+        if let Some(attachment) = variant["attachment"].as_str() {
+            outcome["variantAttachment"] = attachment.into();
+        }
+        outcome
+    };
+    let default = &description["defaultVariant"];
+    let reason = match (enabled == true, default.is_null()) {
+        (false, _) => "FLAG_DISABLED",
+        (true, false) => "DEFAULT",
+        (true, true) => "UNKNOWN",
+    };
+    let mut outcomes = vec![outcome(reason, &json!([]), default)];
+    for rule in list("rules") {
+        let variants = rule["variants"].as_array().unwrap();
+        let variants = if variants.is_empty() { std::slice::from_ref(default) } else { variants };
+        outcomes.extend(variants.iter().map(|variant| outcome("MATCH", &rule["segmentKeys"], variant)));
+    }
+    outcomes
+}
+
 /// The result of a request, and the flag's type; `None` when there is no such flag.
 fn answer(snapshot: &Snapshot, request: &Value) -> Option<(FlagType, Value)> {
     let index = snapshot.index(text(request, "flagKey"))?;
@@ -39,9 +78,9 @@ fn answer(snapshot: &Snapshot, request: &Value) -> Option<(FlagType, Value)> {
     let mut matched = Matched::default();
     let request = Request::decode(&bytes, flag.properties.len()).unwrap();
     let answer = evaluate(flag, &request, &mut matched);
-    let mut description = parse(&describe(flag, index));
+    let description = parse(&describe(flag, index));
     assert_eq!(description["index"], index);
-    let mut result = description["outcomes"][answer.outcome as usize].take();
+    let mut result = outcomes(&description, &flag.definition.key).swap_remove(answer.outcome as usize);
     if answer.partial {
         let keys: Vec<_> = matched.indexes().map(|index| result["segmentKeys"][index as usize].clone()).collect();
         assert!(!keys.is_empty() && keys.len() < result["segmentKeys"].as_array().unwrap().len());

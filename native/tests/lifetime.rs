@@ -80,7 +80,7 @@ fn work(document: &str) {
     evaluate_while_others_close(document);
     interrupt_jobs(document);
     let snapshot = compile(0, "default", document.as_bytes()).unwrap();
-    for kind in 0..5 {
+    for kind in 0..6 {
         blob(snapshot, kind, "split").unwrap();
     }
     assert_eq!(fce_snapshot_close(snapshot), 0);

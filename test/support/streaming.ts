@@ -96,8 +96,8 @@ export const awaitStatus = (client: FliptClient.Service, holds: (status: Status.
 
 export const awaitOn = (client: FliptClient.Service, enabled: boolean) => untilOf(isOn(client), (is) => is === enabled)
 
-/** The watch beside a stream has begun. */
-export const settle = Effect.zipRight(awaitSleepOf(1000), TestClock.adjust(1000))
+/** The time that a stream has to bring what a request has found. */
+export const grace = Effect.zipRight(awaitSleepOf(1000), TestClock.adjust(1000))
 
 export const yes = onDocument(true)
 export const no = onDocument(false)

@@ -90,4 +90,26 @@ mod tests {
         with_trim(|| drop(bytes));
         assert!(FREED.load(Ordering::Relaxed) - freed >= 2 * LARGE);
     }
+
+    /// The memory that the process occupies, in bytes.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    fn resident() -> usize {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+    }
+
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[test]
+    fn gives_freed_memory_back_to_the_system() {
+        const SIZE: usize = 128 * 1024 * 1024;
+        // blocks that are too small for a mapping of their own, with one after them that keeps malloc from shrinking
+        let blocks: Vec<_> = (0..SIZE / 4096).map(|_| vec![1_u8; 4096]).collect();
+        let last = vec![1_u8; 4096];
+        let before = resident();
+        with_trim(|| drop(blocks));
+        let after = resident();
+        assert!(before - after.min(before) > SIZE / 2, "{before} bytes before, {after} after");
+        drop(last);
+    }
 }

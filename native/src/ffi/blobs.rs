@@ -16,8 +16,9 @@ fn make(snapshot: &Snapshot, kind: BlobKind, key: &str) -> Result<Vec<u8>, Code>
     match kind {
         BlobKind::Seed => Ok(snapshot.seed()),
         BlobKind::Flags => Ok(outcomes::list_flags(snapshot.flags())),
-        BlobKind::Digest => Ok(snapshot.digest().unwrap_or_default().into()),
+        BlobKind::Digest => Ok(outcomes::json(&snapshot.digest())),
         BlobKind::Fingerprint => find().map(|(flag, _)| fingerprint(&flag.definition).into()).ok_or(Code::NoFlag),
+        BlobKind::EscapedLists => Ok(outcomes::json(&snapshot.escaped_lists())),
         BlobKind::Flag => find().map(|(flag, index)| outcomes::describe(flag, index)).ok_or(Code::NoFlag),
     }
 }

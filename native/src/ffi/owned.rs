@@ -43,6 +43,12 @@ pub fn add(handle: f64) -> f64 {
     handle
 }
 
+/// The number of open handles of the calling thread.
+#[cfg(test)]
+fn count() -> usize {
+    OWNED.with_borrow(|owned| owned.as_ref().map_or(0, |Owned(handles)| handles.len()))
+}
+
 /// Records that a handle is closed.
 pub fn remove(handle: f64) {
     let _ = OWNED.try_with(|owned| {
@@ -50,4 +56,40 @@ pub fn remove(handle: f64) {
             handles.remove(&handle.to_bits());
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::ffi::{
+        fce_blob_free, fce_job_free, fce_job_new, fce_job_push, fce_job_run, fce_job_take, fce_snapshot_blob,
+        fce_snapshot_close,
+    };
+
+    const DOCUMENT: &[u8] = br#"{"namespace":{"key":"n"},"flags":[]}"#;
+
+    #[test]
+    fn a_closed_handle_is_forgotten() {
+        let work = || {
+            assert_eq!(fce_thread_owns(), 0);
+            // SAFETY: the slices are there to read.
+            let job = unsafe { fce_job_new(0, b"n".as_ptr(), 1) };
+            // SAFETY: as above.
+            unsafe { fce_job_push(job, DOCUMENT.as_ptr(), u32::try_from(DOCUMENT.len()).unwrap()) };
+            assert_eq!(fce_job_run(job), 0);
+            let snapshot = fce_job_take(job);
+            // SAFETY: no key is read.
+            let blob = unsafe { fce_snapshot_blob(snapshot, 1, std::ptr::null(), 0) };
+            assert_eq!(count(), 3);
+            assert_eq!(fce_job_free(job), 0);
+            assert_eq!(count(), 2);
+            assert_eq!(fce_blob_free(blob), 0);
+            assert_eq!(count(), 1);
+            assert_eq!(fce_snapshot_close(snapshot), 0);
+            assert_eq!(count(), 0);
+        };
+        thread::spawn(work).join().unwrap();
+    }
 }

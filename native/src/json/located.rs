@@ -60,9 +60,9 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         visitor.visit_bool(self.boolean()?)
     }
 
-    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
         // serde_json rejects only numbers that are out of range
-        visitor.visit_f32(serde_json::from_str(self.number()?).unwrap_or(f32::INFINITY))
+        visitor.visit_f64(serde_json::from_str(self.number()?).unwrap_or(f64::INFINITY))
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
@@ -75,7 +75,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     forward_to_deserialize_any! {
-        i8 i16 i32 i64 u8 u16 u32 u64 f64 char bytes byte_buf unit unit_struct tuple tuple_struct struct enum identifier
+        i8 i16 i32 i64 u8 u16 u32 u64 f32 char bytes byte_buf unit unit_struct tuple tuple_struct struct enum identifier
     }
 }
 

@@ -37,6 +37,12 @@ impl Malformed {
         Self { kind: Kind::Document, path: Vec::new(), problem }
     }
 
+    /// A text that is too large.
+    #[must_use]
+    pub fn limit(problem: String) -> Self {
+        Self { kind: Kind::Limit, path: Vec::new(), problem }
+    }
+
     /// The location and the problem.
     #[must_use]
     pub fn message(&self) -> String {

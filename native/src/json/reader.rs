@@ -312,6 +312,16 @@ mod tests {
     }
 
     #[test]
+    fn values_are_nested_up_to_the_limit() {
+        for (brackets, object) in [(("[", "]"), false), (("{\"a\":", "}"), true)] {
+            let nested = |depth: usize| [&brackets.0.repeat(depth), "1", &brackets.1.repeat(depth)].concat();
+            assert!(Reader::new(&nested(MAX_DEPTH)).skip().is_ok(), "{object}");
+            let problem = Reader::new(&nested(MAX_DEPTH + 1)).skip().unwrap_err();
+            assert_eq!(problem.kind, Kind::Limit, "{object}");
+        }
+    }
+
+    #[test]
     fn reads_over_values_and_keeps_its_place() {
         let text = r#" {"a":[1,{"b":[]},"x",null],"c":{}} ,"#;
         let mut reader = Reader::new(text);

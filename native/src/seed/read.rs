@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::VERSION;
 use crate::de::{objects, optional_object, single, Object, Record};
 use crate::definition::{
-    Audience, DefaultVariant, Flag, FlagType, MatchType, Operator, Rollout, Rule, SegmentRollout, Threshold,
+    key_problem, Audience, DefaultVariant, Flag, FlagType, MatchType, Operator, Rollout, Rule, SegmentRollout, Threshold,
 };
 use crate::document::RawThreshold;
 use crate::intern::{self, Distributions, RawConstraint, RawShare, Text};
@@ -137,6 +137,10 @@ struct RuleHead {
     audience: Audience,
 }
 
+/// Bounds the distributions that rules with the same id share. No client writes such rules, and the state would grow with
+/// the product of rules and distributions.
+const MAX_SHARED: usize = 1024;
+
 /// Reads the seed of a namespace.
 ///
 /// # Errors
@@ -154,9 +158,21 @@ fn read_interned(text: &str, namespace: &str) -> Result<Box<[Flag]>, Malformed> 
     let rules = Entries::new("eval_rules", seed.eval_rules, |rules| list(rules, rule_head));
     let rollouts = Entries::new("eval_rollouts", seed.eval_rollouts, |rollouts| list(rollouts, rollout));
     let distributions = Entries::new("eval_distributions", seed.eval_distributions, shares);
+    let total: usize = distributions.values.values().map(|shares| shares.len()).sum();
+    let mut assigned = 0;
     let flag = |(key, Object(flag)): (Box<str>, Object<SeedFlag>)| {
+        if let Some(problem) = key_problem(&key) {
+            return Err(Malformed::limit(problem));
+        }
         let rules = rules.get(&key)?.iter().map(|RuleHead { audience, id }| {
-            Ok(Rule { audience: audience.clone(), distributions: distributions.get(id)?.clone() })
+            let distributions = distributions.get(id)?.clone();
+            assigned += distributions.len();
+            if assigned > total + MAX_SHARED {
+                return Err(Malformed::limit(format!(
+                    "its rules share too many distributions: rules with the same id may have {MAX_SHARED} more than the seed"
+                )));
+            }
+            Ok(Rule { audience: audience.clone(), distributions })
         });
         Ok(Flag {
             kind: flag.kind,
@@ -213,6 +229,34 @@ mod tests {
         assert_eq!(keys, ["b", "a"]);
         assert_eq!(flags[0].rules[0].distributions[0].rollout.to_bits(), 33.333_332_f32.to_bits());
         assert_eq!(*flags[1].rollouts, [Rollout::Unknown]);
+    }
+
+    #[test]
+    fn rules_share_few_distributions() {
+        let read = |rules: usize, shares: usize| {
+            let rule = r#"{"id":"r","segment_operator":"","segments":{}}"#;
+            let share = r#"{"variant_key":"v","rollout":1}"#;
+            let text = format!(
+                r#"{{"version":1,"namespace":{{"key":"n","flags":{{"a":{{"key":"","enabled":true,"type":""}}}},
+                    "eval_rules":{{"a":[{}]}},"eval_rollouts":{{"a":[]}},"eval_distributions":{{"r":[{}]}}}}}}"#,
+                vec![rule; rules].join(","),
+                vec![share; shares].join(",")
+            );
+            read(&text, "n").map(|flags| flags.len()).map_err(|malformed| malformed.kind)
+        };
+        assert_eq!(read(1, 5000), Ok(1));
+        assert_eq!(read(5000, 0), Ok(1));
+        assert_eq!(read(2, 1024), Ok(1));
+        assert_eq!(read(2, 1025), Err(json::Kind::Limit));
+        assert_eq!(read(1026, 1), Err(json::Kind::Limit));
+    }
+
+    #[test]
+    fn a_key_that_is_too_long_is_a_limit() {
+        let long = "k".repeat(1025);
+        let seed = SEED.replace("\"b\":", &format!("\"{long}\":"));
+        assert_eq!(read(&seed, "n").unwrap_err().kind, json::Kind::Limit);
+        assert!(read(&seed.replace(&long, &long[1..]), "n").is_ok());
     }
 
     #[test]

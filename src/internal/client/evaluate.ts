@@ -15,19 +15,23 @@ import type { SnapshotRef } from "./snapshotRef.js"
 
 export type Evaluations = Pick<FliptClient.Service, "evaluateBatch" | "evaluateBoolean" | "evaluateVariant">
 
+/** Converts a result to an effect that the fiber runs in one step. It would convert an Either to such an effect first. */
+const toEffect = <A, E>(result: Either.Either<A, E>): Effect.Effect<A, E> =>
+  Either.isRight(result) ? Effect.succeed(result.right) : Effect.fail(result.left)
+
 /** Evaluations without hooks and telemetry. This is the hot path, so it does nothing else. */
 export const plain = ({ current }: SnapshotRef): Evaluations => ({
   evaluateVariant: (request) =>
     Effect.suspend(() => {
       const now = current()
-      return Either.isRight(now) ? now.right.variant(request) : Effect.fail(now.left)
+      return Either.isRight(now) ? toEffect(now.right.variant(request)) : Effect.fail(now.left)
     }),
   evaluateBoolean: (request) =>
     Effect.suspend(() => {
       const now = current()
-      return Either.isRight(now) ? now.right.boolean(request) : Effect.fail(now.left)
+      return Either.isRight(now) ? toEffect(now.right.boolean(request)) : Effect.fail(now.left)
     }),
-  evaluateBatch: (requests) => Effect.suspend(() => Either.flatMap(current(), (it) => it.batch(requests)))
+  evaluateBatch: (requests) => Effect.suspend(() => toEffect(Either.flatMap(current(), (it) => it.batch(requests))))
 })
 
 /** The hooks and telemetry of a client. */
@@ -75,7 +79,7 @@ export const instrumented = (
       const result = Either.isRight(now) ? run(now.right, request) : Either.left(now.left)
       record?.(fiber, Either.isRight(now) ? now.right.digest : undefined, request, result)
       hookRun?.complete(result)
-      return result
+      return toEffect(result)
     } finally {
       hookRun?.end()
     }

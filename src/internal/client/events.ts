@@ -7,10 +7,13 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Fetcher from "../../Fetcher.js"
 import { FetchError, type RefreshError } from "../../FliptError.js"
+import { repairSchedule } from "../fetch/schedules.js"
+import { yieldToEventLoop } from "../util/yieldToEventLoop.js"
 import type { State } from "./state.js"
 
 /** The delay before subscribing again if the event stream ends, which is a bug in the Fetcher. */
@@ -47,13 +50,37 @@ export interface EventHandlers {
   ) => Effect.Effect<void, RefreshError>
 }
 
+/**
+ * Requests that repair a state of which an update was lost: the first one at once, further ones paced by the schedule.
+ * Returns the effect that asks for a repair. None is made if another update arrived in the meantime.
+ */
+const makeRepairs = (
+  state: State,
+  refresh: Effect.Effect<boolean, RefreshError>
+): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const isWanted = yield* Effect.makeLatch(false)
+    const driver = yield* Schedule.driver(repairSchedule)
+    const repairOnce = Effect.gen(function* () {
+      yield* isWanted.await
+      yield* isWanted.close
+      if ((yield* state.status)._tag !== "Ready") {
+        yield* Effect.ignore(refresh)
+        yield* Effect.orDie(driver.next(undefined))
+      }
+    })
+    yield* Effect.forkScoped(Effect.forever(repairOnce))
+    return Effect.asVoid(isWanted.open)
+  })
+
 /** Subscribes to the events until the Scope ends. */
 export const listen = ({ events, push, refresh, state }: EventHandlers): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
     /** Refreshes in the background: later events do not wait for it. */
     const check = Effect.asVoid(Effect.forkIn(Effect.ignore(refresh), scope))
-    // A refresh may repair a document that failed to load. Only the first failure in a row triggers one, to avoid a loop.
+    const repair = yield* makeRepairs(state, refresh)
+    // Of documents in a row that do not load, only the first one asks for a repair.
     let hasFailedPush = false
 
     const handle = (event: Fetcher.Event): Effect.Effect<void> => {
@@ -65,15 +92,16 @@ export const listen = ({ events, push, refresh, state }: EventHandlers): Effect.
             onFailure: (error) => {
               const isFirst = !hasFailedPush
               hasFailedPush = true
-              return Effect.zipRight(state.fail(error), isFirst ? check : Effect.void)
+              return Effect.zipRight(state.fail(error), isFirst ? repair : Effect.void)
             },
             onSuccess: () =>
               Effect.sync(() => {
                 hasFailedPush = false
               })
-          })
+            // a fast stream must leave time for everything else
+          }).pipe(Effect.zipLeft(yieldToEventLoop))
         case "Failed":
-          return state.fail(event.error)
+          return Effect.zipRight(state.fail(event.error), repair)
         case "Mode":
           return state.setMode(event.mode, event.connected)
       }

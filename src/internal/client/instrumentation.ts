@@ -24,8 +24,7 @@ export interface Instrumentation {
 export const make: Effect.Effect<Instrumentation, never, engines.Engine | fetchers.Fetcher | Scope.Scope> = Effect.gen(
   function* () {
     const onLoad = yield* OnLoad
-    const plain = yield* engines.Engine
-    const engine = onLoad === undefined ? plain : withOnLoad(plain, onLoad())
+    const engine = withOnLoad(yield* engines.Engine, onLoad())
     const fetcher = yield* fetchers.Fetcher
     const hooks = yield* Hooks
     const settings = yield* Telemetry

@@ -5,6 +5,7 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Equal from "effect/Equal"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
@@ -12,8 +13,10 @@ import type * as Engine from "../../Engine.js"
 import type * as Fetcher from "../../Fetcher.js"
 import type * as FliptClient from "../../FliptClient.js"
 import { type EngineError, EvaluationError, FetchError, type RefreshError, type StartError } from "../../FliptError.js"
+import { contentHash } from "../document/contentHash.js"
 import { SnapshotStore } from "../store/tags.js"
 import * as WriteBehind from "../store/writeBehind.js"
+import * as FairLock from "../util/fairLock.js"
 import * as SingleFlight from "../util/singleFlight.js"
 import { withoutParentSpan } from "../util/withoutParentSpan.js"
 import * as Changes from "./changes.js"
@@ -54,23 +57,39 @@ export const make = (
     const state = yield* State.make(fetcher.source, settings.errorStrategy).pipe(
       Scope.extend(yield* Scope.fork(scope, ExecutionStrategy.sequential))
     )
-    // A document may be pushed while a fetched one is being loaded.
-    const loadPermit = yield* Effect.makeSemaphore(1)
+    const fetchLock = yield* FairLock.make
+    // A document may be pushed while a fetched one is being loaded. Fair, so that a fast stream does not starve requests.
+    const loadLock = yield* FairLock.make
     const store = yield* SnapshotStore
     const save = yield* WriteBehind.make(store, fetcher.source)
 
     /** Whether the loaded document was pushed. */
     let isPushed = false
+    /** The hash of the loaded document. A seed has none. */
+    let loadedContent: string | undefined
+    /** Whether the source has returned a document: until then, fetches are unconditional. */
+    let hasFetched = false
 
+    /** Loads a document and returns true, or confirms the state if it is the loaded document. */
     const loadDocument = (
       bytes: ReadonlyArray<Uint8Array>,
       version: Option.Option<Fetcher.Version>,
       pushed: boolean
-    ): Effect.Effect<void, EngineError> =>
+    ): Effect.Effect<boolean, EngineError> =>
       Effect.gen(function* () {
+        const content = yield* contentHash(bytes)
+        // A new version is loaded even if the content is the same, so that the next condition is the new version.
+        const hasNewVersion = Option.isSome(version) && !Equal.equals(version, yield* state.version)
+        if (content === loadedContent && !hasNewVersion) {
+          isPushed ||= pushed
+          yield* state.confirm
+          return false
+        }
         yield* state.load(engine.compile(namespace, bytes), kind === "file" ? "file" : "server", version)
         isPushed = pushed
+        loadedContent = content
         yield* save(bytes, yield* state.version)
+        return true
       })
 
     const loadStored = Effect.gen(function* () {
@@ -84,6 +103,7 @@ export const make = (
       if (Option.isSome(stored)) {
         const { bytes, storedAt, version } = stored.value
         yield* state.load(engine.compile(namespace, bytes), "store", version, storedAt)
+        loadedContent = yield* contentHash(bytes)
         yield* Effect.logDebug(`Flipt: starting from the state stored at ${DateTime.formatIso(storedAt)}`)
       }
     }).pipe(
@@ -92,30 +112,39 @@ export const make = (
     )
 
     /** True if a document was loaded, false if the state was confirmed, none if a pushed document overtook the fetch. */
-    const fetchAndLoad: Effect.Effect<Option.Option<boolean>, RefreshError> = Effect.gen(function* () {
-      const generation = state.generation()
-      const update = yield* fetcher.fetch(yield* state.version)
-      return yield* Effect.suspend((): Effect.Effect<Option.Option<boolean>, RefreshError> => {
-        if (state.generation() !== generation) {
-          return Effect.succeedNone
-        }
-        if (update._tag === "Document") {
-          return Effect.as(loadDocument(update.bytes, update.version, false), Option.some(true))
-        }
-        return generation === 0 ? Effect.fail(notModifiedFromNothing()) : Effect.succeedSome(false)
-      }).pipe(loadPermit.withPermits(1))
-    })
+    const fetchAndLoad = (unconditional: boolean): Effect.Effect<Option.Option<boolean>, RefreshError> =>
+      Effect.gen(function* () {
+        const generation = state.generation()
+        const update = yield* fetcher.fetch(unconditional || !hasFetched ? Option.none() : yield* state.version)
+        return yield* Effect.suspend((): Effect.Effect<Option.Option<boolean>, RefreshError> => {
+          if (state.generation() !== generation) {
+            return Effect.succeedNone
+          }
+          if (update._tag === "Document") {
+            return Effect.map(loadDocument(update.bytes, update.version, false), (changed) => {
+              hasFetched = true
+              return Option.some(changed)
+            })
+          }
+          return generation === 0 ? Effect.fail(notModifiedFromNothing()) : Effect.succeedSome(false)
+        }).pipe(loadLock.withLock)
+      })
 
-    const updateState: Effect.Effect<boolean, RefreshError> = fetchAndLoad.pipe(
-      // If documents are pushed faster than fetches complete, they confirm the state as well.
-      Effect.repeat({ until: Option.isSome, times: MAX_OVERTAKEN_FETCHES }),
-      Effect.flatMap((changed) =>
-        Option.contains(changed, true) ? Effect.succeed(true) : Effect.as(state.confirm, false)
-      ),
-      defectsToErrors
-    )
+    const updateState = (unconditional: boolean): Effect.Effect<boolean, RefreshError> =>
+      fetchAndLoad(unconditional).pipe(
+        // If documents are pushed faster than fetches complete, they confirm the state as well.
+        Effect.repeat({ until: Option.isSome, times: MAX_OVERTAKEN_FETCHES }),
+        Effect.flatMap((changed) =>
+          Option.contains(changed, true) ? Effect.succeed(true) : Effect.as(state.confirm, false)
+        ),
+        defectsToErrors,
+        fetchLock.withLock
+      )
 
-    const refresh = yield* SingleFlight.make(Effect.tapError(updateState, state.fail), state.closed)
+    const makeRefresh = (unconditional: boolean) =>
+      SingleFlight.make(Effect.tapError(updateState(unconditional), state.fail), state.closed)
+    const refresh = yield* makeRefresh(false)
+    const refetch = yield* makeRefresh(true)
 
     const { snapshot: seed } = settings
     if (seed !== undefined) {
@@ -127,7 +156,7 @@ export const make = (
     }
     // With `fail`, building the client fails with the error itself, so there is no outage to report.
     yield* settings.errorStrategy === "fail"
-      ? updateState
+      ? updateState(false)
       : Effect.timeoutOption(Effect.exit(refresh), START_TIMEOUT).pipe(
           Effect.zipRight(state.status),
           Effect.flatMap(({ _tag }) => (_tag === "Starting" ? state.fail(slowStart()) : Effect.void))
@@ -142,15 +171,18 @@ export const make = (
         isReady: Effect.map(state.status, ({ _tag }) => _tag === "Ready"),
         refresh
       }),
-      push: (bytes, version) => loadDocument(bytes, version, true).pipe(loadPermit.withPermits(1), defectsToErrors)
+      push: (bytes, version) =>
+        loadDocument(bytes, version, true).pipe(loadLock.withLock, defectsToErrors, Effect.asVoid)
     }).pipe(withoutParentSpan)
 
+    const spanOptions = {
+      captureStackTrace: false,
+      attributes: { "flipt.environment": environment, "flipt.namespace": namespace }
+    }
     const shared = {
       // polls call `refresh` itself: only a caller's own request is part of the caller's trace
-      refresh: Effect.withSpan(refresh, "FliptClient.refresh", {
-        captureStackTrace: false,
-        attributes: { "flipt.environment": environment, "flipt.namespace": namespace }
-      }),
+      refresh: Effect.withSpan(refresh, "FliptClient.refresh", spanOptions),
+      refetch: Effect.withSpan(refetch, "FliptClient.refetch", spanOptions),
       status: state.status,
       statusChanges: Changes.statusChanges(state),
       changes: Changes.changes(state),

@@ -2,13 +2,15 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Engine from "../../Engine.js"
 import type { Snapshot } from "../../Snapshot.js"
+import { makeEscapedListWarning } from "./escapedLists.js"
 
 /**
- * What looks at every state that a client loads, made once for each client; by default nothing. A Reference, so that the
+ * What looks at every state that a client loads, made once for each client; by default a warning about lists that only the
+ * server reads. A Reference, so that the
  * client does not depend on what looks.
  */
 export class OnLoad extends Context.Reference<OnLoad>()("flipt-client-effect/internal/client/OnLoad", {
-  defaultValue: (): (() => (snapshot: Snapshot) => Effect.Effect<void>) | undefined => undefined
+  defaultValue: (): (() => (snapshot: Snapshot) => Effect.Effect<void>) => makeEscapedListWarning
 }) {}
 
 /** The engine, with a look at everything that it loads. */

@@ -2,6 +2,7 @@
  * The state of a client: the current Snapshot, its version, and whether it is up to date. Evaluations read a plain
  * variable.
  */
+import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -29,7 +30,15 @@ interface Loaded {
 interface Outage {
   readonly since: DateTime.Utc
   readonly error: RefreshError
+  /** Whether its beginning was logged above Debug level. */
+  readonly isLogged: boolean
 }
+
+/** An outage that begins this soon after the last one belongs to the same trouble, which is logged once. */
+const SAME_TROUBLE_MILLIS = 60_000
+
+/** Monotonic, so that changes of the system clock have no effect. */
+const nowMillis = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos) / 1e6)
 
 export interface State extends SnapshotRef.SnapshotRef {
   /** The error of all operations after the Scope has ended. */
@@ -81,6 +90,8 @@ export const make = (
 
     let loaded: Loaded | undefined
     let outage: Outage | undefined
+    /** When the last outage ended, by the monotonic clock. */
+    let endedAt: number | undefined
     let confirmedAt: DateTime.Utc | undefined
     let isConfirmed = false
     let mode = source.kind
@@ -110,21 +121,24 @@ export const make = (
     }
 
     /** Confirms the state without a signal. Returns the log effect. */
-    const confirmAt = (now: DateTime.Utc): Effect.Effect<void> => {
+    const confirmAt = (now: DateTime.Utc, millis: number): Effect.Effect<void> => {
       const ended = outage
       confirmedAt = now
       isConfirmed = true
       outage = undefined
-      return ended === undefined
-        ? Effect.void
-        : Effect.logInfo(`${label}: up to date again after an outage that began at ${DateTime.formatIso(ended.since)}`)
+      if (ended === undefined) {
+        return Effect.void
+      }
+      endedAt = millis
+      const log = ended.isLogged ? Effect.logInfo : Effect.logDebug
+      return log(`${label}: up to date again after an outage that began at ${DateTime.formatIso(ended.since)}`)
     }
 
     yield* Effect.addFinalizer(() =>
       Effect.map(DateTime.now, (since) => {
         loaded = undefined
         connected = false
-        outage = { since, error: closed }
+        outage = { since, error: closed, isLogged: true }
         ref.setError(evaluationError("Closed", closed.message))
       }).pipe(Effect.zipRight(PubSub.shutdown(hub)))
     )
@@ -151,6 +165,7 @@ export const make = (
               Effect.onError((cause) => Scope.close(own, Exit.failCause(cause)))
             )
             const now = yield* DateTime.now
+            const millis = yield* nowMillis
             const replaced = loaded
             loaded = {
               refCounted: RefCounted.make(snapshot, own),
@@ -164,7 +179,7 @@ export const make = (
             if (origin === "seed" || origin === "store") {
               confirmedAt = storedAt
             } else {
-              log = confirmAt(now)
+              log = confirmAt(now, millis)
             }
             updateRef()
             yield* signal
@@ -172,18 +187,22 @@ export const make = (
             yield* Effect.ensuring(log, replaced?.refCounted.release ?? Effect.void)
           })
         ),
-      confirm: Effect.flatMap(DateTime.now, (now) => {
-        const log = confirmAt(now)
+      confirm: Effect.flatMap(Effect.zip(DateTime.now, nowMillis), ([now, millis]) => {
+        const log = confirmAt(now, millis)
         updateRef()
         return Effect.zipRight(signal, log)
       }),
       fail: (error) =>
         Effect.gen(function* () {
-          const previous = outage
-          outage = { since: previous?.since ?? (yield* DateTime.now), error }
+          const now = yield* DateTime.now
+          const millis = yield* nowMillis
+          const wasLogged = outage?.isLogged === true
+          // An outage that outlives the trouble that it belonged to is logged after all.
+          const isLogged = wasLogged || endedAt === undefined || millis - endedAt >= SAME_TROUBLE_MILLIS
+          outage = { since: outage?.since ?? now, error, isLogged }
           updateRef()
           yield* signal
-          const log = previous === undefined ? Effect.logWarning : Effect.logDebug
+          const log = isLogged && !wasLogged ? Effect.logWarning : Effect.logDebug
           const serving = Either.isRight(ref.current()) ? "serving the last state" : "evaluations fail"
           yield* log(`${label}: not up to date, ${serving}: ${error.message}`)
         }),
@@ -201,11 +220,15 @@ export const make = (
           version: Option.getOrUndefined(loaded?.version ?? Option.none()),
           confirmedAt,
           origin: loaded?.origin ?? "none",
+          engine: loaded?.refCounted.snapshot.engine,
           mode,
           connected
         }
         if (outage !== undefined) {
-          return loaded === undefined ? status.Failed({ ...info, ...outage }) : status.Stale({ ...info, ...outage })
+          const { error, since } = outage
+          return loaded === undefined
+            ? status.Failed({ ...info, since, error })
+            : status.Stale({ ...info, since, error })
         }
         return isConfirmed ? status.Ready(info) : status.Starting(info)
       })

@@ -76,8 +76,20 @@ export const readDefaultVariant = struct<Definition.DefaultVariant>({
   attachment: optional("attachment", string, undefined)
 })
 
+/** The maximum length of a flag's key. A seed repeats the key in every rule and distribution. */
+const MAX_KEY_LENGTH = 1024
+
+/** Fails if a flag's key is too long. */
+export const checkKey = (reader: Reader, key: string): string =>
+  key.length <= MAX_KEY_LENGTH
+    ? key
+    : reader.fail(
+        `a flag key has ${key.length} UTF-16 code units, but at most ${MAX_KEY_LENGTH} are supported`,
+        "Limit"
+      )
+
 const readFlagFields = struct<Definition.Flag & { readonly name: string }>({
-  key: required("key", string),
+  key: required("key", (reader) => checkKey(reader, reader.string())),
   name: required("name", string),
   enabled: required("enabled", boolean),
   boolean: optional("type", (reader) => isBoolean(reader.string()), false),
@@ -93,7 +105,7 @@ const readFlagFields = struct<Definition.Flag & { readonly name: string }>({
 
 /** The key of the flag that starts at an offset, for error messages. The flag's text may be malformed further on. */
 const keyOfFlagAt = (text: string, offset: number): string | undefined => {
-  const reader = new Reader(text.slice(offset).replace(/^[\s,]+/, ""))
+  const reader = new Reader(text.slice(offset))
   let found: string | undefined
   try {
     for (const name of reader.members()) {
@@ -114,7 +126,7 @@ const readFlag = (reader: Reader, text: string): Definition.Flag => {
   try {
     return readFlagFields(reader)
   } catch (error) {
-    const key = error instanceof Malformed ? keyOfFlagAt(text, offset) : undefined
+    const key = error instanceof Malformed && error.kind !== "Limit" ? keyOfFlagAt(text, offset) : undefined
     throw error instanceof Malformed && key !== undefined
       ? new Malformed(error.kind, error.path, `${error.problem} (flag ${JSON.stringify(key)})`)
       : error

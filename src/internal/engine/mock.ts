@@ -131,6 +131,7 @@ const makeEvaluator = (namespace: string, flags: Engine.MockFlags): Evaluator =>
   const compiled = new Map(Object.entries(flags).map(([key, value]) => [key, compileMockFlag(key, value)]))
   const definitions = Object.entries(flags).map(([key, value]) => toDefinition(key, value))
   return {
+    engine: "mock",
     namespace,
     digest: undefined,
     ...makeEvaluations(namespace, (request) => compiled.get(request.flagKey)?.(request)),

@@ -3,12 +3,11 @@
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
-import { globalValue } from "effect/GlobalValue"
-import * as MutableRef from "effect/MutableRef"
 import * as Option from "effect/Option"
 import * as Native from "#native"
 import type * as Engine from "../../Engine.js"
 import { EngineError } from "../../FliptError.js"
+import * as Automatic from "./automatic.js"
 import { portable } from "./portable/engine.js"
 
 const config = Effect.mapError(
@@ -29,27 +28,18 @@ export const native: Effect.Effect<Engine.Service, EngineError> = Effect.flatMap
   Native.load(Option.getOrUndefined(path))
 )
 
-/** Whether the fallback has been logged. Process-wide, like the library that is missing: many layers share one message. */
-const logged = globalValue("flipt-client-effect/Engine/fallbackLogged", () => MutableRef.make(false))
-
-const logFallback = (error: EngineError): Effect.Effect<void> =>
-  Effect.suspend(() =>
-    Native.supported && MutableRef.compareAndSet(logged, false, true)
-      ? Effect.logInfo(
-          `Flipt: using the portable engine because ${error.message}. Evaluation is as fast; loading more than about 10,000 flags holds the event loop longer. FLIPT_ENGINE=portable silences this message`
-        )
-      : Effect.void
-  )
-
-/** The native engine if it loads, otherwise the portable engine. `FLIPT_ENGINE` overrides the choice. */
+/**
+ * The engine that `FLIPT_ENGINE` names, or else one that chooses for each document. The native engine is loaded at once
+ * only if it is named, so that a missing library is reported early. Worker threads use the portable engine by default.
+ */
 export const best: Effect.Effect<Engine.Service, EngineError> = Effect.gen(function* () {
-  const { engine } = yield* config
+  const { engine, path } = yield* config
   switch (Option.getOrUndefined(engine)) {
     case "portable":
       return portable
     case "native":
       return yield* native
     default:
-      return yield* Effect.catchAll(native, (error) => Effect.as(logFallback(error), portable))
+      return Native.preferred ? yield* Automatic.make(Native.load(Option.getOrUndefined(path))) : portable
   }
 })

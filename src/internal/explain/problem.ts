@@ -3,6 +3,7 @@
  */
 
 import type * as Definition from "../document/definition.js"
+import { isTextList } from "../document/escapedLists.js"
 import { isOperator, parseInteger, parseIntegers, parseTexts } from "../engine/portable/constraint.js"
 import { parseSeconds } from "../engine/portable/datetime.js"
 
@@ -19,15 +20,6 @@ export type Problem =
   | "ListEscape"
   /** Not a list of strings. */
   | "List"
-
-const isTextList = (text: string): boolean => {
-  try {
-    const value: unknown = JSON.parse(text)
-    return Array.isArray(value) && value.every((item) => typeof item === "string")
-  } catch {
-    return false
-  }
-}
 
 export const isList = (operator: string): boolean => operator === "isoneof" || operator === "isnotoneof"
 

@@ -10,10 +10,10 @@ export type Line = { readonly chunks: ReadonlyArray<Uint8Array>; readonly size: 
 const MAX_ENVELOPE = 32
 
 /**
- * Splits chunks into lines, and keeps an incomplete line for the next chunk. A line too long for a document of the
- * maximum size is discarded as it arrives.
+ * Splits chunks into lines, one at a time, and keeps an incomplete line for the next chunk. A line too long for a document
+ * of the maximum size is discarded as it arrives.
  */
-export const makeLineSplitter = (maxDocumentSize: number): ((chunk: Uint8Array) => ReadonlyArray<Line>) => {
+export const makeLineSplitter = (maxDocumentSize: number): ((chunk: Uint8Array) => Generator<Line, void>) => {
   const maxSize = maxDocumentSize + 2 * MAX_ENVELOPE
   let chunks: Array<Uint8Array> = []
   let size = 0
@@ -40,16 +40,14 @@ export const makeLineSplitter = (maxDocumentSize: number): ((chunk: Uint8Array) 
     return line
   }
 
-  return (chunk) => {
-    const lines: Array<Line> = []
+  return function* (chunk) {
     let from = 0
     for (let at = chunk.indexOf(LINE_FEED); at >= 0; at = chunk.indexOf(LINE_FEED, from)) {
       add(chunk.subarray(from, at))
-      lines.push(end())
+      yield end()
       from = at + 1
     }
     add(chunk.subarray(from))
-    return lines
   }
 }
 

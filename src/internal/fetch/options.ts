@@ -93,7 +93,8 @@ export const fetcherFields = {
     ),
     { default: () => 256 * 1024 * 1024 }
   ),
-  requestTimeout: Schema.optionalWith(DurationInput, { default: () => Duration.seconds(30) })
+  requestTimeout: Schema.optionalWith(DurationInput, { default: () => Duration.seconds(30) }),
+  fullFetchInterval: Schema.optional(DurationInput)
 }
 
 export const PollingOptions = Schema.Struct(pollingFields)

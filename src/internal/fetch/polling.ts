@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Auth from "../../Auth.js"
 import type * as Fetcher from "../../Fetcher.js"
 import type { ValidationError } from "../../FliptError.js"
+import { withFullFetches } from "./fullFetches.js"
 import { decodeFetcher, type FetcherSettings } from "./options.js"
 import { periodicChecks } from "./periodicChecks.js"
 import { type Policy, retry } from "./retry.js"
@@ -20,7 +21,7 @@ export const fromSettings = (
     const server = yield* makeServer(settings)
     return {
       source: toSource("polling", settings),
-      fetch: (loaded) => fetchSnapshot(server, loaded).pipe(retry(policy)),
+      fetch: yield* withFullFetches(settings, (loaded) => fetchSnapshot(server, loaded).pipe(retry(policy))),
       events: () => periodicChecks(settings.updateInterval)
     }
   })

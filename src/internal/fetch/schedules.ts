@@ -70,6 +70,9 @@ export interface StreamEnd {
   readonly lifetime: Option.Option<Duration.Duration>
 }
 
+export const isHealthy = ({ lifetime }: StreamEnd): boolean =>
+  Option.exists(lifetime, Duration.greaterThanOrEqualTo(HEALTHY_LIFETIME))
+
 /**
  * When to open the next stream: after a random part of a delay, so that the clients of a restarted server do not return
  * all at once. The delay doubles from one second to 30 seconds. Returns the number of consecutive unhealthy streams.
@@ -93,4 +96,13 @@ export const reconnectSchedule: Schedule.Schedule<number, StreamEnd> = Schedule.
       const wait = Math.max(random * maxWait, Duration.toMillis(retryAfter))
       return [failures + 1, failures, ScheduleDecision.continueWith(ScheduleInterval.after(now + wait))] as const
     })
+)
+
+/**
+ * When a request may next repair a state that was lost with a bad frame: after a delay that doubles from one second to 30
+ * seconds. Starts over once no repair was needed for a minute.
+ */
+export const repairSchedule: Schedule.Schedule<unknown> = Schedule.exponential(BASE_DELAY).pipe(
+  Schedule.modifyDelay((_, delay) => Duration.min(delay, MAX_DELAY)),
+  Schedule.resetAfter(Duration.minutes(1))
 )

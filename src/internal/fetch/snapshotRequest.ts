@@ -11,21 +11,25 @@ import { Document, NotModified } from "./event.js"
 import { execute, withoutUnhandledLogs } from "./request.js"
 import { type Server, snapshotUrl } from "./server.js"
 
-/** One request for the snapshot, conditional on the loaded version, without retries. */
+/**
+ * One request for the snapshot, conditional on the loaded version, without retries. Flipt v1 answers a request for a
+ * reference with the ETag of the default reference, so such a request is unconditional, and its answer has no version.
+ */
 export const fetchSnapshot = (
   server: Server,
   loaded: Option.Option<Fetcher.Version>
 ): Effect.Effect<Fetcher.Update, FetchError> =>
   Effect.gen(function* () {
     const { settings } = server
+    const hasReference = settings.reference !== undefined
     const { attempt, response } = yield* execute(server, {
       url: snapshotUrl(settings),
-      loaded,
+      loaded: hasReference ? Option.none() : loaded,
       timeout: settings.requestTimeout
     })
     if (response.status === 200) {
       const bytes = yield* readBody(attempt, response)
-      const etag = response.headers.etag
+      const etag = hasReference ? undefined : response.headers.etag
       return Document({ bytes, version: etag === undefined || etag === "" ? Option.none() : Option.some(etag) })
     }
     // Not every version can be sent as a header, and a 304 to an unconditional request is an error.

@@ -3,11 +3,11 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type * as Fetcher from "../../Fetcher.js"
 import type { FetchError } from "../../FliptError.js"
+import { yieldToEventLoop } from "../util/yieldToEventLoop.js"
 import { type Attempt, bodyTooLargeError, requestError, serverMessage, statusError, transportError } from "./errors.js"
 import { Event } from "./event.js"
 import { type Line, makeLineSplitter, parseFrame } from "./frames.js"
@@ -17,7 +17,7 @@ import { type Server, streamUrl } from "./server.js"
 /** A page from a proxy, which can come with any status. */
 const htmlPattern = /^\s*text\/html\b/i
 
-export type Emit = (event: Fetcher.Event) => Effect.Effect<unknown>
+export type Emit = (event: Fetcher.Event) => void
 
 export const connected = Event.Mode({ mode: "streaming", connected: true })
 export const disconnected = Event.Mode({ mode: "streaming", connected: false })
@@ -25,52 +25,71 @@ export const disconnected = Event.Mode({ mode: "streaming", connected: false })
 const streamError = (attempt: Attempt, problem: string): FetchError =>
   requestError(attempt, problem, { reason: "Network", retryable: true })
 
-/** The event of a line, if there is one, or the error that ends the stream. */
-const decodeLine = (attempt: Attempt, line: Line): Either.Either<Option.Option<Fetcher.Event>, FetchError> => {
-  const failed = (error: FetchError) => Either.right(Option.some(Event.Failed({ error })))
-  if (line === "TooLarge") {
-    return failed(bodyTooLargeError(attempt))
+/** Lines to handle before yielding to the event loop: a chunk can contain tens of thousands. */
+const LINES_PER_SLICE = 256
+
+/**
+ * Emits the event of a line, or returns the error that ends the stream. A bad line is reported and skipped. Of a run of
+ * bad lines, only the first one is reported.
+ */
+const makeLineHandler = (attempt: Attempt, emit: Emit): ((line: Line) => FetchError | undefined) => {
+  let isInBadRun = false
+  const reject = (makeError: () => FetchError): void => {
+    if (!isInBadRun) {
+      isInBadRun = true
+      emit(Event.Failed({ error: makeError() }))
+    }
   }
-  const frame = parseFrame(line)
-  switch (frame._tag) {
-    case "Document":
-      return frame.size > attempt.settings.maxBodySize
-        ? failed(bodyTooLargeError(attempt))
-        : Either.right(Option.some(Event.Pushed({ bytes: frame.bytes, version: Option.none() })))
-    case "Error":
-      return Either.left(streamError(attempt, `the server ended the stream: ${serverMessage(attempt, frame.bytes)}`))
-    case "Malformed":
-      return failed(
-        requestError(attempt, "a frame of the stream contains no document; the next request fetches the state", {
-          reason: "Body",
-          retryable: false
-        })
-      )
-    case "Blank":
-      return Either.right(Option.none())
+  return (line) => {
+    if (line === "TooLarge") {
+      reject(() => bodyTooLargeError(attempt))
+      return undefined
+    }
+    const frame = parseFrame(line)
+    switch (frame._tag) {
+      case "Document":
+        if (frame.size > attempt.settings.maxBodySize) {
+          reject(() => bodyTooLargeError(attempt))
+        } else {
+          isInBadRun = false
+          emit(Event.Pushed({ bytes: frame.bytes, version: Option.none() }))
+        }
+        return undefined
+      case "Error":
+        return streamError(attempt, `the server ended the stream: ${serverMessage(attempt, frame.bytes)}`)
+      case "Malformed":
+        reject(() =>
+          requestError(attempt, "a frame of the stream contains no document; the next request fetches the state", {
+            reason: "Body",
+            retryable: false
+          })
+        )
+        return undefined
+      case "Blank":
+        return undefined
+    }
   }
 }
 
-/**
- * Emits the events of lines. A malformed line is reported and skipped, and a request replaces the lost document. In a run
- * of malformed lines, only the first one triggers a request.
- */
-const makeLineHandler = (attempt: Attempt, emit: Emit): ((line: Line) => Effect.Effect<void, FetchError>) => {
-  let wasMalformed = false
-  return (line) =>
-    Effect.gen(function* () {
-      const event = yield* decodeLine(attempt, line)
-      if (Option.isNone(event)) {
-        return
+/** Handles the lines of one chunk in slices, and yields to the event loop after each slice. */
+const handleLines = (
+  lines: Iterable<Line>,
+  handleLine: (line: Line) => FetchError | undefined
+): Effect.Effect<void, FetchError> =>
+  Effect.gen(function* () {
+    let handled = 0
+    for (const line of lines) {
+      const error = handleLine(line)
+      if (error !== undefined) {
+        return yield* error
       }
-      yield* emit(event.value)
-      const isMalformed = event.value._tag === "Failed"
-      if (isMalformed && !wasMalformed) {
-        yield* emit(Event.Check())
+      if (++handled % LINES_PER_SLICE === 0) {
+        yield* yieldToEventLoop
       }
-      wasMalformed = isMalformed
-    })
-}
+    }
+    // The next chunk may be here already.
+    yield* yieldToEventLoop
+  })
 
 /** Opens a stream and emits its events. Fails with the reason for which it ended. */
 export const readStream = (
@@ -98,12 +117,12 @@ export const readStream = (
         }
       )
     }
-    yield* emit(connected)
+    emit(connected)
     const split = makeLineSplitter(server.settings.maxBodySize)
     const handleLine = makeLineHandler(attempt, emit)
     yield* response.stream.pipe(
       Stream.mapError((error) => transportError(attempt, error, "the stream was interrupted")),
-      Stream.runForEach((chunk) => Effect.forEach(split(chunk), handleLine, { discard: true }))
+      Stream.runForEach((chunk) => handleLines(split(chunk), handleLine))
     )
     return yield* streamError(attempt, "the server ended the stream")
   }).pipe(Effect.scoped)

@@ -15,7 +15,12 @@ export type Fault = Pick<Finding, "kind" | "here" | "server" | "advice">
 const SAME = "the same"
 
 const goNumber =
-  /^[+-]?(?:(?:\d+(?:_\d+)*\.?(?:\d+(?:_\d+)*)?|\.\d+(?:_\d+)*)(?:e[+-]?\d+)?|0x[\da-f_]*\.?[\da-f_]*p[+-]?\d+|inf(?:inity)?|nan)$/i
+  /^[+-]?(?:(?:\d+(?:_\d+)*(?:\.(?:\d+(?:_\d+)*)?)?|\.\d+(?:_\d+)*)(?:e[+-]?\d+)?|0x[\da-f_]*\.?[\da-f_]*p[+-]?\d+|inf(?:inity)?|nan)$/i
+
+/** Of a longer number nobody needs to know whether the server reads it, and the pattern needs memory for each group. */
+const MAX_NUMBER_LENGTH = 1000
+
+const isGoNumber = (text: string): boolean => text.length <= MAX_NUMBER_LENGTH && goNumber.test(text)
 
 const goDateTime =
   /^\d{4}-\d\d-\d\dT(?:[01]?\d|2[0-3]):[0-5]\d:[0-5]\d(?:[.,]\d+)?(?:Z|[+-](?:[01]\d|2[0-4]):(?:[0-5]\d|60))$/
@@ -55,9 +60,7 @@ const problems: { readonly [P in Problem]: (definition: Definition.Constraint) =
   Number: ({ value }) => ({
     kind: "Number",
     here: `the constraint never holds: ${show(value)} is not a 32-bit integer`,
-    server: goNumber.test(value)
-      ? "compares it as a 64-bit floating-point number"
-      : "the constraint never holds either",
+    server: isGoNumber(value) ? "compares it as a 64-bit floating-point number" : "the constraint never holds either",
     advice: "use a whole number from -2147483648 to 2147483647, for example cents in place of euros"
   }),
   NumberList: ({ value }) => ({

@@ -142,12 +142,12 @@ const parseKey = (key: PemText, passphrase: TlsMaterial["passphrase"]) =>
 export const checkMaterial = (material: TlsMaterial): Effect.Effect<CheckedMaterial, ValidationError> =>
   Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
-    const warnings: Array<string> = []
+    let warnings: ReadonlyArray<string> = []
     let checked: Omit<CheckedMaterial, "warnings"> = {}
     if (material.ca !== undefined) {
       const custom = yield* parseCertificates(material.ca)
       const platform = material.onlyCustomCa ? { ca: [], warnings: [] } : platformRoots()
-      warnings.push(...warningsOf(material.ca, custom, now), ...platform.warnings)
+      warnings = warnings.concat(warningsOf(material.ca, custom, now), platform.warnings)
       checked = { ca: [...platform.ca, ...custom.map(({ pem }) => pem)] }
     }
     if (material.cert !== undefined && material.key !== undefined) {
@@ -160,7 +160,7 @@ export const checkMaterial = (material: TlsMaterial): Effect.Effect<CheckedMater
             "set a certificate and a key that belong together"
         )
       }
-      warnings.push(...warningsOf(material.cert, chain, now))
+      warnings = warnings.concat(warningsOf(material.cert, chain, now))
       checked = { ...checked, cert: chain.map(({ pem }) => pem).join("\n"), key: Redacted.make(key.pem) }
     }
     // OpenSSL has further requirements, such as the length of keys and the strength of signatures.

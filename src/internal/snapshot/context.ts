@@ -2,7 +2,7 @@
  * Reads the values of an evaluation context.
  */
 import type { EvaluationContext } from "../../Model.js"
-import { isOwn } from "./request.js"
+import { isOwn, timeOf } from "./request.js"
 
 /** Replaces lone surrogates with U+FFFD. */
 export const toWellFormed = (value: string): string => (value.isWellFormed() ? value : value.toWellFormed())
@@ -21,7 +21,7 @@ export const normalizeValue = (value: unknown): string | number => {
   if (typeof value === "boolean") {
     return value ? "true" : "false"
   }
-  return value instanceof Date && !Number.isNaN(value.getTime()) ? value.toISOString() : ""
+  return value instanceof Date && !Number.isNaN(timeOf(value)) ? Date.prototype.toISOString.call(value) : ""
 }
 
 /**

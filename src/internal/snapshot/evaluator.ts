@@ -14,6 +14,7 @@ import type {
   Seed,
   VariantResult
 } from "../../Model.js"
+import type { Snapshot } from "../../Snapshot.js"
 import type * as Definition from "../document/definition.js"
 
 /** Evaluation for one entity. */
@@ -24,8 +25,11 @@ export interface BoundEvaluator {
 
 /** What an engine implements. All requests have passed the request check. */
 export interface Evaluator {
+  readonly engine: Snapshot["engine"]
   readonly namespace: string
   readonly digest: string | undefined
+  /** The keys of flags that have a list with an escape. Such a list counts as empty, unlike on the server. */
+  readonly escapedLists?: ReadonlyArray<string>
   readonly variant: (
     flagKey: string,
     entityId: string,

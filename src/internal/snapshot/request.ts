@@ -28,7 +28,16 @@ const isValue = (value: unknown): boolean =>
   typeof value === "string" ||
   (typeof value === "number"
     ? Number.isFinite(value)
-    : typeof value === "boolean" || value === undefined || (value instanceof Date && !Number.isNaN(value.getTime())))
+    : typeof value === "boolean" || value === undefined || (value instanceof Date && !Number.isNaN(timeOf(value))))
+
+/** The time of a Date. NaN if it is invalid, or if it only has the prototype of a Date. */
+export const timeOf = (date: Date): number => {
+  try {
+    return Date.prototype.getTime.call(date)
+  } catch {
+    return Number.NaN
+  }
+}
 
 const describeValue = (value: unknown): string =>
   typeof value === "number"

@@ -7,7 +7,7 @@ import type * as Scope from "effect/Scope"
 import { EngineError, type EvaluateError, EvaluationError } from "../../FliptError.js"
 import type { EvaluationRequest } from "../../Model.js"
 import type { Snapshot } from "../../Snapshot.js"
-import { type Defined, definitions } from "./definitions.js"
+import { type Defined, definitions, escapedLists } from "./definitions.js"
 import type { BoundEvaluator, Evaluator } from "./evaluator.js"
 import { checkBatch, checkEntity, checkFlagKey, checkRequest } from "./request.js"
 
@@ -31,7 +31,7 @@ const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readon
   let open: Evaluator | undefined = evaluator
   let closed: Either.Either<never, EvaluationError> | undefined
   let flags: Snapshot["flags"] | undefined
-  const { digest, namespace } = evaluator
+  const { digest, engine, namespace } = evaluator
 
   const closedResult = (): Either.Either<never, EvaluationError> => {
     closed ??= Either.left(new EvaluationError({ reason: "Closed", message: closedMessage }))
@@ -61,6 +61,7 @@ const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readon
 
   const snapshot: Snapshot & Defined = {
     namespace,
+    engine,
     digest,
     fingerprint: (flagKey) => open?.fingerprint(flagKey),
     variant: (request) => evaluate(request, evaluateVariant),
@@ -112,6 +113,7 @@ const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readon
       return flags
     },
     seed: whileOpen((it) => it.seed),
+    [escapedLists]: evaluator.escapedLists,
     [definitions]: evaluator.definitions && whileOpen((it) => it.definitions as NonNullable<Evaluator["definitions"]>)
   }
 

@@ -16,6 +16,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Engine from "../../Engine.js"
 import type * as Fetcher from "../../Fetcher.js"
+import type { Snapshot } from "../../Snapshot.js"
 import type * as Status from "../../Status.js"
 
 const PREFIX = "flipt_client_"
@@ -89,7 +90,10 @@ const countBy = (metrics: Metrics, name: string, description: string): ((outcome
   }
 }
 
-/** Counts and times the loads of an engine, and counts the engine as running until the Scope ends. */
+/**
+ * Counts and times the loads of an engine. Until the Scope ends, counts the client for the engine of its last state, which
+ * can change with each load.
+ */
 export const measureEngine = (
   metrics: Metrics,
   engine: Engine.Service
@@ -98,14 +102,26 @@ export const measureEngine = (
   const boundaries = MetricBoundaries.exponential({ start: 0.001, factor: 4, count: 10 })
   const seconds = metrics.histogram("load_seconds", "Duration of loading a state, in seconds", boundaries)
   const count = countBy(metrics, "loads", "Loads of a state, by outcome")
-  const running = metrics.gauge("engine", "Open clients, by engine", { engine: engine.name })
+  let current: { readonly engine: string; readonly clients: Metric.Metric.Gauge<number> } | undefined
 
-  const measured = <A, E extends { readonly reason: string }, R>(load: Effect.Effect<A, E, R>) =>
+  const countClient = (engine: string | undefined): void => {
+    if (engine !== current?.engine) {
+      current?.clients.unsafeModify(-1, noTags)
+      current =
+        engine === undefined
+          ? undefined
+          : { engine, clients: metrics.gauge("engine", "Open clients, by engine", { engine }) }
+      current?.clients.unsafeModify(1, noTags)
+    }
+  }
+
+  const measured = <E extends { readonly reason: string }, R>(load: Effect.Effect<Snapshot, E, R>) =>
     Effect.flatMap(Clock.currentTimeNanos, (start) =>
       Effect.onExit(load, (exit) =>
         Effect.map(Clock.currentTimeNanos, (end) => {
           count(outcomeLabel(exit, () => "loaded", "panic"))
           if (Exit.isSuccess(exit)) {
+            countClient(exit.value.engine)
             seconds.unsafeUpdate(Number(end - start) / 1e9, noTags)
           }
         })
@@ -113,15 +129,12 @@ export const measureEngine = (
     )
 
   return Effect.acquireRelease(
-    Effect.sync((): Engine.Service => {
-      running.unsafeModify(1, noTags)
-      return {
-        name: engine.name,
-        compile: (namespace, document) => measured(engine.compile(namespace, document)),
-        restore: (namespace, seed) => measured(engine.restore(namespace, seed))
-      }
+    Effect.succeed<Engine.Service>({
+      name: engine.name,
+      compile: (namespace, document) => measured(engine.compile(namespace, document)),
+      restore: (namespace, seed) => measured(engine.restore(namespace, seed))
     }),
-    () => Effect.sync(() => running.unsafeModify(-1, noTags))
+    () => Effect.sync(() => countClient(undefined))
   )
 }
 

@@ -109,6 +109,7 @@ const makeOverlay = (
   }
 
   return {
+    engine: "test",
     namespace,
     digest: undefined,
     ...makeEvaluations(namespace, evaluateFlag, ({ context, entityId, flagKey }, outcome) =>
@@ -162,6 +163,7 @@ const makeDelegatingClient = (own: FliptClient.Service, family: Family): FliptCl
     pinned: Effect.flatMap(current, (client) => client.pinned),
     getSnapshot: Effect.flatMap(current, (client) => client.getSnapshot),
     refresh: Effect.flatMap(current, (client) => client.refresh),
+    refetch: Effect.flatMap(current, (client) => client.refetch),
     status: Effect.flatMap(current, (client) => client.status),
     statusChanges: stream((client) => client.statusChanges),
     changes: stream((client) => client.changes),

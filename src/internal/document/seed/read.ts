@@ -6,7 +6,7 @@ import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import type * as Definition from "../definition.js"
 import { isAnd, isAny, isBoolean } from "../definition.js"
-import { makeRollout, readConstraint, readDefaultVariant, readThreshold } from "../document.js"
+import { checkKey, makeRollout, readConstraint, readDefaultVariant, readThreshold } from "../document.js"
 import { boolean, float, list, optional, Reader, required, string, struct } from "../json.js"
 
 export const VERSION = 1
@@ -105,6 +105,12 @@ const readSeedText = struct<{ readonly version: number; readonly namespace: Seed
   )
 })
 
+/**
+ * Bounds the distributions that rules with the same id share. No client writes such rules, and the state would grow with
+ * the product of rules and distributions.
+ */
+const MAX_SHARED = 1024
+
 /** Reads the JSON text of a seed. Throws `Malformed`. */
 export const readSeed = (text: string, namespace: string): ReadonlyArray<Definition.Flag> => {
   const reader = new Reader(text)
@@ -117,8 +123,23 @@ export const readSeed = (text: string, namespace: string): ReadonlyArray<Definit
     const value = map.get(key)
     return value === undefined ? reader.fail(`"${name}" has no entry for ${JSON.stringify(key)}`) : value
   }
+  let total = 0
+  for (const distributions of seed.distributions.values()) {
+    total += distributions.length
+  }
+  let assigned = 0
+  const distributionsOf = (ruleId: string): ReadonlyArray<Definition.Distribution> => {
+    const distributions = entry(seed.distributions, "eval_distributions", ruleId)
+    assigned += distributions.length
+    return assigned <= total + MAX_SHARED
+      ? distributions
+      : reader.fail(
+          `its rules share too many distributions: rules with the same id may have ${MAX_SHARED} more than the seed`,
+          "Limit"
+        )
+  }
   return Array.from(seed.flags, ([key, flag]) => ({
-    key,
+    key: checkKey(reader, key),
     boolean: flag.boolean,
     enabled: flag.enabled,
     description: flag.description,
@@ -126,7 +147,7 @@ export const readSeed = (text: string, namespace: string): ReadonlyArray<Definit
     rules: entry(seed.rules, "eval_rules", key).map((rule) => ({
       and: rule.and,
       segments: rule.segments,
-      distributions: entry(seed.distributions, "eval_distributions", rule.id)
+      distributions: distributionsOf(rule.id)
     })),
     rollouts: entry(seed.rollouts, "eval_rollouts", key)
   }))

@@ -8,7 +8,13 @@ import { VERSION } from "./read.js"
 
 export const quote = JSON.stringify
 
-export const writeObject = (...entries: ReadonlyArray<readonly [string, string | undefined]>): string =>
+type Entry = readonly [string, string | undefined]
+
+/** Writes an object with one entry for each field. */
+export const writeObject = (...entries: ReadonlyArray<Entry>): string => writeEntries(entries)
+
+/** Writes an object with any number of entries. Not an argument for each: there may be too many for the stack. */
+export const writeEntries = (entries: ReadonlyArray<Entry>): string =>
   `{${entries
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => `${quote(key)}:${value}`)
@@ -45,8 +51,8 @@ export const formatFloat = (value: number): string => {
 export const writeOperator = (and: boolean): string => quote(and ? "AND_SEGMENT_OPERATOR" : "OR_SEGMENT_OPERATOR")
 
 export const writeSegments = (segments: ReadonlyArray<Definition.Segment>): string =>
-  writeObject(
-    ...segments.map(
+  writeEntries(
+    segments.map(
       (segment) =>
         [
           segment.key,
@@ -141,7 +147,7 @@ export const writeDistributions = (flag: Definition.Flag): ReadonlyArray<readonl
 /** Returns the seed of a namespace, as base64 text. */
 export const writeSeed = (namespace: string, flags: ReadonlyArray<Definition.Flag>): string => {
   const byKey = (write: (flag: Definition.Flag) => string) =>
-    writeObject(...flags.map((flag) => [flag.key, write(flag)] as const))
+    writeEntries(flags.map((flag) => [flag.key, write(flag)] as const))
   return Encoding.encodeBase64(
     writeObject(
       ["version", String(VERSION)],
@@ -152,7 +158,7 @@ export const writeSeed = (namespace: string, flags: ReadonlyArray<Definition.Fla
           ["flags", byKey(writeFlag)],
           ["eval_rules", byKey(writeRules)],
           ["eval_rollouts", byKey(writeRollouts)],
-          ["eval_distributions", writeObject(...flags.flatMap(writeDistributions))]
+          ["eval_distributions", writeEntries(flags.flatMap(writeDistributions))]
         )
       ]
     )

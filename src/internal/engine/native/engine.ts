@@ -10,6 +10,7 @@ import type { Snapshot } from "../../../Snapshot.js"
 import { decodeSeed, seedError } from "../../document/seed/text.js"
 import type { Evaluator } from "../../snapshot/evaluator.js"
 import { makeSnapshot } from "../../snapshot/snapshot.js"
+import * as FairLock from "../../util/fairLock.js"
 import { yieldToEventLoop } from "../../util/yieldToEventLoop.js"
 import { Arena } from "./arena.js"
 import { engineFailure, makeEvaluator } from "./evaluator.js"
@@ -102,11 +103,12 @@ const acquireSnapshot = (
 /** Makes an engine with a loaded library. */
 export const make = (library: Library): Effect.Effect<Engine.Service> =>
   Effect.gen(function* () {
-    const permit = yield* Effect.makeSemaphore(1)
+    // Fair, because the clients of many namespaces share an engine.
+    const lock = yield* FairLock.make
 
     /** Uninterruptible: the library cannot cancel a compilation, and its result must be freed. */
     const run = (job: number): Effect.Effect<void, Malformed | EngineError> =>
-      Effect.flatMap(permit.withPermits(1)(Effect.uninterruptible(library.jobRun(job))), (code) =>
+      Effect.flatMap(lock.withLock(Effect.uninterruptible(library.jobRun(job))), (code) =>
         code >= 0
           ? Effect.void
           : Effect.fail(

@@ -6,7 +6,15 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import { EngineError, EvaluationError } from "../../../FliptError.js"
-import type { BatchEntry, BooleanResult, EvaluationContext, FlagInfo, FlagType, VariantResult } from "../../../Model.js"
+import type {
+  BatchEntry,
+  BooleanResult,
+  EvaluationContext,
+  FlagInfo,
+  FlagType,
+  Reason,
+  VariantResult
+} from "../../../Model.js"
 import { readSeed } from "../../document/seed/read.js"
 import { hasReplacementCharacter, readProperty } from "../../snapshot/context.js"
 import { type Evaluator, errorEntry, makeErrors } from "../../snapshot/evaluator.js"
@@ -81,21 +89,80 @@ const freeze = (result: Result): Either.Either<Result> => {
   return Either.right(Object.freeze(result))
 }
 
-const parseFlagEntry = (text: string, propertyOf: (name: string) => Property): FlagEntry => {
-  const { index, outcomes, properties, type } = JSON.parse(text) as {
-    readonly index: number
-    readonly type: FlagType
-    readonly properties: ReadonlyArray<string>
-    readonly outcomes: ReadonlyArray<Omit<Result, "_tag">>
+/** The library's description of a flag. Outcome 0 means that nothing matches; those of rules and rollouts follow. */
+interface Description {
+  readonly index: number
+  readonly type: FlagType
+  readonly enabled: boolean
+  readonly defaultVariant?: Variant
+  readonly properties: ReadonlyArray<string>
+  readonly rules: ReadonlyArray<{
+    readonly segmentKeys: ReadonlyArray<string>
+    readonly variants: ReadonlyArray<Variant>
+  }>
+  readonly rollouts: ReadonlyArray<{ readonly segmentKeys: ReadonlyArray<string>; readonly enabled: boolean }>
+}
+
+interface Variant {
+  readonly key: string
+  readonly attachment?: string
+}
+
+const noKeys: ReadonlyArray<string> = Object.freeze([])
+
+const booleanOutcomes = (flagKey: string, { enabled, rollouts }: Description): Array<Either.Either<Result>> => {
+  const outcome = (reason: Reason, segmentKeys: ReadonlyArray<string>, value: boolean) =>
+    freeze({ _tag: "Boolean", flagKey, enabled: value, reason, segmentKeys })
+  const outcomes = [outcome("DEFAULT_EVALUATION_REASON", noKeys, enabled)]
+  for (const rollout of rollouts) {
+    outcomes.push(outcome("MATCH_EVALUATION_REASON", rollout.segmentKeys, rollout.enabled))
   }
-  const boolean = type === "BOOLEAN_FLAG_TYPE"
+  return outcomes
+}
+
+const variantOutcomes = (
+  flagKey: string,
+  { defaultVariant, enabled, rules }: Description
+): Array<Either.Either<Result>> => {
+  const outcome = (reason: Reason, segmentKeys: ReadonlyArray<string>, variant: Variant | undefined) =>
+    freeze({
+      _tag: "Variant",
+      flagKey,
+      match: reason === "MATCH_EVALUATION_REASON",
+      reason,
+      segmentKeys,
+      variantKey: variant?.key ?? "",
+      ...(variant?.attachment === undefined ? {} : { variantAttachment: variant.attachment })
+    })
+  const noMatch = !enabled
+    ? "FLAG_DISABLED_EVALUATION_REASON"
+    : defaultVariant === undefined
+      ? "UNKNOWN_EVALUATION_REASON"
+      : "DEFAULT_EVALUATION_REASON"
+  const outcomes = [outcome(noMatch, noKeys, defaultVariant)]
+  for (const { segmentKeys, variants } of rules) {
+    for (const variant of variants.length === 0 ? [defaultVariant] : variants) {
+      outcomes.push(outcome("MATCH_EVALUATION_REASON", segmentKeys, variant))
+    }
+  }
+  return outcomes
+}
+
+const parseFlagEntry = (flagKey: string, text: string, propertyOf: (name: string) => Property): FlagEntry => {
+  const description = JSON.parse(text) as Description
+  const { index, properties, rollouts, rules } = description
+  const boolean = description.type === "BOOLEAN_FLAG_TYPE"
+  let segments = 0
+  for (const { segmentKeys } of boolean ? rollouts : rules) {
+    segments = Math.max(segments, segmentKeys.length)
+  }
   return {
     index,
     boolean,
     properties: properties.map(propertyOf),
-    outcomes: outcomes.map((outcome) => freeze({ _tag: boolean ? "Boolean" : "Variant", ...outcome } as Result)),
+    outcomes: boolean ? booleanOutcomes(flagKey, description) : variantOutcomes(flagKey, description),
     partialResults: new Map(),
-    words: Math.max(slotWords(properties.length), 1 + Math.max(0, ...outcomes.map((it) => it.segmentKeys.length)))
+    words: Math.max(slotWords(properties.length), 1 + segments)
   }
 }
 
@@ -106,15 +173,20 @@ export const makeEvaluator = (
   namespace: string,
   snapshot: number
 ): Either.Either<Evaluator, EngineError> =>
-  Either.map(readBlob(library, snapshot, BlobKind.digest, ""), (digest) =>
-    makeEvaluations(library, arena, namespace, digest || undefined, snapshot)
-  )
+  Either.gen(function* () {
+    const read = (kind: number) =>
+      Either.map(readBlob(library, snapshot, kind, ""), (text) => JSON.parse(text ?? "null"))
+    const digest: string | null = yield* read(BlobKind.digest)
+    const escapedLists: ReadonlyArray<string> = yield* read(BlobKind.escapedLists)
+    return makeEvaluations(library, arena, namespace, digest ?? undefined, escapedLists, snapshot)
+  })
 
 const makeEvaluations = (
   library: Library,
   arena: Arena,
   namespace: string,
   digest: string | undefined,
+  escapedLists: ReadonlyArray<string>,
   snapshot: number
 ): Evaluator => {
   const errors = makeErrors(namespace)
@@ -143,7 +215,7 @@ const makeEvaluations = (
         if (text === undefined) {
           return undefined
         }
-        const entry = parseFlagEntry(text, propertyOf)
+        const entry = parseFlagEntry(intern(key), text, propertyOf)
         entries.set(intern(key), entry)
         return entry
       }
@@ -256,8 +328,10 @@ const makeEvaluations = (
     evaluate(flagKey, entityId, context, "boolean") as Either.Either<BooleanResult, EvaluationError>
 
   return {
+    engine: "native",
     namespace,
     digest,
+    escapedLists,
     variant,
     boolean,
     bind: (entityId, context) => ({
@@ -265,45 +339,39 @@ const makeEvaluations = (
       boolean: (flagKey) => boolean(flagKey, entityId, context)
     }),
     batch: (requests) => {
-      const found = requests.map(({ context, flagKey }) => {
+      const found = requests.map(({ context, entityId, flagKey }) => {
         const entry = entries.get(flagKey) ?? loadEntry(flagKey)
         return entry === undefined || entry instanceof EngineError
-          ? entry
-          : { entry, values: readValues(entry, context) }
+          ? { flagKey, failure: entry }
+          : { flagKey, entityId, entry, values: readValues(entry, context) }
       })
       if (arena.handle === 0) {
-        return requests.map(({ flagKey }) => errorEntry(namespace, flagKey, "UNKNOWN_ERROR_EVALUATION_REASON"))
+        return found.map(({ flagKey }) => errorEntry(namespace, flagKey, "UNKNOWN_ERROR_EVALUATION_REASON"))
       }
       // a request needs two words and its slots; a result needs the outcome, the number of segments and their indexes
-      const words = found.reduce(
-        (sum, it) => (it === undefined || it instanceof EngineError ? sum : sum + 2 + it.entry.words),
-        0
-      )
+      const words = found.reduce((sum, { entry }) => (entry === undefined ? sum : sum + 2 + entry.words), 0)
       arena.ensureWords(words)
       let word = 0
       let count = 0
-      found.forEach((it, i) => {
-        if (it !== undefined && !(it instanceof EngineError)) {
-          const slots = slotWords(it.values.length)
+      for (const it of found) {
+        if (it.entry !== undefined) {
           arena.setWord(word, it.entry.index)
           arena.setWord(word + 1, it.values.length + 1)
-          writeRequest(word + 2, requests[i]!.entityId, it.entry, it.values)
-          word += 2 + slots
+          writeRequest(word + 2, it.entityId, it.entry, it.values)
+          word += 2 + slotWords(it.values.length)
           count++
         }
-      })
+      }
       const code = library.evaluateBatch(arena.handle, snapshot, count)
       let answer = 0
-      return requests.map(({ flagKey }, i): BatchEntry => {
-        const it = found[i]
-        if (it === undefined) {
-          return errorEntry(namespace, flagKey)
+      return found.map(({ entry, failure, flagKey }): BatchEntry => {
+        if (entry === undefined) {
+          return errorEntry(namespace, flagKey, failure && "UNKNOWN_ERROR_EVALUATION_REASON")
         }
-        const outcome = it instanceof EngineError ? Code.panic : code < 0 ? code : arena.word(answer++) | 0
-        if (it instanceof EngineError || outcome < 0) {
+        const outcome = code < 0 ? code : arena.word(answer++) | 0
+        if (outcome < 0) {
           return errorEntry(namespace, flagKey, "UNKNOWN_ERROR_EVALUATION_REASON")
         }
-        const { entry } = it
         if (outcome < PARTIAL) {
           return Either.merge(entry.outcomes[outcome] as Either.Either<Result>)
         }

@@ -24,7 +24,7 @@ export const Code = {
 export const JobKind = { document: 0, seed: 1 } as const
 
 /** The texts that a Snapshot provides. */
-export const BlobKind = { seed: 0, flags: 1, digest: 2, fingerprint: 3, flag: 4 } as const
+export const BlobKind = { seed: 0, flags: 1, digest: 2, fingerprint: 3, flag: 4, escapedLists: 5 } as const
 
 /** The counters of the library. */
 export const Stat = { snapshots: 0, jobs: 1, arenas: 2, blobs: 3, bytes: 4 } as const
@@ -59,7 +59,7 @@ export interface Library {
 }
 
 /** The version of the library's interface that this module is written for. */
-const ABI_VERSION = 2
+const ABI_VERSION = 3
 
 /** Calls a function on another thread; in worker threads, where koffi's asynchronous calls are not safe, in place. */
 const elsewhere =

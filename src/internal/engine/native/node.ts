@@ -1,12 +1,16 @@
 /**
  * The native engine on Node, imported on first use.
  */
+import { isMainThread } from "node:worker_threads"
 import * as Effect from "effect/Effect"
 import type * as Engine from "../../../Engine.js"
 import { EngineError } from "../../../FliptError.js"
 
-/** Whether this platform can have a native engine, so that a missing one is worth a message. */
-export const supported = true
+/**
+ * Whether to choose the native engine by default. Not in a worker thread: ending one while koffi loads, or during a call
+ * through it, aborts the whole process, and nothing can hold back `Worker.terminate`.
+ */
+export const preferred = isMainThread
 
 /** Loads the library, from the given path or from the default places, and makes an engine with it. */
 export const load = (path: string | undefined): Effect.Effect<Engine.Service, EngineError> =>

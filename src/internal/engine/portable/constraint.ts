@@ -117,18 +117,26 @@ export const parseInteger = (text: string): number => {
   return isNegative ? -value : value <= MAX_INTEGER ? value : Number.NaN
 }
 
-const integerListPattern =
-  /^[ \t\n\r]*\[[ \t\n\r]*(?:-?(?:0|[1-9]\d*)(?:[ \t\n\r]*,[ \t\n\r]*-?(?:0|[1-9]\d*))*[ \t\n\r]*)?\][ \t\n\r]*$/
+/** What a list of integers cannot contain, such as a fraction. */
+const notInteger = /[^-\d,[\] \t\n\r]/
 
 /** Parses a JSON list of 32-bit integers. serde_json reads `-0` as a float, so it is not valid. */
 export const parseIntegers = (text: string): ReadonlySet<number> | undefined => {
-  if (!integerListPattern.test(text)) {
+  // a pattern for the whole list would need memory for each of its numbers
+  const values = notInteger.test(text) ? undefined : parseList(text)
+  return values?.every(isInteger) ? new Set(values as ReadonlyArray<number>) : undefined
+}
+
+const isInteger = (value: unknown): boolean =>
+  typeof value === "number" && value >= -2147483648 && value <= 2147483647 && !Object.is(value, -0)
+
+const parseList = (text: string): ReadonlyArray<unknown> | undefined => {
+  try {
+    const value: unknown = JSON.parse(text)
+    return Array.isArray(value) ? value : undefined
+  } catch {
     return undefined
   }
-  const values = JSON.parse(text) as ReadonlyArray<number>
-  return values.every((value) => value >= -2147483648 && value <= 2147483647 && !Object.is(value, -0))
-    ? new Set(values)
-    : undefined
 }
 
 /** Parses a JSON list of strings. The official engine borrows them from the text, so escapes are not valid. */
@@ -136,15 +144,8 @@ export const parseTexts = (text: string): ReadonlySet<string> | undefined => {
   if (text.includes("\\")) {
     return undefined
   }
-  let values: unknown
-  try {
-    values = JSON.parse(text)
-  } catch {
-    return undefined
-  }
-  return Array.isArray(values) && values.every((value) => typeof value === "string")
-    ? new Set(values.map(intern))
-    : undefined
+  const values = parseList(text)
+  return values?.every((value) => typeof value === "string") ? new Set(values.map(intern)) : undefined
 }
 
 const ownValue = <A>(record: { readonly [key: string]: A }, key: string): A | undefined =>

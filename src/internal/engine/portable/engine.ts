@@ -9,6 +9,7 @@ import { EngineError, type EvaluationError, type ValidationError } from "../../.
 import type { BatchEntry, BooleanResult, VariantResult } from "../../../Model.js"
 import type * as Definition from "../../document/definition.js"
 import { readDocument } from "../../document/document.js"
+import { findEscapedLists } from "../../document/escapedLists.js"
 import { fingerprint } from "../../document/fingerprint.js"
 import { toFlagInfo } from "../../document/flagInfo.js"
 import { formatPath, Malformed } from "../../document/json.js"
@@ -19,6 +20,7 @@ import { type Evaluator, errorEntry, makeErrors } from "../../snapshot/evaluator
 import { intern } from "../../snapshot/intern.js"
 import { makeSnapshot } from "../../snapshot/snapshot.js"
 import { forEachSlice } from "../../util/forEachSlice.js"
+import type { HoldTimer } from "../../util/holdTimer.js"
 import { yieldToEventLoop } from "../../util/yieldToEventLoop.js"
 import { makeEntityHash } from "./bucket.js"
 import { CompileCache, compileFlag, type Flag } from "./compile.js"
@@ -31,7 +33,8 @@ const SLICE_CHARACTERS = 128 * 1024
 const makeEvaluator = (
   namespace: string,
   digest: string | undefined,
-  definitions: ReadonlyMap<string, Definition.Flag>
+  definitions: ReadonlyMap<string, Definition.Flag>,
+  text: string
 ): Evaluator => {
   const errors = makeErrors(namespace)
   const entityHash = makeEntityHash()
@@ -82,8 +85,11 @@ const makeEvaluator = (
   }
 
   return {
+    engine: "portable",
     namespace,
     digest,
+    // in the text, an escape inside of a string in a string starts with two backslashes
+    escapedLists: text.includes("\\\\") ? findEscapedLists(definitions.values()) : [],
     variant: (flagKey, entityId, context) => variant(flagKey, makeSubject(entityId, context, entityHash)),
     boolean: (flagKey, entityId, context) => boolean(flagKey, makeSubject(entityId, context, entityHash)),
     bind: (entityId, context) => {
@@ -105,15 +111,19 @@ const makeEvaluator = (
   }
 }
 
-const makeDecoder = () => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+/** Runs synchronous work, which may be measured. */
+type Run = HoldTimer["run"]
+
+const makeDecoder = (ignoreBOM: boolean) => new TextDecoder("utf-8", { fatal: true, ignoreBOM })
 
 /** Decodes the chunks of a document as UTF-8. */
-const decodeDocument = (document: ReadonlyArray<Uint8Array>): Effect.Effect<string, EngineError> =>
+const decodeDocument = (document: ReadonlyArray<Uint8Array>, run: Run): Effect.Effect<string, EngineError> =>
   Effect.suspend(() => {
-    const decoder = makeDecoder()
+    // skips a byte order mark, like the official client
+    const decoder = makeDecoder(false)
     let text = ""
     return forEachSlice(document, (slice) => {
-      text += decoder.decode(slice, { stream: true })
+      text += run(() => decoder.decode(slice, { stream: true }))
     }).pipe(Effect.map(() => text + decoder.decode()))
   }).pipe(
     // the decoder throws TypeError
@@ -136,26 +146,27 @@ const formatMalformed = (error: Malformed): string =>
   error.path.length === 0 ? error.problem : `${formatPath(error.path)}: ${error.problem}`
 
 /** Reads a document in slices. All validation of flags happens here. */
-const readDefinitions = (text: string, namespace: string): Effect.Effect<Evaluator, EngineError> =>
+const readDefinitions = (text: string, namespace: string, run: Run): Effect.Effect<Evaluator, EngineError> =>
   Effect.suspend(() => {
     const definitions = new Map<string, Definition.Flag>()
     const reading = readDocument(text, namespace)
     let digest: string | undefined
     const slice = Effect.try({
-      try: () => {
-        for (let start: number | undefined; ; ) {
-          const step = reading.next()
-          if (step.done === true) {
-            digest = step.value
-            return true
+      try: () =>
+        run(() => {
+          for (let start: number | undefined; ; ) {
+            const step = reading.next()
+            if (step.done === true) {
+              digest = step.value
+              return true
+            }
+            definitions.set(step.value.flag.key, step.value.flag)
+            start ??= step.value.offset
+            if (step.value.offset - start > SLICE_CHARACTERS) {
+              return false
+            }
           }
-          definitions.set(step.value.flag.key, step.value.flag)
-          start ??= step.value.offset
-          if (step.value.offset - start > SLICE_CHARACTERS) {
-            return false
-          }
-        }
-      },
+        }),
       catch: (error) =>
         error instanceof Malformed
           ? new EngineError({ reason: error.kind, message: `the document cannot be loaded: ${formatMalformed(error)}` })
@@ -164,20 +175,23 @@ const readDefinitions = (text: string, namespace: string): Effect.Effect<Evaluat
     return slice.pipe(
       Effect.tap((done) => (done ? Effect.void : yieldToEventLoop)),
       Effect.repeat({ until: (done) => done }),
-      Effect.map(() => makeEvaluator(namespace, digest, definitions))
+      Effect.map(() => makeEvaluator(namespace, digest, definitions, text))
     )
   })
 
-const restoreSeed = (seed: string, namespace: string): Effect.Effect<Evaluator, ValidationError> =>
+const restoreSeed = (seed: string, namespace: string, run: Run): Effect.Effect<Evaluator, ValidationError> =>
   decodeSeed(seed).pipe(
     Effect.flatMap((bytes) =>
-      Effect.try({ try: () => makeDecoder().decode(bytes), catch: () => seedError("it is not valid UTF-8") })
+      Effect.try({
+        try: () => run(() => makeDecoder(true).decode(bytes)),
+        catch: () => seedError("it is not valid UTF-8")
+      })
     ),
     Effect.flatMap((text) =>
       Effect.suspend(() => {
         try {
-          const definitions = new Map(readSeed(text, namespace).map((flag) => [flag.key, flag]))
-          return Effect.succeed(makeEvaluator(namespace, undefined, definitions))
+          const definitions = new Map(run(() => readSeed(text, namespace)).map((flag) => [flag.key, flag]))
+          return Effect.succeed(makeEvaluator(namespace, undefined, definitions, text))
         } catch (error) {
           return error instanceof Malformed ? Effect.fail(seedError(formatMalformed(error))) : Effect.die(error)
         }
@@ -185,12 +199,18 @@ const restoreSeed = (seed: string, namespace: string): Effect.Effect<Evaluator, 
     )
   )
 
-export const portable: Engine.Service = {
-  name: "portable",
-  compile: (namespace, document) =>
-    decodeDocument(document).pipe(
-      Effect.flatMap((text) => readDefinitions(text, namespace)),
-      Effect.flatMap(makeSnapshot)
-    ),
-  restore: (namespace, seed) => Effect.flatMap(restoreSeed(seed, namespace), makeSnapshot)
+/** Makes a portable engine. The timer measures for how long loads hold the event loop. */
+export const makePortable = (timer?: HoldTimer): Engine.Service => {
+  const run: Run = (work) => (timer === undefined ? work() : timer.run(work))
+  return {
+    name: "portable",
+    compile: (namespace, document) =>
+      decodeDocument(document, run).pipe(
+        Effect.flatMap((text) => readDefinitions(text, namespace, run)),
+        Effect.flatMap(makeSnapshot)
+      ),
+    restore: (namespace, seed) => Effect.flatMap(restoreSeed(seed, namespace, run), makeSnapshot)
+  }
 }
+
+export const portable: Engine.Service = makePortable()

@@ -1,0 +1,33 @@
+//! A job frees its bytes when it has run. One test alone, since it counts what the whole process has.
+
+mod support {
+    pub mod abi;
+}
+
+use flipt_client_effect::ffi::{fce_job_free, fce_job_run, fce_job_take, fce_snapshot_close, fce_stat};
+use support::abi::{blob, compile, message, new_job, push, Arena};
+
+const SIZE: usize = 8 * 1024 * 1024;
+
+#[test]
+fn a_job_that_has_run_holds_no_bytes() {
+    // the other tests use what this one does not
+    let _ = (blob, compile, message, Arena::new);
+    let ignored = "x".repeat(SIZE);
+    for flags in ["[]", "1"] {
+        let document = format!(r#"{{"namespace":{{"key":"n"}},"ignored":"{ignored}","flags":{flags}}}"#);
+        let before = fce_stat(4);
+        let job = new_job(0, "n");
+        for chunk in document.as_bytes().chunks(1024 * 1024) {
+            assert_eq!(push(job, chunk), 0);
+        }
+        assert!(fce_stat(4) - before >= f64::from(8 * 1024 * 1024));
+        let code = fce_job_run(job);
+        let left = fce_stat(4) - before;
+        assert!(left < 64.0 * 1024.0, "{left} bytes are left with result {code}");
+        if code == 0 {
+            assert_eq!(fce_snapshot_close(fce_job_take(job)), 0);
+        }
+        assert_eq!(fce_job_free(job), 0);
+    }
+}

@@ -1,0 +1,33 @@
+/**
+ * A queue of events that keeps the latest one of each kind. A pushed document is a whole state, so one that waits is
+ * obsolete as soon as a newer one arrives. A slow client therefore skips states and holds few in memory.
+ */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type * as Fetcher from "../../Fetcher.js"
+
+export interface LatestEvents {
+  readonly offer: (event: Fetcher.Event) => void
+  readonly events: Stream.Stream<Fetcher.Event>
+}
+
+export const make: Effect.Effect<LatestEvents> = Effect.map(Effect.makeLatch(false), (isFilled) => {
+  const waiting: Array<Fetcher.Event> = []
+  const take: Effect.Effect<Fetcher.Event> = Effect.suspend(() => {
+    const event = waiting.shift()
+    return event === undefined
+      ? Effect.zipRight(Effect.zipRight(isFilled.close, isFilled.await), take)
+      : Effect.succeed(event)
+  })
+  return {
+    offer: (event) => {
+      const obsolete = waiting.findIndex(({ _tag }) => _tag === event._tag)
+      if (obsolete >= 0) {
+        waiting.splice(obsolete, 1)
+      }
+      waiting.push(event)
+      isFilled.unsafeOpen()
+    },
+    events: Stream.repeatEffect(take)
+  }
+})

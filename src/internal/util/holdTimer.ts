@@ -1,0 +1,22 @@
+import type * as Clock from "effect/Clock"
+
+/** Measures how long synchronous work holds the event loop, in milliseconds. */
+export class HoldTimer {
+  /** The time of all work so far. */
+  total = 0
+  /** The time of the longest piece of work. */
+  longest = 0
+
+  constructor(private readonly clock: Clock.Clock) {}
+
+  run<A>(work: () => A): A {
+    const start = this.clock.unsafeCurrentTimeNanos()
+    try {
+      return work()
+    } finally {
+      const held = Number(this.clock.unsafeCurrentTimeNanos() - start) / 1e6
+      this.total += held
+      this.longest = Math.max(this.longest, held)
+    }
+  }
+}
