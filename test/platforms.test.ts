@@ -274,7 +274,7 @@ describe("publishing", () => {
         expect(registry.published).toEqual(names)
         expect(finished.output.match(/already published/g)).toHaveLength(2)
       }),
-    240_000
+    900_000
   )
 
   it.scopedLive(
@@ -297,7 +297,7 @@ describe("publishing", () => {
         expect(output).toContain(`${names[0]}@${client.version} is in the registry with other bytes`)
         expect(registry.published).toEqual([])
       }),
-    60_000
+    300_000
   )
 
   it.scopedLive.each([
