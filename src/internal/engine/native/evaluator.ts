@@ -6,11 +6,20 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import { EngineError, EvaluationError } from "../../../FliptError.js"
-import type { BatchEntry, BooleanResult, EvaluationContext, FlagInfo, FlagType, VariantResult } from "../../../Model.js"
+import type {
+  BatchEntry,
+  BooleanResult,
+  EvaluationContext,
+  EvaluationRequest,
+  FlagInfo,
+  FlagType,
+  VariantResult
+} from "../../../Model.js"
 import { readSeed } from "../../document/seed/read.js"
 import { hasReplacementCharacter, readProperty } from "../../snapshot/context.js"
 import { type Evaluator, errorEntry, makeErrors } from "../../snapshot/evaluator.js"
 import { intern } from "../../snapshot/intern.js"
+import { checked } from "../../snapshot/request.js"
 import { type Arena, makeTextEntry, slotWords, type TextEntry } from "./arena.js"
 import { BlobKind, Code, type Library } from "./library.js"
 
@@ -250,20 +259,20 @@ const makeEvaluations = (
     return code < PARTIAL ? (entry.outcomes[code] as Either.Either<Result>) : partialResult(entry, code - PARTIAL, 0)
   }
 
-  const variant: Evaluator["variant"] = (flagKey, entityId, context) =>
+  const variant = ({ context, entityId, flagKey }: EvaluationRequest) =>
     evaluate(flagKey, entityId, context, "variant") as Either.Either<VariantResult, EvaluationError>
-  const boolean: Evaluator["boolean"] = (flagKey, entityId, context) =>
+  const boolean = ({ context, entityId, flagKey }: EvaluationRequest) =>
     evaluate(flagKey, entityId, context, "boolean") as Either.Either<BooleanResult, EvaluationError>
 
   return {
     engine: "native",
     namespace,
     digest,
-    variant,
-    boolean,
+    variant: checked(variant),
+    boolean: checked(boolean),
     bind: (entityId, context) => ({
-      variant: (flagKey) => variant(flagKey, entityId, context),
-      boolean: (flagKey) => boolean(flagKey, entityId, context)
+      variant: (flagKey) => variant({ flagKey, entityId, context }),
+      boolean: (flagKey) => boolean({ flagKey, entityId, context })
     }),
     batch: (requests) => {
       const found = requests.map(({ context, flagKey }) => {
