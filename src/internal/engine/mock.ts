@@ -11,6 +11,7 @@ import { fingerprint } from "../document/fingerprint.js"
 import { toFlagInfo } from "../document/flagInfo.js"
 import { writeSeed } from "../document/seed/write.js"
 import { type Evaluator, errorEntry, makeErrors } from "../snapshot/evaluator.js"
+import { checked } from "../snapshot/request.js"
 import { makeSnapshot } from "../snapshot/snapshot.js"
 
 const none: ReadonlyArray<string> = Object.freeze([])
@@ -100,17 +101,17 @@ export const makeEvaluations = (
     return outcome
   }
 
-  const variant: Evaluator["variant"] = (flagKey, entityId, context) =>
-    evaluate({ flagKey, entityId, context }, "Variant") as Either.Either<VariantResult, EvaluationError>
-  const boolean: Evaluator["boolean"] = (flagKey, entityId, context) =>
-    evaluate({ flagKey, entityId, context }, "Boolean") as Either.Either<BooleanResult, EvaluationError>
+  const variant = (request: EvaluationRequest) =>
+    evaluate(request, "Variant") as Either.Either<VariantResult, EvaluationError>
+  const boolean = (request: EvaluationRequest) =>
+    evaluate(request, "Boolean") as Either.Either<BooleanResult, EvaluationError>
 
   return {
-    variant,
-    boolean,
+    variant: checked(variant),
+    boolean: checked(boolean),
     bind: (entityId, context) => ({
-      variant: (flagKey) => variant(flagKey, entityId, context),
-      boolean: (flagKey) => boolean(flagKey, entityId, context)
+      variant: (flagKey) => variant({ flagKey, entityId, context }),
+      boolean: (flagKey) => boolean({ flagKey, entityId, context })
     }),
     batch: (requests) =>
       requests.map(({ context, entityId, flagKey }) =>

@@ -4,7 +4,7 @@
 import type { ConstraintStep } from "../../Explain.js"
 import type { EvaluationRequest } from "../../Model.js"
 import type * as Definition from "../document/definition.js"
-import { aborts, compileConstraint, matches, parseInteger } from "../engine/portable/constraint.js"
+import { compileConstraint, parseInteger } from "../engine/portable/constraint.js"
 import { parseSeconds } from "../engine/portable/datetime.js"
 import { Properties, type Property, type Value } from "../engine/portable/subject.js"
 import { readProperty, toWellFormed } from "../snapshot/context.js"
@@ -102,7 +102,7 @@ export const compareConstraint = (definition: Definition.Constraint, reading: Re
   const constraint = compileConstraint(definition, reading.properties)
   const raw = reading.of(constraint.property)
   const actual = toWellFormed(String(raw))
-  const held = !aborts(constraint) && matches(constraint, raw)
+  const held = constraint.matches(raw)
   const problem = problemOf(definition)
   const note =
     problem !== undefined
@@ -114,6 +114,6 @@ export const compareConstraint = (definition: Definition.Constraint, reading: Re
           : describeMiss(definition, actual)
   return {
     step: { ...definition, actual: actual === "" ? undefined : actual, holds: held, note },
-    aborts: aborts(constraint)
+    aborts: constraint.aborts
   }
 }

@@ -3,7 +3,7 @@
  */
 import type * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import { type EngineError, EvaluationError } from "../../FliptError.js"
+import { type EngineError, type EvaluateError, EvaluationError } from "../../FliptError.js"
 import type {
   BatchEntry,
   BooleanResult,
@@ -23,23 +23,17 @@ export interface BoundEvaluator {
   readonly boolean: (flagKey: string) => Either.Either<BooleanResult, EvaluationError>
 }
 
-/** What an engine implements. All requests have passed the request check. */
+/** What an engine implements. Except for `variant` and `boolean`, all requests have passed the request check. */
 export interface Evaluator {
   readonly engine: Snapshot["engine"]
   readonly namespace: string
   readonly digest: string | undefined
   /** The keys of flags that have a list with an escape. Such a list counts as empty, unlike on the server. */
   readonly escapedLists?: ReadonlyArray<string>
-  readonly variant: (
-    flagKey: string,
-    entityId: string,
-    context: EvaluationContext | undefined
-  ) => Either.Either<VariantResult, EvaluationError>
-  readonly boolean: (
-    flagKey: string,
-    entityId: string,
-    context: EvaluationContext | undefined
-  ) => Either.Either<BooleanResult, EvaluationError>
+  /** Checks and evaluates a request. */
+  readonly variant: (request: EvaluationRequest) => Either.Either<VariantResult, EvaluateError>
+  /** Checks and evaluates a request. */
+  readonly boolean: (request: EvaluationRequest) => Either.Either<BooleanResult, EvaluateError>
   readonly bind: (entityId: string, context: EvaluationContext | undefined) => BoundEvaluator
   readonly batch: (requests: ReadonlyArray<EvaluationRequest>) => ReadonlyArray<BatchEntry>
   readonly fingerprint: (flagKey: string) => string | undefined

@@ -1,26 +1,35 @@
 /**
- * Validates requests, for every engine. It runs before each evaluation, so a valid request allocates nothing.
+ * Validates requests, for every engine. It runs before each evaluation, so small predicates find out whether a request is
+ * valid, without allocating anything. Other functions find out what is wrong.
  */
-import { ValidationError } from "../../FliptError.js"
+import * as Either from "effect/Either"
+import { type EvaluateError, ValidationError } from "../../FliptError.js"
+import type { EvaluationContext, EvaluationRequest } from "../../Model.js"
 
 const invalid = (path: string, message: string): ValidationError =>
   new ValidationError({ reason: "Argument", path, message })
 
 export const isOwn = Object.prototype.hasOwnProperty
 
-/** The first character is enough for nearly all texts. */
-const isBlank = (text: string): boolean => {
-  const first = text.charCodeAt(0)
-  return !(first > 32 && first < 127) && text.trim() === ""
+/** Whether a value is a text that is not blank. The first character is enough for nearly all texts. */
+export const isText = (value: unknown): value is string => {
+  if (typeof value !== "string") {
+    return false
+  }
+  const first = value.charCodeAt(0)
+  return (first > 32 && first < 127) || value.trim() !== ""
 }
 
 const checkText = (name: "flagKey" | "entityId", value: unknown, prefix: string): ValidationError | undefined => {
-  if (typeof value === "string" ? isBlank(value) : value === undefined || value === null) {
-    return invalid(prefix + name, `${name} cannot be empty`)
+  if (isText(value)) {
+    return undefined
   }
-  return typeof value === "string"
-    ? undefined
-    : invalid(prefix + name, `${name} must be a string, not a ${typeof value}`)
+  return invalid(
+    prefix + name,
+    typeof value === "string" || value === undefined || value === null
+      ? `${name} cannot be empty`
+      : `${name} must be a string, not a ${typeof value}`
+  )
 }
 
 // `switch (typeof value)` calls into the V8 runtime; these comparisons only check the value's tag
@@ -37,6 +46,22 @@ export const timeOf = (date: Date): number => {
   } catch {
     return Number.NaN
   }
+}
+
+/** Whether a value is a valid context, or none. */
+export const isContext = (context: unknown): context is EvaluationContext | undefined => {
+  if (context === undefined) {
+    return true
+  }
+  if (typeof context !== "object" || context === null || Array.isArray(context)) {
+    return false
+  }
+  for (const property in context) {
+    if (isOwn.call(context, property) && !isValue((context as Record<string, unknown>)[property])) {
+      return false
+    }
+  }
+  return true
 }
 
 const describeValue = (value: unknown): string =>
@@ -104,3 +129,20 @@ export const checkBatch = (requests: unknown): ValidationError | undefined => {
   }
   return undefined
 }
+
+/** The result for a request that is not valid, or else is for an unknown flag. */
+export const refuse = (
+  request: EvaluationRequest,
+  notFound: (flagKey: string) => Either.Either<never, EvaluateError>
+): Either.Either<never, EvaluateError> => {
+  const error = checkRequest(request, "")
+  return error === undefined ? notFound(request.flagKey) : Either.left(error)
+}
+
+/** Checks requests before they are evaluated. */
+export const checked =
+  <A>(evaluate: (request: EvaluationRequest) => Either.Either<A, EvaluateError>) =>
+  (request: EvaluationRequest): Either.Either<A, EvaluateError> => {
+    const error = checkRequest(request, "")
+    return error === undefined ? evaluate(request) : Either.left(error)
+  }

@@ -9,7 +9,7 @@ import type { EvaluationRequest } from "../../Model.js"
 import type { Snapshot } from "../../Snapshot.js"
 import { type Defined, definitions, escapedLists } from "./definitions.js"
 import type { BoundEvaluator, Evaluator } from "./evaluator.js"
-import { checkBatch, checkEntity, checkFlagKey, checkRequest } from "./request.js"
+import { checkBatch, checkEntity, checkFlagKey } from "./request.js"
 
 const closedMessage = "the snapshot is closed: its scope has ended"
 
@@ -20,11 +20,9 @@ export const makeSnapshot = (evaluator: Evaluator): Effect.Effect<Snapshot, neve
     ({ close }) => Effect.sync(close)
   ).pipe(Effect.map(({ snapshot }) => snapshot))
 
-const evaluateVariant = (evaluator: Evaluator, { context, entityId, flagKey }: EvaluationRequest) =>
-  evaluator.variant(flagKey, entityId, context)
+const evaluateVariant = (evaluator: Evaluator, request: EvaluationRequest) => evaluator.variant(request)
 
-const evaluateBoolean = (evaluator: Evaluator, { context, entityId, flagKey }: EvaluationRequest) =>
-  evaluator.boolean(flagKey, entityId, context)
+const evaluateBoolean = (evaluator: Evaluator, request: EvaluationRequest) => evaluator.boolean(request)
 
 const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readonly close: () => void } => {
   // Checked before and after each evaluation, because a getter in the context may close the Snapshot.
@@ -40,15 +38,11 @@ const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readon
 
   const evaluate = <A>(
     request: EvaluationRequest,
-    run: (evaluator: Evaluator, request: EvaluationRequest) => Either.Either<A, EvaluationError>
+    run: (evaluator: Evaluator, request: EvaluationRequest) => Either.Either<A, EvaluateError>
   ): Either.Either<A, EvaluateError> => {
     const current = open
     if (current === undefined) {
       return closedResult()
-    }
-    const invalid = checkRequest(request, "")
-    if (invalid !== undefined) {
-      return Either.left(invalid)
     }
     const result = run(current, request)
     return open === undefined ? closedResult() : result

@@ -10,6 +10,7 @@ import type {
   BatchEntry,
   BooleanResult,
   EvaluationContext,
+  EvaluationRequest,
   FlagInfo,
   FlagType,
   Reason,
@@ -19,6 +20,7 @@ import { readSeed } from "../../document/seed/read.js"
 import { hasReplacementCharacter, readProperty } from "../../snapshot/context.js"
 import { type Evaluator, errorEntry, makeErrors } from "../../snapshot/evaluator.js"
 import { intern } from "../../snapshot/intern.js"
+import { checked } from "../../snapshot/request.js"
 import { type Arena, makeTextEntry, slotWords, type TextEntry } from "./arena.js"
 import { BlobKind, Code, type Library } from "./library.js"
 
@@ -322,9 +324,9 @@ const makeEvaluations = (
     return code < PARTIAL ? (entry.outcomes[code] as Either.Either<Result>) : partialResult(entry, code - PARTIAL, 0)
   }
 
-  const variant: Evaluator["variant"] = (flagKey, entityId, context) =>
+  const variant = ({ context, entityId, flagKey }: EvaluationRequest) =>
     evaluate(flagKey, entityId, context, "variant") as Either.Either<VariantResult, EvaluationError>
-  const boolean: Evaluator["boolean"] = (flagKey, entityId, context) =>
+  const boolean = ({ context, entityId, flagKey }: EvaluationRequest) =>
     evaluate(flagKey, entityId, context, "boolean") as Either.Either<BooleanResult, EvaluationError>
 
   return {
@@ -332,11 +334,11 @@ const makeEvaluations = (
     namespace,
     digest,
     escapedLists,
-    variant,
-    boolean,
+    variant: checked(variant),
+    boolean: checked(boolean),
     bind: (entityId, context) => ({
-      variant: (flagKey) => variant(flagKey, entityId, context),
-      boolean: (flagKey) => boolean(flagKey, entityId, context)
+      variant: (flagKey) => variant({ flagKey, entityId, context }),
+      boolean: (flagKey) => boolean({ flagKey, entityId, context })
     }),
     batch: (requests) => {
       const found = requests.map(({ context, entityId, flagKey }) => {

@@ -1,12 +1,15 @@
 /**
  * Matches the segments of rules and rollouts.
  */
-import { aborts, type Constraint, matches } from "./constraint.js"
+import type { Constraint } from "./constraint.js"
 import { read, type Subject } from "./subject.js"
 
 export interface Segment {
   readonly any: boolean
+  /** The constraints before the first one that aborts. */
   readonly constraints: ReadonlyArray<Constraint>
+  /** Whether the segment matches if no constraint decides. */
+  readonly otherwise: boolean
 }
 
 /**
@@ -36,16 +39,12 @@ export const MAX_PARTIAL_OUTCOMES = 256
 export const matchesSegment = (segment: Segment, subject: Subject): boolean => {
   const { any, constraints } = segment
   for (let i = 0; i < constraints.length; i++) {
-    const constraint = constraints[i] as Constraint
-    if (aborts(constraint)) {
-      return false
-    }
-    const value = constraint.property === undefined ? subject.entityId : read(subject, constraint.property)
-    if (matches(constraint, value) === any) {
+    const { matches, property } = constraints[i] as Constraint
+    if (matches(property === undefined ? subject.entityId : read(subject, property)) === any) {
       return any
     }
   }
-  return !any || constraints.length === 0
+  return segment.otherwise
 }
 
 /** Returns the outcome for the segments that match, or `undefined` if the audience does not match. */

@@ -35,17 +35,25 @@ export interface BooleanFlag {
 
 export type Flag = VariantFlag | BooleanFlag
 
+const compileSegment = ({ any, constraints }: Definition.Segment, properties: Properties): Segment => {
+  const compiled = constraints.map((constraint) => compileConstraint(constraint, properties))
+  const abort = compiled.findIndex((constraint) => constraint.aborts)
+  return abort === -1
+    ? { any, constraints: compiled, otherwise: !any || compiled.length === 0 }
+    : { any, constraints: compiled.slice(0, abort), otherwise: false }
+}
+
 /** Shares properties and equal segments between the flags of one state. */
 export class CompileCache {
   private readonly properties = new Properties()
   private readonly segments = new Map<string, Segment>()
 
   /** Compiles a segment. Equal segments become one object, which stays in the processor's caches from flag to flag. */
-  segment({ any, constraints }: Definition.Segment): Segment {
-    const content = JSON.stringify([any, constraints])
+  segment(definition: Definition.Segment): Segment {
+    const content = JSON.stringify([definition.any, definition.constraints])
     let segment = this.segments.get(content)
     if (segment === undefined) {
-      segment = { any, constraints: constraints.map((constraint) => compileConstraint(constraint, this.properties)) }
+      segment = compileSegment(definition, this.properties)
       this.segments.set(content, segment)
     }
     return segment

@@ -6,7 +6,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as Engine from "../../../Engine.js"
 import { EngineError, type EvaluationError, type ValidationError } from "../../../FliptError.js"
-import type { BatchEntry, BooleanResult, VariantResult } from "../../../Model.js"
+import type { BatchEntry, BooleanResult, EvaluationRequest, VariantResult } from "../../../Model.js"
 import type * as Definition from "../../document/definition.js"
 import { readDocument } from "../../document/document.js"
 import { findEscapedLists } from "../../document/escapedLists.js"
@@ -18,6 +18,7 @@ import { decodeSeed, seedError } from "../../document/seed/text.js"
 import { writeSeed } from "../../document/seed/write.js"
 import { type Evaluator, errorEntry, makeErrors } from "../../snapshot/evaluator.js"
 import { intern } from "../../snapshot/intern.js"
+import { isContext, isText, refuse } from "../../snapshot/request.js"
 import { makeSnapshot } from "../../snapshot/snapshot.js"
 import { forEachSlice } from "../../util/forEachSlice.js"
 import type { HoldTimer } from "../../util/holdTimer.js"
@@ -45,8 +46,9 @@ const makeEvaluator = (
   const findDefinition = (flagKey: string): Definition.Flag | undefined =>
     definitions.get(flagKey) ?? (flagKey.isWellFormed() ? undefined : definitions.get(flagKey.toWellFormed()))
 
-  const compile = (flagKey: string): Flag | undefined => {
-    const definition = findDefinition(flagKey)
+  /** Compiles a flag on its first evaluation. Returns `undefined` for anything that is not the key of a flag. */
+  const compile = (flagKey: unknown): Flag | undefined => {
+    const definition = isText(flagKey) ? findDefinition(flagKey) : undefined
     if (definition === undefined) {
       return undefined
     }
@@ -58,30 +60,23 @@ const makeEvaluator = (
     return flag
   }
 
+  const find = (flagKey: string): Flag | undefined => flags.get(flagKey) ?? compile(flagKey)
+
   // One function per flag type, so that an evaluation does not choose a function at run time.
-  const variant = (flagKey: string, subject: Subject): Either.Either<VariantResult, EvaluationError> => {
-    const flag = flags.get(flagKey) ?? compile(flagKey)
-    return flag === undefined
-      ? errors.notFound(flagKey)
-      : flag._tag === "Variant"
-        ? evaluateVariant(flag, subject)
-        : errors.wrongType(flag.definition.key, "variant")
-  }
-  const boolean = (flagKey: string, subject: Subject): Either.Either<BooleanResult, EvaluationError> => {
-    const flag = flags.get(flagKey) ?? compile(flagKey)
-    return flag === undefined
-      ? errors.notFound(flagKey)
-      : flag._tag === "Boolean"
-        ? evaluateBoolean(flag, subject)
-        : errors.wrongType(flag.definition.key, "boolean")
-  }
-  const entry = (flagKey: string, subject: Subject): BatchEntry => {
-    const flag = flags.get(flagKey) ?? compile(flagKey)
-    return flag === undefined
-      ? errorEntry(namespace, flagKey)
-      : flag._tag === "Boolean"
-        ? Either.merge(evaluateBoolean(flag, subject))
-        : Either.merge(evaluateVariant(flag, subject))
+  const asVariant = (flag: Flag, subject: Subject): Either.Either<VariantResult, EvaluationError> =>
+    flag._tag === "Variant" ? evaluateVariant(flag, subject) : errors.wrongType(flag.definition.key, "variant")
+  const asBoolean = (flag: Flag, subject: Subject): Either.Either<BooleanResult, EvaluationError> =>
+    flag._tag === "Boolean" ? evaluateBoolean(flag, subject) : errors.wrongType(flag.definition.key, "boolean")
+
+  const entry = ({ context, entityId, flagKey }: EvaluationRequest): BatchEntry => {
+    const flag = find(flagKey)
+    if (flag === undefined) {
+      return errorEntry(namespace, flagKey)
+    }
+    const subject = makeSubject(entityId, context, entityHash)
+    return flag._tag === "Boolean"
+      ? Either.merge(evaluateBoolean(flag, subject))
+      : Either.merge(evaluateVariant(flag, subject))
   }
 
   return {
@@ -90,17 +85,41 @@ const makeEvaluator = (
     digest,
     // in the text, an escape inside of a string in a string starts with two backslashes
     escapedLists: text.includes("\\\\") ? findEscapedLists(definitions.values()) : [],
-    variant: (flagKey, entityId, context) => variant(flagKey, makeSubject(entityId, context, entityHash)),
-    boolean: (flagKey, entityId, context) => boolean(flagKey, makeSubject(entityId, context, entityHash)),
+    variant: (request) => {
+      if (typeof request !== "object" || request === null) {
+        return refuse(request, errors.notFound)
+      }
+      // the key of a flag is valid
+      const { context, entityId, flagKey } = request
+      const flag = find(flagKey)
+      return flag !== undefined && isText(entityId) && isContext(context)
+        ? asVariant(flag, makeSubject(entityId, context, entityHash))
+        : refuse(request, errors.notFound)
+    },
+    boolean: (request) => {
+      if (typeof request !== "object" || request === null) {
+        return refuse(request, errors.notFound)
+      }
+      const { context, entityId, flagKey } = request
+      const flag = find(flagKey)
+      return flag !== undefined && isText(entityId) && isContext(context)
+        ? asBoolean(flag, makeSubject(entityId, context, entityHash))
+        : refuse(request, errors.notFound)
+    },
     bind: (entityId, context) => {
       const subject = makeBoundSubject(entityId, context)
       return {
-        variant: (flagKey) => variant(flagKey, subject),
-        boolean: (flagKey) => boolean(flagKey, subject)
+        variant: (flagKey) => {
+          const flag = find(flagKey)
+          return flag === undefined ? errors.notFound(flagKey) : asVariant(flag, subject)
+        },
+        boolean: (flagKey) => {
+          const flag = find(flagKey)
+          return flag === undefined ? errors.notFound(flagKey) : asBoolean(flag, subject)
+        }
       }
     },
-    batch: (requests) =>
-      requests.map(({ context, entityId, flagKey }) => entry(flagKey, makeSubject(entityId, context, entityHash))),
+    batch: (requests) => requests.map(entry),
     fingerprint: (flagKey) => {
       const definition = findDefinition(flagKey)
       return definition && fingerprint(definition)
