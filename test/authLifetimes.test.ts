@@ -80,16 +80,12 @@ const minutes = (count: number) => count * 60_000
 
 describe("a day of polls", () => {
   const cases: ReadonlyArray<readonly [Kind, lifetime: number, skew: number]> = [
-    ["opaque", 5_000, 0],
     ["opaque", 8_000, 0],
     ["opaque", minutes(5), 0],
-    ["opaque", minutes(60), 0],
-    ["JWT with iat", 5_000, minutes(5)],
     ["JWT with iat", 8_000, -290_000],
     ["JWT with iat", minutes(5), 200_000],
-    ["JWT with iat", minutes(20), minutes(-5)],
     ["JWT without iat", 5_000, -290_000],
-    ["JWT without iat", 45_000, -200_000],
+    ["opaque", minutes(60), 0],
     ["JWT without iat", minutes(5), 200_000],
     ["JWT without iat", minutes(60), minutes(5)]
   ]

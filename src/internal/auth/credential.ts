@@ -8,6 +8,7 @@ import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Auth from "../../Auth.js"
+import { AMBIGUOUS_DURATION, isAmbiguousDuration } from "../util/decodeOptions.js"
 
 /** The characters of a token: visible ASCII. */
 const tokenPattern = /^[\x21-\x7e]+$/
@@ -110,6 +111,9 @@ export const decodeCredential = (
     Either.mapLeft(toHeaders(credential), ({ field, problem }) => `${field} ${problem}`),
     (headers) => {
       if (credential.expiresIn !== undefined) {
+        if (isAmbiguousDuration(credential.expiresIn)) {
+          return Either.left(`expiresIn ${AMBIGUOUS_DURATION}`)
+        }
         const lifetime = Option.getOrUndefined(Duration.decodeUnknown(credential.expiresIn))
         return lifetime === undefined || !Duration.greaterThan(lifetime, Duration.zero)
           ? Either.left("expiresIn must be a duration greater than zero; a number is milliseconds")

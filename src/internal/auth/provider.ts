@@ -19,6 +19,7 @@ import type * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import type * as Auth from "../../Auth.js"
 import { AuthError, ValidationError } from "../../FliptError.js"
+import { printable } from "../util/outsideText.js"
 import { MAX_SLEEP_MILLIS } from "../util/timers.js"
 import { withoutParentSpan } from "../util/withoutParentSpan.js"
 import * as BackoffGate from "./backoffGate.js"
@@ -47,7 +48,7 @@ const describeErrorName = (error: unknown): string => {
         : error instanceof Error
           ? error.name
           : undefined
-  return typeof name === "string" ? ` with ${name}` : ""
+  return typeof name === "string" ? ` with ${printable(name)}` : ""
 }
 
 const acquireError = (problem: string, cause?: unknown): AuthError =>

@@ -11,6 +11,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Fetcher from "../../Fetcher.js"
 import { FetchError, type RefreshError } from "../../FliptError.js"
+import { printable } from "../util/outsideText.js"
 import type { State } from "./state.js"
 
 /** The delay before subscribing again if the event stream ends, which is a bug in the Fetcher. */
@@ -21,7 +22,7 @@ const defectError = (cause: Cause.Cause<unknown>): FetchError =>
   new FetchError({
     reason: "Source",
     retryable: false,
-    message: `a component of the client died, which is a bug: ${Cause.pretty(cause)}`,
+    message: `a component of the client died, which is a bug: ${printable(Cause.pretty(cause), 2000)}`,
     cause: Cause.squash(cause)
   })
 

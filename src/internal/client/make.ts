@@ -14,6 +14,7 @@ import type * as FliptClient from "../../FliptClient.js"
 import { type EngineError, EvaluationError, FetchError, type RefreshError, type StartError } from "../../FliptError.js"
 import { SnapshotStore } from "../store/tags.js"
 import * as WriteBehind from "../store/writeBehind.js"
+import { printable } from "../util/outsideText.js"
 import * as SingleFlight from "../util/singleFlight.js"
 import { withoutParentSpan } from "../util/withoutParentSpan.js"
 import * as Changes from "./changes.js"
@@ -87,7 +88,9 @@ export const make = (
         yield* Effect.logDebug(`Flipt: starting from the state stored at ${DateTime.formatIso(storedAt)}`)
       }
     }).pipe(
-      Effect.catchAll((error) => Effect.logWarning(`Flipt: ignoring the stored state: ${error.message}`)),
+      Effect.catchAll((error) =>
+        Effect.logWarning(`Flipt: ignoring the stored state: ${printable(error.message, 1000)}`)
+      ),
       Effect.catchAllDefect((defect) => Effect.logWarning("Flipt: ignoring the store: it died", defect))
     )
 

@@ -45,7 +45,7 @@ const sameHeaders = Record.getEquivalence(Equivalence.string)
 
 /** Makes one request with the given credentials. */
 const executeWith = (
-  { client, settings, warnPlainText }: Server,
+  { client, proxySecrets, settings, warnPlainText }: Server,
   { loaded, timeout, url }: RequestOptions,
   authorization: Headers.Headers
 ): Effect.Effect<Exchange, FetchError, Scope.Scope> => {
@@ -63,7 +63,7 @@ const executeWith = (
       url,
       headers,
       hasCredential,
-      redact: makeRedactor(settings, credentials)
+      redactor: makeRedactor(settings, credentials, proxySecrets)
     },
     timeout
   )

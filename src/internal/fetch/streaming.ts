@@ -16,6 +16,7 @@ import * as Stream from "effect/Stream"
 import type * as Auth from "../../Auth.js"
 import type * as Fetcher from "../../Fetcher.js"
 import { FetchError, type RefreshError, type ValidationError } from "../../FliptError.js"
+import { printable } from "../util/outsideText.js"
 import { Event } from "./event.js"
 import { decodeFetcher, type FetcherSettings } from "./options.js"
 import { periodicChecks } from "./periodicChecks.js"
@@ -69,7 +70,7 @@ const verify = (
             return yield* new FetchError({
               reason: "Network",
               retryable: true,
-              message: `GET ${streamUrl(settings, Option.none())}: the stream missed a change`
+              message: `GET ${printable(streamUrl(settings, Option.none()))}: the stream missed a change`
             })
           }
         }
@@ -129,7 +130,7 @@ const run = (server: Server, listener: Fetcher.Listener, emit: Emit): Effect.Eff
       if (isUnsupported) {
         yield* logOnce(
           "unsupported",
-          `Flipt: GET ${streamUrl(server.settings, Option.none())}: status ${status}: the server has no streams and is polled instead; streams require Flipt v2`
+          `Flipt: GET ${printable(streamUrl(server.settings, Option.none()))}: status ${status}: the server has no streams and is polled instead; streams require Flipt v2`
         )
         yield* emit(Event.Mode({ mode: "polling", connected: true }))
         yield* Stream.runForEach(periodicChecks(server.settings.updateInterval), emit).pipe(

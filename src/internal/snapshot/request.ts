@@ -2,6 +2,7 @@
  * Validates requests, for every engine. It runs before each evaluation, so a valid request allocates nothing.
  */
 import { ValidationError } from "../../FliptError.js"
+import { printable, quoted } from "../util/outsideText.js"
 
 const invalid = (path: string, message: string): ValidationError =>
   new ValidationError({ reason: "Argument", path, message })
@@ -16,7 +17,10 @@ const isBlank = (text: string): boolean => {
 
 const checkText = (name: "flagKey" | "entityId", value: unknown, prefix: string): ValidationError | undefined => {
   if (typeof value === "string" ? isBlank(value) : value === undefined || value === null) {
-    return invalid(prefix + name, `${name} cannot be empty`)
+    return invalid(
+      prefix + name,
+      `${name} cannot be empty${value === undefined || value === null ? `, and it is ${value}` : ""}`
+    )
   }
   return typeof value === "string"
     ? undefined
@@ -54,8 +58,8 @@ const checkContext = (context: unknown, prefix: string): ValidationError | undef
     const value = isOwn.call(context, property) ? (context as Record<string, unknown>)[property] : undefined
     if (!isValue(value)) {
       return invalid(
-        `${prefix}context.${property}`,
-        `context property ${JSON.stringify(property)} must be a string, a finite number, a boolean or a valid Date, not ${describeValue(value)}`
+        `${prefix}context.${printable(property)}`,
+        `context property ${quoted(property)} must be a string, a finite number, a boolean or a valid Date, not ${describeValue(value)}`
       )
     }
   }

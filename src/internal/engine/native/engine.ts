@@ -10,6 +10,7 @@ import type { Snapshot } from "../../../Snapshot.js"
 import { decodeSeed, seedError } from "../../document/seed/text.js"
 import type { Evaluator } from "../../snapshot/evaluator.js"
 import { makeSnapshot } from "../../snapshot/snapshot.js"
+import { printable } from "../../util/outsideText.js"
 import { yieldToEventLoop } from "../../util/yieldToEventLoop.js"
 import { Arena } from "./arena.js"
 import { engineFailure, makeEvaluator } from "./evaluator.js"
@@ -144,7 +145,7 @@ export const make = (library: Library): Effect.Effect<Engine.Service> =>
             error instanceof Malformed
               ? new EngineError({
                   reason: error.code === Code.limit ? "Limit" : "Document",
-                  message: `the document cannot be loaded: ${error.problem}`
+                  message: `the document cannot be loaded: ${printable(error.problem, 1000)}`
                 })
               : error
           )

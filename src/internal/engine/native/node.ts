@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import type * as Engine from "../../../Engine.js"
 import { EngineError } from "../../../FliptError.js"
+import { printable } from "../../util/outsideText.js"
 
 /** Whether this platform can have a native engine, so that a missing one is worth a message. */
 export const supported = true
@@ -16,7 +17,7 @@ export const load = (path: string | undefined): Effect.Effect<Engine.Service, En
       catch: (cause) =>
         new EngineError({
           reason: "Load",
-          message: `the native engine cannot be loaded: its modules do not load: ${cause}. Install flipt-client-effect again`,
+          message: `the native engine cannot be loaded: its modules do not load: ${printable(String(cause), 1000)}. Install flipt-client-effect again`,
           cause
         })
     })

@@ -19,6 +19,7 @@ import { type Evaluator, errorEntry, makeErrors } from "../../snapshot/evaluator
 import { intern } from "../../snapshot/intern.js"
 import { makeSnapshot } from "../../snapshot/snapshot.js"
 import { forEachSlice } from "../../util/forEachSlice.js"
+import { printable } from "../../util/outsideText.js"
 import { yieldToEventLoop } from "../../util/yieldToEventLoop.js"
 import { makeEntityHash } from "./bucket.js"
 import { CompileCache, compileFlag, type Flag } from "./compile.js"
@@ -33,7 +34,7 @@ const makeEvaluator = (
   digest: string | undefined,
   definitions: ReadonlyMap<string, Definition.Flag>
 ): Evaluator => {
-  const errors = makeErrors(namespace)
+  const errors = makeErrors(namespace, () => definitions.size)
   const entityHash = makeEntityHash()
   const cache = new CompileCache()
   // flags are compiled on first use
@@ -158,7 +159,10 @@ const readDefinitions = (text: string, namespace: string): Effect.Effect<Evaluat
       },
       catch: (error) =>
         error instanceof Malformed
-          ? new EngineError({ reason: error.kind, message: `the document cannot be loaded: ${formatMalformed(error)}` })
+          ? new EngineError({
+              reason: error.kind,
+              message: `the document cannot be loaded: ${printable(formatMalformed(error), 1000)}`
+            })
           : new EngineError({ reason: "Panic", message: "the engine failed on the document", cause: error })
     })
     return slice.pipe(
