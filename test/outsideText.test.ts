@@ -85,9 +85,12 @@ describe("messages", () => {
     it.scoped(`are clean, from the ${name} engine`, () =>
       Effect.gen(function* () {
         for (const text of texts) {
-          const snapshot = yield* compile("n", JSON.stringify(makeDocument([booleanFlag(text.toWellFormed(), true)], "n"))) }
+          const snapshot = yield* compile(
+            "n",
+            JSON.stringify(makeDocument([booleanFlag(text.toWellFormed(), true)], "n"))
+          )
           const request = { flagKey: text, entityId: "e" }
-          const errors = [
+          const errors: ReadonlyArray<Either.Either<Error, unknown>> = [
             Either.flip(snapshot.boolean({ ...request, flagKey: `${text}?` })),
             Either.flip(snapshot.variant(request)),
             Either.flip(snapshot.boolean({ ...request, context: { [text]: null } as never })),
@@ -98,7 +101,7 @@ describe("messages", () => {
             yield* Effect.either(Effect.flip(compile("n", text)))
           ]
           for (const error of errors) {
-            const { message } = Either.getOrThrow(error)
+            const { message } = Either.getOrThrow<Error, unknown>(error)
             expect(message).not.toMatch(forbidden)
             expect(message.length).toBeLessThan(MAX_MESSAGE)
           }

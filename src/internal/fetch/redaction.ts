@@ -46,7 +46,7 @@ const formsOf = (secret: string): ReadonlyArray<string> =>
   ])
 
 const toPattern = (form: string): string => {
-  const pattern = form.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, "\\$&")
+  const pattern = form.replaceAll(/[\\^$.*+?()[\]{}|/]/g, "\\$&")
   return form.length < MIN_LENGTH ? `(?<![\\p{L}\\p{N}])${pattern}(?![\\p{L}\\p{N}])` : pattern
 }
 
