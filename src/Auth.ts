@@ -33,6 +33,11 @@ export interface Service {
    * if the credential has changed in the meantime.
    */
   readonly invalidate: (rejected: Headers.Headers) => Effect.Effect<void>
+  /**
+   * Reports that the server accepted these headers: it responded with a document or with status 304. Optional, for
+   * services that learn from it.
+   */
+  readonly accepted?: ((headers: Headers.Headers) => Effect.Effect<void>) | undefined
 }
 
 export {
@@ -123,13 +128,19 @@ export const layerConfig = (
  *   random, so that instances started together do not all renew together. The base lead is capped at half of the
  *   credential's lifetime, and scheduled renewals are at least one second apart.
  * - **When the server rejects it.** It renews immediately. If the server rejects the new credentials as well, it waits 5
- *   seconds before the next renewal and doubles the delay each time, up to 10 minutes.
+ *   seconds before the next renewal and doubles the delay each time, up to 10 minutes. A request that the server accepts
+ *   ends this delay.
+ * - **When it is older than any that the server accepted.** If the server first accepts a credential and then rejects
+ *   it, the age at the last acceptance is taken for the lifetime of the following ones for one day: a request with an
+ *   older credential waits for a renewal first. This covers credentials that do not say when they expire, and issuers
+ *   whose clock differs from the clock of this machine.
  * - **After a failed renewal.** It retries after one second and doubles the delay each time, up to one minute. The
  *   current credential stays in use until it expires; then requests fail with an {@link AuthError} of reason `Expired`.
  *
  * Only one renewal runs at a time, and every request that needs its result waits for it. Each run of `acquire` has its
  * own Scope, which closes when the run ends, and fails if it takes longer than one minute. A credential that a header
- * cannot carry, or a JWT that has already expired, counts as a failure.
+ * cannot carry, or a JWT that expired at least five minutes ago, counts as a failure. A JWT that seems to have expired
+ * less than five minutes ago is sent, because the clocks may differ.
  *
  * The first failed renewal logs a warning and the recovery logs one line; attempts in between log at Debug level. These
  * messages name the error of `acquire` but never repeat its text, which may contain a secret. If you need the details,

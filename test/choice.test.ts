@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs"
-import { describe, expect, it } from "@effect/vitest"
+import { describe, expect, it, vi } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Deferred from "effect/Deferred"
@@ -125,6 +125,21 @@ describe("Engine.layer", () => {
         expect(logs).toEqual([])
       }).pipe(withVariables({ FLIPT_ENGINE: "portable" }))
     )
+  )
+
+  it.effect(
+    "reads FLIPT_ENGINE and FLIPT_ENGINE_PATH from the environment if the ConfigProvider does not have them",
+    () =>
+      Effect.gen(function* () {
+        vi.stubEnv("FLIPT_ENGINE", "native")
+        vi.stubEnv("FLIPT_ENGINE_PATH", elsewhere)
+        yield* Effect.addFinalizer(() => Effect.sync(() => vi.unstubAllEnvs()))
+        const nested = ConfigProvider.nested(ConfigProvider.fromEnv(), "APP")
+        const error = yield* Effect.flip(Effect.withConfigProvider(nameOf(Engine.layer), nested))
+        expect(error.message).toContain(elsewhere)
+        // What the ConfigProvider has comes first.
+        expect(yield* nameOf(Engine.layer).pipe(withVariables({ FLIPT_ENGINE: "portable" }))).toBe("portable")
+      }).pipe(Effect.scoped)
   )
 
   it.effect("fails where FLIPT_ENGINE asks for the native engine and it cannot be loaded", () =>

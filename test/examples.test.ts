@@ -87,8 +87,8 @@ it.live("errors tells a wrong request from a flag that there is not", () =>
   Effect.map(run("errors"), (output) =>
     expect(output.trim().split("\n")).toEqual([
       "the request is wrong: flagKey: flagKey cannot be empty",
-      "no evaluation (FlagNotFound): invalid request: failed to get flag information default/no-such-flag",
-      "no evaluation (FlagType): invalid request: theme is not a boolean flag",
+      "no evaluation (FlagNotFound): invalid request: failed to get flag information default/no-such-flag; the namespace has no flag with this key",
+      "no evaluation (FlagType): invalid request: theme is not a boolean flag; it is a variant flag, so use evaluateVariant",
       "new-checkout: false"
     ])
   )

@@ -478,7 +478,7 @@ describe("requestTimeout", () => {
     Effect.gen(function* () {
       const server = yield* serve({ documents: { default: large } })
       yield* server.fail(Fault.hangBeforeHeaders, Fault.hangInBody(50), Fault.drip(100, 10))
-      const fetcher = yield* makeFetcher({ url: server.url, requestTimeout: 50 }, never)
+      const fetcher = yield* makeFetcher({ url: server.url, requestTimeout: "50 millis" }, never)
       for (let n = 0; n < 3; n++) {
         expect(yield* errorOf(fetcher.fetch(Option.none()))).toMatchObject({ reason: "Timeout" })
       }

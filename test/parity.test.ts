@@ -13,6 +13,7 @@ import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import * as fc from "fast-check"
 import * as Engine from "../src/Engine.js"
+import { printable } from "../src/internal/util/outsideText.js"
 import type { BatchEntry, EvaluationContext, EvaluationRequest } from "../src/Model.js"
 import type { Snapshot } from "../src/Snapshot.js"
 import { decodeSeed, encode, normalize, normalizeEntry } from "./support/corpus.js"
@@ -63,8 +64,21 @@ const officialRequest = ({ context, entityId, flagKey }: EvaluationRequest): Ora
   context: officialContext(context)
 })
 
+/** What this library adds behind the official text. */
+const explanation =
+  /; (?:none of the \d+ flags of the namespace has this key|the namespace has no flag with this key|it is a (?:variant|boolean) flag, so use evaluate(?:Variant|Boolean))$/
+
+const withoutExplanation = (message: string): string => message.replace(explanation, "")
+
+/** The official text is shown as it is, except for characters that could control a terminal. */
+const escaped = <A>(official: Oracle.Answer<A>): Oracle.Answer<A> =>
+  "error" in official ? { error: printable(official.error, 10_000) } : official
+
 const answer = <A>(result: Either.Either<A, Error>, form: (value: A) => unknown): Oracle.Answer<unknown> =>
-  Either.match(result, { onLeft: (error) => ({ error: error.message }), onRight: (value) => ({ ok: form(value) }) })
+  Either.match(result, {
+    onLeft: (error) => ({ error: withoutExplanation(error.message) }),
+    onRight: (value) => ({ ok: form(value) })
+  })
 
 const byKey = (a: { readonly key: string }, b: { readonly key: string }) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)
 
@@ -95,7 +109,7 @@ interface Question {
 const ask = (oracle: Oracle.Oracle, requests: ReadonlyArray<EvaluationRequest>): ReadonlyArray<Question> =>
   requests.map((request) => {
     const asked = officialRequest(request)
-    return { request, variant: oracle.variant(asked), boolean: oracle.boolean(asked) }
+    return { request, variant: escaped(oracle.variant(asked)), boolean: escaped(oracle.boolean(asked)) }
   })
 
 const compareEvaluations = (name: string, snapshot: Snapshot, questions: ReadonlyArray<Question>): void => {

@@ -37,7 +37,7 @@ describe("a new connection", () => {
         const file = `${yield* Folder.make}/ca.crt`
         Folder.replace(file, material.ours.cert)
         const server = yield* serve(material.server)
-        const tls = Tls.layer({ caCertFile: file, reloadInterval: 1 })
+        const tls = Tls.layer({ caCertFile: file, reloadInterval: "1 millis" })
         const fetcher = yield* makeFetcher(tls, { url: server.url })
         yield* fetcher.fetch(Option.none())
 
@@ -74,7 +74,7 @@ describe("a new connection", () => {
             caCertData: ours.cert,
             clientCertFile: `${folder}/client.crt`,
             clientKeyFile: `${folder}/client.key`,
-            reloadInterval: 1
+            reloadInterval: "1 millis"
           })
           const fetcher = yield* makeFetcher(tls, { url: server.url })
           yield* fetcher.fetch(Option.none())
@@ -131,7 +131,7 @@ describe("a client that streams", () => {
           caCertFile: `${folder}/ca.crt`,
           clientCertFile: `${folder}/client.crt`,
           clientKeyFile: `${folder}/client.key`,
-          reloadInterval: 1,
+          reloadInterval: "1 millis",
           http2
         }
       }).pipe(Effect.withRandom(Random.fixed([0.02])))

@@ -8,15 +8,17 @@ import * as Engine from "../../src/Engine.js"
 
 const file = { darwin: "libflipt_client_effect.dylib", win32: "flipt_client_effect.dll" } as const
 
-/** Where the installation puts the native library when it can build it. */
-export const library: string = fileURLToPath(
-  new URL(
-    `../../native/target/release/${file[process.platform as keyof typeof file] ?? "libflipt_client_effect.so"}`,
-    import.meta.url
+/** The native library: the one that the environment names, or where the installation puts it when it can build it. */
+export const library: string =
+  process.env.FLIPT_ENGINE_PATH ||
+  fileURLToPath(
+    new URL(
+      `../../native/target/release/${file[process.platform as keyof typeof file] ?? "libflipt_client_effect.so"}`,
+      import.meta.url
+    )
   )
-)
 
-/** Whether the native engine was built. */
+/** Whether there is a native library: one that was built, or the one that the environment names. */
 export const native: boolean = existsSync(library)
 
 /** For the names of tests that need it. */

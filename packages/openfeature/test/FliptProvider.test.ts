@@ -304,7 +304,7 @@ describe.each(Register.engineNames)("with the %s engine, a provider", (engine) =
 
   it.scopedLive("is STALE in an outage, goes on with the last state, and is READY after it", () =>
     Effect.gen(function* () {
-      const { client, server } = yield* start({ updateInterval: 20 })
+      const { client, server } = yield* start({ updateInterval: "20 millis" })
       const events = yield* record(client)
       yield* server.failAlways(Fault.status(400))
       expect((yield* events.next(ProviderEvents.Stale)).message).toContain("status 400")
@@ -321,7 +321,7 @@ describe.each(Register.engineNames)("with the %s engine, a provider", (engine) =
 
   it.scopedLive("is in ERROR in an outage with the strategy fail, and READY after it", () =>
     Effect.gen(function* () {
-      const { client, server } = yield* start({ errorStrategy: "fail", updateInterval: 20 })
+      const { client, server } = yield* start({ errorStrategy: "fail", updateInterval: "20 millis" })
       const events = yield* record(client)
       yield* server.failAlways(Fault.status(400))
       expect(yield* events.next(ProviderEvents.Error)).toMatchObject({
@@ -342,7 +342,7 @@ describe.each(Register.engineNames)("with the %s engine, a provider", (engine) =
       yield* Register.useEngine(engine)
       const server = yield* serve
       yield* server.failAlways(Fault.status(400))
-      const provider = Register.make({ url: server.url, namespace: "shop", updateInterval: 20 })
+      const provider = Register.make({ url: server.url, namespace: "shop", updateInterval: "20 millis" })
       const client = yield* Register.set(provider)
       const events = yield* record(client)
       yield* events.next(ProviderEvents.Error)
@@ -421,7 +421,7 @@ describe("a provider", () => {
         authentication: { jwtToken: "t0p-secret" },
         headers: { "X-Team": "checkout" },
         requestTimeout: "5 seconds",
-        updateInterval: 20,
+        updateInterval: "20 millis",
         logger: { debug: write, error: write, info: write, warn: write }
       })
       const client = yield* Register.ready(provider)

@@ -87,7 +87,7 @@ const start = (engine: string, kind: Scenario["provider"], flags: object = docum
         return client
       }
       case "stale": {
-        const client = yield* Register.ready(Register.make({ url: server.url, updateInterval: 20 }))
+        const client = yield* Register.ready(Register.make({ url: server.url, updateInterval: "20 millis" }))
         yield* server.failAlways(Fault.status(400))
         yield* awaitEvent(client, "Stale")
         return client

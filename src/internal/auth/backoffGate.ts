@@ -8,30 +8,49 @@ import type * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as ScheduleIntervals from "effect/ScheduleIntervals"
 
+export interface BackoffGate {
+  /** Whether the action may run now. */
+  readonly tryPass: Effect.Effect<boolean>
+  /** Ends the back-off, because the action has helped. */
+  readonly reset: () => void
+}
+
 /**
- * Returns whether the action may run now: true the first time, then false until the next delay of the schedule has
- * passed since the last true. Starts over if nobody has asked for `resetAfter`.
+ * `tryPass` returns true the first time, then false until the next delay of the schedule has passed since the last true.
+ * The back-off starts over if nobody has asked for `resetAfter`. After a reset, the action may run again once
+ * `minInterval` has passed since it last ran.
  */
-export const make = (schedule: Schedule.Schedule<unknown>, resetAfter: Duration.Duration): Effect.Effect<boolean> => {
+export const make = (
+  schedule: Schedule.Schedule<unknown>,
+  { minInterval, resetAfter }: { readonly minInterval: Duration.Duration; readonly resetAfter: Duration.Duration }
+): BackoffGate => {
   const resetAfterMillis = Duration.toMillis(resetAfter)
   let state = schedule.initial
   let opensAt = Number.NEGATIVE_INFINITY
+  let passedAt = Number.NEGATIVE_INFINITY
   let calledAt = Number.NEGATIVE_INFINITY
-  return Effect.flatMap(Clock.currentTimeMillis, (now) => {
-    // If the clock was set back, the elapsed time is unknown.
-    if (now - calledAt >= resetAfterMillis || now < calledAt) {
+  return {
+    tryPass: Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      // If the clock was set back, the elapsed time is unknown.
+      if (now - calledAt >= resetAfterMillis || now < calledAt) {
+        state = schedule.initial
+        opensAt = now
+      }
+      calledAt = now
+      return now < opensAt
+        ? Effect.succeed(false)
+        : Effect.map(schedule.step(now, undefined, state), ([next, , decision]) => {
+            state = next
+            passedAt = now
+            opensAt = ScheduleDecision.isDone(decision)
+              ? Number.POSITIVE_INFINITY
+              : ScheduleIntervals.start(decision.intervals)
+            return true
+          })
+    }),
+    reset: () => {
       state = schedule.initial
-      opensAt = now
+      opensAt = Math.min(opensAt, passedAt + Duration.toMillis(minInterval))
     }
-    calledAt = now
-    return now < opensAt
-      ? Effect.succeed(false)
-      : Effect.map(schedule.step(now, undefined, state), ([next, , decision]) => {
-          state = next
-          opensAt = ScheduleDecision.isDone(decision)
-            ? Number.POSITIVE_INFINITY
-            : ScheduleIntervals.start(decision.intervals)
-          return true
-        })
-  })
+  }
 }

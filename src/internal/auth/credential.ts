@@ -8,6 +8,7 @@ import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Auth from "../../Auth.js"
+import { AMBIGUOUS_DURATION, isAmbiguousDuration } from "../util/decodeOptions.js"
 
 /** The characters of a token: visible ASCII. */
 const tokenPattern = /^[\x21-\x7e]+$/
@@ -53,18 +54,35 @@ export interface ExpiringCredential {
 
 const parseJson = Option.liftThrowable((text: string): unknown => JSON.parse(text))
 
+const claimMillis = (payload: object, claim: "exp" | "iat"): number | undefined => {
+  const seconds: unknown = (payload as Record<string, unknown>)[claim]
+  return typeof seconds === "number" ? seconds * 1000 : undefined
+}
+
+/** How far the clock of an issuer may differ from the clock of this machine. */
+export const MAX_CLOCK_SKEW_MILLIS = 5 * 60 * 1000
+
 /**
- * The `exp` claim of a JWT, without verifying the signature, which only the server can do. A token that cannot be
- * parsed has no known expiry.
+ * When a JWT expires, without verifying the signature, which only the server can do. A token that cannot be parsed has
+ * no known expiry. `exp` and `iat` are times of the issuer's clock. If that clock is ahead, `iat` is in the future, and
+ * the lifetime counts from now. If it is behind by up to `maxSkew`, a new token can seem expired: it gets its full
+ * lifetime, and the server decides.
  */
-const jwtExpiry = (token: string): number | undefined => {
+const jwtExpiry = (token: string, now: number, maxSkew: number): number | undefined => {
   const payload = Either.getRight(Encoding.decodeBase64UrlString(token.split(".")[1] ?? "")).pipe(
     Option.flatMap(parseJson),
     Option.getOrUndefined
   )
-  return typeof payload === "object" && payload !== null && "exp" in payload && typeof payload.exp === "number"
-    ? payload.exp * 1000
-    : undefined
+  if (typeof payload !== "object" || payload === null) {
+    return undefined
+  }
+  const expiresAt = claimMillis(payload, "exp")
+  const issuedAt = claimMillis(payload, "iat")
+  if (expiresAt === undefined) {
+    return undefined
+  }
+  const lifetime = issuedAt === undefined || issuedAt >= expiresAt ? Number.POSITIVE_INFINITY : expiresAt - issuedAt
+  return expiresAt <= now && expiresAt > now - maxSkew ? now + lifetime : Math.min(expiresAt, now + lifetime)
 }
 
 /** Dates cover a smaller range than numbers. */
@@ -73,10 +91,14 @@ export const formatInstant = (millis: number): string => {
   return Number.isNaN(date.getTime()) ? `${millis} ms after 1970` : date.toISOString()
 }
 
-/** Checks a credential just acquired, and returns its headers and expiry or the problem. */
+/**
+ * Checks a credential just acquired, and returns its headers and expiry or the problem. A JWT that expired less than
+ * `maxSkew` milliseconds ago is accepted.
+ */
 export const decodeCredential = (
   credential: Auth.Credential,
-  now: number
+  now: number,
+  maxSkew = 0
 ): Either.Either<ExpiringCredential, string> => {
   if (
     typeof credential !== "object" ||
@@ -89,13 +111,16 @@ export const decodeCredential = (
     Either.mapLeft(toHeaders(credential), ({ field, problem }) => `${field} ${problem}`),
     (headers) => {
       if (credential.expiresIn !== undefined) {
+        if (isAmbiguousDuration(credential.expiresIn)) {
+          return Either.left(`expiresIn ${AMBIGUOUS_DURATION}`)
+        }
         const lifetime = Option.getOrUndefined(Duration.decodeUnknown(credential.expiresIn))
         return lifetime === undefined || !Duration.greaterThan(lifetime, Duration.zero)
           ? Either.left("expiresIn must be a duration greater than zero; a number is milliseconds")
           : Either.right({ headers, expiresAt: now + Duration.toMillis(lifetime) })
       }
       const expiresAt =
-        ("clientToken" in credential ? undefined : jwtExpiry(Redacted.value(credential.jwtToken))) ??
+        ("clientToken" in credential ? undefined : jwtExpiry(Redacted.value(credential.jwtToken), now, maxSkew)) ??
         Number.POSITIVE_INFINITY
       return expiresAt > now
         ? Either.right({ headers, expiresAt })

@@ -4,6 +4,7 @@
  * One fiber renews, so renewals never overlap: when the credential is due, when a caller requests it, and with back-off
  * after a failure. Callers wait for the renewal in progress.
  */
+import * as Boolean from "effect/Boolean"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -18,10 +19,12 @@ import type * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import type * as Auth from "../../Auth.js"
 import { AuthError, ValidationError } from "../../FliptError.js"
+import { printable } from "../util/outsideText.js"
 import { MAX_SLEEP_MILLIS } from "../util/timers.js"
 import { withoutParentSpan } from "../util/withoutParentSpan.js"
 import * as BackoffGate from "./backoffGate.js"
-import { decodeCredential, type ExpiringCredential } from "./credential.js"
+import { decodeCredential, type ExpiringCredential, MAX_CLOCK_SKEW_MILLIS } from "./credential.js"
+import * as ObservedLifetime from "./observedLifetime.js"
 import { decodeProvider } from "./options.js"
 import * as Renewable from "./renewable.js"
 import { MAX_REFUSAL_DELAY, refusalSchedule, renewalSchedule } from "./schedules.js"
@@ -32,7 +35,7 @@ const ACQUIRE_TIMEOUT = Duration.minutes(1)
 const MAX_LEAD = 0.5
 /** Spreads the renewals of instances that started together: `renewBefore` grows by up to this share. */
 const JITTER = 0.5
-/** The shortest wait before a renewal, however short the lifetime. */
+/** The shortest time between two renewals, however short the lifetime. */
 const MIN_WAIT_MILLIS = 1000
 
 /** The name of an error. Its message may contain a secret. */
@@ -45,7 +48,7 @@ const describeErrorName = (error: unknown): string => {
         : error instanceof Error
           ? error.name
           : undefined
-  return typeof name === "string" ? ` with ${name}` : ""
+  return typeof name === "string" ? ` with ${printable(name)}` : ""
 }
 
 const acquireError = (problem: string, cause?: unknown): AuthError =>
@@ -69,7 +72,7 @@ const acquireFrom = <E>(acquire: Effect.Effect<Auth.Credential, E>): Effect.Effe
     }),
     Effect.flatMap((credential) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        Either.mapLeft(decodeCredential(credential, now), (problem) =>
+        Either.mapLeft(decodeCredential(credential, now, MAX_CLOCK_SKEW_MILLIS), (problem) =>
           acquireError(`the effect acquire returned a credential that cannot be used: ${problem}`)
         )
       )
@@ -113,11 +116,19 @@ export const make = <E, R>(options: {
     )
 
     let renewAt = yield* renewalTime(renewable.current(), renewBefore)
+    const lifetime = ObservedLifetime.make(MIN_WAIT_MILLIS)
+    const noteAcquired = Effect.map(Clock.currentTimeMillis, (now) =>
+      lifetime.acquired(renewable.current().headers.authorization, now)
+    )
+    yield* noteAcquired
     /** Completes with the renewal that is requested or in progress. */
     let pendingRenewal: Deferred.Deferred<void> | undefined
     let open = true
     const renewalRequested = Effect.unsafeMakeLatch()
-    const mayRenewRefused = BackoffGate.make(refusalSchedule, MAX_REFUSAL_DELAY)
+    const refusals = BackoffGate.make(refusalSchedule, {
+      minInterval: Duration.millis(MIN_WAIT_MILLIS),
+      resetAfter: MAX_REFUSAL_DELAY
+    })
 
     const startRenewal = (): Deferred.Deferred<void> => {
       pendingRenewal ??= Deferred.unsafeMake(FiberId.none)
@@ -155,6 +166,7 @@ export const make = <E, R>(options: {
       startRenewal()
       renewalRequested.unsafeClose()
       yield* renewable.renew
+      yield* noteAcquired
       renewAt = yield* renewalTime(renewable.current(), renewBefore)
     }).pipe(Effect.ensuring(finishRenewal))
 
@@ -182,16 +194,28 @@ export const make = <E, R>(options: {
           ? requestRenewal
           : Effect.void
     )
+    const isTooOld = Effect.map(Clock.currentTimeMillis, lifetime.isExceeded)
     return {
       // Clocks jump and machines sleep, so the credential can expire before its renewal.
-      authorize: Effect.zipRight(Effect.whenEffect(awaitRenewal, renewable.isExpired), renewable.headers),
+      authorize: Effect.zipRight(
+        Effect.whenEffect(awaitRenewal, Effect.zipWith(renewable.isExpired, isTooOld, Boolean.or)),
+        renewable.headers
+      ),
+      accepted: (headers) =>
+        Effect.map(Clock.currentTimeMillis, (now) => {
+          if (renewable.matches(headers)) {
+            lifetime.accepted(now)
+            refusals.reset()
+          }
+        }),
       invalidate: (rejected) =>
-        Effect.suspend(() => {
+        Effect.flatMap(Clock.currentTimeMillis, (now) => {
           if (!renewable.matches(rejected)) {
             return Effect.void
           }
+          lifetime.refused(now)
           return pendingRenewal === undefined && renewable.lastError() === undefined
-            ? Effect.asVoid(Effect.whenEffect(awaitRenewal, mayRenewRefused))
+            ? Effect.asVoid(Effect.whenEffect(awaitRenewal, refusals.tryPass))
             : awaitRenewal
         })
     }

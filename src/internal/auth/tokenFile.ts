@@ -14,6 +14,7 @@ import * as Platform from "#platform"
 import type * as Auth from "../../Auth.js"
 import { AuthError, ValidationError } from "../../FliptError.js"
 import { errorMessage } from "../util/errorMessage.js"
+import { printable } from "../util/outsideText.js"
 import * as SingleFlight from "../util/singleFlight.js"
 import { decodeCredential, type ExpiringCredential } from "./credential.js"
 import { decodeTokenFile } from "./options.js"
@@ -25,7 +26,7 @@ const MAX_AGE = Duration.seconds(5)
 const readError = (path: string, problem: string, cause?: unknown): AuthError =>
   new AuthError({
     reason: "Acquire",
-    message: `the token file ${path} ${problem}`,
+    message: `the token file ${printable(path)} ${problem}`,
     ...(cause === undefined ? {} : { cause })
   })
 
@@ -62,7 +63,7 @@ export const make = (
     const { as } = yield* decodeTokenFile(options)
     const maxAgeMillis = Duration.toMillis(MAX_AGE)
     let readAt = yield* Clock.currentTimeMillis
-    const renewable = yield* Renewable.make(`the token in the file ${path}`, read(path, as))
+    const renewable = yield* Renewable.make(`the token in the file ${printable(path)}`, read(path, as))
     const reread = yield* SingleFlight.make(
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
         readAt = now

@@ -11,6 +11,7 @@ import type { Snapshot } from "../../Snapshot.js"
 import type { DeferredLogs } from "../telemetry/deferredLogs.js"
 import type { HookRun } from "../telemetry/hooks.js"
 import type { Outcome, RecordOutcome } from "../telemetry/outcome.js"
+import { printable } from "../util/outsideText.js"
 import type { SnapshotRef } from "./snapshotRef.js"
 
 export type Evaluations = Pick<FliptClient.Service, "evaluateBatch" | "evaluateBoolean" | "evaluateVariant">
@@ -54,12 +55,12 @@ const toOutcome = (entry: BatchEntry): Outcome =>
           ? new EvaluationError({
               reason: "FlagNotFound",
               flagKey: entry.flagKey,
-              message: `invalid request: failed to get flag information ${entry.namespaceKey}/${entry.flagKey}`
+              message: `invalid request: failed to get flag information ${printable(entry.namespaceKey)}/${printable(entry.flagKey)}; the namespace has no flag with this key`
             })
           : new EvaluationError({
               reason: "Unavailable",
               flagKey: entry.flagKey,
-              message: `the engine failed to evaluate ${entry.namespaceKey}/${entry.flagKey}`
+              message: `the engine failed to evaluate ${printable(entry.namespaceKey)}/${printable(entry.flagKey)}`
             })
       )
 

@@ -13,6 +13,7 @@ import * as Stream from "effect/Stream"
 import type * as Fetcher from "../../Fetcher.js"
 import { FetchError, type RefreshError } from "../../FliptError.js"
 import { repairSchedule } from "../fetch/schedules.js"
+import { printable } from "../util/outsideText.js"
 import { yieldToEventLoop } from "../util/yieldToEventLoop.js"
 import type { State } from "./state.js"
 
@@ -24,7 +25,7 @@ const defectError = (cause: Cause.Cause<unknown>): FetchError =>
   new FetchError({
     reason: "Source",
     retryable: false,
-    message: `a component of the client died, which is a bug: ${Cause.pretty(cause)}`,
+    message: `a component of the client died, which is a bug: ${printable(Cause.pretty(cause), 2000)}`,
     cause: Cause.squash(cause)
   })
 

@@ -17,6 +17,7 @@ import { contentHash } from "../document/contentHash.js"
 import { SnapshotStore } from "../store/tags.js"
 import * as WriteBehind from "../store/writeBehind.js"
 import * as FairLock from "../util/fairLock.js"
+import { printable } from "../util/outsideText.js"
 import * as SingleFlight from "../util/singleFlight.js"
 import { withoutParentSpan } from "../util/withoutParentSpan.js"
 import * as Changes from "./changes.js"
@@ -117,7 +118,9 @@ export const make = (
         yield* Effect.logDebug(`Flipt: starting from the state stored at ${DateTime.formatIso(storedAt)}`)
       }
     }).pipe(
-      Effect.catchAll((error) => Effect.logWarning(`Flipt: ignoring the stored state: ${error.message}`)),
+      Effect.catchAll((error) =>
+        Effect.logWarning(`Flipt: ignoring the stored state: ${printable(error.message, 1000)}`)
+      ),
       Effect.catchAllDefect((defect) => Effect.logWarning("Flipt: ignoring the store: it died", defect))
     )
 

@@ -16,6 +16,7 @@ import type * as Fetcher from "../../Fetcher.js"
 import { EngineError, EvaluationError, type RefreshError } from "../../FliptError.js"
 import type { Snapshot } from "../../Snapshot.js"
 import type * as Status from "../../Status.js"
+import { printable } from "../util/outsideText.js"
 import type { StateSettings } from "./options.js"
 import * as RefCounted from "./refCounted.js"
 import * as SnapshotRef from "./snapshotRef.js"
@@ -86,7 +87,7 @@ export const make = (
       reason: "Closed",
       message: "the client is closed: its scope has ended"
     })
-    const label = `Flipt namespace ${source.namespace} of environment ${source.environment}`
+    const label = `Flipt namespace ${printable(source.namespace)} of environment ${printable(source.environment)}`
 
     let loaded: Loaded | undefined
     let outage: Outage | undefined

@@ -2,6 +2,8 @@
  * Reads the snapshot document that a Flipt server sends. Required fields, optional and nullable fields, and unknown enum
  * names are handled like in the official engine.
  */
+
+import { quoted } from "../util/outsideText.js"
 import type * as Definition from "./definition.js"
 import { constraintType, isAnd, isAny, isBoolean, lastOfEachKey } from "./definition.js"
 import { boolean, float, list, Malformed, optional, Reader, required, string, struct } from "./json.js"
@@ -128,7 +130,7 @@ const readFlag = (reader: Reader, text: string): Definition.Flag => {
   } catch (error) {
     const key = error instanceof Malformed && error.kind !== "Limit" ? keyOfFlagAt(text, offset) : undefined
     throw error instanceof Malformed && key !== undefined
-      ? new Malformed(error.kind, error.path, `${error.problem} (flag ${JSON.stringify(key)})`)
+      ? new Malformed(error.kind, error.path, `${error.problem} (flag ${quoted(key)})`)
       : error
   }
 }
@@ -175,7 +177,7 @@ export function* readDocument(
     }
   }
   if (key !== namespace) {
-    reader.fail(`it is for namespace ${JSON.stringify(key)}, but ${JSON.stringify(namespace)} was requested`)
+    reader.fail(`it is for namespace ${quoted(String(key))}, but ${quoted(namespace)} was requested`)
   }
   return digest
 }

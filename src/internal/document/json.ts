@@ -2,6 +2,7 @@
  * A JSON reader that keeps what `JSON.parse` discards: the path of each value, duplicate keys, the order of integer-like
  * keys and the nesting depth. It can pause between two values, so a large document does not block the event loop.
  */
+import { quoted } from "../util/outsideText.js"
 
 /** The recursion limit of serde_json, the parser of the official engine. */
 const MAX_DEPTH = 128
@@ -26,7 +27,7 @@ export const formatPath = (path: ReadonlyArray<string | number>): string => {
     } else if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(part)) {
       text += text === "" ? part : `.${part}`
     } else {
-      text += `[${JSON.stringify(part)}]`
+      text += `[${quoted(part)}]`
     }
   }
   return text
@@ -93,7 +94,7 @@ export class Reader {
             return literal
           }
         }
-        return `${JSON.stringify(String.fromCodePoint(this.text.codePointAt(this.position) as number))} at character ${this.position}`
+        return `${quoted(String.fromCodePoint(this.text.codePointAt(this.position) as number))} at character ${this.position}`
     }
   }
 

@@ -2,23 +2,31 @@
  * Selects the engine from the configuration.
  */
 import * as Config from "effect/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Native from "#native"
 import type * as Engine from "../../Engine.js"
 import { EngineError } from "../../FliptError.js"
+import { printable } from "../util/outsideText.js"
 import * as Automatic from "./automatic.js"
 import { portable } from "./portable/engine.js"
 
+const options = Config.all({
+  engine: Config.option(Config.literal("native", "portable")("FLIPT_ENGINE")),
+  path: Config.option(Config.nonEmptyString("FLIPT_ENGINE_PATH"))
+})
+
+/** The options of a process, so a ConfigProvider that does not have them, such as a nested one, does not hide them. */
 const config = Effect.mapError(
-  Config.all({
-    engine: Config.option(Config.literal("native", "portable")("FLIPT_ENGINE")),
-    path: Config.option(Config.nonEmptyString("FLIPT_ENGINE_PATH"))
-  }),
+  Effect.zipWith(options, Effect.withConfigProvider(options, ConfigProvider.fromEnv()), (configured, environment) => ({
+    engine: Option.orElse(configured.engine, () => environment.engine),
+    path: Option.orElse(configured.path, () => environment.path)
+  })),
   (cause) =>
     new EngineError({
       reason: "Load",
-      message: `FLIPT_ENGINE must be native or portable, and FLIPT_ENGINE_PATH must be the path of a library: ${cause}`,
+      message: `FLIPT_ENGINE must be native or portable, and FLIPT_ENGINE_PATH must be the path of a library: ${printable(String(cause), 1000)}`,
       cause
     })
 )

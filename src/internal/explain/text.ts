@@ -2,29 +2,12 @@
  * Text for a terminal of 80 columns. What comes from outside is cut and escaped: a flag's key must not be able to move
  * the cursor, change the direction of a line, or fill the screen.
  */
+import { escapeCharacter, unprintable } from "../util/outsideText.js"
 
 export const WIDTH = 80
 
 /** Of one value in a line, in columns. */
 const MAX_VALUE = 50
-
-/** Controls, format characters such as those that reverse a line, line separators, lone surrogates, private use. */
-const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]/u
-
-const escapeCharacter = (character: string): string => {
-  switch (character) {
-    case "\n":
-      return "\\n"
-    case "\r":
-      return "\\r"
-    case "\t":
-      return "\\t"
-    default: {
-      const code = (character.codePointAt(0) as number).toString(16)
-      return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, "0")}`
-    }
-  }
-}
 
 /** An upper bound: most characters beyond the first alphabets may take two columns. */
 const columnsOf = (character: string): number => ((character.codePointAt(0) as number) < 0x1100 ? 1 : 2)

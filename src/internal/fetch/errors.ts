@@ -7,10 +7,12 @@ import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import * as Platform from "#platform"
 import { FetchError } from "../../FliptError.js"
 import { classify } from "../net/transportError.js"
+import { printable, quoted } from "../util/outsideText.js"
 import type { FetcherSettings } from "./options.js"
-import { toOneLine } from "./redaction.js"
+import { type Redactor, toOneLine } from "./redaction.js"
 import { parseRetryAfter } from "./retryAfter.js"
 
 const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504])
@@ -19,20 +21,30 @@ const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([408, 429, 500, 502, 503
 const MAX_ERROR_BYTES = 16 * 1024
 const MAX_ERROR_CHARACTERS = 300
 
+/** How much of a URL and of a problem a message shows. A namespace or the error of a connection can have any length. */
+const MAX_URL = 500
+const MAX_PROBLEM = 2000
+
 /** A request as it was sent, with what its errors need. */
 export interface Attempt {
   readonly settings: FetcherSettings
   readonly url: string
   readonly headers: Headers.Headers
   readonly hasCredential: boolean
-  readonly redact: (text: string) => string
+  readonly redactor: Redactor
 }
 
 export const requestError = (
   attempt: Attempt,
   problem: string,
   fields: Omit<ConstructorParameters<typeof FetchError>[0], "message">
-): FetchError => new FetchError({ ...fields, message: attempt.redact(`GET ${attempt.url}: ${problem}`) })
+): FetchError => {
+  const { redact } = attempt.redactor
+  return new FetchError({
+    ...fields,
+    message: `GET ${printable(redact(attempt.url), MAX_URL)}: ${printable(redact(problem), MAX_PROBLEM)}`
+  })
+}
 
 export const timeoutError = (attempt: Attempt, limit: Duration.Duration, problem: string): FetchError =>
   requestError(attempt, `${problem} within ${Duration.format(limit)}; raise requestTimeout if the server is slow`, {
@@ -46,12 +58,44 @@ export const transportError = (
   problem: string
 ): FetchError => {
   const { code, hint, message, reason } = classify(error.cause ?? error.message)
-  return requestError(attempt, `${problem}: ${message}; ${hint}`, {
+  const more = reason === "Network" ? Platform.noResponseHint(Object.keys(attempt.headers)) : ""
+  return requestError(attempt, `${problem}: ${message}; ${hint}${more}`, {
     reason,
     retryable: reason === "Network",
     // Not the original error: it can contain the request or data from the connection, and with them the credentials.
-    cause: Object.assign(new Error(attempt.redact(message)), code === undefined ? {} : { code })
+    cause: Object.assign(
+      new Error(printable(attempt.redactor.redact(message), MAX_PROBLEM)),
+      code === undefined ? {} : { code }
+    )
   })
+}
+
+/** A page from a proxy, which can come with any status. */
+const htmlPattern = /^\s*text\/html\b/i
+
+const knownEncodings: ReadonlySet<string> = new Set(["", "identity", "gzip", "x-gzip", "deflate", "br", "zstd"])
+
+/** Fails if a response with status 200 cannot be a document or a stream: a page, or an encoding that nothing decodes. */
+export const checkContent = (
+  attempt: Attempt,
+  { headers }: HttpClientResponse.HttpClientResponse,
+  expected: "snapshot" | "stream"
+): Effect.Effect<void, FetchError> => {
+  const encoding = (headers["content-encoding"] ?? "").trim()
+  const fail = (problem: string, retryable: boolean) =>
+    requestError(attempt, `status 200: ${problem}`, { reason: "Body", status: 200, retryable })
+  if (htmlPattern.test(headers["content-type"] ?? "")) {
+    return fail(
+      `the response is text/html, not a ${expected}; check the proxies in between, and that url is that of a Flipt server`,
+      true
+    )
+  }
+  return encoding
+    .toLowerCase()
+    .split(",")
+    .every((part) => knownEncodings.has(part.trim()))
+    ? Effect.void
+    : fail(`the content encoding ${quoted(encoding)} is unknown; check the proxies in between`, false)
 }
 
 export const bodyTooLargeError = (attempt: Attempt): FetchError =>
@@ -73,14 +117,23 @@ const findMessage = (body: unknown): string | undefined =>
         ? findMessage(body.error)
         : undefined
 
+/** JSON that was cut cannot be parsed, and a secret in it may be escaped. */
+const unescaped = (text: string): string =>
+  text.replaceAll(/\\u([0-9a-f]{4})/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
+
 /** The message in the body of an error response. If the body is not in Flipt's format (a proxy's page), its text. */
 export const serverMessage = (attempt: Attempt, body: ReadonlyArray<Uint8Array>): string => {
+  const { longest, redact } = attempt.redactor
   const decoder = new TextDecoder()
   let text = ""
-  for (let i = 0; i < body.length && text.length < MAX_ERROR_BYTES; i++) {
-    text += decoder.decode(body[i]?.subarray(0, MAX_ERROR_BYTES), { stream: true })
+  let size = 0
+  for (let i = 0; i < body.length && size < MAX_ERROR_BYTES; i++) {
+    const chunk = body[i]?.subarray(0, MAX_ERROR_BYTES - size) ?? new Uint8Array()
+    size += chunk.length
+    text += decoder.decode(chunk, { stream: true })
   }
-  let message = text
+  // A secret that was cut is not found, so a text that was cut loses what can be the beginning of one.
+  let message = size < MAX_ERROR_BYTES ? text : redact(unescaped(text)).slice(0, -longest || undefined)
   try {
     const parsed: unknown = JSON.parse(text)
     // Serialized again, because a secret can be escaped in many ways.
@@ -88,12 +141,14 @@ export const serverMessage = (attempt: Attempt, body: ReadonlyArray<Uint8Array>)
   } catch {
     // Not JSON: the text itself is the message.
   }
-  return attempt.redact(toOneLine(message)).slice(0, MAX_ERROR_CHARACTERS)
+  return printable(redact(toOneLine(redact(message))), MAX_ERROR_CHARACTERS)
 }
 
 /** Reads the message of an error response. Returns an empty text if it cannot be read. */
 const readServerMessage = (attempt: Attempt, response: HttpClientResponse.HttpClientResponse): Effect.Effect<string> =>
   response.stream.pipe(
+    // First, because the runtime logs the failures of fibers that later operators fork, and this error has the request.
+    Stream.catchAll(() => Stream.empty),
     Stream.runFoldWhile(
       { chunks: [] as Array<Uint8Array>, size: 0 },
       (body) => body.size < MAX_ERROR_BYTES,

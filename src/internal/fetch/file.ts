@@ -11,6 +11,7 @@ import type * as Fetcher from "../../Fetcher.js"
 import { FetchError, ValidationError } from "../../FliptError.js"
 import type { Target } from "../../Model.js"
 import { errorMessage } from "../util/errorMessage.js"
+import { printable } from "../util/outsideText.js"
 import { decodeTarget } from "../util/target.js"
 import { Document, Event, NotModified } from "./event.js"
 
@@ -23,7 +24,7 @@ const failure = (path: string, cause: unknown): FetchError =>
   new FetchError({
     reason: "Source",
     retryable: false,
-    message: `the file ${path} cannot be read: ${errorMessage(cause)}`,
+    message: `the file ${printable(path)} cannot be read: ${errorMessage(cause)}`,
     cause
   })
 

@@ -9,6 +9,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { FetchError } from "../../FliptError.js"
+import { printable } from "../util/outsideText.js"
 import { type Attempt, requestError, timeoutError, transportError } from "./errors.js"
 
 /** A response, and the request that it answers: after redirects, the last one. */
@@ -60,8 +61,13 @@ export const send = (
       return refuse("the redirect has an invalid URL")
     }
     const target = new URL(location, attempt.url)
+    if (target.protocol !== "http:" && target.protocol !== "https:") {
+      return refuse(`the redirect leads to a ${target.protocol} URL, and only http and https URLs can be fetched`)
+    }
     if (target.origin !== new URL(attempt.url).origin) {
-      return refuse(`the redirect leads to another origin, ${target.origin}; set url to that origin if you trust it`)
+      return refuse(
+        `the redirect leads to another origin, ${printable(target.origin)}; set url to that origin if you trust it`
+      )
     }
     if (target.username !== "" || target.password !== "") {
       return refuse("the redirect leads to a URL with a user or a password")

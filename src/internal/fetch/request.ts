@@ -45,7 +45,7 @@ const sameHeaders = Record.getEquivalence(Equivalence.string)
 
 /** Makes one request with the given credentials. */
 const executeWith = (
-  { client, settings, warnPlainText }: Server,
+  { client, proxySecrets, settings, warnPlainText }: Server,
   { loaded, timeout, url }: RequestOptions,
   authorization: Headers.Headers
 ): Effect.Effect<Exchange, FetchError, Scope.Scope> => {
@@ -63,12 +63,22 @@ const executeWith = (
       url,
       headers,
       hasCredential,
-      redact: makeRedactor(settings, credentials)
+      redactor: makeRedactor(settings, credentials, proxySecrets)
     },
     timeout
   )
   return hasSecret ? Effect.zipRight(warnPlainText, sent) : sent
 }
+
+/** Other statuses can come from a proxy, or precede the check of the credential. */
+const reportAccepted = (
+  { auth }: Server,
+  authorization: Headers.Headers,
+  exchange: Exchange
+): Effect.Effect<Exchange> =>
+  auth.accepted !== undefined && (exchange.response.status === 200 || exchange.response.status === 304)
+    ? Effect.as(auth.accepted(authorization), exchange)
+    : Effect.succeed(exchange)
 
 /**
  * Makes a request and returns the response, whatever its status. The body can be read within the Scope. If the server
@@ -79,11 +89,15 @@ export const execute = (server: Server, options: RequestOptions): Effect.Effect<
     const authorization = yield* authorize(server)
     const exchange = yield* executeWith(server, options, authorization)
     if (exchange.response.status !== 401) {
-      return exchange
+      return yield* reportAccepted(server, authorization, exchange)
     }
     yield* Effect.timeoutOption(server.auth.invalidate(authorization), server.settings.requestTimeout)
     const renewed = yield* authorize(server)
-    return sameHeaders(renewed, authorization) ? exchange : yield* executeWith(server, options, renewed)
+    return sameHeaders(renewed, authorization)
+      ? exchange
+      : yield* Effect.flatMap(executeWith(server, options, renewed), (repeated) =>
+          reportAccepted(server, renewed, repeated)
+        )
   })
 
 /**

@@ -5,9 +5,12 @@ import * as Headers from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Platform from "#platform"
 import type * as Auth from "../../Auth.js"
 import type * as Fetcher from "../../Fetcher.js"
 import * as tags from "../auth/tags.js"
+import { ProxySecrets } from "../tls/tags.js"
+import { printable } from "../util/outsideText.js"
 import { reveal } from "../util/reveal.js"
 import { version } from "../util/version.js"
 import { type FetcherSettings, headerValuePattern } from "./options.js"
@@ -27,6 +30,8 @@ export interface Server {
   readonly settings: FetcherSettings
   /** Runs before every request with a credential. */
   readonly warnPlainText: Effect.Effect<void>
+  /** The credentials that the HttpClient adds for a proxy. */
+  readonly proxySecrets: ReadonlyArray<string>
 }
 
 /** Host names of the loopback interface (RFC 6761, section 6.3). `URL` normalizes its addresses. */
@@ -39,7 +44,7 @@ export const makePlainTextWarning = ({ url }: FetcherSettings): Effect.Effect<Ef
     ? Effect.succeed(Effect.void)
     : Effect.once(
         Effect.logWarning(
-          `Flipt: a credential is sent to ${host} over http: anyone in between can read it and change every flag; ` +
+          `Flipt: a credential is sent to ${printable(host)} over http: anyone in between can read it and change every flag; ` +
             "set url to an https URL, and tlsConfig.caCertFile if your own authority signed its certificate"
         )
       )
@@ -52,7 +57,11 @@ export const makeServer = (
     client: HttpClient.HttpClient,
     auth: tags.Auth,
     settings: Effect.succeed(settings),
-    warnPlainText: makePlainTextWarning(settings)
+    warnPlainText: makePlainTextWarning(settings),
+    proxySecrets: Effect.map(
+      Effect.serviceOption(ProxySecrets),
+      Option.getOrElse(() => [])
+    )
   })
 
 /** The URL of a snapshot, on Flipt v1 and v2. */
@@ -76,7 +85,7 @@ export const requestHeaders = (
 ): Headers.Headers =>
   Headers.fromInput({
     accept: "application/json",
-    "user-agent": `flipt-client-effect/${version}`,
+    ...(Platform.sendsUserAgent ? { "user-agent": `flipt-client-effect/${version}` } : {}),
     "x-flipt-accept-server-version": ACCEPTED_SERVER_VERSION,
     "x-flipt-environment": settings.environment,
     ...Headers.fromInput(Object.entries(settings.headers).map(([name, value]) => [name, reveal(value)] as const)),

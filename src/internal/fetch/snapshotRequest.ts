@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import type * as Fetcher from "../../Fetcher.js"
 import type { FetchError } from "../../FliptError.js"
 import { readBody } from "./body.js"
-import { statusError } from "./errors.js"
+import { checkContent, statusError } from "./errors.js"
 import { Document, NotModified } from "./event.js"
 import { execute, withoutUnhandledLogs } from "./request.js"
 import { type Server, snapshotUrl } from "./server.js"
@@ -28,6 +28,7 @@ export const fetchSnapshot = (
       timeout: settings.requestTimeout
     })
     if (response.status === 200) {
+      yield* checkContent(attempt, response, "snapshot")
       const bytes = yield* readBody(attempt, response)
       const etag = hasReference ? undefined : response.headers.etag
       return Document({ bytes, version: etag === undefined || etag === "" ? Option.none() : Option.some(etag) })

@@ -8,14 +8,19 @@ import * as Stream from "effect/Stream"
 import type * as Fetcher from "../../Fetcher.js"
 import type { FetchError } from "../../FliptError.js"
 import { yieldToEventLoop } from "../util/yieldToEventLoop.js"
-import { type Attempt, bodyTooLargeError, requestError, serverMessage, statusError, transportError } from "./errors.js"
+import {
+  type Attempt,
+  bodyTooLargeError,
+  checkContent,
+  requestError,
+  serverMessage,
+  statusError,
+  transportError
+} from "./errors.js"
 import { Event } from "./event.js"
 import { type Line, makeLineSplitter, parseFrame } from "./frames.js"
 import { execute } from "./request.js"
 import { type Server, streamUrl } from "./server.js"
-
-/** A page from a proxy, which can come with any status. */
-const htmlPattern = /^\s*text\/html\b/i
 
 export type Emit = (event: Fetcher.Event) => void
 
@@ -106,17 +111,7 @@ export const readStream = (
     if (response.status !== 200) {
       return yield* statusError(attempt, response)
     }
-    if (htmlPattern.test(response.headers["content-type"] ?? "")) {
-      return yield* requestError(
-        attempt,
-        "status 200: the response is text/html, not a stream; check the proxies in between",
-        {
-          reason: "Body",
-          status: 200,
-          retryable: true
-        }
-      )
-    }
+    yield* checkContent(attempt, response, "stream")
     emit(connected)
     const split = makeLineSplitter(server.settings.maxBodySize)
     const handleLine = makeLineHandler(attempt, emit)

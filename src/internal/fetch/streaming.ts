@@ -17,6 +17,7 @@ import * as Stream from "effect/Stream"
 import type * as Auth from "../../Auth.js"
 import type * as Fetcher from "../../Fetcher.js"
 import { FetchError, type RefreshError, type ValidationError } from "../../FliptError.js"
+import { printable } from "../util/outsideText.js"
 import { Event } from "./event.js"
 import { withFullFetches } from "./fullFetches.js"
 import * as LatestEvents from "./latestEvents.js"
@@ -72,7 +73,7 @@ const makeWatch = (
           return yield* new FetchError({
             reason: "Network",
             retryable: true,
-            message: `GET ${streamUrl(settings, Option.none())}: the stream missed a change`
+            message: `GET ${printable(streamUrl(settings, Option.none()))}: the stream missed a change`
           })
         }
       }
@@ -144,7 +145,7 @@ const runStreams = (
       if (isUnsupported) {
         yield* logOnce(
           "unsupported",
-          `Flipt: GET ${streamUrl(server.settings, Option.none())}: status ${status}: the server has no streams and is polled instead; streams require Flipt v2`
+          `Flipt: GET ${printable(streamUrl(server.settings, Option.none()))}: status ${status}: the server has no streams and is polled instead; streams require Flipt v2`
         )
         emit(Event.Mode({ mode: "polling", connected: true }))
         yield* Effect.sleep(yield* pollingDuration)

@@ -6,6 +6,7 @@ import * as Schema from "effect/Schema"
 import type * as Engine from "../../Engine.js"
 import { DecodeError } from "../../FliptError.js"
 import { errorMessage } from "../util/errorMessage.js"
+import { printable, quoted } from "../util/outsideText.js"
 
 /** Limits messages that quote an attachment. */
 const MAX_MESSAGE = 500
@@ -29,9 +30,6 @@ export interface Attachments<A> {
 /** Whether an attachment is absent, empty or `null`. */
 export const isAbsent = (attachment: string | undefined): attachment is "" | undefined =>
   attachment === undefined || attachment === "" || attachment === "null"
-
-const truncate = (text: string): string =>
-  text.length <= MAX_MESSAGE ? text : `${text.slice(0, MAX_MESSAGE).toWellFormed()}…`
 
 export const make = <A, I>(flagKey: string, schema: Schema.Schema<A, I>): Attachments<A> => {
   const cache = new Map<string, Either.Either<A, string>>()
@@ -71,15 +69,17 @@ export const make = <A, I>(flagKey: string, schema: Schema.Schema<A, I>): Attach
             reason: "Attachment",
             flagKey,
             variantKey,
-            message: `the attachment of the variant ${JSON.stringify(variantKey)} of flag ${flagKey} does not decode: ${truncate(problem)}`
+            message: `the attachment of the variant ${quoted(variantKey)} of flag ${printable(flagKey)} does not decode: ${printable(problem, MAX_MESSAGE)}`
           })
       ),
     encode: (value) =>
       Either.flatMap(
-        Either.mapLeft(encodeUnknown(value), (error) => truncate(error.message)),
+        Either.mapLeft(encodeUnknown(value), (error) => printable(error.message, MAX_MESSAGE)),
         (attachment) =>
           isAbsent(JSON.stringify(attachment) as string | undefined)
-            ? Either.left(`it encodes to ${JSON.stringify(attachment)}, which means no attachment`)
+            ? Either.left(
+                `it encodes to ${printable(JSON.stringify(attachment) ?? "undefined")}, which means no attachment`
+              )
             : Either.right({ variant: TEST_VARIANT, attachment })
       )
   }

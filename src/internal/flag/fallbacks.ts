@@ -16,6 +16,7 @@ import * as RuntimeFlags from "effect/RuntimeFlags"
 import type * as FliptClient from "../../FliptClient.js"
 import type { DecodeError, EvaluateError } from "../../FliptError.js"
 import type { Snapshot } from "../../Snapshot.js"
+import { printable } from "../util/outsideText.js"
 
 export type FlagError = EvaluateError | DecodeError
 
@@ -127,7 +128,7 @@ export const make = (flagKey: string): Fallbacks => {
     Effect.flatMap(currentState(source), ({ since, state }) => {
       loggedErrors.add(error)
       return isFirst(source, state, kindOf(error, since))
-        ? Effect.logWarning(`Flipt: flag ${flagKey} falls back to its default: ${error.message}`)
+        ? Effect.logWarning(`Flipt: flag ${printable(flagKey)} falls back to its default: ${error.message}`)
         : Effect.void
     })
 

@@ -17,6 +17,7 @@ import { DecodeError, type EvaluateError } from "../../FliptError.js"
 import type * as Model from "../../Model.js"
 import type { Snapshot } from "../../Snapshot.js"
 import * as tags from "../client/tags.js"
+import { printable, quoted } from "../util/outsideText.js"
 import * as Attachments from "./attachments.js"
 import * as Fallback from "./fallbacks.js"
 import { Entity } from "./tags.js"
@@ -216,7 +217,7 @@ export const makeVariant = <V extends string>(
           reason: "Variant",
           flagKey: key,
           variantKey,
-          message: `the variant ${JSON.stringify(variantKey)} of flag ${key} is not one of the declared variants: ${values.map((value) => JSON.stringify(value)).join(", ")}`
+          message: `the variant ${quoted(variantKey)} of flag ${printable(key)} is not one of the declared variants: ${printable(values.map((value) => quoted(String(value))).join(", "), 1000)}`
         })
 
   const flag: Declaration<V> & Flag.Finite<V> = {
@@ -273,6 +274,6 @@ export const makeJson = <A, I>(key: string, schema: Schema.Schema<A, I>, otherwi
 export const encodeSetting = (flag: Flag.Flag<unknown>, value: unknown): Engine.MockFlags[string] => {
   const { encode, key } = declarationOf(flag)
   const one = (it: unknown): Engine.MockValue =>
-    Either.getOrThrowWith(encode(it), (problem) => new Error(`the flag ${key} cannot be set: ${problem}`))
+    Either.getOrThrowWith(encode(it), (problem) => new Error(`the flag ${printable(key)} cannot be set: ${problem}`))
   return typeof value === "function" ? (request) => one(value(request)) : one(value)
 }

@@ -9,6 +9,7 @@ import { FliptClient } from "../client/tags.js"
 import type * as Definition from "../document/definition.js"
 import { decodeAndReadSeed } from "../document/seed/read.js"
 import { checkFlagKey } from "../snapshot/request.js"
+import { printable } from "../util/outsideText.js"
 import { declarationOf } from "./flag.js"
 
 type Definitions = ReadonlyMap<string, Definition.Flag>
@@ -53,13 +54,13 @@ const differencesOf = (flag: Flag.Flag<unknown>, flags: Definitions): ReadonlyAr
   }
   const definition = flags.get(key.toWellFormed())
   if (definition === undefined) {
-    return [difference("Missing", `there is no flag ${key}`)]
+    return [difference("Missing", `there is no flag ${printable(key)}`)]
   }
   if (definition.boolean !== (kind === "boolean")) {
     return [
       difference(
         "Type",
-        `flag ${key} is a ${definition.boolean ? "boolean" : "variant"} flag, but is declared with Flag.${kind}`
+        `flag ${printable(key)} is a ${definition.boolean ? "boolean" : "variant"} flag, but is declared with Flag.${kind}`
       )
     ]
   }
@@ -80,7 +81,7 @@ export const validate = (
           ({ key }): Flag.Difference => ({
             flag: key,
             reason: "Unchecked",
-            message: `flag ${key} could not be compared: ${message}`
+            message: `flag ${printable(key)} could not be compared: ${message}`
           })
         ),
       onSuccess: (loaded) => list.flatMap((flag) => differencesOf(flag, loaded.flags))
@@ -101,7 +102,7 @@ export const layer = (
         if (differences.length === 0) {
           return Effect.void
         }
-        const message = `the declared flags differ from namespace ${loaded.namespace}: ${differences.map((it) => it.message).join("; ")}`
+        const message = `the declared flags differ from namespace ${printable(loaded.namespace)}: ${printable(differences.map((it) => it.message).join("; "), 4000)}`
         return onMismatch === "fail"
           ? Effect.fail(new ValidationError({ reason: "Flag", path: "flags", message }))
           : Effect.logWarning(`Flipt: ${message}`)

@@ -18,6 +18,16 @@ const causeChain = (error: unknown): ReadonlyArray<Error> => {
 const codeOf = (error: Error): string | undefined =>
   "code" in error && typeof error.code === "string" ? error.code : undefined
 
+/** An attempt for each address of a host ends in one error without a message, which holds the error of each. */
+const messageOf = (error: Error): string =>
+  error.message !== ""
+    ? error.message
+    : error instanceof AggregateError && error.errors.length > 0
+      ? [...new Set(error.errors.map((each) => (each instanceof Error ? each.message || each.name : String(each))))]
+          .slice(0, MAX_CAUSES)
+          .join(", ")
+      : error.name
+
 /** The code and message of the innermost error with a code, or of the innermost error if none has a code. */
 const rootCause = (error: unknown): { readonly code: string | undefined; readonly message: string } => {
   const chain = causeChain(error)
@@ -26,7 +36,7 @@ const rootCause = (error: unknown): { readonly code: string | undefined; readonl
   return {
     code: coded && codeOf(coded),
     // OpenSSL's messages contain line breaks.
-    message: (last === undefined ? String(error) : last.message || last.name).replaceAll(/\s+/g, " ").trim()
+    message: (last === undefined ? String(error) : messageOf(last)).replaceAll(/\s+/g, " ").trim()
   }
 }
 

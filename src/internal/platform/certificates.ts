@@ -12,6 +12,7 @@ import * as Redacted from "effect/Redacted"
 import { ValidationError } from "../../FliptError.js"
 import type { CheckedMaterial, PemText, TlsMaterial } from "../net/tlsMaterial.js"
 import { errorMessage } from "../util/errorMessage.js"
+import { printable } from "../util/outsideText.js"
 
 const certificatePattern = /-----BEGIN ((?:X509 )?CERTIFICATE)-----[\s\S]*?-----END \1-----/g
 const keyPattern = /-----BEGIN ((?:[A-Z0-9]+ )?PRIVATE KEY)-----[\s\S]*?-----END \1-----/
@@ -20,7 +21,10 @@ const certificateError = (option: string, problem: string): ValidationError =>
   new ValidationError({ reason: "Certificate", path: option, message: `the option ${option} ${problem}` })
 
 /** OpenSSL's messages contain line breaks. */
-const openSslMessage = (error: unknown): string => errorMessage(error).replaceAll(/\s+/g, " ").trim()
+const openSslMessage = (error: unknown): string =>
+  errorMessage(error)
+    .replaceAll(/(?:\s|\\n)+/g, " ")
+    .trim()
 
 interface Certificate {
   readonly pem: string
@@ -55,7 +59,7 @@ const parseCertificates = ({ option, text }: PemText): Effect.Effect<ReadonlyArr
 }
 
 const subjectOf = (certificate: X509Certificate): string =>
-  certificate.subject.replaceAll(/\s+/g, " ") || "without a name"
+  printable(certificate.subject.replaceAll(/\s+/g, " ")) || "without a name"
 
 /** Warnings about expired certificates and those not valid yet. One warning stands for all certificates of a text. */
 const warningsOf = (

@@ -18,6 +18,20 @@ export const layerHttpClient = (_connectionOptions: unknown): Layer.Layer<HttpCl
     Layer.provide(Layer.succeed(FetchHttpClient.RequestInit, { redirect: "error", cache: "no-store" }))
   )
 
+export const environment = (): Readonly<Record<string, string | undefined>> => ({})
+
+/** Firefox lists `User-Agent` in the preflight of a request across origins, and no default of Flipt allows it. */
+export const sendsUserAgent: boolean = false
+
+/** Headers that a page may send to another origin without permission (Fetch standard, "CORS-safelisted"). */
+const safelisted: ReadonlySet<string> = new Set(["accept", "accept-language", "content-language"])
+
+/** A browser does not tell a page that CORS is why a request failed. */
+export const noResponseHint = (headers: ReadonlyArray<string>): string =>
+  `; in a browser, also check that the server allows this page's origin by CORS, with the request headers ${headers
+    .filter((name) => !safelisted.has(name))
+    .join(", ")}`
+
 /** Whether TLS options are supported. In a browser they belong to the user. */
 export const supportsTls: boolean = false
 

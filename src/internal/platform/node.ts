@@ -13,6 +13,14 @@ export { openDirectory, readFileIn, removeTemporaryFiles, replaceFileIn } from "
 
 export const supportsFiles: boolean = true
 
+export const environment = (): Readonly<Record<string, string | undefined>> => process.env
+
+/** Whether requests name this client in `User-Agent`. */
+export const sendsUserAgent: boolean = true
+
+/** What else to check after a request failed without a response, given the names of its headers. */
+export const noResponseHint = (_headers: ReadonlyArray<string>): string => ""
+
 /** An HttpClient with its own connections, which close with the Scope. */
 export const layerHttpClient = (
   connectionOptions: Effect.Effect<ConnectionOptions>

@@ -16,6 +16,7 @@ import type {
 } from "../../Model.js"
 import type { Snapshot } from "../../Snapshot.js"
 import type * as Definition from "../document/definition.js"
+import { printable } from "../util/outsideText.js"
 
 /** Evaluation for one entity. */
 export interface BoundEvaluator {
@@ -48,10 +49,20 @@ export const MAX_CACHED_ERRORS = 256
 
 export const MAX_CACHED_KEY_LENGTH = 256
 
-/** Creates and caches evaluation errors, with the message texts of the official engine. */
-export const makeErrors = (namespace: string) => {
+/**
+ * Creates and caches evaluation errors. Each message begins with the text of the official engine, and a semicolon and an
+ * explanation follow. `countFlags` is there if the engine can count the flags of the namespace at no cost.
+ */
+export const makeErrors = (namespace: string, countFlags?: () => number) => {
   const notFound = new Map<string, Either.Either<never, EvaluationError>>()
   const wrongType = new Map<string, Either.Either<never, EvaluationError>>()
+
+  const missing = (): string => {
+    const count = countFlags?.()
+    return count === undefined
+      ? "the namespace has no flag with this key"
+      : `none of the ${count} flags of the namespace has this key`
+  }
 
   const cached = (
     cache: Map<string, Either.Either<never, EvaluationError>>,
@@ -84,7 +95,7 @@ export const makeErrors = (namespace: string) => {
             {
               reason: "FlagNotFound",
               flagKey,
-              message: `invalid request: failed to get flag information ${namespace}/${flagKey.toWellFormed()}`
+              message: `invalid request: failed to get flag information ${printable(namespace)}/${printable(flagKey.toWellFormed())}; ${missing()}`
             },
             // validation would take most of the time, and hostile callers can send a new key with every request
             { disableValidation: true }
@@ -98,7 +109,7 @@ export const makeErrors = (namespace: string) => {
           new EvaluationError({
             reason: "FlagType",
             flagKey,
-            message: `invalid request: ${flagKey} is not a ${expected} flag`
+            message: `invalid request: ${printable(flagKey)} is not a ${expected} flag; it is a ${expected === "boolean" ? "variant" : "boolean"} flag, so use ${expected === "boolean" ? "evaluateVariant" : "evaluateBoolean"}`
           })
       )
   }

@@ -5,6 +5,7 @@
 import * as Either from "effect/Either"
 import { type EvaluateError, ValidationError } from "../../FliptError.js"
 import type { EvaluationContext, EvaluationRequest } from "../../Model.js"
+import { printable, quoted } from "../util/outsideText.js"
 
 const invalid = (path: string, message: string): ValidationError =>
   new ValidationError({ reason: "Argument", path, message })
@@ -26,9 +27,11 @@ const checkText = (name: "flagKey" | "entityId", value: unknown, prefix: string)
   }
   return invalid(
     prefix + name,
-    typeof value === "string" || value === undefined || value === null
-      ? `${name} cannot be empty`
-      : `${name} must be a string, not a ${typeof value}`
+    value === undefined || value === null
+      ? `${name} cannot be empty, and it is ${value}`
+      : typeof value === "string"
+        ? `${name} cannot be empty`
+        : `${name} must be a string, not a ${typeof value}`
   )
 }
 
@@ -88,8 +91,8 @@ const checkContext = (context: unknown, prefix: string): ValidationError | undef
     const value = isOwn.call(context, property) ? (context as Record<string, unknown>)[property] : undefined
     if (!isValue(value)) {
       return invalid(
-        `${prefix}context.${property}`,
-        `context property ${JSON.stringify(property)} must be a string, a finite number, a boolean or a valid Date, not ${describeValue(value)}`
+        `${prefix}context.${printable(property)}`,
+        `context property ${quoted(property)} must be a string, a finite number, a boolean or a valid Date, not ${describeValue(value)}`
       )
     }
   }

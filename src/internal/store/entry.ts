@@ -19,6 +19,7 @@ import * as Schema from "effect/Schema"
 import type { Entry, Target } from "../../SnapshotStore.js"
 import { forEachSlice } from "../util/forEachSlice.js"
 import { Hasher } from "../util/hash64.js"
+import { quoted } from "../util/outsideText.js"
 
 const FORMAT = "flipt-client-effect/snapshot"
 const FORMAT_VERSION = 1
@@ -124,8 +125,7 @@ export const decode = (target: Target, bytes: Uint8Array): Effect.Effect<Entry, 
     }
     if (header.environment !== target.environment || header.namespace !== target.namespace) {
       return yield* Effect.fail(
-        `it belongs to the namespace ${JSON.stringify(header.namespace)} in the environment ` +
-          JSON.stringify(header.environment)
+        `it belongs to the namespace ${quoted(header.namespace)} in the environment ${quoted(header.environment)}`
       )
     }
     return { bytes: [document], version: header.version, storedAt: header.storedAt }

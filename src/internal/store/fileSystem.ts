@@ -9,6 +9,7 @@ import * as Platform from "#platform"
 import { ValidationError } from "../../FliptError.js"
 import type { Service } from "../../SnapshotStore.js"
 import { errorMessage } from "../util/errorMessage.js"
+import { printable } from "../util/outsideText.js"
 import { entryName, namePattern } from "./entry.js"
 import { fromStorage } from "./fromStorage.js"
 
@@ -47,13 +48,13 @@ export const make = (directory: string): Effect.Effect<Service, ValidationError>
       try: () => Platform.openDirectory(directory, PROBE),
       catch: (cause) =>
         directoryError(
-          `the directory ${directory} cannot be opened: ${errorMessage(cause)}; set one that exists or can be created`,
+          `the directory ${printable(directory)} cannot be opened: ${errorMessage(cause)}; set one that exists or can be created`,
           cause
         )
     })
     if (opened.unwritable !== undefined) {
       yield* Effect.logWarning(
-        `Flipt: the directory ${opened.path} cannot be written: ${errorMessage(opened.unwritable)}; snapshots are ` +
+        `Flipt: the directory ${printable(opened.path)} cannot be written: ${errorMessage(opened.unwritable)}; snapshots are ` +
           "read from it but not saved; check this process's permissions and the free space"
       )
     }
@@ -62,7 +63,7 @@ export const make = (directory: string): Effect.Effect<Service, ValidationError>
       Platform.removeTemporaryFiles(opened.path, namePattern, now - Duration.toMillis(ABANDONED_AGE))
     )
     return fromStorage({
-      describeLocation: (name) => `file ${name} in ${opened.path}`,
+      describeLocation: (name) => `file ${name} in ${printable(opened.path)}`,
       read: (name) =>
         Effect.map(
           abortable((signal) => Platform.readFileIn(opened.path, name, signal)),

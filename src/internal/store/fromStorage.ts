@@ -6,10 +6,11 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Entry, Service, Target } from "../../SnapshotStore.js"
 import { errorMessage } from "../util/errorMessage.js"
+import { quoted } from "../util/outsideText.js"
 import { decode, encode, entryName } from "./entry.js"
 
 const describeTarget = ({ environment, namespace }: Target): string =>
-  `the stored snapshot of the namespace ${JSON.stringify(namespace)} in the environment ${JSON.stringify(environment)}`
+  `the stored snapshot of the namespace ${quoted(namespace)} in the environment ${quoted(environment)}`
 
 /** Reads and writes entries by name. */
 export interface Storage {

@@ -3,6 +3,7 @@
  */
 import * as Cause from "effect/Cause"
 import { toStringUnknown } from "effect/Inspectable"
+import { printable } from "../util/outsideText.js"
 
 const MAX_LABEL = 200
 
@@ -27,7 +28,7 @@ const relabel = <E extends Error>(error: E, label: string): E | undefined => {
 /** Labels every error of a cause. For a value that cannot be labelled, such as a non-Error, adds an error with the label. */
 export const labelCause = <E>(cause: Cause.Cause<E>, flagKey: string, value: unknown): Cause.Cause<E> => {
   const text = toStringUnknown(value, 0)
-  const label = `with ${flagKey} = ${text.length > MAX_LABEL ? `${text.slice(0, MAX_LABEL).toWellFormed()}…` : text}`
+  const label = `with ${printable(flagKey)} = ${printable(text, MAX_LABEL)}`
   const add = <A>(error: A, make: (error: A) => Cause.Cause<E>): Cause.Cause<E> => {
     const labelled = error instanceof Error ? relabel(error, label) : undefined
     return labelled === undefined

@@ -9,22 +9,39 @@ import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import { ValidationError } from "../../FliptError.js"
+import { printable } from "./outsideText.js"
 
 /** Replaces the message of a schema. The message follows the name of the option, so it begins with "must". */
 export const issueMessage = (problem: string) => ({ message: () => ({ message: problem, override: true }) })
 
+/** Plain numbers are milliseconds to Effect, but seconds to Flipt's official SDKs. Below this, they are most likely seconds. */
+const MIN_PLAIN_NUMBER = 1000
+
+/** Whether a duration is a plain number that could be meant in seconds. */
+export const isAmbiguousDuration = (input: unknown): boolean =>
+  typeof input === "number" && input > 0 && input < MIN_PLAIN_NUMBER
+
+export const AMBIGUOUS_DURATION =
+  `must not be a plain number below ${MIN_PLAIN_NUMBER}: plain numbers are milliseconds, but seconds in Flipt's official ` +
+  'SDKs; give the unit, such as "30 seconds" or "500 millis"'
+
 export const DurationInput = Schema.transformOrFail(Schema.Unknown, Schema.DurationFromSelf, {
   decode: (input, _, ast) =>
-    Option.match(Duration.decodeUnknown(input), {
+    Option.match(isAmbiguousDuration(input) ? Option.none() : Duration.decodeUnknown(input), {
       onNone: () => ParseResult.fail(new ParseResult.Type(ast, input)),
       onSome: ParseResult.succeed
     }),
   encode: ParseResult.succeed
 }).pipe(
   Schema.filter((duration) => Duration.greaterThan(duration, Duration.zero)),
-  Schema.annotations(
-    issueMessage('must be a duration greater than zero, such as "30 seconds" or Infinity; a number is milliseconds')
-  )
+  Schema.annotations({
+    message: ({ actual }) => ({
+      message: isAmbiguousDuration(actual)
+        ? AMBIGUOUS_DURATION
+        : 'must be a duration greater than zero, such as "30 seconds" or Infinity; a number is milliseconds',
+      override: true
+    })
+  })
 )
 
 export const nonEmptyString = (problem: string) => Schema.NonEmptyString.pipe(Schema.annotations(issueMessage(problem)))
@@ -42,7 +59,11 @@ const toValidationError = (error: ParseResult.ParseError, reason: "Option" | "Ar
   const subject = isOption ? "options" : "target"
   return path === ""
     ? new ValidationError({ reason, path: subject, message: `the ${subject} must be an object` })
-    : new ValidationError({ reason, path, message: `${isOption ? "the option " : ""}${path} ${problem}` })
+    : new ValidationError({
+        reason,
+        path,
+        message: `${isOption ? "the option " : ""}${printable(path)} ${printable(problem, 1000)}`
+      })
 }
 
 const withoutUndefined = (options: unknown): unknown =>

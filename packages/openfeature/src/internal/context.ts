@@ -20,7 +20,10 @@ const MAX_QUOTED = 100
 
 /** A name from outside, fit for a message. */
 export const quote = (name: string): string =>
-  JSON.stringify(name.length > MAX_QUOTED ? `${name.slice(0, MAX_QUOTED)}…` : name)
+  JSON.stringify(name.length > MAX_QUOTED ? `${name.slice(0, MAX_QUOTED)}…` : name).replaceAll(
+    /[\p{C}\u2028\u2029]/gu,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`
+  )
 
 const invalid = (errorMessage: string): Either.Either<never, Problem> =>
   Either.left({ errorCode: ErrorCode.INVALID_CONTEXT, errorMessage })

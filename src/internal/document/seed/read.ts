@@ -4,6 +4,7 @@
  */
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
+import { quoted } from "../../util/outsideText.js"
 import type * as Definition from "../definition.js"
 import { isAnd, isAny, isBoolean } from "../definition.js"
 import { checkKey, makeRollout, readConstraint, readDefaultVariant, readThreshold } from "../document.js"
@@ -117,11 +118,11 @@ export const readSeed = (text: string, namespace: string): ReadonlyArray<Definit
   const seed = readSeedText(reader).namespace
   reader.end()
   if (seed.key !== namespace) {
-    reader.fail(`it is for namespace ${JSON.stringify(seed.key)}, but ${JSON.stringify(namespace)} was requested`)
+    reader.fail(`it is for namespace ${quoted(seed.key)}, but ${quoted(namespace)} was requested`)
   }
   const entry = <A>(map: ReadonlyMap<string, A>, name: string, key: string): A => {
     const value = map.get(key)
-    return value === undefined ? reader.fail(`"${name}" has no entry for ${JSON.stringify(key)}`) : value
+    return value === undefined ? reader.fail(`"${name}" has no entry for ${quoted(key)}`) : value
   }
   let total = 0
   for (const distributions of seed.distributions.values()) {

@@ -11,6 +11,7 @@ import { decodeSeed, seedError } from "../../document/seed/text.js"
 import type { Evaluator } from "../../snapshot/evaluator.js"
 import { makeSnapshot } from "../../snapshot/snapshot.js"
 import * as FairLock from "../../util/fairLock.js"
+import { printable } from "../../util/outsideText.js"
 import { yieldToEventLoop } from "../../util/yieldToEventLoop.js"
 import { Arena } from "./arena.js"
 import { engineFailure, makeEvaluator } from "./evaluator.js"
@@ -146,7 +147,7 @@ export const make = (library: Library): Effect.Effect<Engine.Service> =>
             error instanceof Malformed
               ? new EngineError({
                   reason: error.code === Code.limit ? "Limit" : "Document",
-                  message: `the document cannot be loaded: ${error.problem}`
+                  message: `the document cannot be loaded: ${printable(error.problem, 1000)}`
                 })
               : error
           )

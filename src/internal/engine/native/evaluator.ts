@@ -21,6 +21,7 @@ import { hasReplacementCharacter, readProperty } from "../../snapshot/context.js
 import { type Evaluator, errorEntry, makeErrors } from "../../snapshot/evaluator.js"
 import { intern } from "../../snapshot/intern.js"
 import { checked } from "../../snapshot/request.js"
+import { printable } from "../../util/outsideText.js"
 import { type Arena, makeTextEntry, slotWords, type TextEntry } from "./arena.js"
 import { BlobKind, Code, type Library } from "./library.js"
 
@@ -313,13 +314,13 @@ const makeEvaluations = (
     }
     const values = readValues(entry, context)
     if (arena.handle === 0) {
-      return evaluationFailure(flagKey, engineFailure(`evaluate ${flagKey}`, Code.closed))
+      return evaluationFailure(flagKey, engineFailure(`evaluate ${printable(flagKey)}`, Code.closed))
     }
     arena.ensureWords(entry.words)
     writeRequest(0, entityId, entry, values)
     const code = library.evaluate(arena.handle, snapshot, entry.index)
     if (code < 0) {
-      return evaluationFailure(flagKey, engineFailure(`evaluate ${flagKey}`, code))
+      return evaluationFailure(flagKey, engineFailure(`evaluate ${printable(flagKey)}`, code))
     }
     return code < PARTIAL ? (entry.outcomes[code] as Either.Either<Result>) : partialResult(entry, code - PARTIAL, 0)
   }

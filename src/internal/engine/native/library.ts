@@ -7,6 +7,7 @@ import { globalValue } from "effect/GlobalValue"
 import type { LibraryHandle } from "koffi"
 import type { EngineError } from "../../../FliptError.js"
 import { errorMessage } from "../../util/errorMessage.js"
+import { printable } from "../../util/outsideText.js"
 import { loadError, locate, requireOptional } from "./locate.js"
 
 /** The codes that the library's functions return on failure: `native/src/code.rs`, compared by a test. */
@@ -137,6 +138,6 @@ export const load = (path: string | undefined): Effect.Effect<Library, EngineErr
     const koffi = (yield* requireOptional("koffi")) as Koffi
     return yield* Effect.try({
       try: () => open(found, koffi),
-      catch: (cause) => loadError(`${found} does not load: ${errorMessage(cause)}`, cause)
+      catch: (cause) => loadError(`${printable(found)} does not load: ${errorMessage(cause)}`, cause)
     })
   })

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
 import { EngineError } from "../../../FliptError.js"
 import { errorMessage } from "../../util/errorMessage.js"
+import { printable } from "../../util/outsideText.js"
 import { version } from "../../util/version.js"
 
 /** The C library of a Linux system. A library linked against one of them does not load on the other. */
@@ -160,7 +161,7 @@ export const locate = (explicit: string | undefined): Effect.Effect<string, Engi
       const path = resolve(explicit)
       return existsSync(path)
         ? Effect.succeed(path)
-        : Effect.fail(loadError(`${path}: no such file. Set FLIPT_ENGINE_PATH to the path of the library`))
+        : Effect.fail(loadError(`${printable(path)}: no such file. Set FLIPT_ENGINE_PATH to the path of the library`))
     }
     const name = packageName(process.platform, process.arch, detectLibc())
     const manifest = resolveModule(`${name}/package.json`)

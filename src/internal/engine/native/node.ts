@@ -5,6 +5,7 @@ import { isMainThread } from "node:worker_threads"
 import * as Effect from "effect/Effect"
 import type * as Engine from "../../../Engine.js"
 import { EngineError } from "../../../FliptError.js"
+import { printable } from "../../util/outsideText.js"
 
 /**
  * Whether to choose the native engine by default. Not in a worker thread: ending one while koffi loads, or during a call
@@ -20,7 +21,7 @@ export const load = (path: string | undefined): Effect.Effect<Engine.Service, En
       catch: (cause) =>
         new EngineError({
           reason: "Load",
-          message: `the native engine cannot be loaded: its modules do not load: ${cause}. Install flipt-client-effect again`,
+          message: `the native engine cannot be loaded: its modules do not load: ${printable(String(cause), 1000)}. Install flipt-client-effect again`,
           cause
         })
     })

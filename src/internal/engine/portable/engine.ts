@@ -22,6 +22,7 @@ import { isContext, isText, refuse } from "../../snapshot/request.js"
 import { makeSnapshot } from "../../snapshot/snapshot.js"
 import { forEachSlice } from "../../util/forEachSlice.js"
 import type { HoldTimer } from "../../util/holdTimer.js"
+import { printable } from "../../util/outsideText.js"
 import { yieldToEventLoop } from "../../util/yieldToEventLoop.js"
 import { makeEntityHash } from "./bucket.js"
 import { CompileCache, compileFlag, type Flag } from "./compile.js"
@@ -37,7 +38,7 @@ const makeEvaluator = (
   definitions: ReadonlyMap<string, Definition.Flag>,
   text: string
 ): Evaluator => {
-  const errors = makeErrors(namespace)
+  const errors = makeErrors(namespace, () => definitions.size)
   const entityHash = makeEntityHash()
   const cache = new CompileCache()
   // flags are compiled on first use
@@ -188,7 +189,10 @@ const readDefinitions = (text: string, namespace: string, run: Run): Effect.Effe
         }),
       catch: (error) =>
         error instanceof Malformed
-          ? new EngineError({ reason: error.kind, message: `the document cannot be loaded: ${formatMalformed(error)}` })
+          ? new EngineError({
+              reason: error.kind,
+              message: `the document cannot be loaded: ${printable(formatMalformed(error), 1000)}`
+            })
           : new EngineError({ reason: "Panic", message: "the engine failed on the document", cause: error })
     })
     return slice.pipe(
