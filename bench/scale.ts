@@ -6,16 +6,30 @@
  * - `isoneof` with 10,000 values and with 10.
  */
 import process from "node:process"
-import { argument, environment, json, median, printEnvironment, ratio, rounds, table } from "./lib/measure.mjs"
-import { documentOf, flagsOf, makeEntity } from "./lib/workloads.mjs"
+import type { Snapshot } from "flipt-client-effect/Snapshot"
+import type * as Loops from "./lib/loops-scale.js"
+import {
+  argument,
+  environment,
+  json,
+  medians,
+  printEnvironment,
+  ratio,
+  rounds,
+  type Task,
+  table
+} from "./lib/measure.js"
+import { copyOf } from "./lib/modules.js"
+import type * as OursModule from "./lib/ours.js"
+import { documentOf, flagsOf, makeEntity } from "./lib/workloads.js"
 
 const ENTITIES = 4_096
-const engines = {
-  portable: await import("./lib/ours.mjs?of=portable"),
-  native: await import("./lib/ours.mjs?of=native")
-}
+const ENGINES = ["portable", "native"] as const
 
-const rolloutsOf = (key, conditions) => ({
+const rolloutsOf = (
+  key: string,
+  conditions: ReadonlyArray<readonly [property: string, operator: string, value: string]>
+) => ({
   key,
   name: key,
   description: "",
@@ -39,7 +53,8 @@ const rolloutsOf = (key, conditions) => ({
   }))
 })
 
-const list = (length, more) => JSON.stringify([...Array.from({ length: length - 1 }, (_, i) => `value-${i}`), more])
+const list = (length: number, more: string): string =>
+  JSON.stringify([...Array.from({ length: length - 1 }, (_, i) => `value-${i}`), more])
 
 const PASSED = [1, 5, 25, 100, 400]
 const LISTS = [10, 10_000]
@@ -47,11 +62,11 @@ const special = [
   ...PASSED.flatMap((count) => [
     rolloutsOf(
       `passed-${count}`,
-      Array.from({ length: count }, (_, i) => ["plan", "eq", i === count - 1 ? "pro" : `other-${i}`])
+      Array.from({ length: count }, (_, i) => ["plan", "eq", i === count - 1 ? "pro" : `other-${i}`] as const)
     ),
     rolloutsOf(
       `behind-${count}`,
-      Array.from({ length: count }, (_, i) => ["plan", "eq", i === 0 ? "pro" : `other-${i}`])
+      Array.from({ length: count }, (_, i) => ["plan", "eq", i === 0 ? "pro" : `other-${i}`] as const)
     )
   ]),
   ...LISTS.map((length) => rolloutsOf(`list-${length}`, [["plan", "isoneof", list(length, "pro")]]))
@@ -62,19 +77,22 @@ const entities = Array.from({ length: ENTITIES }, (_, index) => {
   return { entityId: id, context: attributes }
 })
 
-const tasks = []
-const keysOf = (count) =>
+const tasks: Array<Task> = []
+const keysOf = (count: number): ReadonlyArray<string> =>
   flagsOf(count)
     .filter(({ kind }) => kind === "boolean")
     .map(({ key }) => key)
 
-for (const [engine, { compile }] of Object.entries(engines)) {
-  const add = async (name, snapshot, keys) => {
-    const { sameFlag, otherFlags } = await import(`./lib/loops-scale.mjs?of=${engine}-${name}`)
-    const loop = keys.length === 1 ? sameFlag : otherFlags
+for (const engine of ENGINES) {
+  const { compile } = await copyOf<typeof OursModule>("ours", engine)
+  const add = async (name: string, snapshot: Snapshot, keys: ReadonlyArray<string>): Promise<void> => {
+    const { otherFlags, sameFlag } = await copyOf<typeof Loops>("loops-scale", `${engine}-${name}`)
     tasks.push({
       name: `${engine} ${name}`,
-      loop: (from, count) => loop(snapshot, keys.length === 1 ? keys[0] : keys, entities, from, count)
+      loop:
+        keys.length === 1
+          ? (from, count) => sameFlag(snapshot, keys[0]!, entities, from, count)
+          : (from, count) => otherFlags(snapshot, keys, entities, from, count)
     })
   }
   for (const count of [10, 100_000]) {
@@ -87,7 +105,7 @@ for (const [engine, { compile }] of Object.entries(engines)) {
   }
   const snapshot = await compile({ namespace: { key: "default" }, flags: special })
   for (const { key } of special) {
-    const answer = snapshot.boolean({ flagKey: key, ...entities[0] })
+    const answer = snapshot.boolean({ flagKey: key, ...entities[0]! })
     if (answer._tag !== "Right" || !answer.right.enabled) {
       throw new Error(`${engine}, ${key}: it does not match`)
     }
@@ -96,9 +114,9 @@ for (const [engine, { compile }] of Object.entries(engines)) {
 }
 
 const times = await rounds(tasks, { count: argument("rounds", 15), sliceMillis: argument("slice", 15) })
-const nanos = Object.fromEntries(Object.entries(times).map(([name, values]) => [name, median(values)]))
+const nanos = medians(times)
 const ratios = Object.fromEntries(
-  Object.keys(engines).map((engine) => [
+  ENGINES.map((engine) => [
     engine,
     {
       among: ratio(times[`${engine} among 100000`], times[`${engine} among 10`]),
@@ -114,13 +132,14 @@ if (json) {
   console.log(JSON.stringify({ ...environment(["effect"]), nanos, ratios }, undefined, 2))
 } else {
   printEnvironment(environment(["effect"]))
-  const row = (what, large, small, name, most) => [
+  type Ratio = "among" | "some" | "any" | "list" | "behind"
+  const row = (what: string, large: string, small: string, name: Ratio, most?: number) => [
     what,
-    ...Object.keys(engines).flatMap((engine) => {
-      const value = ratios[engine][name]
+    ...ENGINES.flatMap((engine) => {
+      const value = ratios[engine]![name]
       const mark = most === undefined ? "" : value <= most ? " ok" : " SHORT"
       return [
-        `${Math.round(nanos[`${engine} ${large}`])} / ${Math.round(nanos[`${engine} ${small}`])}`,
+        `${Math.round(nanos[`${engine} ${large}`]!)} / ${Math.round(nanos[`${engine} ${small}`]!)}`,
         `${value.toFixed(2)}${mark}`
       ]
     }),
@@ -140,19 +159,19 @@ if (json) {
   console.log(
     "\nNanoseconds by the place of the rule that matches, and for each rule passed from the place before on\n"
   )
-  const passed = (engine) =>
+  const passed = (engine: string) =>
     PASSED.map((count, place) => {
-      const value = nanos[`${engine} passed-${count}`]
+      const value = nanos[`${engine} passed-${count}`]!
       const before = PASSED[place - 1]
       const each =
         before === undefined
           ? ""
-          : ` (${((value - nanos[`${engine} passed-${before}`]) / (count - before)).toFixed(1)})`
+          : ` (${((value - nanos[`${engine} passed-${before}`]!) / (count - before)).toFixed(1)})`
       return `${Math.round(value)}${each}`
     })
   table(
     ["rule", ...PASSED],
-    Object.keys(engines).map((engine) => [engine, ...passed(engine)])
+    ENGINES.map((engine) => [engine, ...passed(engine)])
   )
 }
 process.exit(0)

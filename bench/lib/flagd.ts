@@ -2,18 +2,18 @@
  * The flags of the workloads as flagd has them: (a) `fractional`, (b) `if` all three conditions hold `fractional`, (c) an
  * `if` with five conditions.
  */
-import { countries, groups, variants } from "./workloads.mjs"
+import { countries, type FlagOfKind, groups, type Kind, variants } from "./workloads.js"
 
-const reads = (name) => ({ var: name })
+const reads = (name: string) => ({ var: name })
 
-const boolean = (targeting) => ({
+const boolean = (targeting: object) => ({
   state: "ENABLED",
   variants: { on: true, off: false },
   defaultVariant: "off",
   targeting
 })
 
-const makers = {
+const makers: Readonly<Record<Kind, () => object>> = {
   boolean: () =>
     boolean({
       fractional: [
@@ -38,6 +38,6 @@ const makers = {
   segments: () => boolean({ if: [...groups.flatMap((group) => [{ "==": [reads("group"), group] }, "on"]), "off"] })
 }
 
-export const flagdDocument = (flags) => ({
-  flags: Object.fromEntries(flags.map(({ key, kind }) => [key, makers[kind](key)]))
+export const flagdDocument = (flags: ReadonlyArray<FlagOfKind>) => ({
+  flags: Object.fromEntries(flags.map(({ key, kind }) => [key, makers[kind]()]))
 })

@@ -2,10 +2,29 @@
  * Clients of both engines and both modes against a server that flaps: it restarts, cuts bodies and frames in the
  * middle, sends errors and bad documents, and changes its flags all the while. Clients are opened and closed, listeners
  * come and go, snapshots are held. Every ten seconds all that is not to stay is over, and what is left is counted. Exit
- * code 1 when something grows, stays or is wrong in the end. Needs the build: `npm run soak [minutes]`.
+ * code 1 when something grows, stays or is wrong in the end. `npm run soak [minutes]`.
  */
 import { fork } from "node:child_process"
 import * as Http from "node:http"
+import type { AddressInfo } from "node:net"
+import process from "node:process"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Supervisor from "effect/Supervisor"
+import * as Auth from "flipt-client-effect/Auth"
+import * as Engine from "flipt-client-effect/Engine"
+import * as Fetcher from "flipt-client-effect/Fetcher"
+import * as FliptClient from "flipt-client-effect/FliptClient"
+import * as Tls from "flipt-client-effect/Tls"
+import { load, Stat } from "../test/support/internals.js"
 
 const ROUND_MILLIS = 8000
 const PAUSE_MILLIS = 700
@@ -14,11 +33,11 @@ const TOLERANCE = { heap: { bytes: 2e6, part: 0.05 }, rss: { bytes: 12e6, part: 
 /** The longest wait before a stream is opened again is 30 s, and a request with its retries may come before. */
 const RECOVERY_MILLIS = 90_000
 
-const wait = (millis) => new Promise((resolve) => setTimeout(resolve, millis))
-const pick = (values) => values[Math.floor(Math.random() * values.length)]
-const between = (from, to) => from + Math.random() * (to - from)
+const wait = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
+const pick = <A>(values: ReadonlyArray<A>): A => values[Math.floor(Math.random() * values.length)]!
+const between = (from: number, to: number): number => from + Math.random() * (to - from)
 
-const documentOf = (revision) => {
+const documentOf = (revision: number): string => {
   const rules = [
     {
       segmentOperator: "OR_SEGMENT_OPERATOR",
@@ -44,13 +63,13 @@ const serve = async () => {
   let revision = 1
   let flapping = true
   let faults = 0
-  const streams = new Set()
+  const streams = new Set<Http.ServerResponse>()
   const etag = () => String(revision).padStart(40, "0")
   const json = { "content-type": "application/json" }
   const bad = () =>
     pick(["", "{", "null", '{"namespace":{"key":"default"}}', '{"flags":[{"key":1}]}', `${documentOf(revision)}}`])
 
-  const spoil = (request, response) => {
+  const spoil = (request: Http.IncomingMessage, response: Http.ServerResponse): void => {
     faults++
     const body = documentOf(revision)
     switch (pick(["status", "bad", "cut", "slow", "reset"])) {
@@ -87,20 +106,20 @@ const serve = async () => {
   const server = Http.createServer((request, response) => {
     if (flapping && Math.random() < 0.3) {
       spoil(request, response)
-    } else if (request.url.includes("/stream")) {
+    } else if (request.url?.includes("/stream")) {
       response.writeHead(200, json).flushHeaders()
       streams.add(response)
       response.once("close", () => streams.delete(response))
-      if (!request.url.includes(etag())) response.write(`{"result":${documentOf(revision)}}\n`)
+      if (!request.url?.includes(etag())) response.write(`{"result":${documentOf(revision)}}\n`)
     } else if (request.headers["if-none-match"] === etag()) {
       response.writeHead(304, { etag: etag() }).end()
     } else {
       response.writeHead(200, { ...json, etag: etag() }).end(documentOf(revision))
     }
   })
-  const listen = (port) => new Promise((resolve) => server.listen(port, "127.0.0.1", resolve))
+  const listen = (port: number) => new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve))
   await listen(0)
-  const { port } = server.address()
+  const { port } = server.address() as AddressInfo
 
   const push = () => {
     for (const stream of streams) {
@@ -129,45 +148,37 @@ const serve = async () => {
       revision++
       push()
     }
-    process.send({ revision, faults })
+    process.send!({ revision, faults })
   }
   process.on("message", () => {
     flapping = false
   })
   process.on("disconnect", () => process.exit())
-  process.send({ port })
+  process.send!({ port })
   await flap()
 }
 
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]
-const megabytes = (bytes) => (bytes / 1e6).toFixed(1)
+const median = (values: ReadonlyArray<number>): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1)
 
-const soak = async (minutes) => {
-  const names = ["Duration", "Effect", "Either", "Layer", "Logger", "Schedule", "Scope", "Stream", "Supervisor", "Exit"]
-  const [Duration, Effect, Either, Layer, Logger, Schedule, Scope, Stream, Supervisor, Exit] = await Promise.all(
-    names.map((name) => import(`effect/${name}`))
-  )
-  const [Auth, Engine, Fetcher, FliptClient, Tls] = await Promise.all(
-    ["Auth", "Engine", "Fetcher", "FliptClient", "Tls"].map((name) => import(`../dist/${name}.js`))
-  )
-  const { load, Stat } = await import("../dist/internal/engine/native/library.js")
-
-  const trouble = []
+const soak = async (minutes: number): Promise<void> => {
+  const trouble: Array<string> = []
   for (const event of ["unhandledRejection", "uncaughtException", "warning"]) {
-    process.on(event, (error) => trouble.push(`${event}: ${error?.stack ?? error}`))
+    process.on(event, (error: unknown) => trouble.push(`${event}: ${error instanceof Error ? error.stack : error}`))
   }
   const before = process.getActiveResourcesInfo().length
   const child = fork(new URL(import.meta.url), ["server"])
-  const messages = []
+  const messages: Array<unknown> = []
   child.on("message", (message) => messages.push(message))
-  const told = async () => {
+  const told = async <Message>(): Promise<Message> => {
     while (messages.length === 0) await wait(10)
-    return messages.shift()
+    return messages.shift() as Message
   }
-  const { port } = await told()
+  const { port } = await told<{ readonly port: number }>()
 
   const library = await Effect.runPromise(Effect.either(load(process.env.FLIPT_ENGINE_PATH)))
-  const engines = [Engine.layerPortable]
+  const engines: Array<typeof Engine.layerNative> = [Engine.layerPortable]
   if (Either.isRight(library)) engines.push(Engine.layerNative)
   else console.log(`without the native engine: ${library.left.message}`)
   const handles = () =>
@@ -182,12 +193,18 @@ const soak = async (minutes) => {
     })
 
   const counts = { clients: 0, evaluations: 0, errors: 0, events: 0, pins: 0 }
-  const options = { url: `http://127.0.0.1:${port}`, updateInterval: "500 millis", requestTimeout: "2 seconds" }
+  const options: Fetcher.Options = {
+    url: `http://127.0.0.1:${port}`,
+    updateInterval: "500 millis",
+    requestTimeout: "2 seconds"
+  }
   const policy = Layer.succeed(
     Fetcher.RetryPolicy,
     Schedule.intersect(Schedule.exponential("50 millis"), Schedule.recurs(2))
   )
-  const layerOf = (mode, engine) => {
+  type Client = FliptClient.Service
+  type Kind = readonly [mode: "polling" | "streaming", engine: typeof Engine.layerNative]
+  const layerOf = ([mode, engine]: Kind) => {
     const fetcher = mode === "streaming" ? Fetcher.layerStreaming(options) : Fetcher.layerPolling(options)
     return FliptClient.layerWithoutDependencies({ errorStrategy: "fallback" }).pipe(
       Layer.provide([
@@ -197,17 +214,17 @@ const soak = async (minutes) => {
       Layer.provide(policy)
     )
   }
-  const kinds = ["polling", "streaming"].flatMap((mode) => engines.map((engine) => [mode, engine]))
+  const kinds = (["polling", "streaming"] as const).flatMap((mode) => engines.map((engine): Kind => [mode, engine]))
 
   const request = { flagKey: "revision", entityId: "user-1" }
-  const evaluate = (evaluation) =>
+  const evaluate = <A, E, R>(evaluation: Effect.Effect<A, E, R>) =>
     Effect.match(evaluation, {
       onFailure: () => void counts.errors++,
       onSuccess: () => void counts.evaluations++
     })
-  const listening = (client) =>
+  const listening = (client: Client) =>
     Effect.suspend(() =>
-      pick([
+      pick<Stream.Stream<unknown, unknown>>([
         client.changes,
         client.statusChanges,
         client.watchVariant(request),
@@ -217,14 +234,14 @@ const soak = async (minutes) => {
         Effect.timeoutOption(between(50, 2000))
       )
     )
-  const pinning = (client) =>
+  const pinning = (client: Client) =>
     Effect.gen(function* () {
       const snapshot = yield* client.snapshot
       counts.pins++
       yield* Effect.sleep(between(5, 800))
       yield* evaluate(Effect.suspend(() => snapshot.variant(request)))
     }).pipe(Effect.scoped, Effect.ignore)
-  const evaluating = (client) =>
+  const evaluating = (client: Client) =>
     Effect.zipRight(
       Effect.replicateEffect(evaluate(client.evaluateVariant(request)), 20, { discard: true }),
       Effect.sleep(between(5, 50))
@@ -235,33 +252,30 @@ const soak = async (minutes) => {
       counts.clients++
       const living = Effect.all([listening(client), pinning(client), evaluating(client)], { concurrency: "unbounded" })
       yield* Effect.timeoutOption(Effect.forever(living), between(20, 1500))
-    }).pipe(Effect.provide(layerOf(...pick(kinds))), Effect.timeoutOption(between(20, 3000)))
+    }).pipe(Effect.provide(layerOf(pick(kinds))), Effect.timeoutOption(between(20, 3000)))
   )
 
   const supervisor = await Effect.runPromise(Supervisor.track)
   const program = Effect.gen(function* () {
     const scope = yield* Scope.make()
-    const clients = []
-    for (const kind of kinds)
-      clients.push(
-        yield* Scope.extend(
-          Effect.map(Layer.build(layerOf(...kind)), (it) => it.unsafeMap.get(FliptClient.FliptClient.key)),
-          scope
-        )
-      )
+    const clients: Array<Client> = []
+    for (const kind of kinds) {
+      const context = yield* Layer.buildWithScope(layerOf(kind), scope)
+      clients.push(Context.get(context, FliptClient.FliptClient))
+    }
     const work = Effect.all(
       [
         ...clients.flatMap((client) => [listening(client), listening(client), pinning(client), evaluating(client)]),
         passing,
         passing,
         passing
-      ].map((one) => Effect.forever(one)),
+      ].map((one: Effect.Effect<unknown, unknown>) => Effect.forever(one)),
       { concurrency: "unbounded", discard: true }
     )
     const sample = Effect.gen(function* () {
       yield* Effect.sleep(PAUSE_MILLIS)
       for (let times = 0; times < 5; times++) {
-        globalThis.gc()
+        globalThis.gc!()
         yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
       }
       const { external, heapUsed, rss } = process.memoryUsage()
@@ -274,7 +288,7 @@ const soak = async (minutes) => {
         resources: process.getActiveResourcesInfo().length
       }
     })
-    const samples = []
+    const samples: Array<Effect.Effect.Success<typeof sample>> = []
     const begun = Date.now()
     console.log(
       "time    heap MB  rss MB  fibers  resources  native snapshots/jobs/arenas/blobs  clients  evaluations  errors  events  pins"
@@ -296,7 +310,9 @@ const soak = async (minutes) => {
       )
     }
     child.send("calm")
-    const { faults, revision } = yield* Effect.promise(told)
+    const { faults, revision } = yield* Effect.promise(() =>
+      told<{ readonly faults: number; readonly revision: number }>()
+    )
     const calmAt = Date.now()
     const right = Effect.forEach(clients, (client) =>
       Effect.match(client.evaluateVariant(request), {
@@ -318,12 +334,13 @@ const soak = async (minutes) => {
   await wait(100)
 
   let broken = 0
-  const verdict = (what, holds) => {
+  const verdict = (what: string, holds: boolean): void => {
     if (!holds) broken++
     console.log(`${holds ? "kept  " : "BROKEN"} ${what}`)
   }
   const third = Math.floor(samples.length / 3)
-  for (const [name, { bytes, part }] of Object.entries(TOLERANCE)) {
+  for (const name of ["heap", "rss"] as const) {
+    const { bytes, part } = TOLERANCE[name]
     const values = samples.map((it) => it[name])
     const last = median(values.slice(values.length - third))
     const second = median(values.slice(values.length - 2 * third, values.length - third))

@@ -16,27 +16,50 @@ export const countries = ["us", "de", "fr", "uk", "it", "es", "nl", "se", "no", 
 export const groups = ["group-0", "group-1", "group-2", "group-3", "group-4"]
 export const variants = ["red", "green", "blue"]
 
-const kinds = ["boolean", "variant", "segments"]
+export type Kind = "boolean" | "variant" | "segments"
+
+/** A flag of a document. */
+export interface FlagOfKind {
+  readonly kind: Kind
+  readonly key: string
+}
+
+export interface Entity {
+  readonly id: string
+  readonly attributes: {
+    readonly plan: string
+    readonly age: number
+    readonly country: string
+    readonly group: string
+    readonly beta: boolean
+  }
+}
+
+const kinds: ReadonlyArray<Kind> = ["boolean", "variant", "segments"]
 /** The text as V8 keeps the literals of a program, which keys of flags are. */
-const literal = (text) => Object.keys({ [text]: true })[0]
+const literal = (text: string): string => Object.keys({ [text]: true })[0]!
 
 /** The flags of a document, as kind and key. */
-export const flagsOf = (count) =>
+export const flagsOf = (count: number): ReadonlyArray<FlagOfKind> =>
   Array.from({ length: count }, (_, index) => {
-    const kind = kinds[index % kinds.length]
+    const kind = kinds[index % kinds.length]!
     return { kind, key: literal(`${kind}-${index}`) }
   })
 
-const constraint = (type, property, operator, value) => ({
+const constraint = (type: string, property: string, operator: string, value: string) => ({
   type: `${type}_CONSTRAINT_COMPARISON_TYPE`,
   property,
   operator,
   value
 })
 
-const segment = (key, constraints) => ({ key, matchType: "ALL_SEGMENT_MATCH_TYPE", constraints })
+const segment = (key: string, constraints: ReadonlyArray<unknown>) => ({
+  key,
+  matchType: "ALL_SEGMENT_MATCH_TYPE",
+  constraints
+})
 
-const parts = {
+const parts: Readonly<Record<Kind, (index: number) => object>> = {
   boolean: () => ({
     enabled: false,
     type: "BOOLEAN_FLAG_TYPE",
@@ -84,29 +107,34 @@ const parts = {
   })
 }
 
-/** Flipt's document. */
-export const documentOf = (flags) => ({
+/** A state of Flipt's server. */
+export interface Document {
+  readonly namespace: { readonly key: string }
+  readonly flags: ReadonlyArray<object>
+}
+
+export const documentOf = (flags: ReadonlyArray<FlagOfKind>): Document => ({
   namespace: { key: "default" },
   flags: flags.map(({ key, kind }, index) => ({ key, name: key, description: "", ...parts[kind](index) }))
 })
 
 /** In one piece: `randomUUID` leaves a rope of its parts, which the first one to read it would have to join. */
-const flat = (text) => Buffer.from(text, "latin1").toString("latin1")
+const flat = (text: string): string => Buffer.from(text, "latin1").toString("latin1")
 
 /** An entity that every segment of the workloads matches. */
-export const makeEntity = (index) => ({
+export const makeEntity = (index: number): Entity => ({
   id: flat(randomUUID()),
   attributes: {
     plan: "pro",
     age: 19 + (index % 50),
-    country: countries[index % countries.length],
-    group: groups[groups.length - 1],
+    country: countries[index % countries.length]!,
+    group: groups[groups.length - 1]!,
     beta: index % 2 === 0
   }
 })
 
 /** Entities that miss a segment each in its own way, for the check of the answers. */
-export const makeOutsiders = () => {
+export const makeOutsiders = (): ReadonlyArray<Entity> => {
   const { attributes } = makeEntity(0)
   return [{ plan: "free" }, { age: 18 }, { country: "at" }, { group: "group-9" }, { group: "group-0" }].map(
     (other) => ({

@@ -7,40 +7,50 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
+import type * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as ScheduleIntervals from "effect/ScheduleIntervals"
+import type { YieldWrap } from "effect/Utils"
+import type { FetchError } from "../src/FliptError.js"
+import type * as Schedules from "../src/internal/fetch/schedules.js"
 
 /** How long a stream is open before requests are made beside it. */
 const SETTLE_MILLIS = 1000
 
 /** A binary heap: the earliest event first, and of those at the same instant the one that was added first. */
-const makeQueue = () => {
-  const events = []
+interface Event<A> {
+  readonly at: number
+  readonly order: number
+  readonly run: A
+}
+
+const makeQueue = <A>() => {
+  const events: Array<Event<A>> = []
   let added = 0
-  const before = (a, b) => a.at < b.at || (a.at === b.at && a.order < b.order)
+  const before = (a: Event<A>, b: Event<A>) => a.at < b.at || (a.at === b.at && a.order < b.order)
   return {
-    add: (at, run) => {
+    add: (at: number, run: A): void => {
       const event = { at, order: added++, run }
       let index = events.length
       while (index > 0) {
         const parent = (index - 1) >> 1
-        if (!before(event, events[parent])) break
-        events[index] = events[parent]
+        if (!before(event, events[parent]!)) break
+        events[index] = events[parent]!
         index = parent
       }
       events[index] = event
     },
-    take: () => {
+    take: (): Event<A> | undefined => {
       const first = events[0]
       const last = events.pop()
-      if (events.length > 0) {
+      if (last !== undefined && events.length > 0) {
         let index = 0
         for (;;) {
           let child = 2 * index + 1
           if (child >= events.length) break
-          if (child + 1 < events.length && before(events[child + 1], events[child])) child++
-          if (!before(events[child], last)) break
-          events[index] = events[child]
+          if (child + 1 < events.length && before(events[child + 1]!, events[child]!)) child++
+          if (!before(events[child]!, last)) break
+          events[index] = events[child]!
           index = child
         }
         events[index] = last
@@ -51,14 +61,42 @@ const makeQueue = () => {
 }
 
 /** A Schedule that is asked step by step: for how long it would wait and what it gives; nothing when it is done. */
-const makeDriver = (schedule) => {
-  let state = schedule.initial
-  return function* (now, input) {
+const makeDriver = <Out, In>(schedule: Schedule.Schedule<Out, In>) => {
+  let state: unknown = schedule.initial
+  return function* (now: number, input: In) {
     const [next, out, decision] = yield* schedule.step(now, input, state)
     state = next
     return ScheduleDecision.isDone(decision) ? undefined : { at: ScheduleIntervals.start(decision.intervals), out }
   }
 }
+
+export interface Outage {
+  readonly from: number
+  readonly to: number
+  /** What a refusal asks for at an instant. */
+  readonly retryAfter?: (now: number) => number | undefined
+}
+
+export interface Model {
+  readonly clients: number
+  readonly cuts?: ReadonlyArray<number>
+  readonly cutWithin?: number
+  readonly interval: number
+  readonly latency?: number
+  readonly mode: "polling" | "streaming"
+  readonly onRequest: (at: number, client: number, kind: "snapshot" | "stream", ok: boolean) => void
+  readonly outages?: ReadonlyArray<Outage>
+  readonly random: (client: number) => Random.Random
+  readonly schedules: Pick<typeof Schedules, "pollSchedule" | "reconnectSchedule" | "retryPolicy" | "withRetryAfter">
+  readonly streamLife?: number
+  readonly until: number
+}
+
+/** A step of a client at an instant. Its effects are those of the Schedules: random numbers. */
+type Step = (now: number) => Steps
+type Steps = Generator<YieldWrap<Effect.Effect<unknown>>, void, unknown>
+/** What follows a fetch, which failed if there is an error. */
+type Landing = (now: number, error: FetchError | undefined) => Steps
 
 /**
  * Runs the fleet until the instant `until`. Times are milliseconds; all clients start at 0.
@@ -83,49 +121,53 @@ export const simulate = ({
   schedules,
   streamLife = Number.POSITIVE_INFINITY,
   until
-}) => {
+}: Model): Effect.Effect<void> => {
   const { pollSchedule, reconnectSchedule, retryPolicy, withRetryAfter } = schedules
-  const queue = makeQueue()
+  const queue = makeQueue<{ readonly client: number; readonly run: Step }>()
   const randoms = Array.from({ length: clients }, (_, client) => random(client))
-  let current = randoms[0]
-  const delegate = {
+  let current = randoms[0]!
+  const delegate: Random.Random = {
+    ...current,
     [Random.RandomTypeId]: Random.RandomTypeId,
     next: Effect.suspend(() => current.next),
-    nextRange: (min, max) => current.nextRange(min, max)
+    nextRange: (min, max) => Effect.suspend(() => current.nextRange(min, max))
   }
   const policy = withRetryAfter(retryPolicy)
   const waits = pollSchedule(Duration.millis(interval))
-  const outageAt = (at) => outages.find(({ from, to }) => at >= from && at < to)
+  const outageAt = (at: number) => outages.find(({ from, to }) => at >= from && at < to)
 
-  const makeClient = (client) => {
-    const schedule = (at, run) => {
+  const makeClient = (client: number): void => {
+    const schedule = (at: number, run: Step): void => {
       if (at <= until) queue.add(at, { client, run })
     }
     /** Asks the server; gives the error, or nothing. */
-    const ask = (now, kind) => {
+    const ask = (now: number, kind: "snapshot" | "stream"): FetchError | undefined => {
       const outage = outageAt(now)
       onRequest(now, client, kind, outage === undefined)
       if (outage === undefined) return undefined
       const asked = outage.retryAfter?.(now)
-      return { _tag: "FetchError", ...(asked === undefined ? {} : { retryAfter: Duration.millis(asked) }) }
+      return {
+        _tag: "FetchError",
+        ...(asked === undefined ? {} : { retryAfter: Duration.millis(asked) })
+      } as FetchError
     }
 
     /** Those who wait for the flight that is under way; nobody where there is none. */
-    let waiting
+    let waiting: Array<Landing> | undefined
     /** One fetch with its retries, shared by all who ask meanwhile. */
-    const fetch = function* (now, done) {
+    const fetch = function* (now: number, done: Landing): Steps {
       if (waiting !== undefined) {
         waiting.push(done)
         return
       }
       waiting = [done]
       const retries = makeDriver(policy)
-      const land = function* (at, error) {
-        const all = waiting
+      const land = function* (at: number, error: FetchError | undefined): Steps {
+        const all = waiting ?? []
         waiting = undefined
         for (const one of all) yield* one(at, error)
       }
-      const attempt = function* (at) {
+      const attempt = function* (at: number): Steps {
         const error = ask(at, "snapshot")
         if (error === undefined) {
           if (latency === 0) yield* land(at, undefined)
@@ -139,10 +181,11 @@ export const simulate = ({
       yield* attempt(now)
     }
 
-    const poll = function* (now) {
+    const poll = function* (now: number): Steps {
       const driver = makeDriver(waits)
-      const wait = function* (at) {
+      const wait = function* (at: number): Steps {
         const next = yield* driver(at, undefined)
+        if (next === undefined) return
         schedule(next.at, function* (then) {
           // a client asks for its next wait before its request is on the way
           yield* wait(then)
@@ -155,11 +198,12 @@ export const simulate = ({
     const reconnect = makeDriver(reconnectSchedule)
     /** The stream of now, by a number, and when it was opened; each has its own requests beside it. */
     let connection = 0
-    let opened
-    const over = function* (now, error, lifetime) {
+    let opened: number | undefined
+    const over = function* (now: number, error: FetchError, lifetime: Option.Option<Duration.Duration>): Steps {
       connection++
       opened = undefined
       const next = yield* reconnect(now, { error, lifetime })
+      if (next === undefined) return
       schedule(next.at, (at) =>
         fetch(at, function* (then, refused) {
           if (refused === undefined) yield* open(then)
@@ -167,12 +211,12 @@ export const simulate = ({
         })
       )
     }
-    const cut = function* (now, which) {
+    const cut = function* (now: number, which: number): Steps {
       if (opened !== undefined && which === connection) {
-        yield* over(now, { _tag: "FetchError" }, Option.some(Duration.millis(now - opened)))
+        yield* over(now, { _tag: "FetchError" } as FetchError, Option.some(Duration.millis(now - opened)))
       }
     }
-    const open = function* (now) {
+    const open = function* (now: number): Steps {
       opened = now
       const own = connection
       const refused = ask(now, "stream")
@@ -182,9 +226,10 @@ export const simulate = ({
       }
       if (Number.isFinite(streamLife)) schedule(now + streamLife, (at) => cut(at, own))
       const driver = makeDriver(waits)
-      const watch = function* (at) {
+      const watch = function* (at: number): Steps {
         if (own !== connection) return
         const next = yield* driver(at, undefined)
+        if (next === undefined) return
         schedule(next.at, function* (then) {
           if (own !== connection) return
           if (!next.out) {
@@ -215,7 +260,7 @@ export const simulate = ({
 
   return Effect.gen(function* () {
     for (let event = queue.take(); event !== undefined; event = queue.take()) {
-      current = randoms[event.run.client]
+      current = randoms[event.run.client]!
       yield* event.run.run(event.at)
     }
   }).pipe(Effect.withRandom(delegate))

@@ -8,28 +8,45 @@
  * a variant flag without a match gives anything but one of the variants.
  */
 import * as ConfigCat from "@configcat/sdk"
-import { GrowthBookClient } from "@growthbook/growthbook"
-import launchDarkly from "@launchdarkly/node-server-sdk"
+import type { FliptClient } from "@flipt-io/flipt-client-js"
+import { type FeatureDefinition, GrowthBookClient } from "@growthbook/growthbook"
+import launchDarkly, { type LDContext, type LDEvaluationDetail } from "@launchdarkly/node-server-sdk"
 import launchDarklyIntegrations from "@launchdarkly/node-server-sdk/integrations"
+import type { EvaluationContext } from "@openfeature/core"
 import { FlagdCore } from "@openfeature/flagd-core"
-import unleash from "unleash-client"
-import { flagdDocument } from "./flagd.mjs"
-import { officialClient } from "./official.mjs"
-import { countries, documentOf, groups, variants } from "./workloads.mjs"
+import unleash, { type Context as UnleashContext } from "unleash-client"
+import type { FeatureInterface } from "unleash-client/lib/feature.js"
+import type { Constraint, Operator, StrategyTransportInterface } from "unleash-client/lib/strategy/strategy.js"
+import { flagdDocument } from "./flagd.js"
+import { copyOf } from "./modules.js"
+import { officialClient } from "./official.js"
+import type * as OursModule from "./ours.js"
+import type { Ours } from "./ours.js"
+import type { Subject } from "./subject.js"
+import { countries, documentOf, type Entity, type FlagOfKind, groups, type Kind, variants } from "./workloads.js"
 
-const flagsBy = (flags, makers) => Object.fromEntries(flags.map(({ key, kind }) => [key, makers[kind](key)]))
+type Flags = ReadonlyArray<FlagOfKind>
+type Attributes = Partial<Entity["attributes"]>
+
+const flagsBy = <A>(flags: Flags, makers: Readonly<Record<Kind, (key: string) => A>>): Record<string, A> =>
+  Object.fromEntries(flags.map(({ key, kind }) => [key, makers[kind](key)]))
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, log: () => {} }
 
-const ours = async (name) => {
-  const { compile, subjectOf } = await import(`./ours.mjs?of=${name}`)
+const ours = async (name: string): Promise<(flags: Flags) => Promise<Ours>> => {
+  const { compile, subjectOf } = await copyOf<typeof OursModule>("ours", name)
   return async (flags) => subjectOf(await compile(documentOf(flags)))
 }
 
 /** It takes texts alone in a context. */
-const texts = (attributes) => Object.fromEntries(Object.entries(attributes).map(([key, value]) => [key, String(value)]))
+const texts = (attributes: Attributes): Record<string, string> =>
+  Object.fromEntries(Object.entries(attributes).map(([key, value]) => [key, String(value)]))
 
-const official = async (flags) => {
+const official = async (
+  flags: Flags
+): Promise<
+  Subject<{ readonly entityId: string; readonly context: Record<string, string> }> & { readonly client: FliptClient }
+> => {
   const client = await officialClient(documentOf(flags))
   return {
     client,
@@ -45,11 +62,22 @@ const official = async (flags) => {
  * Unleash: (a) a flexible rollout of 50 %, (b) the default strategy with three constraints and variants of its own,
  * (c) five default strategies, each with one constraint.
  */
-const unleashSubject = async (flags) => {
-  const feature = (name, strategies) => ({ name, type: "release", enabled: true, strategies, variants: [] })
-  const is = (contextName, operator, values) => ({ contextName, operator, values, inverted: false })
+const unleashSubject = async (flags: Flags): Promise<Subject<UnleashContext>> => {
+  const feature = (name: string, strategies: Array<StrategyTransportInterface>): FeatureInterface => ({
+    name,
+    type: "release",
+    enabled: true,
+    strategies,
+    variants: []
+  })
+  const is = (contextName: string, operator: string, values: Array<string>): Constraint => ({
+    contextName,
+    operator: operator as Operator,
+    values,
+    inverted: false
+  })
   const makers = {
-    boolean: (key) =>
+    boolean: (key: string) =>
       feature(key, [
         {
           name: "flexibleRollout",
@@ -57,14 +85,14 @@ const unleashSubject = async (flags) => {
           constraints: []
         }
       ]),
-    variant: (key) =>
+    variant: (key: string) =>
       feature(key, [
         {
           name: "default",
           parameters: { groupId: key },
           constraints: [
             is("plan", "IN", ["pro"]),
-            { contextName: "age", operator: "NUM_GT", value: "18", values: [], inverted: false },
+            { contextName: "age", operator: "NUM_GT" as Operator, value: "18", values: [], inverted: false },
             is("country", "IN", countries)
           ],
           variants: variants.map((name, place) => ({
@@ -75,7 +103,7 @@ const unleashSubject = async (flags) => {
           }))
         }
       ]),
-    segments: (key) =>
+    segments: (key: string) =>
       feature(
         key,
         groups.map((group) => ({ name: "default", parameters: {}, constraints: [is("group", "IN", [group])] }))
@@ -93,7 +121,7 @@ const unleashSubject = async (flags) => {
   })
   client.on("error", () => {})
   client.on("warn", () => {})
-  await new Promise((resolve) => client.once("ready", resolve))
+  await new Promise<void>((resolve) => client.once("ready", () => resolve()))
   return {
     prepare: ({ attributes, id }) => ({ userId: id, properties: texts(attributes) }),
     bare: ({ id }) => ({ userId: id }),
@@ -107,13 +135,13 @@ const unleashSubject = async (flags) => {
  * GrowthBook: (a) a forced value with half coverage, (b) an experiment with a condition and weights, (c) five forced
  * values with a condition each. Not a scoped instance, which also keeps track of what it has evaluated.
  */
-const growthbook = async (flags) => {
-  const makers = {
+const growthbook = async (flags: Flags): Promise<Subject<{ readonly attributes: Record<string, unknown> }>> => {
+  const makers: Readonly<Record<Kind, (key: string) => FeatureDefinition>> = {
     boolean: () => ({
       defaultValue: false,
       rules: [{ force: true, coverage: 0.5, hashAttribute: "id", hashVersion: 2 }]
     }),
-    variant: (key) => ({
+    variant: (key: string) => ({
       defaultValue: "none",
       rules: [
         {
@@ -146,23 +174,37 @@ const growthbook = async (flags) => {
  * (c) five rules of one clause. Its functions give promises; the callback of `variationDetail` has the value at once, so
  * nothing is awaited.
  */
-const launchdarkly = async (flags) => {
+const launchdarkly = async (flags: Flags): Promise<Subject<LDContext>> => {
   const data = new launchDarklyIntegrations.TestData()
-  const clause = (attribute, op, values) => ({ contextKind: "user", attribute, op, values, negate: false })
-  const rollout = (weights) => ({
+  const clause = (attribute: string, op: string, values: ReadonlyArray<unknown>) => ({
+    contextKind: "user",
+    attribute,
+    op,
+    values,
+    negate: false
+  })
+  const rollout = (weights: ReadonlyArray<number>) => ({
     contextKind: "user",
     variations: weights.map((weight, variation) => ({ variation, weight }))
   })
-  const flag = (key, rest) => ({ key, version: 1, on: true, salt: key, targets: [], prerequisites: [], ...rest })
+  const flag = (key: string, rest: object) => ({
+    key,
+    version: 1,
+    on: true,
+    salt: key,
+    targets: [],
+    prerequisites: [],
+    ...rest
+  })
   const makers = {
-    boolean: (key) =>
+    boolean: (key: string) =>
       flag(key, {
         variations: [true, false],
         offVariation: 1,
         rules: [],
         fallthrough: { rollout: rollout([50_000, 50_000]) }
       }),
-    variant: (key) =>
+    variant: (key: string) =>
       flag(key, {
         variations: [...variants, "none"],
         offVariation: 3,
@@ -179,7 +221,7 @@ const launchdarkly = async (flags) => {
         ],
         fallthrough: { variation: 3 }
       }),
-    segments: (key) =>
+    segments: (key: string) =>
       flag(key, {
         variations: [true, false],
         offVariation: 1,
@@ -197,8 +239,8 @@ const launchdarkly = async (flags) => {
     logger: silent
   })
   await client.waitForInitialization({ timeout: 10 })
-  let value
-  const take = (_, detail) => {
+  let value: unknown
+  const take = (_: unknown, detail: LDEvaluationDetail) => {
     value = detail.value
   }
   return {
@@ -218,8 +260,8 @@ const launchdarkly = async (flags) => {
   }
 }
 
-/** flagd, by its flags in lib/flagd.mjs; compiled. */
-const flagd = async (flags) => {
+/** flagd, by its flags in lib/flagd.ts; compiled. */
+const flagd = async (flags: Flags): Promise<Subject<EvaluationContext>> => {
   const core = new FlagdCore(undefined, silent)
   core.setConfigurations(JSON.stringify(flagdDocument(flags)))
   return {
@@ -234,14 +276,14 @@ const flagd = async (flags) => {
  * ConfigCat's snapshot: (a) percentage options, (b) a targeting rule of three conditions with percentage options, (c)
  * five targeting rules. Its comparisons are those of clear text, not of hashes; percentages are whole.
  */
-const configcat = async (flags) => {
+const configcat = async (flags: Flags): Promise<Subject<ConfigCat.IUser>> => {
   const TextIsOneOf = 0
   const NumberGreater = 14
   const TextEquals = 28
-  const text = (s) => ({ v: { s }, i: s })
+  const text = (s: string) => ({ v: { s }, i: s })
   const on = { v: { b: true }, i: "on" }
   const off = { v: { b: false }, i: "off" }
-  const makers = {
+  const makers: Readonly<Record<Kind, () => object>> = {
     boolean: () => ({
       t: 0,
       p: [
@@ -282,9 +324,12 @@ const configcat = async (flags) => {
   )
   await client.waitForReady()
   const snapshot = client.snapshot()
+  const user = (id: string, country?: string, custom?: Record<string, ConfigCat.UserAttributeValue>): ConfigCat.IUser =>
+    new ConfigCat.User(id, undefined, country, custom) as ConfigCat.IUser
   return {
-    prepare: ({ attributes: { country, ...custom }, id }) => new ConfigCat.User(id, undefined, country, custom),
-    bare: ({ id }) => new ConfigCat.User(id),
+    // it has no booleans in a context
+    prepare: ({ attributes: { beta, country, ...custom }, id }) => user(id, country, { ...custom, beta: String(beta) }),
+    bare: ({ id }) => user(id),
     boolean: (key, user) => snapshot.getValue(key, false, user),
     variant: (key, user) => snapshot.getValue(key, "none", user),
     close: () => client.dispose()

@@ -1,12 +1,12 @@
 /**
  * What a server gets to see of 10,000 clients: in steady state, after an outage, after a restart, behind a proxy that
- * cuts streams. The library's own Schedules are driven as data (simulation.mjs), from fixed seeds. Exit code 1 when a
- * promise is broken. Needs the build: `npm run bench:fleet`.
+ * cuts streams. The library's own Schedules are driven as data (simulation.ts), from fixed seeds. Exit code 1 when a
+ * promise is broken. `npm run bench:fleet`.
  */
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
-import * as schedules from "../dist/internal/fetch/schedules.js"
-import { simulate } from "./simulation.mjs"
+import * as schedules from "../src/internal/fetch/schedules.js"
+import { type Model, simulate } from "./simulation.js"
 
 const CLIENTS = 10_000
 const SECOND = 1000
@@ -20,11 +20,17 @@ const MIN_SPAN_SECONDS = 20
 /** The most of all clients that have their first answer within the same second. */
 const MAX_SHARE = 0.2
 
-const percentile = (sorted, part) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]
-const round = (number) => number.toFixed(1)
+const percentile = (sorted: Float64Array, part: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN
+const round = (number: number): string => number.toFixed(1)
+
+type Fleet = Pick<Model, "mode" | "interval" | "cuts" | "outages" | "streamLife">
 
 /** Runs a fleet; gives the requests of every second, and when each client first got an answer after `back`. */
-const observe = async ({ back = Number.POSITIVE_INFINITY, ...model }) => {
+const observe = async ({
+  back = Number.POSITIVE_INFINITY,
+  ...model
+}: Fleet & Pick<Model, "until"> & { readonly back?: number }) => {
   const perSecond = new Uint32Array(Math.ceil(model.until / SECOND) + 1)
   const first = new Float64Array(CLIENTS).fill(Number.NaN)
   await Effect.runPromise(
@@ -35,15 +41,15 @@ const observe = async ({ back = Number.POSITIVE_INFINITY, ...model }) => {
       random: (client) => Random.make(`client ${client}`),
       ...model,
       onRequest: (at, client, kind, ok) => {
-        perSecond[Math.floor(at / SECOND)]++
-        if (ok && kind === "snapshot" && at >= back && Number.isNaN(first[client])) first[client] = at - back
+        perSecond[Math.floor(at / SECOND)]! += 1
+        if (ok && kind === "snapshot" && at >= back && Number.isNaN(first[client]!)) first[client] = at - back
       }
     })
   )
   return { perSecond, first: first.filter((at) => !Number.isNaN(at)).sort() }
 }
 
-const load = (perSecond, from, to) => {
+const load = (perSecond: Uint32Array, from: number, to: number) => {
   const window = perSecond.subarray(Math.floor(from / SECOND), Math.floor(to / SECOND))
   const mean = window.reduce((sum, count) => sum + count, 0) / window.length
   const peak = window.reduce((most, count) => Math.max(most, count), 0)
@@ -51,8 +57,8 @@ const load = (perSecond, from, to) => {
 }
 
 /** The mean requests per second, a line for each stretch of so many seconds. */
-const histogram = (perSecond, from, to, stretch) => {
-  const rows = []
+const histogram = (perSecond: Uint32Array, from: number, to: number, stretch: number): void => {
+  const rows: Array<readonly [at: number, mean: number]> = []
   for (let at = from / SECOND; at < to / SECOND; at += stretch) {
     rows.push([at, load(perSecond, at * SECOND, (at + stretch) * SECOND).mean])
   }
@@ -65,12 +71,16 @@ const histogram = (perSecond, from, to, stretch) => {
 }
 
 let broken = 0
-const promise = (what, kept) => {
+const promise = (what: string, kept: boolean): void => {
   if (!kept) broken++
   console.log(`  ${kept ? "kept  " : "BROKEN"} ${what}`)
 }
 
-const steady = async (title, { from, span = HOUR, isPromised = true, ...model }) => {
+const steady = async (
+  title: string,
+  options: Fleet & { readonly from: number; readonly span?: number; readonly isPromised?: boolean }
+): Promise<void> => {
+  const { from, isPromised = true, span = HOUR, ...model } = options
   const { perSecond } = await observe({ ...model, until: from + span })
   const { mean, peak, ratio } = load(perSecond, from, from + span)
   console.log(
@@ -80,10 +90,15 @@ const steady = async (title, { from, span = HOUR, isPromised = true, ...model })
   histogram(perSecond, from, from + span, span / SECOND / 6)
 }
 
-const comeback = async (title, { back, isPromised = true, ...model }) => {
+const comeback = async (
+  title: string,
+  options: Fleet & { readonly back: number; readonly isPromised?: boolean }
+): Promise<void> => {
+  const { back, isPromised = true, ...model } = options
   const { first, perSecond } = await observe({ ...model, back, until: back + 130 * SECOND })
-  const [p5, p50, p95] = [0.05, 0.5, 0.95].map((part) => percentile(first, part) / SECOND)
-  const counts = new Map()
+  const at = (part: number) => percentile(first, part) / SECOND
+  const [p5, p50, p95] = [at(0.05), at(0.5), at(0.95)]
+  const counts = new Map<number, number>()
   for (const at of first) counts.set(Math.floor(at / SECOND), (counts.get(Math.floor(at / SECOND)) ?? 0) + 1)
   const most = Math.max(...counts.values())
   const { mean, peak, ratio } = load(perSecond, back, back + MINUTE)
@@ -100,7 +115,7 @@ const comeback = async (title, { back, isPromised = true, ...model }) => {
 }
 
 console.log(`${CLIENTS} clients, all started in the same second\n`)
-for (const mode of ["polling", "streaming"]) {
+for (const mode of ["polling", "streaming"] as const) {
   for (const interval of [120 * SECOND, 10 * SECOND]) {
     await steady(`${mode}, every ${interval / SECOND} s, steady state`, {
       mode,
@@ -113,7 +128,7 @@ for (const mode of ["polling", "streaming"]) {
 // long enough for the streams to be old
 const down = 10 * MINUTE
 const back = down + 5 * MINUTE
-for (const mode of ["polling", "streaming"]) {
+for (const mode of ["polling", "streaming"] as const) {
   await comeback(`${mode}, every 120 s, after 5 minutes in which requests are refused`, {
     mode,
     interval: 120 * SECOND,

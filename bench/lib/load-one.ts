@@ -2,11 +2,30 @@
 import process from "node:process"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
-import { watch } from "./held.mjs"
+import { type Spread, type Watched, watch } from "./held.js"
 
-const [name, url] = process.argv.slice(2)
+const [name, url = ""] = process.argv.slice(2)
 
-const starters = {
+interface Request {
+  readonly flagKey: string
+  readonly entityId: string
+  readonly context: Record<string, string>
+}
+
+interface Started {
+  readonly evaluate: (request: Request) => boolean
+  readonly refresh: () => Promise<unknown>
+}
+
+/** What a load took, in milliseconds and bytes. */
+export interface Loaded extends Omit<Watched<unknown>, "value"> {
+  readonly cpu: number
+  readonly again: Spread
+  readonly rss: number
+  readonly heap: number
+}
+
+const starters: Record<"official" | "ours", () => Promise<() => Promise<Started>>> = {
   official: async () => {
     const { FliptClient } = await import("@flipt-io/flipt-client-js")
     return async () => {
@@ -15,7 +34,7 @@ const starters = {
     }
   },
   ours: async () => {
-    const FliptClient = await import("../../dist/FliptClient.js")
+    const FliptClient = await import("flipt-client-effect/FliptClient")
     return async () => {
       const scope = Effect.runSync(Scope.make())
       const client = await Effect.runPromise(Scope.extend(FliptClient.make({ url, updateInterval: "1 hour" }), scope))
@@ -30,7 +49,7 @@ const starters = {
 /** What is held on to, once the garbage is collected. */
 const memory = async () => {
   for (let i = 0; i < 5; i++) {
-    globalThis.gc()
+    globalThis.gc!()
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
   const { external, heapUsed, rss } = process.memoryUsage()
@@ -54,7 +73,11 @@ if (answers.size !== 2) {
 }
 // once more, with all modules loaded and all code warm
 const { held: again } = await watch(client.refresh)
-process.send(
-  { ...result, cpu: (system + user) / 1e3, again, rss: after.rss - before.rss, heap: after.heap - before.heap },
-  () => process.exit(0)
-)
+const loaded: Loaded = {
+  ...result,
+  cpu: (system + user) / 1e3,
+  again,
+  rss: after.rss - before.rss,
+  heap: after.heap - before.heap
+}
+process.send!(loaded, () => process.exit(0))

@@ -5,7 +5,22 @@
  * `entities` is as long as a power of two. Each loop gives how many answers were `true` or the first variant, so that no
  * answer can be left out.
  */
-export const boolean = (subject, key, entities, from, count) => {
+import type { Ours, Prepared } from "./ours.js"
+import type { Subject } from "./subject.js"
+
+/** A flag that a loop evaluates. */
+export interface Asked {
+  readonly key: string
+  readonly isVariant: boolean
+}
+
+export const boolean = (
+  subject: Subject,
+  key: string,
+  entities: ReadonlyArray<unknown>,
+  from: number,
+  count: number
+): number => {
   const mask = entities.length - 1
   let seen = 0
   for (let i = from; i < from + count; i++) {
@@ -16,7 +31,13 @@ export const boolean = (subject, key, entities, from, count) => {
   return seen
 }
 
-export const variant = (subject, key, entities, from, count) => {
+export const variant = (
+  subject: Subject,
+  key: string,
+  entities: ReadonlyArray<unknown>,
+  from: number,
+  count: number
+): number => {
   const mask = entities.length - 1
   let seen = 0
   for (let i = from; i < from + count; i++) {
@@ -28,13 +49,19 @@ export const variant = (subject, key, entities, from, count) => {
 }
 
 /** All flags for one entity, and then for the next. */
-export const oneEntity = (subject, flags, entities, from, count) => {
+export const oneEntity = (
+  subject: Subject,
+  flags: ReadonlyArray<Asked>,
+  entities: ReadonlyArray<unknown>,
+  from: number,
+  count: number
+): number => {
   const mask = entities.length - 1
   let seen = 0
   for (let done = 0, place = from; done < count; done += flags.length, place++) {
     const entity = entities[place & mask]
     for (let i = 0; i < flags.length; i++) {
-      const { isVariant, key } = flags[i]
+      const { isVariant, key } = flags[i]!
       if (isVariant ? subject.variant(key, entity) === "red" : subject.boolean(key, entity) === true) {
         seen++
       }
@@ -44,11 +71,17 @@ export const oneEntity = (subject, flags, entities, from, count) => {
 }
 
 /** Every flag for another entity than the one before it; in time, all pairs. */
-export const manyEntities = (subject, flags, entities, from, count) => {
+export const manyEntities = (
+  subject: Subject,
+  flags: ReadonlyArray<Asked>,
+  entities: ReadonlyArray<unknown>,
+  from: number,
+  count: number
+): number => {
   let seen = 0
   for (let done = 0, place = from % entities.length; done < count; done += flags.length) {
     for (let i = 0; i < flags.length; i++) {
-      const { isVariant, key } = flags[i]
+      const { isVariant, key } = flags[i]!
       const entity = entities[place]
       place = place + 1 === entities.length ? 0 : place + 1
       if (isVariant ? subject.variant(key, entity) === "red" : subject.boolean(key, entity) === true) {
@@ -61,13 +94,19 @@ export const manyEntities = (subject, flags, entities, from, count) => {
 }
 
 /** All flags for one entity that is bound once, through `Snapshot.bind`. */
-export const bound = (subject, flags, entities, from, count) => {
+export const bound = (
+  subject: Ours,
+  flags: ReadonlyArray<Asked>,
+  entities: ReadonlyArray<Prepared>,
+  from: number,
+  count: number
+): number => {
   const mask = entities.length - 1
   let seen = 0
   for (let done = 0, place = from; done < count; done += flags.length, place++) {
-    const entity = subject.bind(entities[place & mask])
+    const entity = subject.bind(entities[place & mask]!)
     for (let i = 0; i < flags.length; i++) {
-      const { isVariant, key } = flags[i]
+      const { isVariant, key } = flags[i]!
       if (isVariant ? subject.boundVariant(entity, key) === "red" : subject.boundBoolean(entity, key)) {
         seen++
       }

@@ -3,11 +3,23 @@
  * `late` is by how much it came too late, in wall time, which another process on the machine can cause as well; `held` is
  * the processor time that the thread has spent since the timer came before, which nothing else can. In milliseconds.
  */
-import { now, quantile } from "./measure.mjs"
+import { now, quantile } from "./measure.js"
 
-export const watch = async (run) => {
-  const late = []
-  const held = []
+export interface Spread {
+  readonly max: number
+  readonly p99: number
+}
+
+export interface Watched<A> {
+  readonly value: A
+  readonly millis: number
+  readonly late: Spread
+  readonly held: Spread
+}
+
+export const watch = async <A>(run: () => Promise<A>): Promise<Watched<A>> => {
+  const late: Array<number> = []
+  const held: Array<number> = []
   let wall = performance.now()
   let own = now()
   const timer = setInterval(() => {

@@ -1,14 +1,29 @@
 /**
- * The loops of the Effect benchmark: a copy of this module for each subject, as with loops.mjs. Each loop is written out,
+ * The loops of the Effect benchmark: a copy of this module for each subject, as with loops.ts. Each loop is written out,
  * since a call that several went through would be measured with what V8 has learnt of the others.
  */
+import type { FliptClient as Official } from "@flipt-io/flipt-client-js"
 import * as Effect from "effect/Effect"
+import type { Service } from "flipt-client-effect/FliptClient"
+import type { Snapshot } from "flipt-client-effect/Snapshot"
 
-export const synchronous = (snapshot, flagKey, entities, from, count) => {
+/** An entity of workload (a). */
+export interface Prepared {
+  readonly entityId: string
+  readonly context: Record<string, string>
+}
+
+export const synchronous = (
+  snapshot: Snapshot,
+  flagKey: string,
+  entities: ReadonlyArray<Prepared>,
+  from: number,
+  count: number
+): number => {
   const mask = entities.length - 1
   let seen = 0
   for (let i = from; i < from + count; i++) {
-    const { context, entityId } = entities[i & mask]
+    const { context, entityId } = entities[i & mask]!
     const result = snapshot.boolean({ flagKey, entityId, context })
     if (result._tag === "Right" && result.right.enabled) {
       seen++
@@ -18,13 +33,19 @@ export const synchronous = (snapshot, flagKey, entities, from, count) => {
 }
 
 /** In one fiber, which goes from one to the next by `yield*`. */
-export const inFiber = (client, flagKey, entities, from, count) =>
+export const inFiber = (
+  client: Service,
+  flagKey: string,
+  entities: ReadonlyArray<Prepared>,
+  from: number,
+  count: number
+): number =>
   Effect.runSync(
     Effect.gen(function* () {
       const mask = entities.length - 1
       let seen = 0
       for (let i = from; i < from + count; i++) {
-        const { context, entityId } = entities[i & mask]
+        const { context, entityId } = entities[i & mask]!
         const result = yield* client.evaluateBoolean({ flagKey, entityId, context })
         if (result.enabled) {
           seen++
@@ -35,7 +56,13 @@ export const inFiber = (client, flagKey, entities, from, count) =>
   )
 
 /** In spans of a hundred evaluations each: of more than 128 in one span nothing would be told. */
-export const inSpans = (client, flagKey, entities, from, count) =>
+export const inSpans = (
+  client: Service,
+  flagKey: string,
+  entities: ReadonlyArray<Prepared>,
+  from: number,
+  count: number
+): number =>
   Effect.runSync(
     Effect.gen(function* () {
       const mask = entities.length - 1
@@ -45,7 +72,7 @@ export const inSpans = (client, flagKey, entities, from, count) =>
           Effect.gen(function* () {
             let inThis = 0
             for (let j = i; j < i + 100; j++) {
-              const { context, entityId } = entities[j & mask]
+              const { context, entityId } = entities[j & mask]!
               const result = yield* client.evaluateBoolean({ flagKey, entityId, context })
               if (result.enabled) {
                 inThis++
@@ -61,7 +88,13 @@ export const inSpans = (client, flagKey, entities, from, count) =>
   )
 
 /** In one fiber, without a generator. */
-export const inLoop = (client, flagKey, entities, from, count) => {
+export const inLoop = (
+  client: Service,
+  flagKey: string,
+  entities: ReadonlyArray<Prepared>,
+  from: number,
+  count: number
+): number => {
   const mask = entities.length - 1
   let seen = 0
   let i = from
@@ -69,7 +102,7 @@ export const inLoop = (client, flagKey, entities, from, count) => {
     Effect.whileLoop({
       while: () => i < from + count,
       body: () => {
-        const { context, entityId } = entities[i++ & mask]
+        const { context, entityId } = entities[i++ & mask]!
         return client.evaluateBoolean({ flagKey, entityId, context })
       },
       step: (result) => {
@@ -83,13 +116,13 @@ export const inLoop = (client, flagKey, entities, from, count) => {
 }
 
 /** What the `yield*` costs that evaluates nothing. */
-export const nothing = (entities, from, count) =>
+export const nothing = (entities: ReadonlyArray<Prepared>, from: number, count: number): number =>
   Effect.runSync(
     Effect.gen(function* () {
       const mask = entities.length - 1
       let seen = 0
       for (let i = from; i < from + count; i++) {
-        const { entityId } = entities[i & mask]
+        const { entityId } = entities[i & mask]!
         const result = yield* Effect.suspend(() => Effect.succeed(entityId))
         if (result.length > 0) {
           seen++
@@ -100,15 +133,21 @@ export const nothing = (entities, from, count) =>
   )
 
 /** Flags that there are not, as many as there are keys; the error is caught each time. */
-export const unknown = (client, keys, entities, from, count) =>
+export const unknown = (
+  client: Service,
+  keys: ReadonlyArray<string>,
+  entities: ReadonlyArray<Prepared>,
+  from: number,
+  count: number
+): number =>
   Effect.runSync(
     Effect.gen(function* () {
       const mask = entities.length - 1
       let seen = 0
       for (let i = from; i < from + count; i++) {
-        const { context, entityId } = entities[i & mask]
+        const { context, entityId } = entities[i & mask]!
         const result = yield* Effect.either(
-          client.evaluateBoolean({ flagKey: keys[i % keys.length], entityId, context })
+          client.evaluateBoolean({ flagKey: keys[i % keys.length]!, entityId, context })
         )
         if (result._tag === "Left") {
           seen++
@@ -118,11 +157,17 @@ export const unknown = (client, keys, entities, from, count) =>
     })
   )
 
-export const official = (client, flagKey, entities, from, count) => {
+export const official = (
+  client: Official,
+  flagKey: string,
+  entities: ReadonlyArray<Prepared>,
+  from: number,
+  count: number
+): number => {
   const mask = entities.length - 1
   let seen = 0
   for (let i = from; i < from + count; i++) {
-    if (client.evaluateBoolean({ flagKey, ...entities[i & mask] }).enabled) {
+    if (client.evaluateBoolean({ flagKey, ...entities[i & mask]! }).enabled) {
       seen++
     }
   }
