@@ -52,19 +52,6 @@ describe("the modules", () => {
   })
 })
 
-describe("the benchmarks", () => {
-  it("are a package of their own, where this one cannot be found by its name", () => {
-    const files = ["bench", "bench/lib"].flatMap((folder) =>
-      readdirSync(`${root}${folder}`)
-        .filter((name) => name.endsWith(".mjs"))
-        .map((name) => `${folder}/${name}`)
-    )
-    expect(files.length).toBeGreaterThan(20)
-    const byName = files.filter((file) => /["'`]flipt-client-effect["'`/]/.test(readFileSync(`${root}${file}`, "utf8")))
-    expect(byName).toEqual([])
-  })
-})
-
 describe("the package", () => {
   it("is of the version that it tells the server", () => {
     expect(version).toBe(manifest.version)
@@ -78,6 +65,43 @@ describe("the package", () => {
   )
 
   it.live("passes attw", () => succeeds("attw", "--pack", ".", "--profile", "esm-only", "--no-color"), 300_000)
+
+  it.live("exports its public modules alone", () =>
+    Effect.gen(function* () {
+      const modules = readdirSync(`${root}src`).filter((name) => name.endsWith(".ts") && name !== "index.ts")
+      for (const module of modules) {
+        const name = module.replace(".ts", "")
+        const exported = yield* Effect.promise(() => import(`${root}dist/${name}.js`))
+        expect(Object.keys(exported), name).toEqual(
+          Object.keys(yield* Effect.promise(() => import(`${root}src/${module}`)))
+        )
+      }
+      const internal = readdirSync(`${root}dist/internal`, { recursive: true, encoding: "utf8" })
+        .map((name) => name.replaceAll("\\", "/"))
+        .filter((name) => name.endsWith(".js"))
+      expect(internal.filter((name) => !name.startsWith("flipt-client-effect-")).sort()).toEqual([
+        "engine/native/default.js",
+        "engine/native/node.js",
+        "platform/default.js",
+        "platform/node.js"
+      ])
+      const names = JSON.stringify(internal.map((name) => `flipt-client-effect/internal/${name.replace(".js", "")}`))
+      const codes = yield* Effect.async<string>((resume) => {
+        execFile(
+          process.execPath,
+          [
+            "--input-type=module",
+            "-e",
+            `const codes = ${names}.map((name) => import(name).then(() => name, ({ code }) => code))
+             console.log([...new Set(await Promise.all(codes))].join())`
+          ],
+          { cwd: root },
+          (_, stdout, stderr) => resume(Effect.succeed((stdout + stderr).trim()))
+        )
+      })
+      expect(codes).toBe("ERR_PACKAGE_PATH_NOT_EXPORTED")
+    })
+  )
 
   it.live("bundles its client for a browser without anything of Node", () =>
     Effect.gen(function* () {

@@ -17,7 +17,7 @@ import * as Engine from "flipt-client-effect/Engine"
 import * as Fetcher from "flipt-client-effect/Fetcher"
 import * as FliptClient from "flipt-client-effect/FliptClient"
 import * as Tls from "flipt-client-effect/Tls"
-import { load, Stat } from "../../dist/internal/engine/native/library.js"
+import { load, Stat } from "../../build/test/internals.js"
 
 const [engine, ...chosen] = process.argv.slice(2)
 const library = engine === "native" ? await Effect.runPromise(load(process.env.FLIPT_ENGINE_PATH)) : undefined

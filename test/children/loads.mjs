@@ -2,7 +2,7 @@
 // --expose-gc.
 import * as Effect from "effect/Effect"
 import * as Engine from "flipt-client-effect/Engine"
-import { load, Stat } from "../../dist/internal/engine/native/library.js"
+import { load, Stat } from "../../build/test/internals.js"
 
 const loads = Number(process.env.FLIPT_NATIVE_LOADS ?? 10_000)
 

@@ -5,8 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Engine from "flipt-client-effect/Engine"
 import * as Fetcher from "flipt-client-effect/Fetcher"
 import * as FliptClient from "flipt-client-effect/FliptClient"
-import { make } from "../../dist/internal/engine/native/engine.js"
-import { load } from "../../dist/internal/engine/native/library.js"
+import { load, make } from "../../build/test/internals.js"
 
 const flag = (key) => ({ key, name: key, enabled: true, type: "BOOLEAN_FLAG_TYPE", rollouts: [] })
 const documentOf = (keys) => JSON.stringify({ namespace: { key: "default" }, flags: keys.map(flag) })

@@ -5,7 +5,7 @@ import { Worker } from "node:worker_threads"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Engine from "flipt-client-effect/Engine"
-import { load, Stat } from "../../dist/internal/engine/native/library.js"
+import { load, Stat } from "../../build/test/internals.js"
 
 const flags = Array.from({ length: 300 }, (_, index) => ({
   key: `flag-${index}`,

@@ -143,7 +143,11 @@ const inPackage = (name: string, manifestPath: string): Effect.Effect<string, En
  */
 const checkout = (): string | undefined => {
   const path = here?.startsWith("file:") ? fileURLToPath(here) : here
-  const root = path && /^(.*)[\\/](?:dist|src)[\\/]internal[\\/]engine[\\/]native[\\/]locate\.[jt]s$/.exec(path)?.[1]
+  const root =
+    path &&
+    /^(.*)[\\/](?:dist[\\/]internal[\\/]flipt-client-effect-\w+\.js|src[\\/]internal[\\/]engine[\\/]native[\\/]locate\.ts)$/.exec(
+      path
+    )?.[1]
   return root === undefined || root === "" || /[\\/]node_modules[\\/]/.test(root) ? undefined : root
 }
 

@@ -1,0 +1,27 @@
+/** A Flipt server with one large document, as a child process with an IPC channel, to which it tells its port. */
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import process from "node:process"
+import { documentOf, flagsOf } from "./workloads.js"
+
+const document = documentOf(flagsOf(Number(process.argv[2])))
+const at = "2026-01-01T00:00:00.000000Z"
+const body = Buffer.from(
+  JSON.stringify({
+    ...document,
+    flags: document.flags.map((flag) => ({ ...flag, createdAt: at, updatedAt: at }))
+  })
+)
+
+const server = createServer((_, response) => {
+  response.writeHead(200, {
+    "Content-Type": "application/json",
+    Etag: "0123456789abcdef",
+    "Content-Length": body.length
+  })
+  response.end(body)
+})
+server.listen(0, "127.0.0.1", () =>
+  process.send!({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, bytes: body.length })
+)
+process.on("disconnect", () => process.exit(0))

@@ -1,0 +1,64 @@
+/**
+ * Builds `dist`: the declarations, which tsc emits for each module, and the code, which esbuild puts together in chunks,
+ * since a program then opens a few files at its start and not a hundred.
+ *
+ * Each public module stays a file of its own, and so does each module that the `imports` of package.json name: which of
+ * those is taken is decided where the package runs or is bundled.
+ */
+import { spawnSync } from "node:child_process"
+import { readdirSync, readFileSync, rmSync } from "node:fs"
+import process from "node:process"
+import { fileURLToPath } from "node:url"
+import * as Esbuild from "esbuild"
+
+const root = fileURLToPath(new URL("../", import.meta.url))
+const manifest = JSON.parse(readFileSync(`${root}package.json`, "utf8"))
+
+const publicModules = readdirSync(`${root}src`).filter((name) => name.endsWith(".ts"))
+const platformModules = Object.values(manifest.imports)
+  .flatMap((conditions) => Object.values(conditions))
+  .map((path) => path.replace(/^\.\/dist\/(.*)\.js$/, "$1.ts"))
+
+rmSync(`${root}dist`, { recursive: true, force: true })
+
+const tsc = fileURLToPath(import.meta.resolve("typescript/bin/tsc"))
+const { status } = spawnSync(process.execPath, [tsc, "-p", `${root}tsconfig.build.json`], { stdio: "inherit" })
+if (status !== 0) {
+  process.exit(1)
+}
+
+const { target } = JSON.parse(readFileSync(`${root}tsconfig.base.json`, "utf8")).compilerOptions
+const shared = {
+  absWorkingDir: root,
+  bundle: true,
+  format: "esm",
+  target,
+  logLevel: "warning",
+  // without the paths of tsconfig.json, which lead to the sources
+  tsconfigRaw: "{}"
+}
+
+await Esbuild.build({
+  ...shared,
+  entryPoints: [...publicModules, ...platformModules].map((module) => `src/${module}`),
+  outbase: "src",
+  outdir: "dist",
+  // locate.ts knows by this name that it is no bundle of an application
+  chunkNames: "internal/flipt-client-effect-[hash]",
+  splitting: true,
+  // `node:` is in the modules for Node alone
+  platform: "neutral",
+  external: [...Object.keys(manifest.imports), "node:*"],
+  packages: "external",
+  sourcemap: true,
+  sourcesContent: false
+})
+
+// What the tests' child processes look at inside the library; they get the rest by the package's name.
+await Esbuild.build({
+  ...shared,
+  entryPoints: ["test/support/internals.ts"],
+  outdir: "build/test",
+  platform: "node",
+  packages: "external"
+})
