@@ -616,6 +616,41 @@ describe("a refusal", () => {
     }).pipe(jitter(0.5))
   )
 
+  it.scoped("after an accepted request renews at once again, but not twice in a second", () =>
+    Effect.gen(function* () {
+      const issuer = Issuer.make("1 day")
+      const auth = yield* provided(issuer)
+      const refused = Effect.flatMap(auth.authorize, auth.invalidate)
+      yield* refused
+      yield* refused
+      expect(issuer.count()).toBe(2)
+      yield* auth.accepted!(yield* auth.authorize)
+      yield* refused
+      expect(issuer.count()).toBe(2)
+      yield* TestClock.adjust("1 second")
+      yield* refused
+      expect(issuer.count()).toBe(3)
+    })
+  )
+
+  it.scoped("of what was accepted before limits the age of the next ones, for a day", () =>
+    Effect.gen(function* () {
+      const issuer = Issuer.make()
+      const auth = yield* provided(issuer)
+      yield* TestClock.adjust("4 minutes")
+      yield* auth.accepted!(yield* auth.authorize)
+      yield* TestClock.adjust("1 minute")
+      yield* auth.invalidate(yield* auth.authorize)
+      expect(yield* tokenOf(auth)).toBe("Bearer token-2")
+      yield* TestClock.adjust("4 minutes")
+      expect(yield* tokenOf(auth)).toBe("Bearer token-2")
+      yield* TestClock.adjust("1 second")
+      expect(yield* tokenOf(auth)).toBe("Bearer token-3")
+      yield* TestClock.adjust("1 day")
+      expect(yield* tokenOf(auth)).toBe("Bearer token-3")
+    })
+  )
+
   it.scoped("leaves the old credential where no other can be had, and does not fail", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 hour")

@@ -78,7 +78,7 @@ const pollForADay = (hand: HandClock.HandClock, kind: Kind, lifetime: number, sk
 
 const minutes = (count: number) => count * 60_000
 
-describe("a day of polls", () => {
+describe("a day of polls", { timeout: 600_000 }, () => {
   const cases: ReadonlyArray<readonly [Kind, lifetime: number, skew: number]> = [
     ["opaque", 8_000, 0],
     ["opaque", minutes(5), 0],

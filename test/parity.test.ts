@@ -70,9 +70,9 @@ const explanation =
 
 const withoutExplanation = (message: string): string => message.replace(explanation, "")
 
-/** The official text is shown as it is, except for characters that could control a terminal. */
-const escaped = <A>(official: Oracle.Answer<A>): Oracle.Answer<A> =>
-  "error" in official ? { error: printable(official.error, 10_000) } : official
+/** The official text is shown as it is, except that a key is escaped and cut. */
+const escaped = <A>(official: Oracle.Answer<A>, key: string): Oracle.Answer<A> =>
+  "error" in official ? { error: official.error.replace(key, () => printable(key)) } : official
 
 const answer = <A>(result: Either.Either<A, Error>, form: (value: A) => unknown): Oracle.Answer<unknown> =>
   Either.match(result, {
@@ -109,7 +109,11 @@ interface Question {
 const ask = (oracle: Oracle.Oracle, requests: ReadonlyArray<EvaluationRequest>): ReadonlyArray<Question> =>
   requests.map((request) => {
     const asked = officialRequest(request)
-    return { request, variant: escaped(oracle.variant(asked)), boolean: escaped(oracle.boolean(asked)) }
+    return {
+      request,
+      variant: escaped(oracle.variant(asked), asked.flagKey.toWellFormed()),
+      boolean: escaped(oracle.boolean(asked), asked.flagKey.toWellFormed())
+    }
   })
 
 const compareEvaluations = (name: string, snapshot: Snapshot, questions: ReadonlyArray<Question>): void => {
