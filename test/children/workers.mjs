@@ -1,0 +1,38 @@
+// Ends 50 worker threads while they build an engine, and prints the engines that others have got.
+import { once } from "node:events"
+import { fileURLToPath } from "node:url"
+import { isMainThread, parentPort, Worker } from "node:worker_threads"
+import * as Effect from "effect/Effect"
+import * as Engine from "flipt-client-effect/Engine"
+
+const name = Effect.map(Engine.Engine, (engine) => engine.name).pipe(Effect.provide(Engine.layer))
+
+const start = async () => {
+  const worker = new Worker(fileURLToPath(import.meta.url))
+  await once(worker, "message")
+  return worker
+}
+
+if (isMainThread) {
+  let ended = 0
+  for (let batch = 0; batch < 10; batch++) {
+    const workers = await Promise.all(Array.from({ length: 5 }, start))
+    await Promise.all(
+      workers.map(async (worker, index) => {
+        // at once, or a few milliseconds into the start
+        const until = performance.now() + index * 2
+        while (performance.now() < until) {
+          await new Promise(setImmediate)
+        }
+        await worker.terminate()
+        ended++
+      })
+    )
+  }
+  const worker = await start()
+  const [inWorker] = await once(worker, "message")
+  console.log(JSON.stringify({ ended, inWorker, inMain: await Effect.runPromise(name) }))
+} else {
+  parentPort.postMessage("building")
+  parentPort.postMessage(await Effect.runPromise(name))
+}
