@@ -105,7 +105,7 @@ for (const { compile, name } of engines) {
   }
 }
 
-const at = environment(["effect", "@flipt-io/flipt-client-js", "undici", "koffi"])
+const at = environment(["effect", "@flipt-io/flipt-client-js", "koffi"])
 const pick = (name, read) => median(large[name].map(read))
 const most = (name, read) => Math.max(...large[name].map(read))
 

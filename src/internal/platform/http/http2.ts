@@ -121,7 +121,8 @@ const sendOver = (pooled: Session, outgoing: Outgoing): Effect.Effect<Incoming, 
     const fail = (error: Error) => {
       const isRepeatable = body === undefined || body instanceof Uint8Array
       // A GET that a session leaves unanswered when it ends can be sent again, processed or not.
-      const isUnprocessed = stream.rstCode === NGHTTP2_REFUSED_STREAM || (pooled.isGoingAway && outgoing.method === "GET")
+      const isUnprocessed =
+        stream.rstCode === NGHTTP2_REFUSED_STREAM || (pooled.isGoingAway && outgoing.method === "GET")
       resume(Effect.fail(isUnprocessed && isRepeatable ? new NotProcessed(error.message, { cause: error }) : error))
     }
     const abandon = () => {
