@@ -222,7 +222,7 @@ const Main = Serving.pipe(
   Layer.provide(ShopLive),
   Layer.provide(Flipt),
   Layer.provide(Observability),
-  Layer.provide(NodeHttpClient.layerUndici)
+  Layer.provide(NodeHttpClient.layer)
 )
 
 NodeRuntime.runMain(Layer.launch(Main))

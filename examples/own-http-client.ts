@@ -1,5 +1,5 @@
 /**
- * An HttpClient of your own under the client: the global fetch, or an undici Agent with its own settings.
+ * An HttpClient of your own under the client: the global fetch, or Node's http with an Agent of its own.
  *
  * The server here is a few lines of this file.
  */
@@ -7,15 +7,14 @@ import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as Console from "effect/Console"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Auth from "flipt-client-effect/Auth"
 import * as Engine from "flipt-client-effect/Engine"
 import * as Fetcher from "flipt-client-effect/Fetcher"
 import * as FliptClient from "flipt-client-effect/FliptClient"
-import { Agent, fetch } from "undici"
 
 /** Any HttpClient will do. Timeouts and redirects of its own come before those of the Fetcher. */
 const clientOver = (url: string, httpClient: Layer.Layer<HttpClient.HttpClient>) =>
@@ -32,22 +31,9 @@ const globalFetch = Layer.effect(
   )
 ).pipe(Layer.provide(FetchHttpClient.layer))
 
-/** An Agent that is closed with the layer. The Fetcher follows redirects itself, and has timeouts of its own. */
-const ownAgent = FetchHttpClient.layer.pipe(
-  Layer.provide(
-    Layer.scopedContext(
-      Effect.acquireRelease(
-        Effect.sync(() => new Agent({ keepAliveTimeout: 60_000, headersTimeout: 0, bodyTimeout: 0 })),
-        (agent) => Effect.promise(() => agent.destroy())
-      ).pipe(
-        Effect.map((dispatcher) =>
-          Context.make(FetchHttpClient.Fetch, fetch as unknown as typeof globalThis.fetch).pipe(
-            Context.add(FetchHttpClient.RequestInit, { dispatcher, redirect: "manual" } as RequestInit)
-          )
-        )
-      )
-    )
-  )
+/** An Agent that closes with the layer, and opens at most ten connections. */
+const ownAgent = NodeHttpClient.layerWithoutAgent.pipe(
+  Layer.provide(NodeHttpClient.makeAgentLayer({ keepAlive: true, maxSockets: 10 }))
 )
 
 /** Serves one boolean flag until the scope ends; gives the URL. */

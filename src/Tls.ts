@@ -72,8 +72,9 @@ export interface Options {
    */
   readonly proxy?: string | undefined
   /**
-   * Whether to offer HTTP/2 when opening a TLS connection. The server may still choose HTTP/1.1. Flipt supports HTTP/2
-   * over TLS only, so this has no effect for an http URL. Default: false.
+   * Whether to offer HTTP/2 when opening a TLS connection. The server may still choose HTTP/1.1. All requests and streams
+   * to a server share one connection, or as few as its limit of concurrent streams allows. Flipt supports HTTP/2 over TLS
+   * only, so this has no effect for an http URL. Default: false.
    */
   readonly http2?: boolean | undefined
   /**
@@ -104,7 +105,7 @@ export interface ConnectionOptions {
   readonly minVersion?: "TLSv1.2" | "TLSv1.3"
   /** The URL of a proxy for every connection. Read once, when the HttpClient is built. Default: from the environment. */
   readonly proxy?: string | Redacted.Redacted
-  /** Whether to offer HTTP/2. */
+  /** Whether to offer HTTP/2. Read once, when the HttpClient is built. Default: false. */
   readonly allowH2?: boolean
 }
 

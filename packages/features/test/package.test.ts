@@ -53,7 +53,7 @@ const project = Effect.gen(function* () {
     yield* run("tar", ["-xzf", yield* pack(source, folder), "-C", target, "--strip-components", "1"], folder)
   }
   Fs.mkdirSync(Path.join(modules, "@effect"), { recursive: true })
-  for (const name of ["effect", "@effect/platform", "@effect/platform-node", "undici", "koffi", "yaml"]) {
+  for (const name of ["effect", "@effect/platform", "@effect/platform-node", "koffi", "yaml"]) {
     Fs.symlinkSync(Path.join(root, "node_modules", name), Path.join(modules, name))
   }
   Fs.writeFileSync(Path.join(folder, "package.json"), '{ "type": "module" }')

@@ -35,6 +35,7 @@ interface Session {
   probe: symbol | undefined
   /** Whether the connection is probably dead: a request that was sent after such a ping was given up unanswered, too. */
   isDoubtful: boolean
+  isGoingAway: boolean
 }
 
 interface Opening {
@@ -110,7 +111,6 @@ const sendOver = (pooled: Session, outgoing: Outgoing): Effect.Effect<Incoming, 
   Effect.async<Incoming, Error>((resume) => {
     const { probe, session } = pooled
     const { body } = outgoing
-    let isGoingAway = false
     let isAnswered = false
     let stream: Http2.ClientHttp2Stream
     try {
@@ -118,13 +118,11 @@ const sendOver = (pooled: Session, outgoing: Outgoing): Effect.Effect<Incoming, 
     } catch (error) {
       return resume(Effect.fail(error as Error))
     }
-    const onGoAway = () => {
-      isGoingAway = true
-    }
     const fail = (error: Error) => {
       const isRepeatable = body === undefined || body instanceof Uint8Array
       // A GET that a session leaves unanswered when it ends can be sent again, processed or not.
-      const isUnprocessed = stream.rstCode === NGHTTP2_REFUSED_STREAM || (isGoingAway && outgoing.method === "GET")
+      const isUnprocessed =
+        stream.rstCode === NGHTTP2_REFUSED_STREAM || (pooled.isGoingAway && outgoing.method === "GET")
       resume(Effect.fail(isUnprocessed && isRepeatable ? new NotProcessed(error.message, { cause: error }) : error))
     }
     const abandon = () => {
@@ -140,12 +138,10 @@ const sendOver = (pooled: Session, outgoing: Outgoing): Effect.Effect<Incoming, 
     pooled.streams++
     session.setTimeout(0)
     session.ref()
-    session.once("goaway", onGoAway)
     failIncomplete(stream)
     outgoing.signal.addEventListener("abort", abandon, { once: true })
     stream.on("error", fail)
     stream.once("close", () => {
-      session.off("goaway", onGoAway)
       if (--pooled.streams === 0 && !session.destroyed) {
         session.unref()
         session.setTimeout(IDLE_MILLIS)
@@ -169,11 +165,13 @@ const sendOver = (pooled: Session, outgoing: Outgoing): Effect.Effect<Incoming, 
 export const makeHttp2 = (connector: Connector): Effect.Effect<Send, never, Scope.Scope> =>
   Effect.gen(function* () {
     const origins = new Map<string, Origin>()
-    const sockets = new Set<Net.Socket>()
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
-        for (const socket of sockets) {
-          socket.destroy()
+        for (const { sessions, spare } of origins.values()) {
+          spare?.destroy()
+          for (const { session } of sessions) {
+            session.destroy()
+          }
         }
       })
     )
@@ -201,15 +199,15 @@ export const makeHttp2 = (connector: Connector): Effect.Effect<Send, never, Scop
           createConnection: () => socket,
           settings: { enablePush: false, initialWindowSize: WINDOW_BYTES }
         })
-        const pooled: Session = { session, streams: 0, probe: undefined, isDoubtful: false }
+        const pooled: Session = { session, streams: 0, probe: undefined, isDoubtful: false, isGoingAway: false }
         let isReady = false
         const end = (error: Error) => {
           if (!isReady) {
             connector.markEarlyEnd(socket, error)
           }
           resume(Effect.fail(error))
+          // Destroys the socket too, but not at once: Node may be reading from it.
           session.destroy()
-          socket.destroy()
         }
         session.on("timeout", () => {
           if (pooled.streams === 0) {
@@ -217,6 +215,9 @@ export const makeHttp2 = (connector: Connector): Effect.Effect<Send, never, Scop
           }
         })
         session.on("error", end)
+        session.on("goaway", () => {
+          pooled.isGoingAway = true
+        })
         session.once("close", () => {
           origin.sessions.delete(pooled)
           end(Object.assign(new Error("the connection closed before the server sent anything"), { code: "ECONNRESET" }))
@@ -242,7 +243,6 @@ export const makeHttp2 = (connector: Connector): Effect.Effect<Send, never, Scop
         // Leaves the caller time to store the fiber.
         yield* Effect.yieldNow()
         const socket = yield* connector.connect(target, ["h2", "http/1.1"])
-        sockets.add(socket.once("close", () => sockets.delete(socket)))
         if ("alpnProtocol" in socket && socket.alpnProtocol === "h2") {
           return yield* startSession(target, origin, socket)
         }
