@@ -3,7 +3,6 @@
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Option from "effect/Option"
 import type * as Engine from "../../../Engine.js"
 import { EngineError, type EvaluationError, type ValidationError } from "../../../FliptError.js"
 import type { BatchEntry, BooleanResult, EvaluationRequest, VariantResult } from "../../../Model.js"
@@ -11,7 +10,7 @@ import type * as Definition from "../../document/definition.js"
 import { readDocument } from "../../document/document.js"
 import { fingerprint } from "../../document/fingerprint.js"
 import { toFlagInfo } from "../../document/flagInfo.js"
-import { formatPath, Malformed } from "../../document/json.js"
+import { formatPath, Malformed, Reader } from "../../document/json.js"
 import { readSeed } from "../../document/seed/read.js"
 import { decodeSeed, seedError } from "../../document/seed/text.js"
 import { writeSeed } from "../../document/seed/write.js"
@@ -19,7 +18,6 @@ import { type Evaluator, errorEntry, makeErrors } from "../../snapshot/evaluator
 import { intern } from "../../snapshot/intern.js"
 import { isContext, isText, refuse } from "../../snapshot/request.js"
 import { makeSnapshot } from "../../snapshot/snapshot.js"
-import { forEachSlice } from "../../util/forEachSlice.js"
 import type { HoldTimer } from "../../util/holdTimer.js"
 import { yieldToEventLoop } from "../../util/yieldToEventLoop.js"
 import { makeEntityHash } from "./bucket.js"
@@ -131,39 +129,52 @@ type Run = HoldTimer["run"]
 
 const makeDecoder = () => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-/** Decodes the chunks of a document as UTF-8. */
-const decodeDocument = (document: ReadonlyArray<Uint8Array>, run: Run): Effect.Effect<string, EngineError> =>
-  Effect.suspend(() => {
-    const decoder = makeDecoder()
-    let text = ""
-    return forEachSlice(document, (slice) => {
-      text += run(() => decoder.decode(slice, { stream: true }))
-    }).pipe(Effect.map(() => text + decoder.decode()))
-  }).pipe(
-    // the decoder throws TypeError
-    Effect.catchSomeDefect((cause) =>
-      cause instanceof TypeError
-        ? Option.some(
-            Effect.fail(
-              new EngineError({
-                reason: "Document",
-                message: "the document cannot be loaded: it is not valid UTF-8",
-                cause
-              })
-            )
-          )
-        : Option.none()
-    )
-  )
+/** Decodes a document as UTF-8, part by part. The function returns parts of at least the given length until the end. */
+const makeParts = (document: ReadonlyArray<Uint8Array>): ((length: number) => string | undefined) => {
+  const decoder = makeDecoder()
+  const decode = (bytes?: Uint8Array): string => {
+    try {
+      return decoder.decode(bytes, { stream: bytes !== undefined })
+    } catch {
+      throw new Malformed("Document", [], "it is not valid UTF-8")
+    }
+  }
+  let index = 0
+  let start = 0
+  return (length) => {
+    if (index > document.length) {
+      return undefined
+    }
+    let part = ""
+    while (index < document.length && part.length < Math.max(length, SLICE_CHARACTERS)) {
+      const chunk = document[index] as Uint8Array
+      part += decode(chunk.subarray(start, start + SLICE_CHARACTERS))
+      start += SLICE_CHARACTERS
+      if (start >= chunk.length) {
+        index++
+        start = 0
+      }
+    }
+    if (index === document.length) {
+      index++
+      part += decode()
+    }
+    return part
+  }
+}
 
 const formatMalformed = (error: Malformed): string =>
   error.path.length === 0 ? error.problem : `${formatPath(error.path)}: ${error.problem}`
 
 /** Reads a document in slices. All validation of flags happens here. */
-const readDefinitions = (text: string, namespace: string, run: Run): Effect.Effect<Evaluator, EngineError> =>
+const readDefinitions = (
+  document: ReadonlyArray<Uint8Array>,
+  namespace: string,
+  run: Run
+): Effect.Effect<Evaluator, EngineError> =>
   Effect.suspend(() => {
     const definitions = new Map<string, Definition.Flag>()
-    const reading = readDocument(text, namespace)
+    const reading = readDocument(new Reader("", makeParts(document)), namespace)
     let digest: string | undefined
     const slice = Effect.try({
       try: () =>
@@ -215,11 +226,7 @@ export const makePortable = (timer?: HoldTimer): Engine.Service => {
   const run: Run = (work) => (timer === undefined ? work() : timer.run(work))
   return {
     name: "portable",
-    compile: (namespace, document) =>
-      decodeDocument(document, run).pipe(
-        Effect.flatMap((text) => readDefinitions(text, namespace, run)),
-        Effect.flatMap(makeSnapshot)
-      ),
+    compile: (namespace, document) => Effect.flatMap(readDefinitions(document, namespace, run), makeSnapshot),
     restore: (namespace, seed) => Effect.flatMap(restoreSeed(seed, namespace, run), makeSnapshot)
   }
 }
