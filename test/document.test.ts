@@ -4,7 +4,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import type * as Definition from "../src/internal/document/definition.js"
 import { readDocument } from "../src/internal/document/document.js"
-import { Malformed } from "../src/internal/document/json.js"
+import { Malformed, Reader } from "../src/internal/document/json.js"
 import { readSeed } from "../src/internal/document/seed/read.js"
 import { writeSeed } from "../src/internal/document/seed/write.js"
 
@@ -38,7 +38,7 @@ const flag = (key: string, rules: ReadonlyArray<object>, rollouts: ReadonlyArray
 
 const read = (...flags: ReadonlyArray<object>): ReadonlyArray<Definition.Flag> =>
   Array.from(
-    readDocument(JSON.stringify({ namespace: { key: "default" }, flags }), "default"),
+    readDocument(new Reader(JSON.stringify({ namespace: { key: "default" }, flags })), "default"),
     ({ flag: definition }) => definition
   )
 
@@ -80,5 +80,48 @@ describe("segments", () => {
     expect(segmentsOf(read(flag("a", [rule(deepest), rule(deepest)])))).toHaveLength(2)
     expect(() => read(flag("a", [], [rollout]))).toThrow(Malformed)
     expect(() => read(flag("a", [rule(deepest)]), flag("b", [], [rollout]))).toThrow(Malformed)
+  })
+})
+
+describe("a text in parts", () => {
+  const flags = [
+    flag("a", [rule(segment("pros", "pro\\n\\u00e9 \\\\"))], [{ threshold: { percentage: 12.5e1, value: true } }]),
+    flag("b", [rule(segment("pros", "pro\\n\\u00e9 \\\\"), segment("teams", "team"))])
+  ]
+  const text = JSON.stringify(
+    { other: [null, true, false, -1.5e3], flags, namespace: { key: "default" }, digest: "d" },
+    null,
+    1
+  )
+
+  const readParts = (whole: string, size: number) => {
+    let at = 0
+    const reading = readDocument(
+      new Reader("", () => (at < whole.length ? whole.slice(at, (at += size)) : undefined)),
+      "default"
+    )
+    try {
+      return [...reading].map((it) => it.flag)
+    } catch (error) {
+      return (error as Malformed).problem
+    }
+  }
+
+  it("gives the same flags wherever it is divided", () => {
+    const expected = readParts(text, text.length)
+    expect(expected).toHaveLength(2)
+    for (let size = 1; size <= text.length; size++) {
+      expect(readParts(text, size)).toEqual(expected)
+    }
+  })
+
+  it("is refused for the same reason wherever it is divided", () => {
+    for (const malformed of [text.slice(0, -1), text.replace("true", "tru"), text.replace("-1500", "-15x"), `${text}x`]) {
+      const expected = readParts(malformed, malformed.length)
+      expect(expected).toEqual(expect.any(String))
+      for (let size = 1; size <= malformed.length; size += 7) {
+        expect(readParts(malformed, size)).toBe(expected)
+      }
+    }
   })
 })

@@ -105,9 +105,9 @@ const readFlagFields = struct<Definition.Flag & { readonly name: string }>({
   defaultVariant: optional("defaultVariant", readDefaultVariant, undefined)
 })
 
-/** The key of the flag that starts at an offset, for error messages. The flag's text may be malformed further on. */
-const keyOfFlagAt = (text: string, offset: number): string | undefined => {
-  const reader = new Reader(text.slice(offset))
+/** The key of a flag, for error messages. The flag's text may be malformed further on. */
+const keyOfFlag = (text: string): string | undefined => {
+  const reader = new Reader(text.replace(/^[\s,]+/, ""))
   let found: string | undefined
   try {
     for (const name of reader.members()) {
@@ -123,12 +123,12 @@ const keyOfFlagAt = (text: string, offset: number): string | undefined => {
   return found
 }
 
-const readFlag = (reader: Reader, text: string): Definition.Flag => {
+const readFlag = (reader: Reader): Definition.Flag => {
   const offset = reader.offset
   try {
-    return readFlagFields(reader)
+    return reader.keeping(() => readFlagFields(reader))
   } catch (error) {
-    const key = error instanceof Malformed && error.kind !== "Limit" ? keyOfFlagAt(text, offset) : undefined
+    const key = error instanceof Malformed && error.kind !== "Limit" ? keyOfFlag(reader.textFrom(offset)) : undefined
     throw error instanceof Malformed && key !== undefined
       ? new Malformed(error.kind, error.path, `${error.problem} (flag ${quoted(key)})`)
       : error
@@ -142,11 +142,10 @@ const readNamespaceKey = struct<{ readonly key: string }>({ key: required("key",
  * flags. If several flags have the same key, the last one wins. Throws `Malformed`.
  */
 export function* readDocument(
-  text: string,
+  reader: Reader,
   namespace: string
 ): Generator<{ readonly flag: Definition.Flag; readonly offset: number }, string | undefined> {
-  const reader = new Reader(text)
-  if (/^[ \t\n\r]*$/.test(text.slice(0, 1024)) && text.trim() === "") {
+  if (reader.isAtEnd()) {
     reader.fail("the document is empty")
   }
   const seen = new Set<string>()
@@ -164,7 +163,7 @@ export function* readDocument(
       digest = reader.isNull() ? undefined : reader.string()
     } else if (name === "flags") {
       for (const _ of reader.elements()) {
-        yield { flag: readFlag(reader, text), offset: reader.offset }
+        yield { flag: readFlag(reader), offset: reader.offset }
       }
     } else {
       reader.skip()

@@ -1,6 +1,7 @@
 /**
  * A JSON reader that keeps what `JSON.parse` discards: the path of each value, duplicate keys, the order of integer-like
- * keys and the nesting depth. It can pause between two values, so a large document does not block the event loop.
+ * keys and the nesting depth. It can pause between two values and takes the text in parts, so a large document does not
+ * block the event loop: V8 would flatten a text of many megabytes at once.
  */
 import { quoted } from "../util/outsideText.js"
 
@@ -38,6 +39,9 @@ const BACKSLASH = 92
 /** In V8, a slice of at least this length keeps the whole source text alive. */
 const SLICE_LENGTH = 13
 
+/** The length of `false`, the longest literal. */
+const LITERAL_LENGTH = 5
+
 /** Length of the text prefix that memoized values are looked up by. */
 const MEMO_KEY_LENGTH = 48
 
@@ -59,11 +63,49 @@ export class Reader {
   /** Keyed by the first `MEMO_KEY_LENGTH` characters of the value's text. */
   private readonly memo = new Map<string, MemoEntry>()
 
-  constructor(private readonly text: string) {}
+  /** The number of characters that are no longer in `text`. */
+  private dropped = 0
+  /** The start of the text that must not be dropped, beyond what is still to be read. */
+  private kept = Number.POSITIVE_INFINITY
+
+  /** `more` returns the next part of the text, of about the given length, and `undefined` at its end. */
+  constructor(
+    private text: string,
+    private more?: ((length: number) => string | undefined) | undefined
+  ) {}
 
   /** The number of characters read so far. */
   get offset(): number {
-    return this.position
+    return this.dropped + this.position
+  }
+
+  /** Calls `read`. Until it returns, everything from here on stays available to `textFrom`. */
+  keeping<A>(read: () => A): A {
+    this.kept = this.position
+    const result = read()
+    this.kept = Number.POSITIVE_INFINITY
+    return result
+  }
+
+  /** The text that is available from an offset on. */
+  textFrom(offset: number): string {
+    return this.text.slice(offset - this.dropped)
+  }
+
+  /** Adds a part to the text, at least as long as what is left of it, so that the work stays linear. */
+  private extend(): boolean {
+    const drop = Math.min(this.kept, this.position)
+    const rest = this.text.slice(drop)
+    const part = this.more?.(rest.length)
+    if (part === undefined) {
+      this.more = undefined
+      return false
+    }
+    this.text = rest + part
+    this.position -= drop
+    this.kept -= drop
+    this.dropped += drop
+    return true
   }
 
   fail(problem: string, kind: "Document" | "Limit" = "Document"): never {
@@ -94,19 +136,25 @@ export class Reader {
             return literal
           }
         }
-        return `${quoted(String.fromCodePoint(this.text.codePointAt(this.position) as number))} at character ${this.position}`
+        return `${quoted(String.fromCodePoint(this.text.codePointAt(this.position) as number))} at character ${this.offset}`
     }
   }
 
+  /** Skips white space and returns the next character code. The text then has a whole literal, if one follows. */
   private skipSpace(): number {
     for (;;) {
       const unit = this.text.charCodeAt(this.position)
       if (unit === 32 || unit === 10 || unit === 13 || unit === 9) {
         this.position++
-      } else {
+      } else if (this.position + LITERAL_LENGTH <= this.text.length || this.more === undefined || !this.extend()) {
         return unit
       }
     }
+  }
+
+  /** Whether nothing but white space follows. */
+  isAtEnd(): boolean {
+    return Number.isNaN(this.skipSpace())
   }
 
   private open(unit: number, expected: string): void {
@@ -185,7 +233,7 @@ export class Reader {
     if (this.skipSpace() !== QUOTE) {
       this.unexpected("a string")
     }
-    const start = this.position
+    let start = this.position
     let escaped = false
     let end = start + 1
     for (; ; end++) {
@@ -198,6 +246,11 @@ export class Reader {
         end++
       } else if (!(unit >= 32)) {
         // also true at the end of the text, where charCodeAt returns NaN
+        if (end >= this.text.length && this.more !== undefined && this.extend()) {
+          end -= start - this.position + 1
+          start = this.position
+          continue
+        }
         this.position = Math.min(end, this.text.length)
         this.fail(
           this.position === this.text.length ? "the text ends inside a string" : "a control character in a string"
@@ -235,6 +288,7 @@ export class Reader {
   memoized<A>(read: (reader: Reader) => A): A {
     this.skipSpace()
     const start = this.position
+    const { offset } = this
     const head = this.text.slice(start, start + MEMO_KEY_LENGTH)
     const known = this.memo.get(head)
     // the depth must be equal because nesting is limited
@@ -243,7 +297,7 @@ export class Reader {
       return known.value as A
     }
     const value = read(this)
-    this.memo.set(head, { text: this.text.slice(start, this.position), depth: this.depth, read, value })
+    this.memo.set(head, { text: this.text.slice(offset - this.dropped, this.position), depth: this.depth, read, value })
     return value
   }
 
@@ -268,6 +322,9 @@ export class Reader {
     const match = numberPattern.exec(this.text)
     if (match === null) {
       return this.unexpected("a number")
+    }
+    if (this.position + match[0].length === this.text.length && this.more !== undefined && this.extend()) {
+      return this.number()
     }
     this.position += match[0].length
     return match[0]
@@ -308,7 +365,7 @@ export class Reader {
 
   /** Fails unless only white space follows. */
   end(): void {
-    if (!Number.isNaN(this.skipSpace())) {
+    if (!this.isAtEnd()) {
       this.unexpected("the end of the text")
     }
   }

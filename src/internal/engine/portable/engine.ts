@@ -3,7 +3,6 @@
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Option from "effect/Option"
 import type * as Engine from "../../../Engine.js"
 import { EngineError, type EvaluationError, type ValidationError } from "../../../FliptError.js"
 import type { BatchEntry, BooleanResult, EvaluationRequest, VariantResult } from "../../../Model.js"
@@ -12,7 +11,7 @@ import { readDocument } from "../../document/document.js"
 import { findEscapedLists } from "../../document/escapedLists.js"
 import { fingerprint } from "../../document/fingerprint.js"
 import { toFlagInfo } from "../../document/flagInfo.js"
-import { formatPath, Malformed } from "../../document/json.js"
+import { formatPath, Malformed, Reader } from "../../document/json.js"
 import { readSeed } from "../../document/seed/read.js"
 import { decodeSeed, seedError } from "../../document/seed/text.js"
 import { writeSeed } from "../../document/seed/write.js"
@@ -20,7 +19,6 @@ import { type Evaluator, errorEntry, makeErrors } from "../../snapshot/evaluator
 import { intern } from "../../snapshot/intern.js"
 import { isContext, isText, refuse } from "../../snapshot/request.js"
 import { makeSnapshot } from "../../snapshot/snapshot.js"
-import { forEachSlice } from "../../util/forEachSlice.js"
 import type { HoldTimer } from "../../util/holdTimer.js"
 import { printable } from "../../util/outsideText.js"
 import { yieldToEventLoop } from "../../util/yieldToEventLoop.js"
@@ -36,7 +34,7 @@ const makeEvaluator = (
   namespace: string,
   digest: string | undefined,
   definitions: ReadonlyMap<string, Definition.Flag>,
-  text: string
+  hasNestedEscape: boolean
 ): Evaluator => {
   const errors = makeErrors(namespace, () => definitions.size)
   const entityHash = makeEntityHash()
@@ -84,8 +82,7 @@ const makeEvaluator = (
     engine: "portable",
     namespace,
     digest,
-    // in the text, an escape inside of a string in a string starts with two backslashes
-    escapedLists: text.includes("\\\\") ? findEscapedLists(definitions.values()) : [],
+    escapedLists: hasNestedEscape ? findEscapedLists(definitions.values()) : [],
     variant: (request) => {
       if (typeof request !== "object" || request === null) {
         return refuse(request, errors.notFound)
@@ -136,40 +133,67 @@ type Run = HoldTimer["run"]
 
 const makeDecoder = (ignoreBOM: boolean) => new TextDecoder("utf-8", { fatal: true, ignoreBOM })
 
-/** Decodes the chunks of a document as UTF-8. */
-const decodeDocument = (document: ReadonlyArray<Uint8Array>, run: Run): Effect.Effect<string, EngineError> =>
-  Effect.suspend(() => {
-    // skips a byte order mark, like the official client
-    const decoder = makeDecoder(false)
-    let text = ""
-    return forEachSlice(document, (slice) => {
-      text += run(() => decoder.decode(slice, { stream: true }))
-    }).pipe(Effect.map(() => text + decoder.decode()))
-  }).pipe(
-    // the decoder throws TypeError
-    Effect.catchSomeDefect((cause) =>
-      cause instanceof TypeError
-        ? Option.some(
-            Effect.fail(
-              new EngineError({
-                reason: "Document",
-                message: "the document cannot be loaded: it is not valid UTF-8",
-                cause
-              })
-            )
-          )
-        : Option.none()
-    )
-  )
+interface Parts {
+  /** Returns the next part, of at least the given length until the end. */
+  readonly next: (length: number) => string | undefined
+  /** Whether the parts so far have two backslashes in a row, as an escape inside of a string in a string has. */
+  readonly hasNestedEscape: () => boolean
+}
+
+/** Decodes a document as UTF-8, part by part. Skips a byte order mark, like the official client. */
+const makeParts = (document: ReadonlyArray<Uint8Array>): Parts => {
+  const decoder = makeDecoder(false)
+  const decode = (bytes?: Uint8Array): string => {
+    try {
+      return decoder.decode(bytes, { stream: bytes !== undefined })
+    } catch {
+      throw new Malformed("Document", [], "it is not valid UTF-8")
+    }
+  }
+  let index = 0
+  let start = 0
+  let hasNestedEscape = false
+  let endsWithBackslash = false
+  return {
+    hasNestedEscape: () => hasNestedEscape,
+    next: (length) => {
+      if (index > document.length) {
+        return undefined
+      }
+      let part = ""
+      while (index < document.length && part.length < Math.max(length, SLICE_CHARACTERS)) {
+        const chunk = document[index] as Uint8Array
+        part += decode(chunk.subarray(start, start + SLICE_CHARACTERS))
+        start += SLICE_CHARACTERS
+        if (start >= chunk.length) {
+          index++
+          start = 0
+        }
+      }
+      if (index === document.length) {
+        index++
+        part += decode()
+      }
+      hasNestedEscape ||= part.includes("\\\\") || (endsWithBackslash && part.startsWith("\\"))
+      endsWithBackslash = part.endsWith("\\")
+      return part
+    }
+  }
+}
 
 const formatMalformed = (error: Malformed): string =>
   error.path.length === 0 ? error.problem : `${formatPath(error.path)}: ${error.problem}`
 
 /** Reads a document in slices. All validation of flags happens here. */
-const readDefinitions = (text: string, namespace: string, run: Run): Effect.Effect<Evaluator, EngineError> =>
+const readDefinitions = (
+  document: ReadonlyArray<Uint8Array>,
+  namespace: string,
+  run: Run
+): Effect.Effect<Evaluator, EngineError> =>
   Effect.suspend(() => {
     const definitions = new Map<string, Definition.Flag>()
-    const reading = readDocument(text, namespace)
+    const parts = makeParts(document)
+    const reading = readDocument(new Reader("", parts.next), namespace)
     let digest: string | undefined
     const slice = Effect.try({
       try: () =>
@@ -198,7 +222,7 @@ const readDefinitions = (text: string, namespace: string, run: Run): Effect.Effe
     return slice.pipe(
       Effect.tap((done) => (done ? Effect.void : yieldToEventLoop)),
       Effect.repeat({ until: (done) => done }),
-      Effect.map(() => makeEvaluator(namespace, digest, definitions, text))
+      Effect.map(() => makeEvaluator(namespace, digest, definitions, parts.hasNestedEscape()))
     )
   })
 
@@ -214,7 +238,7 @@ const restoreSeed = (seed: string, namespace: string, run: Run): Effect.Effect<E
       Effect.suspend(() => {
         try {
           const definitions = new Map(run(() => readSeed(text, namespace)).map((flag) => [flag.key, flag]))
-          return Effect.succeed(makeEvaluator(namespace, undefined, definitions, text))
+          return Effect.succeed(makeEvaluator(namespace, undefined, definitions, text.includes("\\\\")))
         } catch (error) {
           return error instanceof Malformed ? Effect.fail(seedError(formatMalformed(error))) : Effect.die(error)
         }
@@ -227,11 +251,7 @@ export const makePortable = (timer?: HoldTimer): Engine.Service => {
   const run: Run = (work) => (timer === undefined ? work() : timer.run(work))
   return {
     name: "portable",
-    compile: (namespace, document) =>
-      decodeDocument(document, run).pipe(
-        Effect.flatMap((text) => readDefinitions(text, namespace, run)),
-        Effect.flatMap(makeSnapshot)
-      ),
+    compile: (namespace, document) => Effect.flatMap(readDefinitions(document, namespace, run), makeSnapshot),
     restore: (namespace, seed) => Effect.flatMap(restoreSeed(seed, namespace, run), makeSnapshot)
   }
 }
