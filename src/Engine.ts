@@ -98,7 +98,8 @@ export const layerNative: Layer.Layer<Engine, EngineError> = Layer.effect(
 )
 
 /**
- * The native engine if it can be loaded, otherwise the portable engine. Both return the same results. The first fallback
+ * The native engine if it can be loaded, otherwise, and in worker threads, the portable engine: ending a worker while the
+ * native engine loads there would abort the process. Both return the same results. The first fallback
  * of a process logs the reason at Info level. Browsers have no native engine and log nothing.
  *
  * Set `FLIPT_ENGINE` to `native` or `portable` to choose one. With `native`, this layer fails if the library cannot be
