@@ -70,9 +70,17 @@ const explanation =
 
 const withoutExplanation = (message: string): string => message.replace(explanation, "")
 
-/** The official text is shown as it is, except that a key is escaped and cut. */
-const escaped = <A>(official: Oracle.Answer<A>, key: string): Oracle.Answer<A> =>
-  "error" in official ? { error: official.error.replace(key, () => printable(key)) } : official
+/** The official text is shown as it is, except that namespace and key are escaped and cut. */
+const escaped = <A>(official: Oracle.Answer<A>, key: string): Oracle.Answer<A> => {
+  if (!("error" in official)) {
+    return official
+  }
+  const prefix = "invalid request: failed to get flag information "
+  const { error } = official
+  return error.startsWith(prefix) && error.endsWith(`/${key}`)
+    ? { error: `${prefix}${printable(error.slice(prefix.length, -key.length - 1))}/${printable(key)}` }
+    : { error: error.replace(key, () => printable(key)) }
+}
 
 const answer = <A>(result: Either.Either<A, Error>, form: (value: A) => unknown): Oracle.Answer<unknown> =>
   Either.match(result, {
