@@ -31,7 +31,9 @@ for (const errorStrategy of ["fail", "fallback"] as const) {
         expect(told()).toEqual([
           {
             level: "INFO",
-            message: expect.stringContaining(`namespace default of environment default: still waiting for the first state from ${server.url};`)
+            message: expect.stringContaining(
+              `namespace default of environment default: still waiting for the first state from ${server.url};`
+            )
           }
         ])
         yield* TestClock.adjust("4 minutes")
