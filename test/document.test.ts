@@ -97,7 +97,11 @@ describe("a text in parts", () => {
   const readParts = (whole: string, size: number) => {
     let at = 0
     const reading = readDocument(
-      new Reader("", () => (at < whole.length ? whole.slice(at, (at += size)) : undefined)),
+      new Reader("", () => {
+        const start = at
+        at += size
+        return start < whole.length ? whole.slice(start, at) : undefined
+      }),
       "default"
     )
     try {
@@ -116,7 +120,12 @@ describe("a text in parts", () => {
   })
 
   it("is refused for the same reason wherever it is divided", () => {
-    for (const malformed of [text.slice(0, -1), text.replace("true", "tru"), text.replace("-1500", "-15x"), `${text}x`]) {
+    for (const malformed of [
+      text.slice(0, -1),
+      text.replace("true", "tru"),
+      text.replace("-1500", "-15x"),
+      `${text}x`
+    ]) {
       const expected = readParts(malformed, malformed.length)
       expect(expected).toEqual(expect.any(String))
       for (let size = 1; size <= malformed.length; size += 7) {
