@@ -1,6 +1,5 @@
 /**
- * The client. It fetches the flag state of a namespace from Flipt, keeps it up to date in the background, and evaluates
- * flags inside your application. When its scope closes, all of its resources are released.
+ * Fetches a namespace's flags from Flipt, keeps them up to date, and evaluates them inside your application.
  *
  * @since 0.1.0
  */
@@ -267,9 +266,7 @@ export const layer = (options?: Options): Layer.Layer<FliptClient, StartError> =
   Layer.scoped(FliptClient, make(options))
 
 /**
- * A complete client like {@link layer}, configured through `Config`.
- *
- * Without an argument it reads these environment variables:
+ * A complete client like {@link layer}, configured through `Config`. Without an argument it reads these variables:
  *
  * - `FLIPT_URL`, `FLIPT_ENVIRONMENT`, `FLIPT_NAMESPACE`, `FLIPT_REFERENCE`, and `FLIPT_CLIENT_TOKEN` or `FLIPT_JWT_TOKEN`
  * - `FLIPT_FETCH_MODE`, `FLIPT_UPDATE_INTERVAL`, `FLIPT_REQUEST_TIMEOUT`, `FLIPT_ERROR_STRATEGY` and `FLIPT_SNAPSHOT`
@@ -278,7 +275,7 @@ export const layer = (options?: Options): Layer.Layer<FliptClient, StartError> =
  *   `FLIPT_INSECURE_SKIP_VERIFY`, `FLIPT_INSECURE_SKIP_HOSTNAME_VERIFY`, `FLIPT_TLS_SERVER_NAME`,
  *   `FLIPT_TLS_MIN_VERSION`, `FLIPT_TLS_RELOAD_INTERVAL`, `FLIPT_PROXY` and `FLIPT_HTTP2`
  *
- * A duration is a text such as `30 seconds`, a plain number of seconds, or `infinity`. Empty variables count as unset.
+ * A duration is text such as `30 seconds`, a plain number of seconds, or `infinity`. Empty variables count as unset.
  *
  * @example
  * ```ts
@@ -324,8 +321,7 @@ export const layerWithoutDependencies = (
   Layer.scoped(FliptClient, makeWithoutDependencies(options))
 
 /**
- * A complete client without a server, for tests. It combines `Engine.layerMock` and `Fetcher.layerStatic`. To change
- * flags during a test, use `FliptTest`.
+ * A complete client without a server, for tests. To change flags during a test, use `FliptTest`.
  *
  * @example
  * ```ts
@@ -373,12 +369,11 @@ export const evaluateBatch = (
   Effect.flatMap(FliptClient, (client) => client.evaluateBatch(requests))
 
 /**
- * Runs an effect, such as the handler of a request, with the client pinned to its current state. All evaluations inside
- * the effect are consistent, even if a new state arrives in the meantime. A nested `withPinned` keeps the outer state.
+ * Runs an effect, such as the handler of a request, with the client pinned to its current state, so all its evaluations
+ * are consistent even if a new state arrives meanwhile. A nested `withPinned` keeps the outer state.
  * In fibers that outlive the effect, the pinned client fails with reason `Closed`.
  *
- * Use this for code that takes the client from the context. Hooks and telemetry still apply. If a single function
- * evaluates several flags, `snapshot` is simpler and faster.
+ * Hooks and telemetry still apply. If a single function evaluates several flags, `snapshot` is simpler and faster.
  *
  * @example
  * ```ts

@@ -306,7 +306,7 @@ describe("a secret", () => {
         Effect.gen(function* () {
           const url = yield* start
           // short for those alone that are to run out of time, since the machine may be busy
-          const requestTimeout = reason === "Timeout" ? 100 : 30_000
+          const requestTimeout = reason === "Timeout" ? ("100 millis" as const) : ("30 seconds" as const)
           const options = { url, headers, requestTimeout, maxBodySize: 64 * 1024 }
           for (const auth of [Auth.layerClientToken(Redacted.make(token)), Auth.layerJwt(Redacted.make(token))]) {
             const exit = yield* Effect.exit(fetchWith(auth, options).pipe(Effect.withSpan("fetch")))

@@ -15,7 +15,7 @@ describe("an invalid option", () => {
       const error = yield* Effect.flip(Effect.scoped(makeFetcher(options as Fetcher.Options)))
       expect(error).toBeInstanceOf(ValidationError)
       expect(error.reason).toBe("Option")
-      expect(error.message).toContain(error.path)
+      expect(error.message).toContain(error.path.replaceAll("\r", "\\r").replaceAll("\n", "\\n"))
       return error
     })
 

@@ -72,8 +72,8 @@ describe("the package", () => {
       for (const module of modules) {
         const name = module.replace(".ts", "")
         const exported = yield* Effect.promise(() => import(`${root}dist/${name}.js`))
-        expect(Object.keys(exported), name).toEqual(
-          Object.keys(yield* Effect.promise(() => import(`${root}src/${module}`)))
+        expect(Object.keys(exported).sort(), name).toEqual(
+          Object.keys(yield* Effect.promise(() => import(`${root}src/${module}`))).sort()
         )
       }
       const internal = readdirSync(`${root}dist/internal`, { recursive: true, encoding: "utf8" })

@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 use crate::de::{object, objects, optional_object, optional_objects, single, Object};
 use crate::definition::{
-    key_problem, Audience, DefaultVariant, Flag, FlagType, MatchType, Operator, Rollout, Rule, Segment, SegmentRollout, Threshold,
+    key_problem, Audience, DefaultVariant, Flag, FlagType, MatchType, Operator, Rollout, Rule, Segment, SegmentRollout,
+    Threshold,
 };
 use crate::intern::{self, RawConstraint, RawShare, Text};
 use crate::json::{self, quote, Kind, Malformed, Part, Reader, Step};

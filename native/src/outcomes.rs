@@ -47,10 +47,8 @@ fn segment_keys(audience: &Audience) -> Vec<&str> {
 
 impl<'a> From<&'a Rule> for DescribedRule<'a> {
     fn from(rule: &'a Rule) -> Self {
-        let variant = |share: &'a Distribution| Variant {
-            key: &share.variant_key,
-            attachment: share.attachment.as_deref(),
-        };
+        let variant =
+            |share: &'a Distribution| Variant { key: &share.variant_key, attachment: share.attachment.as_deref() };
         Self { segment_keys: segment_keys(&rule.audience), variants: rule.shares().map(variant).collect() }
     }
 }

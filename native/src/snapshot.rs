@@ -145,7 +145,7 @@ mod tests {
             flag("rollout", "ENTITY_ID", "isnotoneof", r#"["\""]"#),
             flag("eq", "STRING", "eq", escaped),
             flag("number", "NUMBER", "isoneof", escaped),
-            flag("no list", "STRING", "isoneof", r#"a\b"#),
+            flag("no list", "STRING", "isoneof", r"a\b"),
         ];
         let text = serde_json::json!({ "namespace": { "key": "n" }, "flags": flags }).to_string();
         let snapshot = Snapshot::from_document("n", &text).unwrap();

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use super::VERSION;
 use crate::de::{objects, optional_object, single, Object, Record};
 use crate::definition::{
-    key_problem, Audience, DefaultVariant, Flag, FlagType, MatchType, Operator, Rollout, Rule, SegmentRollout, Threshold,
+    key_problem, Audience, DefaultVariant, Flag, FlagType, MatchType, Operator, Rollout, Rule, SegmentRollout,
+    Threshold,
 };
 use crate::document::RawThreshold;
 use crate::intern::{self, Distributions, RawConstraint, RawShare, Text};

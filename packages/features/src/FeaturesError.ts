@@ -53,6 +53,17 @@ const ProblemSchema: Schema.Schema<Problem> = Schema.Struct({
  * The files cannot be converted. `problems` has every error and warning of all files, in the order of files and lines;
  * the message shows the first errors.
  *
+ * @example
+ * ```ts
+ * import * as Either from "effect/Either"
+ * import { convert, formatProblem } from "@flipt-client-effect/features"
+ *
+ * const lines = Either.match(convert([{ path: "features.yml", text: "flags: 1" }]), {
+ *   onLeft: (error) => error.problems.map(formatProblem),
+ *   onRight: () => []
+ * })
+ * ```
+ *
  * @since 0.1.0
  * @category errors
  */

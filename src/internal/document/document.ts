@@ -6,7 +6,8 @@
 import { quoted } from "../util/outsideText.js"
 import type * as Definition from "./definition.js"
 import { constraintType, isAnd, isAny, isBoolean, lastOfEachKey } from "./definition.js"
-import { boolean, float, list, Malformed, optional, Reader, required, string, struct } from "./json.js"
+import { boolean, float, list, optional, required, string, struct } from "./fields.js"
+import { Malformed, Reader } from "./json.js"
 
 export const readConstraint = struct<Definition.Constraint>({
   type: required("type", (reader) => constraintType(reader.string())),

@@ -8,7 +8,8 @@ import { quoted } from "../../util/outsideText.js"
 import type * as Definition from "../definition.js"
 import { isAnd, isAny, isBoolean } from "../definition.js"
 import { checkKey, makeRollout, readConstraint, readDefaultVariant, readThreshold } from "../document.js"
-import { boolean, float, list, optional, Reader, required, string, struct } from "../json.js"
+import { boolean, float, list, optional, required, string, struct } from "../fields.js"
+import { Reader } from "../json.js"
 
 export const VERSION = 1
 

@@ -14,7 +14,8 @@ import * as FairLock from "../../util/fairLock.js"
 import { printable } from "../../util/outsideText.js"
 import { yieldToEventLoop } from "../../util/yieldToEventLoop.js"
 import { Arena } from "./arena.js"
-import { engineFailure, makeEvaluator } from "./evaluator.js"
+import { engineFailure } from "./blob.js"
+import { makeEvaluator } from "./evaluator.js"
 import { Code, JobKind, type Library } from "./library.js"
 
 /** Bytes to copy before yielding to the event loop: about a millisecond of work. */

@@ -23,40 +23,13 @@ import { intern } from "../../snapshot/intern.js"
 import { checked } from "../../snapshot/request.js"
 import { printable } from "../../util/outsideText.js"
 import { type Arena, makeTextEntry, slotWords, type TextEntry } from "./arena.js"
+import { engineFailure, readBlob } from "./blob.js"
 import { BlobKind, Code, type Library } from "./library.js"
 
 /** Bit set in an outcome's index if only some of its segments matched. The arena then lists them. */
 const PARTIAL = 0x4000_0000
 /** Bounds the cached results per flag: requests can produce any set of matching segments. */
 const MAX_PARTIAL_RESULTS = 256
-
-export const engineFailure = (action: string, code: number): EngineError =>
-  new EngineError({
-    reason: code === Code.closed ? "Closed" : "Panic",
-    message: `the native engine failed to ${action} (code ${code})`
-  })
-
-/** Reads a text from the library; `undefined` if the flag does not exist. */
-const readBlob = (
-  library: Library,
-  snapshot: number,
-  kind: number,
-  flagKey: string
-): Either.Either<string | undefined, EngineError> => {
-  const key = new TextEncoder().encode(flagKey)
-  const blob = library.snapshotBlob(snapshot, kind, key, key.length)
-  if (blob === Code.noFlag) {
-    return Either.right(undefined)
-  }
-  if (blob < 0) {
-    return Either.left(engineFailure("return a text", blob))
-  }
-  const length = library.blobLength(blob)
-  const text = new Uint8Array(Math.max(0, length))
-  const code = length < 0 ? length : library.blobRead(blob, 0, text, length)
-  library.blobFree(blob)
-  return code < 0 ? Either.left(engineFailure("return a text", code)) : Either.right(new TextDecoder().decode(text))
-}
 
 type Result = VariantResult | BooleanResult
 
