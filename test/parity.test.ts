@@ -16,7 +16,7 @@ import * as Engine from "../src/Engine.js"
 import { printable } from "../src/internal/util/outsideText.js"
 import type { BatchEntry, EvaluationContext, EvaluationRequest } from "../src/Model.js"
 import type { Snapshot } from "../src/Snapshot.js"
-import { decodeSeed, encode, normalize, normalizeEntry } from "./support/corpus.js"
+import { decodeSeed, encode, explanation, normalize, normalizeEntry } from "./support/corpus.js"
 import { engines } from "./support/engines.js"
 import * as Generators from "./support/generators.js"
 import * as Oracle from "./support/oracle.js"
@@ -63,10 +63,6 @@ const officialRequest = ({ context, entityId, flagKey }: EvaluationRequest): Ora
   entityId,
   context: officialContext(context)
 })
-
-/** What this library adds behind the official text. */
-const explanation =
-  /; (?:none of the \d+ flags of the namespace has this key|the namespace has no flag with this key|it is a (?:variant|boolean) flag, so use evaluate(?:Variant|Boolean))$/
 
 const withoutExplanation = (message: string): string => message.replace(explanation, "")
 

@@ -38,3 +38,7 @@ export const normalizeEntry = (entry: BatchEntry): Record<string, unknown> => ({
 })
 
 export const decodeSeed = (seed: string): unknown => JSON.parse(Buffer.from(seed, "base64").toString("utf8"))
+
+/** What this library adds behind the official text. */
+export const explanation =
+  /; (?:none of the \d+ flags of the namespace has this key|the namespace has no flag with this key|it is a (?:variant|boolean) flag, so use evaluate(?:Variant|Boolean))$/

@@ -77,7 +77,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Skips white skip_space and returns the next byte.
+    /// Skips white space and returns the next byte.
     fn skip_space(&mut self) -> Option<u8> {
         loop {
             match self.text.as_bytes().get(self.position) {
@@ -241,7 +241,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Fails unless only white skip_space follows.
+    /// Fails unless only white space follows.
     pub fn end(&mut self) -> Result<()> {
         match self.skip_space() {
             None => Ok(()),

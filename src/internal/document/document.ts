@@ -129,7 +129,7 @@ const readFlag = (reader: Reader): Definition.Flag => {
   try {
     return reader.keeping(() => readFlagFields(reader))
   } catch (error) {
-    const key = error instanceof Malformed && error.kind !== "Limit" ? keyOfFlag(reader.textFrom(offset)) : undefined
+    const key = error instanceof Malformed ? keyOfFlag(reader.textFrom(offset)) : undefined
     throw error instanceof Malformed && key !== undefined
       ? new Malformed(error.kind, error.path, `${error.problem} (flag ${quoted(key)})`)
       : error

@@ -89,7 +89,7 @@ export const makeEvaluations = (
   evaluateFlag: (request: EvaluationRequest) => MockResult | undefined,
   onEvaluation?: (request: EvaluationRequest, outcome: MockResult) => void
 ): Pick<Evaluator, "variant" | "boolean" | "bind" | "batch"> => {
-  const errors = makeErrors(namespace)
+  const errors = makeErrors(namespace, () => undefined)
 
   const evaluate = (request: EvaluationRequest, expected?: "Variant" | "Boolean"): MockResult => {
     const found = evaluateFlag(request) ?? errors.notFound(request.flagKey)

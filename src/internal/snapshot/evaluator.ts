@@ -53,12 +53,12 @@ export const MAX_CACHED_KEY_LENGTH = 256
  * Creates and caches evaluation errors. Each message begins with the text of the official engine, and a semicolon and an
  * explanation follow. `countFlags` is there if the engine can count the flags of the namespace at no cost.
  */
-export const makeErrors = (namespace: string, countFlags?: () => number) => {
+export const makeErrors = (namespace: string, countFlags: () => number | undefined) => {
   const notFound = new Map<string, Either.Either<never, EvaluationError>>()
   const wrongType = new Map<string, Either.Either<never, EvaluationError>>()
 
   const missing = (): string => {
-    const count = countFlags?.()
+    const count = countFlags()
     return count === undefined
       ? "the namespace has no flag with this key"
       : `none of the ${count} flags of the namespace has this key`

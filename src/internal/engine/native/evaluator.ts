@@ -165,7 +165,17 @@ const makeEvaluations = (
   escapedLists: ReadonlyArray<string>,
   snapshot: number
 ): Evaluator => {
-  const errors = makeErrors(namespace)
+  let flagCount: number | undefined
+  // read once, for the message of an unknown flag
+  const errors = makeErrors(namespace, () => {
+    flagCount ??= Either.getOrUndefined(
+      Either.map(
+        readBlob(library, snapshot, BlobKind.flags, ""),
+        (text) => (JSON.parse(text ?? "[]") as Array<unknown>).length
+      )
+    )
+    return flagCount
+  })
   const entries = new Map<string, FlagEntry>()
   const properties = new Map<string, Property>()
   const entity = makeTextEntry()
