@@ -87,7 +87,7 @@ it.live("errors tells a wrong request from a flag that there is not", () =>
   Effect.map(run("errors"), (output) =>
     expect(output.trim().split("\n")).toEqual([
       "the request is wrong: flagKey: flagKey cannot be empty",
-      "no evaluation (FlagNotFound): invalid request: failed to get flag information default/no-such-flag; none of the 1 flags of the namespace has this key",
+      "no evaluation (FlagNotFound): invalid request: failed to get flag information default/no-such-flag; none of the 2 flags of the namespace has this key",
       "no evaluation (FlagType): invalid request: theme is not a boolean flag; it is a variant flag, so use evaluateVariant",
       "new-checkout: false"
     ])

@@ -211,7 +211,7 @@ describe.each(engines)("a document on the %s engine", (_name, layer) => {
         ['{"namespace":{"key":"default"}}', '"flags" is missing'],
         ['{"flags":[]}', '"namespace" is missing'],
         ['{"error":"not found","code":5}', '"namespace" is missing'],
-        [`\ufeff\ufeff${fullText}`, 'expected an object, found "\\ufeff"'],
+        [`\ufeff\ufeff${fullText}`, 'expected an object, found "\\ufeff" at character 0'],
         ["{,}", "expected a key in quotes"],
         ["{namespace:1}", "expected a key in quotes"],
         ['{"namespace" {}}', 'expected ":"']

@@ -6,6 +6,7 @@ import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
+import { awhile } from "./wait.js"
 
 /** Answers each request by a function of its URL and of its `If-None-Match`. */
 export const layer = (answer: (url: URL, known: string | undefined) => Response): Layer.Layer<HttpClient.HttpClient> =>
@@ -16,6 +17,6 @@ export const layer = (answer: (url: URL, known: string | undefined) => Response)
     )
   )
 
-/** Lets time pass in steps, so that what begins in one step goes on in the next. */
+/** Lets time pass in steps. After each step the event loop turns, because bodies of responses are read asynchronously. */
 export const pass = (steps: number, step: "1 seconds" | "30 seconds"): Effect.Effect<void> =>
-  Effect.replicateEffect(TestClock.adjust(step), steps, { discard: true })
+  Effect.replicateEffect(Effect.zipRight(TestClock.adjust(step), awhile), steps, { discard: true })
