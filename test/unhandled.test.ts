@@ -17,7 +17,7 @@ import * as Tls from "../src/Tls.js"
 import * as Fault from "./support/Fault.js"
 import * as FliptServer from "./support/FliptServer.js"
 import { captured, type Line } from "./support/logs.js"
-import { grace, makeClient, no, scripted, yes } from "./support/streaming.js"
+import { makeClient, no, scripted, yes } from "./support/streaming.js"
 import { awhile, turn, until } from "./support/wait.js"
 
 /** A client without retries. */
@@ -74,7 +74,6 @@ describe("the runtime reports no unhandled failure", () => {
         const server = yield* scripted
         const client = yield* makeClient({ url: server.url })
         yield* server.awaitStreamRequests(1)
-        yield* grace
         yield* server.setDocument(no)
         expect(yield* client.refresh).toBe(true)
         yield* Effect.repeat(Effect.zipRight(turn, TestClock.adjust("1 second")), {
