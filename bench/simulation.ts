@@ -14,9 +14,6 @@ import type { YieldWrap } from "effect/Utils"
 import type { FetchError } from "../src/FliptError.js"
 import type * as Schedules from "../src/internal/fetch/schedules.js"
 
-/** How long a stream is open before requests are made beside it. */
-const SETTLE_MILLIS = 1000
-
 /** A binary heap: the earliest event first, and of those at the same instant the one that was added first. */
 interface Event<A> {
   readonly at: number
@@ -225,29 +222,38 @@ export const simulate = ({
         return
       }
       if (Number.isFinite(streamLife)) schedule(now + streamLife, (at) => cut(at, own))
+    }
+
+    /** Polls at a steady pace beside the streams. A poll that fails ends the open stream. */
+    const pollBeside = function* (now: number): Steps {
       const driver = makeDriver(waits)
-      const watch = function* (at: number): Steps {
-        if (own !== connection) return
+      const wait = function* (at: number): Steps {
         const next = yield* driver(at, undefined)
         if (next === undefined) return
         schedule(next.at, function* (then) {
-          if (own !== connection) return
           if (!next.out) {
-            yield* watch(then)
+            yield* wait(then)
             return
           }
           yield* fetch(then, function* (later, error) {
-            if (error === undefined) yield* watch(later)
-            else if (own === connection) yield* over(later, error, Option.some(Duration.millis(later - now)))
+            if (error !== undefined && opened !== undefined) {
+              yield* over(later, error, Option.some(Duration.millis(later - opened)))
+            }
+            yield* wait(later)
           })
         })
       }
-      schedule(now + SETTLE_MILLIS, watch)
+      yield* wait(now)
     }
 
     schedule(0, (now) =>
       fetch(now, function* (at) {
-        yield* mode === "polling" ? poll(at) : open(at)
+        if (mode === "polling") {
+          yield* poll(at)
+        } else {
+          yield* pollBeside(at)
+          yield* open(at)
+        }
       })
     )
     if (mode === "streaming") {
