@@ -350,8 +350,7 @@ timedScenario("one byte a second on the stream", (setting, logs) =>
     const options = {
       url: server.url,
       fetchMode: "streaming",
-      requestTimeout: "500 millis",
-      updateInterval: "1 hour"
+      requestTimeout: "500 millis"
     } as const
     const client = yield* Scope.extend(makeClient(setting, options), scope)
     yield* server.awaitRequests(2)

@@ -15,10 +15,23 @@ const BASE_DELAY = Duration.seconds(1)
 const MAX_DELAY = Duration.seconds(30)
 const RETRIES = 3
 
+/**
+ * Random waits are whole milliseconds. Timers are no finer, and at a fraction of a millisecond the TestClock of Effect
+ * cannot give the nanoseconds of its time: it dies.
+ */
+const wholeMillis = (duration: Duration.Duration): Duration.Duration =>
+  Duration.millis(Math.round(Duration.toMillis(duration)))
+
+/** A random duration of whole milliseconds. */
+export const randomDuration = (min: Duration.Duration, max: Duration.Duration): Effect.Effect<Duration.Duration> =>
+  Effect.map(Random.nextRange(Duration.toMillis(min), Duration.toMillis(max)), (millis) =>
+    wholeMillis(Duration.millis(millis))
+  )
+
 /** The default retry policy: three retries, exponential from one second, jittered, at most 30 seconds apart. */
 export const retryPolicy: Schedule.Schedule<unknown, FetchError> = Schedule.exponential(BASE_DELAY).pipe(
   Schedule.jittered,
-  Schedule.modifyDelay((_, delay) => Duration.min(delay, MAX_DELAY)),
+  Schedule.modifyDelay((_, delay) => wholeMillis(Duration.min(delay, MAX_DELAY))),
   Schedule.intersect(Schedule.recurs(RETRIES))
 )
 
@@ -41,8 +54,8 @@ const JITTER = 0.1
  */
 export const pollSchedule = (interval: Duration.Duration): Schedule.Schedule<boolean> => {
   const millis = Duration.toMillis(interval)
-  const first = Effect.map(Random.next, (random) => random * millis)
-  const later = Effect.map(Random.nextRange(1 - JITTER, 1 + JITTER), (factor) => factor * millis)
+  const first = Effect.map(Random.next, (random) => Math.round(random * millis))
+  const later = Effect.map(Random.nextRange(1 - JITTER, 1 + JITTER), (factor) => Math.round(factor * millis))
   // The state is the remaining wait before the next poll: none at the start, zero after a poll.
   return Schedule.makeWithState(Option.none<number>(), (now, _, state) =>
     Option.match(state, {
@@ -93,7 +106,7 @@ export const reconnectSchedule: Schedule.Schedule<number, StreamEnd> = Schedule.
       })
       const maxWait = Math.min(delay, Duration.toMillis(MAX_DELAY))
       const retryAfter = (error._tag === "FetchError" ? error.retryAfter : undefined) ?? Duration.zero
-      const wait = Math.max(random * maxWait, Duration.toMillis(retryAfter))
+      const wait = Math.max(Math.round(random * maxWait), Duration.toMillis(retryAfter))
       return [failures + 1, failures, ScheduleDecision.continueWith(ScheduleInterval.after(now + wait))] as const
     })
 )

@@ -11,7 +11,6 @@ import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type * as Auth from "../../Auth.js"
@@ -25,7 +24,7 @@ import { decodeFetcher, type FetcherSettings } from "./options.js"
 import { periodicChecks } from "./periodicChecks.js"
 import { withoutUnhandledLogs } from "./request.js"
 import { type Policy, retry } from "./retry.js"
-import { isHealthy, reconnectSchedule, type StreamEnd } from "./schedules.js"
+import { isHealthy, randomDuration, reconnectSchedule, type StreamEnd } from "./schedules.js"
 import { makeServer, type Server, streamUrl, toSource } from "./server.js"
 import { fetchSnapshot } from "./snapshotRequest.js"
 import { disconnected, type Emit, readStream } from "./stream.js"
@@ -34,7 +33,7 @@ import { disconnected, type Emit, readStream } from "./stream.js"
 const GRACE = Duration.seconds(1)
 
 /** How long to poll a server without streams before trying again. Random, to spread the attempts of many clients. */
-const pollingDuration = Effect.map(Random.nextRange(0.5, 1.5), Duration.hours)
+const pollingDuration = randomDuration(Duration.minutes(30), Duration.minutes(90))
 const UNSUPPORTED_STATUSES: ReadonlySet<number> = new Set([404, 405, 501])
 
 /** The polls that verify an open stream. */
