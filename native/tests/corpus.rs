@@ -41,7 +41,9 @@ fn outcomes(description: &Value, flag_key: &str) -> Vec<Value> {
             rollout
         });
         let mut outcomes: Vec<_> = std::iter::once(no_match).chain(matches).collect();
-        outcomes.iter_mut().for_each(|outcome| outcome["flagKey"] = flag_key.into());
+        for outcome in &mut outcomes {
+            outcome["flagKey"] = flag_key.into();
+        }
         return outcomes;
     }
     let outcome = |reason: &str, segment_keys: &Value, variant: &Value| {

@@ -12,7 +12,7 @@ const SIZE: usize = 8 * 1024 * 1024;
 #[test]
 fn a_job_that_has_run_holds_no_bytes() {
     // the other tests use what this one does not
-    let _ = (blob, compile, message, Arena::new);
+    let _ = (blob, compile, message, Arena::new, Arena::evaluate);
     let ignored = "x".repeat(SIZE);
     for flags in ["[]", "1"] {
         let document = format!(r#"{{"namespace":{{"key":"n"}},"ignored":"{ignored}","flags":{flags}}}"#);

@@ -129,7 +129,11 @@ const readFlag = (reader: Reader): Definition.Flag => {
   try {
     return reader.keeping(() => readFlagFields(reader))
   } catch (error) {
-    const key = error instanceof Malformed ? keyOfFlag(reader.textFrom(offset)) : undefined
+    // a key that is itself the problem does not name the flag
+    const key =
+      error instanceof Malformed && !(error.path.length === 3 && error.path[2] === "key")
+        ? keyOfFlag(reader.textFrom(offset))
+        : undefined
     throw error instanceof Malformed && key !== undefined
       ? new Malformed(error.kind, error.path, `${error.problem} (flag ${quoted(key)})`)
       : error
