@@ -1,6 +1,6 @@
 /**
- * Builds `dist`: the declarations, which tsc emits for each module, and the code, which esbuild puts together in chunks,
- * since a program then opens a few files at its start and not a hundred.
+ * Builds `dist`: the declarations, which the TypeScript compiler emits for each module, and the code, which esbuild puts
+ * together in chunks, so that a program opens a few files at its start instead of a hundred.
  *
  * Each public module stays a file of its own, and so does each module that the `imports` of package.json name: which of
  * those is taken is decided where the package runs or is bundled.
@@ -21,8 +21,8 @@ const platformModules = Object.values(manifest.imports)
 
 rmSync(`${root}dist`, { recursive: true, force: true })
 
-const tsc = fileURLToPath(import.meta.resolve("typescript/bin/tsc"))
-const { status } = spawnSync(process.execPath, [tsc, "-p", `${root}tsconfig.build.json`], { stdio: "inherit" })
+const compiler = fileURLToPath(new URL("bin/tsgo", import.meta.resolve("@typescript/native-preview/package.json")))
+const { status } = spawnSync(process.execPath, [compiler, "-p", `${root}tsconfig.build.json`], { stdio: "inherit" })
 if (status !== 0) {
   process.exit(1)
 }

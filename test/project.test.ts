@@ -33,7 +33,7 @@ const succeeds = (name: string, ...args: ReadonlyArray<string>) =>
 const manifest = JSON.parse(readFileSync(`${root}package.json`, "utf8")) as { readonly version: string }
 
 describe("the sources", () => {
-  it.live("type-check, tests and examples included", () => succeeds("tsc", "-p", "tsconfig.json"), 300_000)
+  it.live("type-check, tests and examples included", () => succeeds("tsgo", "-p", "tsconfig.json"), 300_000)
 
   it.live("are formatted and pass the linter, import cycles included", () =>
     succeeds("biome", "check", "--error-on-warnings")
