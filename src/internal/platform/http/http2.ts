@@ -85,7 +85,8 @@ const failIncomplete = (stream: Http2.ClientHttp2Stream): void => {
   stream.push = (chunk, encoding) => {
     if (chunk === null && !isComplete) {
       if (stream.closed) {
-        stream.destroy(new Error("the server reset the stream before the end of the body"))
+        // Node still reads from the stream after this call.
+        process.nextTick(() => stream.destroy(new Error("the server reset the stream before the end of the body")))
         return false
       }
       isComplete = true
