@@ -1,0 +1,305 @@
+/**
+ * What Effect 4 names or does differently, as far as this library uses it.
+ */
+import ts from "typescript"
+
+/** Modules that moved. Their namespace import is named after the last part. */
+export const modules = {
+  "effect/Either": "effect/Result",
+  "effect/TestClock": "effect/testing/TestClock",
+  "effect/ConfigError": "effect/Config",
+  "@effect/platform/Cookies": "effect/http/Cookies",
+  "@effect/platform/FetchHttpClient": "effect/http/FetchHttpClient",
+  "@effect/platform/FileSystem": "effect/FileSystem",
+  "@effect/platform/Headers": "effect/http/Headers",
+  "@effect/platform/HttpApi": "effect/http-api/HttpApi",
+  "@effect/platform/HttpApiBuilder": "effect/http-api/HttpApiBuilder",
+  "@effect/platform/HttpApiEndpoint": "effect/http-api/HttpApiEndpoint",
+  "@effect/platform/HttpApiGroup": "effect/http-api/HttpApiGroup",
+  "@effect/platform/HttpApiMiddleware": "effect/http-api/HttpApiMiddleware",
+  "@effect/platform/HttpApiSchema": "effect/http-api/HttpApiSchema",
+  "@effect/platform/HttpApp": "effect/http/HttpEffect",
+  "@effect/platform/HttpBody": "effect/http/HttpBody",
+  "@effect/platform/HttpClient": "effect/http/HttpClient",
+  "@effect/platform/HttpClientError": "effect/http/HttpClientError",
+  "@effect/platform/HttpClientRequest": "effect/http/HttpClientRequest",
+  "@effect/platform/HttpClientResponse": "effect/http/HttpClientResponse",
+  "@effect/platform/HttpIncomingMessage": "effect/http/HttpIncomingMessage",
+  "@effect/platform/HttpServer": "effect/http/HttpServer",
+  "@effect/platform/HttpServerRequest": "effect/http/HttpServerRequest",
+  "@effect/platform/HttpServerResponse": "effect/http/HttpServerResponse",
+  "@effect/platform/KeyValueStore": "effect/persistence/KeyValueStore",
+  "@effect/platform/Path": "effect/Path",
+  "@effect/platform/UrlParams": "effect/http/UrlParams",
+  "@effect/opentelemetry/Otlp": "effect/observability/Otlp"
+}
+
+/** Members with another name, by module; with another module as `effect/Module#name`. */
+export const members = {
+  "effect/Cause": {
+    failureOption: "findErrorOption",
+    isInterruptedOnly: "hasInterruptsOnly",
+    isDie: "hasDies",
+    isInterrupted: "hasInterrupts",
+    parallel: "combine",
+    sequential: "combine"
+  },
+  "effect/Chunk": { unsafeFromArray: "fromArrayUnsafe", unsafeHead: "headUnsafe" },
+  "effect/Config": {
+    boolean: "Boolean",
+    duration: "Duration",
+    mapOrFail: "mapEffect",
+    nonEmptyString: "NonEmptyString",
+    redacted: "Redacted",
+    string: "String"
+  },
+  "effect/Context": { unsafeGet: "getUnsafe" },
+  "effect/DateTime": { unsafeMake: "makeUnsafe" },
+  "effect/Deferred": { unsafeDone: "doneUnsafe", unsafeMake: "makeUnsafe" },
+  "effect/Duration": {
+    DurationInput: "Input",
+    decode: "fromInputUnsafe",
+    greaterThan: "isGreaterThan",
+    greaterThanOrEqualTo: "isGreaterThanOrEqualTo"
+  },
+  "effect/Effect": {
+    async: "callback",
+    catchAll: "catch",
+    catchAllCause: "catchCause",
+    catchAllDefect: "catchDefect",
+    clock: "effect/Clock#Clock",
+    either: "result",
+    fork: "forkChild",
+    forkDaemon: "forkDetach",
+    makeLatch: "effect/Latch#make",
+    makeSemaphore: "effect/Semaphore#make",
+    mapInputContext: "updateContext",
+    tapErrorCause: "tapCause",
+    timeoutFail: "timeoutOrElse",
+    unsafeMakeLatch: "effect/Latch#makeUnsafe",
+    unsafeMakeSemaphore: "effect/Semaphore#makeUnsafe",
+    whenEffect: "when",
+    withFiberRuntime: "withFiber",
+    zipLeft: "tap",
+    zipRight: "andThen",
+    once: "cached"
+  },
+  "effect/Either": {
+    Either: "Result",
+    getLeft: "getFailure",
+    getRight: "getSuccess",
+    isLeft: "isFailure",
+    isRight: "isSuccess",
+    left: "fail",
+    mapLeft: "mapError",
+    right: "succeed"
+  },
+  "effect/Encoding": {
+    decodeBase64: "effect/encoding/Base64#decode",
+    decodeBase64String: "effect/encoding/Base64#decodeString",
+    decodeBase64UrlString: "effect/encoding/Base64Url#decodeString",
+    encodeBase64: "effect/encoding/Base64#encode",
+    encodeBase64Url: "effect/encoding/Base64Url#encode"
+  },
+  "effect/Equal": { equivalence: "asEquivalence" },
+  "effect/Exit": { isInterrupted: "hasInterrupts" },
+  "effect/Fiber": { RuntimeFiber: "Fiber", all: "joinAll" },
+  "effect/Layer": {
+    scoped: "effect",
+    scopedContext: "effectContext",
+    scopedDiscard: "effectDiscard",
+    unwrapEffect: "unwrap",
+    unwrapScoped: "unwrap"
+  },
+  "effect/Logger": { jsonLogger: "formatJson", logfmtLogger: "formatLogFmt", stringLogger: "formatSimple" },
+  "effect/Metric": {
+    "Metric.Counter": "Counter",
+    "Metric.Gauge": "Gauge",
+    "Metric.Histogram": "Histogram"
+  },
+  "effect/Option": { fromNullable: "fromNullishOr" },
+  "effect/Queue": { unsafeOffer: "offerUnsafe" },
+  "effect/Random": { nextRange: "nextBetween" },
+  "effect/Schema": {
+    DateTimeUtc: "DateTimeUtcFromString",
+    DurationFromSelf: "Duration",
+    NonNegativeInt: "Natural",
+    RedactedFromSelf: "Redacted",
+    annotations: "annotate",
+    decodeEither: "decodeResult",
+    decodeUnknownEither: "decodeUnknownResult",
+    encodeEither: "encodeResult",
+    equivalence: "toEquivalence",
+    parseJson: "fromJsonString"
+  },
+  "effect/Scope": { CloseableScope: "Closeable", extend: "provide" },
+  "effect/Stream": { catchAll: "catch", repeatEffect: "fromEffectRepeat", unwrapScoped: "unwrap" }
+}
+
+/** Properties that are named differently: always, or only on values of some type. */
+export const properties = [
+  ...Object.entries({
+    epochMillis: "epochMilliseconds",
+    currentContext: "context",
+    unsafeClose: "closeUnsafe",
+    unsafeCurrentTimeMillis: "currentTimeMillisUnsafe",
+    unsafeCurrentTimeNanos: "currentTimeNanosUnsafe",
+    unsafeModify: "modifyUnsafe",
+    unsafeOffer: "offerUnsafe",
+    unsafeOpen: "openUnsafe",
+    unsafePoll: "pollUnsafe",
+    unsafeUpdate: "updateUnsafe"
+  }).map(([from, to]) => ({ from, to, holds: () => true })),
+  ...Object.entries({ left: "failure", right: "success" }).map(([from, to]) => ({
+    from,
+    to,
+    holds: (node, { checker, kindOf }) => kindOf(checker.getTypeAtLocation(node.expression)) === "Either"
+  }))
+]
+
+/** Prints a call with another name, its arguments rewritten by `argument`. */
+const call = (node, callee, args) => `${callee}(${args.join(", ")})`
+
+const printArguments = (node, { print }) => node.arguments.map(print)
+
+/** Prints an object literal with other names for some of its properties. */
+const withNames = (literal, names, { print }) =>
+  `{ ${literal.properties
+    .map((property) => {
+      const name = property.name.getText()
+      const to = names[name] ?? name
+      return ts.isPropertyAssignment(property) ? `${to}: ${print(property.initializer)}` : print(property)
+    })
+    .join(", ")} }`
+
+/** A function whose object literal, the last argument, has other names in Effect 4. */
+const options = (names, to) => (node, tools) => {
+  const last = node.arguments.at(-1)
+  return last !== undefined && ts.isObjectLiteralExpression(last)
+    ? call(node, tools.effect(...to), [...node.arguments.slice(0, -1).map(tools.print), withNames(last, names, tools)])
+    : undefined
+}
+
+const isReferenceClass = (type, checker) =>
+  type.symbol?.declarations?.some(
+    (declaration) =>
+      ts.isClassDeclaration(declaration) &&
+      declaration.heritageClauses?.some((clause) => /^extends Context\.Reference\b/.test(clause.getText()))
+  ) === true
+
+const withoutReferences = (node, { checker, print }) => {
+  const parts = ts.isUnionTypeNode(node) ? node.types : [node]
+  const kept = parts.filter((part) => !isReferenceClass(checker.getTypeFromTypeNode(part), checker))
+  return kept.length === parts.length ? print(node) : kept.length === 0 ? "never" : kept.map(print).join(" | ")
+}
+
+const typeArguments = (node, print) =>
+  node.typeArguments === undefined ? "" : `<${node.typeArguments.map(print).join(", ")}>`
+
+const type = (module, name) => (node, { print, use }) => `${use(module, false)}.${name}${typeArguments(node, print)}`
+
+/** Types, by the member of Effect 3 that they name. */
+export const types = {
+  "effect/Config#Config.Wrap": type("effect/Config", "Wrap"),
+  "effect/Context#Tag": type("effect/Context", "Service"),
+  "effect/ConfigError#ConfigError": type("effect/Config", "ConfigError"),
+  "effect/Metric#Metric.Counter": type("effect/Metric", "Counter"),
+  "effect/Metric#Metric.Gauge": type("effect/Metric", "Gauge"),
+  "effect/Metric#Metric.Histogram": type("effect/Metric", "Histogram"),
+  // References are always there, so no layer provides them
+  "effect/Layer#Layer": (node, tools) =>
+    node.typeArguments === undefined
+      ? undefined
+      : `${tools.use("effect/Layer", false)}.Layer<${node.typeArguments.map((it) => withoutReferences(it, tools)).join(", ")}>`,
+  "effect/Schema#Schema": (node, tools) =>
+    node.typeArguments?.length > 1 ? type("effect/Schema", "Codec")(node, tools) : undefined
+}
+
+const negated = (printed, tools) => `${tools.effect("Effect", "map")}(${printed}, (it) => !it)`
+
+/** Calls, by the member of Effect 3 that is called: `f()` for `f(…)(…)`, `f!` for any use of the member. */
+export const calls = {
+  "effect/Config#literal()": (node, tools) => {
+    const words = node.expression.arguments.map(tools.print).join(", ")
+    return `${tools.effect("Config", "Literals")}([${words}], ${printArguments(node, tools).join(", ")})`
+  },
+  "effect/Context#Tag()": (node, tools) =>
+    `${tools.effect("Context", "Service")}${typeArguments(node, tools.print)}()(${printArguments(node.expression, tools).join(", ")})`,
+  "effect/Context#Reference()": (node, tools) => {
+    const property = node.arguments[1].properties.find(({ name }) => name?.getText() === "defaultValue")
+    return `${tools.effect("Context", "Reference")}<${tools.print(property.initializer.type)}>(${printArguments(node, tools).join(", ")})`
+  },
+  "effect/Deferred#unsafeMake": (node, tools) =>
+    `${tools.effect("Deferred", "makeUnsafe")}${typeArguments(node, tools.print)}()`,
+  "effect/Effect#timeoutFail": (node, tools) => {
+    const last = node.arguments.at(-1)
+    const printed = last.properties.map((property) =>
+      property.name.getText() === "onTimeout"
+        ? `orElse: () => ${tools.effect("Effect", "fail")}(${tools.print(property.initializer.body)})`
+        : tools.print(property)
+    )
+    return call(node, tools.effect("Effect", "timeoutOrElse"), [
+      ...node.arguments.slice(0, -1).map(tools.print),
+      `{ ${printed.join(", ")} }`
+    ])
+  },
+  "effect/Effect#dieMessage": (node, tools) =>
+    `${tools.effect("Effect", "die")}(new Error(${printArguments(node, tools).join(", ")}))`,
+  "effect/Effect#unlessEffect": (node, tools) => {
+    const args = printArguments(node, tools)
+    return call(node, tools.effect("Effect", "when"), [...args.slice(0, -1), negated(args.at(-1), tools)])
+  },
+  "effect/Effect#when": (node, tools) => {
+    const args = printArguments(node, tools)
+    return call(node, tools.effect("Effect", "when"), [
+      ...args.slice(0, -1),
+      `${tools.effect("Effect", "sync")}(${args.at(-1)})`
+    ])
+  },
+  "effect/Effect#withConfigProvider": (node, tools) => {
+    const args = printArguments(node, tools)
+    return call(node, tools.effect("Effect", "provideService"), [
+      ...args.slice(0, -1),
+      tools.effect("ConfigProvider", "ConfigProvider"),
+      args.at(-1)
+    ])
+  },
+  "effect/Effect#withClock": (node, tools) => {
+    const args = printArguments(node, tools)
+    return call(node, tools.effect("Effect", "provideService"), [
+      ...args.slice(0, -1),
+      tools.effect("Clock", "Clock"),
+      args.at(-1)
+    ])
+  },
+  "effect/Effect#yieldNow": (node, tools) => tools.effect("Effect", "yieldNow"),
+  "effect/Either#getEquivalence": (node, tools) => {
+    const of = (name) =>
+      tools.print(node.arguments[0].properties.find((property) => property.name.getText() === name).initializer)
+    return `${tools.effect("Result", "makeEquivalence")}(${of("right")}, ${of("left")})`
+  },
+  "effect/Either#match": options({ onLeft: "onFailure", onRight: "onSuccess" }, ["Result", "match"]),
+  "effect/Either#mapBoth": options({ onLeft: "onFailure", onRight: "onSuccess" }, ["Result", "mapBoth"]),
+  "effect/ExecutionStrategy#sequential!": () => '"sequential"',
+  "effect/ExecutionStrategy#parallel!": () => '"parallel"',
+  "effect/Schema#Literal": (node, tools) =>
+    node.arguments.length > 1
+      ? `${tools.effect("Schema", "Literals")}([${printArguments(node, tools).join(", ")}])`
+      : undefined,
+  "effect/Schema#Union": (node, tools) =>
+    `${tools.effect("Schema", "Union")}([${printArguments(node, tools).join(", ")}])`,
+  "effect/Schema#Record": (node, tools) => {
+    const of = (name) =>
+      tools.print(node.arguments[0].properties.find((property) => property.name.getText() === name).initializer)
+    return `${tools.effect("Schema", "Record")}(${of("key")}, ${of("value")})`
+  },
+  "effect/Schema#Defect!": (node, tools) => `${tools.effect("Schema", "Defect")}()`,
+  "effect/Stream#void!": (node, tools) => `${tools.effect("Stream", "succeed")}(undefined)`
+}
+
+/** Words of comments and pages, where they name what is named differently. */
+export const prose = [
+  [/\bEffect\.makeSemaphore\b/g, "Semaphore"],
+  [/\bEffect\.catchAll\b/g, "Effect.catch"],
+  [/\bEither\b/g, "Result"]
+]
