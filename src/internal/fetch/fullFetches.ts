@@ -32,10 +32,11 @@ export const withFullFetches = (settings: FetcherSettings, fetch: Fetch): Effect
     return (loaded): Effect.Effect<Fetcher.Update, FetchError> =>
       Effect.flatMap(nowMillis, (now) => {
         const condition = now - lastFullAt >= interval ? Option.none() : loaded
-        return Effect.tap(fetch(condition), () => {
+        return Effect.map(fetch(condition), (update) => {
           if (Option.isNone(condition)) {
             lastFullAt = now
           }
+          return update
         })
       })
   })
