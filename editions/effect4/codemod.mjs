@@ -5,10 +5,12 @@
  * depends on a type, such as an Either where an Effect is expected, TypeScript's checker tells.
  */
 import ts from "typescript"
-import { calls, members, modules, properties, prose, types } from "./rules.mjs"
+import { calls, members, methods, modules, optionNames, properties, prose, types } from "./rules.mjs"
 
 /** The name of a namespace import: the last part of the module's name. */
 const namespaceOf = (module) => module.slice(module.lastIndexOf("/") + 1)
+
+const entry = (table, name) => (table !== undefined && Object.hasOwn(table, name) ? table[name] : undefined)
 
 const isOfEffect = (module) => /^@?effect(?:\/|$)/.test(module)
 
@@ -109,13 +111,11 @@ export const rewrite = (sourceFile, checker, { renderComment = rewriteProse } = 
     return undefined
   }
 
-  const isTypePosition = (node) =>
-    ts.findAncestor(node, (it) => ts.isTypeNode(it) || ts.isExpression(it) || ts.isStatement(it))?.kind !== undefined &&
-    ts.isPartOfTypeNode(node)
+  const isOfModule = (node, module) => memberOf(node)?.startsWith(`${module}#`) === true
 
   const printMember = (member, isValue) => {
     const [module, name] = member.split("#")
-    const to = members[module]?.[name] ?? name
+    const to = entry(members[module], name) ?? name
     const [toModule, toName] = to.includes("#") ? to.split("#") : [modules[module] ?? module, to]
     return `${use(toModule, isValue)}.${toName}`
   }
@@ -124,7 +124,10 @@ export const rewrite = (sourceFile, checker, { renderComment = rewriteProse } = 
   const isRunAsEffect = (node) => {
     const { parent } = node
     if (ts.isYieldExpression(parent)) {
-      return parent.asteriskToken !== undefined
+      // Result.gen and Option.gen take their own values
+      const generator = ts.findAncestor(node, ts.isFunctionExpression)
+      const isOwn = ts.isCallExpression(generator.parent) && /#gen$/.test(memberOf(generator.parent.expression) ?? "")
+      return parent.asteriskToken !== undefined && !(isOwn && !isOfModule(generator.parent.expression, "effect/Effect"))
     }
     if (ts.isPropertyAccessExpression(parent)) {
       return false
@@ -185,8 +188,8 @@ export const rewrite = (sourceFile, checker, { renderComment = rewriteProse } = 
     }
     if (ts.isTypeReferenceNode(node) || ts.isExpressionWithTypeArguments(node)) {
       const name = ts.isTypeReferenceNode(node) ? node.typeName : node.expression
-      const rule = types[memberOf(name)]
-      const printed = rule?.(node, tools)
+      // a name that was imported by itself keeps its own name
+      const printed = ts.isIdentifier(name) ? undefined : types[memberOf(name)]?.(node, tools)
       if (printed !== undefined) {
         return printed
       }
@@ -195,8 +198,8 @@ export const rewrite = (sourceFile, checker, { renderComment = rewriteProse } = 
       // a rule for `f(…)(…)` has the name `f()`
       const callee = node.expression
       const curried = ts.isCallExpression(callee) ? memberOf(callee.expression) : undefined
-      const member = curried === undefined ? memberOf(callee) : `${curried}()`
-      const printed = calls[member]?.(node, tools)
+      const method = ts.isPropertyAccessExpression(callee) ? entry(methods, callee.name.text) : undefined
+      const printed = calls[curried === undefined ? memberOf(callee) : `${curried}()`]?.(node, tools) ?? method?.(node, tools)
       if (printed !== undefined) {
         return printed
       }
@@ -208,8 +211,10 @@ export const rewrite = (sourceFile, checker, { renderComment = rewriteProse } = 
     }
     if (ts.isIdentifier(node) && names.has(node.text) && !(ts.isPropertyAccessExpression(node.parent) && node.parent.name === node)) {
       const { module, name } = names.get(node.text)
-      const to = members[module]?.[name]
-      return to === undefined ? node.text : to
+      return entry(members[module], name) ?? node.text
+    }
+    if (ts.isPropertyAssignment(node) && ts.isIdentifier(node.name) && Object.hasOwn(optionNames, node.name.text)) {
+      return `${optionNames[node.name.text]}: ${print(node.initializer)}`
     }
     if (ts.isPropertyAccessExpression(node)) {
       for (const { from, holds, to } of properties) {
@@ -226,8 +231,16 @@ export const rewrite = (sourceFile, checker, { renderComment = rewriteProse } = 
 
   const printImport = (node) => {
     const module = node.moduleSpecifier.text
-    const to = isOfEffect(module) ? (modules[module] ?? module) : module
-    return text.slice(node.getStart(sourceFile), node.moduleSpecifier.getStart(sourceFile)) + JSON.stringify(to)
+    if (!isOfEffect(module)) {
+      return printChildren(node)
+    }
+    const { isTypeOnly, namedBindings } = node.importClause
+    const elements = namedBindings.elements.map((element) => {
+      const to = entry(members[module], (element.propertyName ?? element.name).text)
+      return `${element.isTypeOnly ? "type " : ""}${to ?? element.getText(sourceFile)}`
+    })
+    const to = modules[module] ?? module
+    return `import ${isTypeOnly ? "type " : ""}{ ${elements.join(", ")} } from "${to}"`
   }
 
   // Namespace imports of Effect are printed last, when it is known which ones the rest uses.

@@ -59,6 +59,7 @@ export const members = {
   "effect/Duration": {
     DurationInput: "Input",
     decode: "fromInputUnsafe",
+    decodeUnknown: "fromInput",
     greaterThan: "isGreaterThan",
     greaterThanOrEqualTo: "isGreaterThanOrEqualTo"
   },
@@ -133,8 +134,18 @@ export const members = {
     parseJson: "fromJsonString"
   },
   "effect/Scope": { CloseableScope: "Closeable", extend: "provide" },
-  "effect/Stream": { catchAll: "catch", repeatEffect: "fromEffectRepeat", unwrapScoped: "unwrap" }
+  "effect/Equivalence": { string: "String" },
+  "effect/Record": { getEquivalence: "makeEquivalence" },
+  "effect/Stream": {
+    catchAll: "catch",
+    flattenIterables: "flattenIterable",
+    repeatEffect: "fromEffectRepeat",
+    unwrapScoped: "unwrap"
+  }
 }
+
+/** Names of options, wherever they are set. */
+export const optionNames = { disableValidation: "disableChecks" }
 
 /** Properties that are named differently: always, or only on values of some type. */
 export const properties = [
@@ -243,6 +254,60 @@ export const calls = {
       `{ ${printed.join(", ")} }`
     ])
   },
+  // the function does not return an effect
+  "effect/Effect#contextWith": (node, tools) =>
+    `${tools.effect("Effect", "map")}(${tools.effect("Effect", "context")}(), ${printArguments(node, tools).join(", ")})`,
+  "effect/Effect#flatten!": (node, { checker, effect, kindOf }) => {
+    const signature = ts.isCallExpression(node.parent) && checker.getContextualType(node)?.getCallSignatures()[0]
+    const parameter = signature && signature.parameters[0]
+    const outer = parameter && checker.getTypeOfSymbolAtLocation(parameter, node)
+    const [inner] = (outer && (outer.aliasTypeArguments ?? checker.getTypeArguments(outer))) || []
+    return inner !== undefined && kindOf(inner) === "Either" ? `${effect("Effect", "flatMap")}(${effect("Effect", "fromResult")})` : undefined
+  },
+  "effect/Effect#withSpan": (node, tools) => {
+    const [name, options] = node.arguments
+    if (!ts.isStringLiteralLike(name) || options === undefined || !ts.isObjectLiteralExpression(options)) {
+      return undefined
+    }
+    const isTrace = (property) => property.name.getText() === "captureStackTrace"
+    const list = (properties) => (properties.length === 0 ? "{}" : `{ ${properties.map(tools.print).join(", ")} }`)
+    return options.properties.some(isTrace)
+      ? call(node, tools.effect("Effect", "withSpan"), [
+          tools.print(name),
+          list(options.properties.filter((property) => !isTrace(property))),
+          list(options.properties.filter(isTrace))
+        ])
+      : undefined
+  },
+  "effect/Duration#decodeUnknown": (node, tools) =>
+    `${tools.effect("Duration", "fromInput")}(${printArguments(node, tools)[0]} as ${tools.use("effect/Duration", false)}.Input)`,
+  "effect/Schedule#intersect": (node, tools) =>
+    node.arguments.length === 2
+      ? `${tools.effect("Schedule", "max")}([${printArguments(node, tools).join(", ")}])`
+      : undefined,
+  "effect/Schedule#modifyDelay": (node, tools) => {
+    const modify = node.arguments.at(-1)
+    if (!ts.isArrowFunction(modify) || ts.isBlock(modify.body)) {
+      return undefined
+    }
+    const names = modify.parameters.map(({ name }) => name.getText())
+    const parameters = ["output", "duration"]
+      .map((name, index) => (names[index] === name ? name : `${name}: ${names[index]}`))
+      .filter((_, index) => names[index] !== "_")
+    return call(node, tools.effect("Schedule", "modifyDelay"), [
+      ...node.arguments.slice(0, -1).map(tools.print),
+      `({ ${parameters.sort().join(", ")} }) => ${tools.effect("Effect", "succeed")}(${tools.print(modify.body)})`
+    ])
+  },
+  "effect/Stream#fromQueue": (node, tools) => {
+    // what PubSub.subscribe returns
+    const type = tools.checker.getTypeAtLocation(node.arguments[0])
+    return call(
+      node,
+      tools.effect("Stream", type.symbol?.name === "Dequeue" ? "fromSubscription" : "fromQueue"),
+      printArguments(node, tools)
+    )
+  },
   "effect/Effect#dieMessage": (node, tools) =>
     `${tools.effect("Effect", "die")}(new Error(${printArguments(node, tools).join(", ")}))`,
   "effect/Effect#unlessEffect": (node, tools) => {
@@ -295,6 +360,12 @@ export const calls = {
   },
   "effect/Schema#Defect!": (node, tools) => `${tools.effect("Schema", "Defect")}()`,
   "effect/Stream#void!": (node, tools) => `${tools.effect("Stream", "succeed")}(undefined)`
+}
+
+/** Methods, by name alone. */
+export const methods = {
+  // a fiber interrupts itself in the name of no other
+  unsafeInterruptAsFork: (node, tools) => `${tools.print(node.expression.expression)}.interruptUnsafe()`
 }
 
 /** Words of comments and pages, where they name what is named differently. */
