@@ -28,6 +28,7 @@ import {
   set,
   type Tags
 } from "../util/metrics.js"
+import { monotonicMillis } from "../util/monotonic.js"
 
 const PREFIX = "flipt_client_"
 
@@ -108,13 +109,13 @@ export const measureEngine = (
   }
 
   const measured = <E extends { readonly reason: string }, R>(load: Effect.Effect<Snapshot, E, R>) =>
-    Effect.flatMap(Clock.currentTimeNanos, (start) =>
+    Effect.flatMap(monotonicMillis, (start) =>
       Effect.onExit(load, (exit) =>
-        Effect.map(Clock.currentTimeNanos, (end) => {
+        Effect.map(monotonicMillis, (end) => {
           count(outcomeLabel(exit, () => "loaded", "panic"))
           if (Exit.isSuccess(exit)) {
             countClient(exit.value.engine)
-            observe(seconds, Number(end - start) / 1e9)
+            observe(seconds, (end - start) / 1000)
           }
         })
       )
