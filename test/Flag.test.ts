@@ -81,9 +81,7 @@ const warnings = (lines: ReadonlyArray<Line>) =>
 
 /** How often a flag gave its default because of this. */
 const fallbacks = (flag: string, error: string) =>
-  Effect.map(Metrics.find("flipt_client_fallbacks", { flag, error }), ([state]) =>
-    state !== undefined && "count" in state ? Number(state.count) : 0
-  )
+  Effect.map(Metrics.find("flipt_client_fallbacks", { flag, error }), ([state]) => Number(state?.count ?? 0))
 
 /** A Schema of texts that counts how often it decodes. */
 const counting = () => {

@@ -13,8 +13,13 @@ let count = 0
 /** A source of which no other test has metrics. */
 export const ownSource = (): Fetcher.Source => ({ ...source, namespace: `own-${count++}` })
 
-/** The metrics of a name whose tags include these. */
-export const find = (name: string, tags: Readonly<Record<string, string>>) =>
+export interface State {
+  readonly count?: number | bigint
+  readonly buckets?: ReadonlyArray<readonly [bound: number, count: number]>
+}
+
+/** The states of the metrics of a name whose tags include these. */
+export const find = (name: string, tags: Readonly<Record<string, string>>): Effect.Effect<ReadonlyArray<State>> =>
   Effect.map(Metric.snapshot, (pairs) =>
     pairs
       .filter(
@@ -24,7 +29,7 @@ export const find = (name: string, tags: Readonly<Record<string, string>>) =>
             metricKey.tags.some((tag) => tag.key === key && tag.value === value)
           )
       )
-      .map(({ metricState }) => metricState)
+      .map(({ metricState }) => metricState as unknown as State)
   )
 
 /** Names with their tags, but for environment and namespace, and their values: a histogram's count. */
