@@ -4,8 +4,9 @@
  * A file is printed from its syntax tree: a rule prints a node of its own, everything else is copied. Where a rewrite
  * depends on a type, such as an Either where an Effect is expected, TypeScript's checker tells.
  */
+import { posix } from "node:path"
 import ts from "typescript"
-import { calls, members, methods, modules, optionNames, properties, prose, types } from "./rules.mjs"
+import { calls, members, methods, modules, objects, optionNames, properties, prose, tags, types } from "./rules.mjs"
 
 /** The name of a namespace import: the last part of the module's name. */
 const namespaceOf = (module) => module.slice(module.lastIndexOf("/") + 1)
@@ -58,10 +59,10 @@ const isEffect = (type) =>
   partsOf(type).some((part) => part.symbol?.name === "Effect" && isDeclaredIn(part, "Effect"))
 
 /**
- * Rewrites one file of a program. `renderComment` rewrites comments, and `unmapped` collects the members of Effect 3
- * that the tables leave as they are.
+ * Rewrites one file of a program, whose path in the project tells where modules of the project are. `renderComment`
+ * rewrites comments.
  */
-export const rewrite = (sourceFile, checker, { renderComment = rewriteProse } = {}) => {
+export const rewrite = (sourceFile, checker, { path = "", renderComment = rewriteProse } = {}) => {
   const { text } = sourceFile
   const namespaces = new Map()
   const names = new Map()
@@ -86,6 +87,12 @@ export const rewrite = (sourceFile, checker, { renderComment = rewriteProse } = 
     return namespaceOf(module)
   }
   const effect = (module, name) => `${use(`effect/${module}`, true)}.${name}`
+
+  /** Modules of the project are named by their path. */
+  const specifierOf = (module) =>
+    module.startsWith("test/")
+      ? posix.relative(posix.dirname(path), `${module}.js`).replace(/^(?!\.)/, "./")
+      : module
 
   const isNamespace = (identifier) =>
     ts.isIdentifier(identifier) &&
@@ -117,7 +124,10 @@ export const rewrite = (sourceFile, checker, { renderComment = rewriteProse } = 
     const [module, name] = member.split("#")
     const to = entry(members[module], name) ?? name
     const [toModule, toName] = to.includes("#") ? to.split("#") : [modules[module] ?? module, to]
-    return `${use(toModule, isValue)}.${toName}`
+    const renamed = [...namespaces].find(([name, it]) => it === module && name !== namespaceOf(module))
+    return renamed !== undefined && toModule === (modules[module] ?? module)
+      ? `${renamed[0]}.${toName}`
+      : `${use(toModule, isValue)}.${toName}`
   }
 
   /** Whether an expression stands where Effect 3 takes it for an Effect. */
@@ -213,6 +223,15 @@ export const rewrite = (sourceFile, checker, { renderComment = rewriteProse } = 
       const { module, name } = names.get(node.text)
       return entry(members[module], name) ?? node.text
     }
+    if (ts.isObjectLiteralExpression(node)) {
+      const printed = objects.map((rule) => rule(node, tools)).find((it) => it !== undefined)
+      if (printed !== undefined) {
+        return printed
+      }
+    }
+    if (ts.isStringLiteral(node) && Object.hasOwn(tags, node.text)) {
+      return JSON.stringify(tags[node.text])
+    }
     if (ts.isPropertyAssignment(node) && ts.isIdentifier(node.name) && Object.hasOwn(optionNames, node.name.text)) {
       return `${optionNames[node.name.text]}: ${print(node.initializer)}`
     }
@@ -250,18 +269,24 @@ export const rewrite = (sourceFile, checker, { renderComment = rewriteProse } = 
     statement.importClause?.namedBindings !== undefined &&
     ts.isNamespaceImport(statement.importClause.namedBindings)
 
-  for (const [name, module] of namespaces) {
-    if (namespaceOf(module) !== name) {
-      throw new Error(`${sourceFile.fileName}: the import of ${module} must be named ${namespaceOf(module)}`)
-    }
-  }
+  /** Imports under a name of their own are left where they are. */
+  const isRenamedImport = (statement) =>
+    isNamespaceImport(statement) &&
+    namespaceOf(statement.moduleSpecifier.text) !== statement.importClause.namedBindings.name.text
+
   let printed = ""
   let position = 0
   let importsAt
   for (const statement of sourceFile.statements) {
     const start = statement.getStart(sourceFile)
     printed += gap(position, start)
-    if (isNamespaceImport(statement)) {
+    if (isRenamedImport(statement)) {
+      const module = statement.moduleSpecifier.text
+      printed += text
+        .slice(start, statement.moduleSpecifier.getStart(sourceFile))
+        .concat(JSON.stringify(modules[module] ?? module))
+      position = statement.end
+    } else if (isNamespaceImport(statement)) {
       importsAt ??= printed.length
       position = text[statement.end] === "\n" ? statement.end + 1 : statement.end
     } else {
@@ -272,7 +297,8 @@ export const rewrite = (sourceFile, checker, { renderComment = rewriteProse } = 
   }
   printed += gap(position, text.length)
   const imports = [...used].map(
-    ([module, isValue]) => `import ${isValue ? "" : "type "}* as ${namespaceOf(module)} from "${module}"\n`
+    ([module, isValue]) =>
+      `import ${isValue ? "" : "type "}* as ${namespaceOf(module)} from "${specifierOf(module)}"\n`
   )
   const at = importsAt ?? 0
   return printed.slice(0, at) + imports.join("") + printed.slice(at)

@@ -39,6 +39,7 @@ export const members = {
   "effect/Cause": {
     failureOption: "findErrorOption",
     isInterruptedOnly: "hasInterruptsOnly",
+    dieOption: "test/support/Effect4#dieOption",
     isDie: "hasDies",
     isInterrupted: "hasInterrupts",
     parallel: "combine",
@@ -74,6 +75,8 @@ export const members = {
     forkDaemon: "forkDetach",
     makeLatch: "effect/Latch#make",
     makeSemaphore: "effect/Semaphore#make",
+    merge: "test/support/Effect4#merge",
+    supervised: "test/support/Effect4#supervised",
     mapInputContext: "updateContext",
     tapErrorCause: "tapCause",
     timeoutFail: "timeoutOrElse",
@@ -104,8 +107,10 @@ export const members = {
   },
   "effect/Equal": { equivalence: "asEquivalence" },
   "effect/Exit": { isInterrupted: "hasInterrupts" },
-  "effect/Fiber": { RuntimeFiber: "Fiber", all: "joinAll" },
+  "effect/ConfigProvider": { fromMap: "test/support/Effect4#fromMap", mapInputPath: "mapInput" },
+  "effect/Fiber": { RuntimeFiber: "Fiber", all: "joinAll", poll: "test/support/Effect4#poll" },
   "effect/Layer": {
+    map: "test/support/Effect4#mapLayer",
     scoped: "effect",
     scopedContext: "effectContext",
     scopedDiscard: "effectDiscard",
@@ -120,7 +125,9 @@ export const members = {
   },
   "effect/Option": { fromNullable: "fromNullishOr" },
   "effect/Queue": { unsafeOffer: "offerUnsafe" },
-  "effect/Random": { nextRange: "nextBetween" },
+  "effect/Random": { fixed: "test/support/Effect4#fixed", make: "test/support/Effect4#seeded", nextRange: "nextBetween" },
+  "effect/Supervisor": { track: "test/support/Effect4#track" },
+  "effect/TestClock": { sleeps: "test/support/Effect4#sleeps" },
   "effect/Schema": {
     DateTimeUtc: "DateTimeUtcFromString",
     DurationFromSelf: "Duration",
@@ -131,7 +138,9 @@ export const members = {
     decodeUnknownEither: "decodeUnknownResult",
     encodeEither: "encodeResult",
     equivalence: "toEquivalence",
-    parseJson: "fromJsonString"
+    parseJson: "fromJsonString",
+    transform: "test/support/Effect4#transform",
+    transformOrFail: "test/support/Effect4#transformOrFail"
   },
   "effect/Scope": { CloseableScope: "Closeable", extend: "provide" },
   "effect/Equivalence": { string: "String" },
@@ -145,7 +154,11 @@ export const members = {
 }
 
 /** Names of options, wherever they are set. */
-export const optionNames = { disableValidation: "disableChecks" }
+export const optionNames = {
+  disableValidation: "disableChecks",
+  unsafeCurrentTimeMillis: "currentTimeMillisUnsafe",
+  unsafeCurrentTimeNanos: "currentTimeNanosUnsafe"
+}
 
 /** Properties that are named differently: always, or only on values of some type. */
 export const properties = [
@@ -161,6 +174,12 @@ export const properties = [
     unsafePoll: "pollUnsafe",
     unsafeUpdate: "updateUnsafe"
   }).map(([from, to]) => ({ from, to, holds: () => true })),
+  ...Object.entries({ scoped: "effect", scopedLive: "live" }).map(([from, to]) => ({
+    from,
+    to,
+    // of @effect/vitest, where every test has a Scope
+    holds: (node) => node.expression.getText() === "it"
+  })),
   ...Object.entries({ left: "failure", right: "success" }).map(([from, to]) => ({
     from,
     to,
@@ -204,6 +223,43 @@ const withoutReferences = (node, { checker, print }) => {
   return kept.length === parts.length ? print(node) : kept.length === 0 ? "never" : kept.map(print).join(" | ")
 }
 
+const propertyOf = (literal, name) => literal.properties.find((property) => property.name?.getText() === name)
+
+/** Tags of values, wherever they are compared. */
+export const tags = { Left: "Failure", Right: "Success" }
+
+/** Object literals, by their shape. */
+export const objects = [
+  // what a test expects of an Either
+  (node, { print }) => {
+    const [first, ...others] = node.properties.filter((property) => property.name?.getText() !== "_tag")
+    const to = { left: "failure", right: "success" }[first?.name?.getText()]
+    return to !== undefined &&
+      others.length === 0 &&
+      ts.isPropertyAssignment(first) &&
+      ts.isObjectLiteralExpression(first.initializer)
+      ? `{ ${node.properties
+          .map((property) => (property === first ? `${to}: ${print(first.initializer)}` : print(property)))
+          .join(", ")} }`
+      : undefined
+  },
+  // a Clock, which has a monotonic time besides
+  (node, { print }) => {
+    const nanos = propertyOf(node, "unsafeCurrentTimeNanos")
+    if (nanos === undefined) {
+      return undefined
+    }
+    const printed = node.properties
+      .filter((property) => !ts.isSpreadAssignment(property) && !ts.isComputedPropertyName(property.name))
+      .map(print)
+    const monotonic = [
+      `monotonicTimeNanosUnsafe: ${print(nanos.initializer).replace(/currentTimeNanosUnsafe/, "monotonicTimeNanosUnsafe")}`,
+      `monotonicTimeNanos: ${print(propertyOf(node, "currentTimeNanos").initializer).replace(/currentTimeNanos/, "monotonicTimeNanos")}`
+    ]
+    return `{ ${[...monotonic, ...printed].join(",\n")} }`
+  }
+]
+
 const typeArguments = (node, print) =>
   node.typeArguments === undefined ? "" : `<${node.typeArguments.map(print).join(", ")}>`
 
@@ -225,6 +281,17 @@ export const types = {
   "effect/Schema#Schema": (node, tools) =>
     node.typeArguments?.length > 1 ? type("effect/Schema", "Codec")(node, tools) : undefined
 }
+
+const provideService =
+  (...service) =>
+  (node, tools) => {
+    const args = printArguments(node, tools)
+    return call(node, tools.effect("Effect", "provideService"), [
+      ...args.slice(0, -1),
+      tools.effect(...service),
+      args.at(-1)
+    ])
+  }
 
 const negated = (printed, tools) => `${tools.effect("Effect", "map")}(${printed}, (it) => !it)`
 
@@ -321,22 +388,54 @@ export const calls = {
       `${tools.effect("Effect", "sync")}(${args.at(-1)})`
     ])
   },
-  "effect/Effect#withConfigProvider": (node, tools) => {
+  "effect/Effect#withConfigProvider": provideService("ConfigProvider", "ConfigProvider"),
+  "effect/Effect#withClock": provideService("Clock", "Clock"),
+  "effect/Effect#withMaxOpsBeforeYield": provideService("Scheduler", "MaxOpsBeforeYield"),
+  "effect/Effect#withRandom": provideService("Random", "Random"),
+  "effect/Effect#repeatN": (node, tools) => {
     const args = printArguments(node, tools)
-    return call(node, tools.effect("Effect", "provideService"), [
-      ...args.slice(0, -1),
-      tools.effect("ConfigProvider", "ConfigProvider"),
-      args.at(-1)
-    ])
+    return call(node, tools.effect("Effect", "repeat"), [...args.slice(0, -1), `{ times: ${args.at(-1)} }`])
   },
-  "effect/Effect#withClock": (node, tools) => {
-    const args = printArguments(node, tools)
-    return call(node, tools.effect("Effect", "provideService"), [
-      ...args.slice(0, -1),
-      tools.effect("Clock", "Clock"),
-      args.at(-1)
-    ])
+  "effect/Chunk#of": (node, tools) => `[${printArguments(node, tools).join(", ")}]`,
+  "effect/Chunk#size": (node, tools) => `Array.from(${printArguments(node, tools)[0]}).length`,
+  "effect/Chunk#some": (node, tools) => {
+    const [chunk, predicate] = printArguments(node, tools)
+    return `Array.from(${chunk}).some(${predicate})`
   },
+  "effect/Chunk#toReadonlyArray": (node, tools) => `Array.from(${printArguments(node, tools)[0]})`,
+  "effect/Chunk#unsafeHead": (node, tools) => `${printArguments(node, tools)[0]}[0]`,
+  "effect/ConfigError#isConfigError": (node, tools) =>
+    `${printArguments(node, tools)[0]} instanceof ${tools.effect("Config", "ConfigError")}`,
+  "effect/Logger#replace": (node, tools) => `${tools.effect("Logger", "layer")}([${printArguments(node, tools)[1]}])`,
+  "effect/Logger#remove": (node, tools) => `${tools.effect("Logger", "layer")}([])`,
+  "effect/Logger#minimumLogLevel": (node, tools) =>
+    `${tools.effect("Layer", "succeed")}(${tools.effect("References", "MinimumLogLevel")}, ${printArguments(node, tools)[0]})`,
+  "effect/LogLevel#All!": () => '"All"',
+  "effect/LogLevel#None!": () => '"None"',
+  "effect/LogLevel#Debug!": () => '"Debug"',
+  "effect/LogLevel#Info!": () => '"Info"',
+  "effect/LogLevel#Warning!": () => '"Warn"',
+  "effect/Cause#pretty": (node, tools) => `${tools.effect("Cause", "pretty")}(${printArguments(node, tools)[0]})`,
+  "effect/Schedule#stop!": (node, tools) => `${tools.effect("Schedule", "recurs")}(0)`,
+  "effect/Schedule#tapOutput": (node, tools) => {
+    const tap = node.arguments.at(-1)
+    return `${tools.effect("Schedule", "tap")}(({ output${tap.parameters[0] === undefined ? "" : `: ${tap.parameters[0].name.getText()}`} }) => ${tools.print(tap.body)})`
+  },
+  "effect/Schedule#tapInput": (node, tools) => {
+    const tap = node.arguments.at(-1)
+    return `${tools.effect("Schedule", "tap")}(({ input: ${tap.parameters[0].name.getText()} }) => ${tools.print(tap.body)})`
+  },
+  "effect/Schedule#upTo": (node, tools) =>
+    `${tools.effect("Schedule", "upTo")}({ duration: ${printArguments(node, tools).at(-1)} })`,
+  "effect/Queue#takeAll": (node, tools) => `${tools.effect("Queue", "clear")}(${printArguments(node, tools)[0]})`,
+  "effect/Tracer#make": (node, tools) => {
+    const span = propertyOf(node.arguments[0], "span").initializer
+    const parameters = span.parameters.map((parameter) => parameter.getText().replace(/^context$/, "annotations"))
+    const body = tools.print(span.body).replace(/\bcontext,/, "annotations,")
+    return `${tools.effect("Tracer", "make")}({ span: ({ ${parameters.join(", ")} }) => ${ts.isObjectLiteralExpression(span.body) ? `(${body})` : body} })`
+  },
+  "effect/Chunk#isNonEmpty!": () => "(chunk) => chunk.length > 0",
+  "effect/TestContext#TestContext!": (node, tools) => `${tools.use("effect/testing/TestClock", true)}.layer()`,
   "effect/Effect#yieldNow": (node, tools) => tools.effect("Effect", "yieldNow"),
   "effect/Either#getEquivalence": (node, tools) => {
     const of = (name) =>
@@ -364,6 +463,18 @@ export const calls = {
 
 /** Methods, by name alone. */
 export const methods = {
+  // a fiber that runs has no exit: null in Effect 3
+  toBe: (node, { print }) =>
+    /unsafePoll\(\)/.test(node.expression.getText()) && node.arguments[0].kind === ts.SyntaxKind.NullKeyword
+      ? `${print(node.expression.expression)}.toBeUndefined()`
+      : undefined,
+  toBeNull: (node, { print }) =>
+    /unsafePoll\(\)/.test(node.expression.getText()) ? `${print(node.expression.expression)}.toBeUndefined()` : undefined,
+  // of a Tracer
+  span: (node, { print }) =>
+    node.arguments.some(ts.isSpreadElement)
+      ? `${print(node.expression)}({ ${node.arguments.map(print).join(", ")} })`
+      : undefined,
   // a fiber interrupts itself in the name of no other
   unsafeInterruptAsFork: (node, tools) => `${tools.print(node.expression.expression)}.interruptUnsafe()`
 }
