@@ -90,9 +90,7 @@ export const rewrite = (sourceFile, checker, { path = "", renderComment = rewrit
 
   /** Modules of the project are named by their path. */
   const specifierOf = (module) =>
-    module.startsWith("test/")
-      ? posix.relative(posix.dirname(path), `${module}.js`).replace(/^(?!\.)/, "./")
-      : module
+    module.startsWith("test/") ? posix.relative(posix.dirname(path), `${module}.js`).replace(/^(?!\.)/, "./") : module
 
   const isNamespace = (identifier) =>
     ts.isIdentifier(identifier) &&
@@ -151,9 +149,7 @@ export const rewrite = (sourceFile, checker, { path = "", renderComment = rewrit
       return false
     }
     const contextual = ts.isExpression(fn) ? checker.getContextualType(fn)?.getCallSignatures()[0] : undefined
-    return (
-      isEffect(contextual?.getReturnType()) || isEffect(fn.type && checker.getTypeFromTypeNode(fn.type))
-    )
+    return isEffect(contextual?.getReturnType()) || isEffect(fn.type && checker.getTypeFromTypeNode(fn.type))
   }
 
   const convert = (node, printed) => {
@@ -209,7 +205,8 @@ export const rewrite = (sourceFile, checker, { path = "", renderComment = rewrit
       const callee = node.expression
       const curried = ts.isCallExpression(callee) ? memberOf(callee.expression) : undefined
       const method = ts.isPropertyAccessExpression(callee) ? entry(methods, callee.name.text) : undefined
-      const printed = calls[curried === undefined ? memberOf(callee) : `${curried}()`]?.(node, tools) ?? method?.(node, tools)
+      const printed =
+        calls[curried === undefined ? memberOf(callee) : `${curried}()`]?.(node, tools) ?? method?.(node, tools)
       if (printed !== undefined) {
         return printed
       }
@@ -219,7 +216,11 @@ export const rewrite = (sourceFile, checker, { path = "", renderComment = rewrit
       const printed = calls[`${member}!`]?.(node, tools)
       return printed ?? printMember(member, !ts.isPartOfTypeNode(node) && !ts.isQualifiedName(node))
     }
-    if (ts.isIdentifier(node) && names.has(node.text) && !(ts.isPropertyAccessExpression(node.parent) && node.parent.name === node)) {
+    if (
+      ts.isIdentifier(node) &&
+      names.has(node.text) &&
+      !(ts.isPropertyAccessExpression(node.parent) && node.parent.name === node)
+    ) {
       const { module, name } = names.get(node.text)
       return entry(members[module], name) ?? node.text
     }
@@ -297,8 +298,7 @@ export const rewrite = (sourceFile, checker, { path = "", renderComment = rewrit
   }
   printed += gap(position, text.length)
   const imports = [...used].map(
-    ([module, isValue]) =>
-      `import ${isValue ? "" : "type "}* as ${namespaceOf(module)} from "${specifierOf(module)}"\n`
+    ([module, isValue]) => `import ${isValue ? "" : "type "}* as ${namespaceOf(module)} from "${specifierOf(module)}"\n`
   )
   const at = importsAt ?? 0
   return printed.slice(0, at) + imports.join("") + printed.slice(at)

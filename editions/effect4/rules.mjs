@@ -125,7 +125,11 @@ export const members = {
   },
   "effect/Option": { fromNullable: "fromNullishOr" },
   "effect/Queue": { unsafeOffer: "offerUnsafe" },
-  "effect/Random": { fixed: "test/support/Effect4#fixed", make: "test/support/Effect4#seeded", nextRange: "nextBetween" },
+  "effect/Random": {
+    fixed: "test/support/Effect4#fixed",
+    make: "test/support/Effect4#seeded",
+    nextRange: "nextBetween"
+  },
   "effect/Supervisor": { track: "test/support/Effect4#track" },
   "effect/TestClock": { sleeps: "test/support/Effect4#sleeps" },
   "effect/Schema": {
@@ -187,8 +191,7 @@ export const properties = [
   }))
 ]
 
-/** Prints a call with another name, its arguments rewritten by `argument`. */
-const call = (node, callee, args) => `${callee}(${args.join(", ")})`
+const call = (callee, args) => `${callee}(${args.join(", ")})`
 
 const printArguments = (node, { print }) => node.arguments.map(print)
 
@@ -206,7 +209,7 @@ const withNames = (literal, names, { print }) =>
 const options = (names, to) => (node, tools) => {
   const last = node.arguments.at(-1)
   return last !== undefined && ts.isObjectLiteralExpression(last)
-    ? call(node, tools.effect(...to), [...node.arguments.slice(0, -1).map(tools.print), withNames(last, names, tools)])
+    ? call(tools.effect(...to), [...node.arguments.slice(0, -1).map(tools.print), withNames(last, names, tools)])
     : undefined
 }
 
@@ -246,7 +249,8 @@ export const objects = [
   // a Clock, which has a monotonic time besides
   (node, { print }) => {
     const nanos = propertyOf(node, "unsafeCurrentTimeNanos")
-    if (nanos === undefined) {
+    const effect = propertyOf(node, "currentTimeNanos")
+    if (nanos === undefined || effect === undefined) {
       return undefined
     }
     const printed = node.properties
@@ -254,7 +258,7 @@ export const objects = [
       .map(print)
     const monotonic = [
       `monotonicTimeNanosUnsafe: ${print(nanos.initializer).replace(/currentTimeNanosUnsafe/, "monotonicTimeNanosUnsafe")}`,
-      `monotonicTimeNanos: ${print(propertyOf(node, "currentTimeNanos").initializer).replace(/currentTimeNanos/, "monotonicTimeNanos")}`
+      `monotonicTimeNanos: ${print(effect.initializer).replace(/currentTimeNanos/, "monotonicTimeNanos")}`
     ]
     return `{ ${[...monotonic, ...printed].join(",\n")} }`
   }
@@ -263,7 +267,10 @@ export const objects = [
 const typeArguments = (node, print) =>
   node.typeArguments === undefined ? "" : `<${node.typeArguments.map(print).join(", ")}>`
 
-const type = (module, name) => (node, { print, use }) => `${use(module, false)}.${name}${typeArguments(node, print)}`
+const type =
+  (module, name) =>
+  (node, { print, use }) =>
+    `${use(module, false)}.${name}${typeArguments(node, print)}`
 
 /** Types, by the member of Effect 3 that they name. */
 export const types = {
@@ -286,11 +293,7 @@ const provideService =
   (...service) =>
   (node, tools) => {
     const args = printArguments(node, tools)
-    return call(node, tools.effect("Effect", "provideService"), [
-      ...args.slice(0, -1),
-      tools.effect(...service),
-      args.at(-1)
-    ])
+    return call(tools.effect("Effect", "provideService"), [...args.slice(0, -1), tools.effect(...service), args.at(-1)])
   }
 
 const negated = (printed, tools) => `${tools.effect("Effect", "map")}(${printed}, (it) => !it)`
@@ -316,7 +319,7 @@ export const calls = {
         ? `orElse: () => ${tools.effect("Effect", "fail")}(${tools.print(property.initializer.body)})`
         : tools.print(property)
     )
-    return call(node, tools.effect("Effect", "timeoutOrElse"), [
+    return call(tools.effect("Effect", "timeoutOrElse"), [
       ...node.arguments.slice(0, -1).map(tools.print),
       `{ ${printed.join(", ")} }`
     ])
@@ -329,7 +332,9 @@ export const calls = {
     const parameter = signature && signature.parameters[0]
     const outer = parameter && checker.getTypeOfSymbolAtLocation(parameter, node)
     const [inner] = (outer && (outer.aliasTypeArguments ?? checker.getTypeArguments(outer))) || []
-    return inner !== undefined && kindOf(inner) === "Either" ? `${effect("Effect", "flatMap")}(${effect("Effect", "fromResult")})` : undefined
+    return inner !== undefined && kindOf(inner) === "Either"
+      ? `${effect("Effect", "flatMap")}(${effect("Effect", "fromResult")})`
+      : undefined
   },
   "effect/Effect#withSpan": (node, tools) => {
     const [name, options] = node.arguments
@@ -339,7 +344,7 @@ export const calls = {
     const isTrace = (property) => property.name.getText() === "captureStackTrace"
     const list = (properties) => (properties.length === 0 ? "{}" : `{ ${properties.map(tools.print).join(", ")} }`)
     return options.properties.some(isTrace)
-      ? call(node, tools.effect("Effect", "withSpan"), [
+      ? call(tools.effect("Effect", "withSpan"), [
           tools.print(name),
           list(options.properties.filter((property) => !isTrace(property))),
           list(options.properties.filter(isTrace))
@@ -361,7 +366,7 @@ export const calls = {
     const parameters = ["output", "duration"]
       .map((name, index) => (names[index] === name ? name : `${name}: ${names[index]}`))
       .filter((_, index) => names[index] !== "_")
-    return call(node, tools.effect("Schedule", "modifyDelay"), [
+    return call(tools.effect("Schedule", "modifyDelay"), [
       ...node.arguments.slice(0, -1).map(tools.print),
       `({ ${parameters.sort().join(", ")} }) => ${tools.effect("Effect", "succeed")}(${tools.print(modify.body)})`
     ])
@@ -370,7 +375,6 @@ export const calls = {
     // what PubSub.subscribe returns
     const type = tools.checker.getTypeAtLocation(node.arguments[0])
     return call(
-      node,
       tools.effect("Stream", type.symbol?.name === "Dequeue" ? "fromSubscription" : "fromQueue"),
       printArguments(node, tools)
     )
@@ -379,11 +383,11 @@ export const calls = {
     `${tools.effect("Effect", "die")}(new Error(${printArguments(node, tools).join(", ")}))`,
   "effect/Effect#unlessEffect": (node, tools) => {
     const args = printArguments(node, tools)
-    return call(node, tools.effect("Effect", "when"), [...args.slice(0, -1), negated(args.at(-1), tools)])
+    return call(tools.effect("Effect", "when"), [...args.slice(0, -1), negated(args.at(-1), tools)])
   },
   "effect/Effect#when": (node, tools) => {
     const args = printArguments(node, tools)
-    return call(node, tools.effect("Effect", "when"), [
+    return call(tools.effect("Effect", "when"), [
       ...args.slice(0, -1),
       `${tools.effect("Effect", "sync")}(${args.at(-1)})`
     ])
@@ -394,7 +398,7 @@ export const calls = {
   "effect/Effect#withRandom": provideService("Random", "Random"),
   "effect/Effect#repeatN": (node, tools) => {
     const args = printArguments(node, tools)
-    return call(node, tools.effect("Effect", "repeat"), [...args.slice(0, -1), `{ times: ${args.at(-1)} }`])
+    return call(tools.effect("Effect", "repeat"), [...args.slice(0, -1), `{ times: ${args.at(-1)} }`])
   },
   "effect/Chunk#of": (node, tools) => `[${printArguments(node, tools).join(", ")}]`,
   "effect/Chunk#size": (node, tools) => `Array.from(${printArguments(node, tools)[0]}).length`,
@@ -407,7 +411,7 @@ export const calls = {
   "effect/ConfigError#isConfigError": (node, tools) =>
     `${printArguments(node, tools)[0]} instanceof ${tools.effect("Config", "ConfigError")}`,
   "effect/Logger#replace": (node, tools) => `${tools.effect("Logger", "layer")}([${printArguments(node, tools)[1]}])`,
-  "effect/Logger#remove": (node, tools) => `${tools.effect("Logger", "layer")}([])`,
+  "effect/Logger#remove": (_, tools) => `${tools.effect("Logger", "layer")}([])`,
   "effect/Logger#minimumLogLevel": (node, tools) =>
     `${tools.effect("Layer", "succeed")}(${tools.effect("References", "MinimumLogLevel")}, ${printArguments(node, tools)[0]})`,
   "effect/LogLevel#All!": () => '"All"',
@@ -416,7 +420,7 @@ export const calls = {
   "effect/LogLevel#Info!": () => '"Info"',
   "effect/LogLevel#Warning!": () => '"Warn"',
   "effect/Cause#pretty": (node, tools) => `${tools.effect("Cause", "pretty")}(${printArguments(node, tools)[0]})`,
-  "effect/Schedule#stop!": (node, tools) => `${tools.effect("Schedule", "recurs")}(0)`,
+  "effect/Schedule#stop!": (_, tools) => `${tools.effect("Schedule", "recurs")}(0)`,
   "effect/Schedule#tapOutput": (node, tools) => {
     const tap = node.arguments.at(-1)
     return `${tools.effect("Schedule", "tap")}(({ output${tap.parameters[0] === undefined ? "" : `: ${tap.parameters[0].name.getText()}`} }) => ${tools.print(tap.body)})`
@@ -435,8 +439,8 @@ export const calls = {
     return `${tools.effect("Tracer", "make")}({ span: ({ ${parameters.join(", ")} }) => ${ts.isObjectLiteralExpression(span.body) ? `(${body})` : body} })`
   },
   "effect/Chunk#isNonEmpty!": () => "(chunk) => chunk.length > 0",
-  "effect/TestContext#TestContext!": (node, tools) => `${tools.use("effect/testing/TestClock", true)}.layer()`,
-  "effect/Effect#yieldNow": (node, tools) => tools.effect("Effect", "yieldNow"),
+  "effect/TestContext#TestContext!": (_, tools) => `${tools.use("effect/testing/TestClock", true)}.layer()`,
+  "effect/Effect#yieldNow": (_, tools) => tools.effect("Effect", "yieldNow"),
   "effect/Either#getEquivalence": (node, tools) => {
     const of = (name) =>
       tools.print(node.arguments[0].properties.find((property) => property.name.getText() === name).initializer)
@@ -457,8 +461,8 @@ export const calls = {
       tools.print(node.arguments[0].properties.find((property) => property.name.getText() === name).initializer)
     return `${tools.effect("Schema", "Record")}(${of("key")}, ${of("value")})`
   },
-  "effect/Schema#Defect!": (node, tools) => `${tools.effect("Schema", "Defect")}()`,
-  "effect/Stream#void!": (node, tools) => `${tools.effect("Stream", "succeed")}(undefined)`
+  "effect/Schema#Defect!": (_, tools) => `${tools.effect("Schema", "Defect")}()`,
+  "effect/Stream#void!": (_, tools) => `${tools.effect("Stream", "succeed")}(undefined)`
 }
 
 /** Methods, by name alone. */
@@ -469,7 +473,9 @@ export const methods = {
       ? `${print(node.expression.expression)}.toBeUndefined()`
       : undefined,
   toBeNull: (node, { print }) =>
-    /unsafePoll\(\)/.test(node.expression.getText()) ? `${print(node.expression.expression)}.toBeUndefined()` : undefined,
+    /unsafePoll\(\)/.test(node.expression.getText())
+      ? `${print(node.expression.expression)}.toBeUndefined()`
+      : undefined,
   // of a Tracer
   span: (node, { print }) =>
     node.arguments.some(ts.isSpreadElement)

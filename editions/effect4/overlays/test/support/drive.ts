@@ -1,3 +1,4 @@
+// Written after sha256:673702a787957928 of the same path
 /**
  * Runs schedules without waiting.
  */

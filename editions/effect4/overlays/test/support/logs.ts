@@ -1,3 +1,4 @@
+// Written after sha256:e01ac887730096d5 of the same path
 /**
  * What is logged, kept.
  */

@@ -1,3 +1,4 @@
+// Written after sha256:6f130348caeca37a of the same path
 /**
  * The metrics of one namespace, out of the registry that all tests share.
  */

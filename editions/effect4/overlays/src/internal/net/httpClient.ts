@@ -1,3 +1,4 @@
+// Written after sha256:000298358f61de86 of the same path
 /**
  * What a Fetcher and the HttpClient of this library need to know about the HttpClient of Effect.
  */

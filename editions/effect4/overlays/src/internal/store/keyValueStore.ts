@@ -1,3 +1,4 @@
+// Written after sha256:11277210b6beba0a of the same path
 /**
  * Stores snapshots in a KeyValueStore.
  */

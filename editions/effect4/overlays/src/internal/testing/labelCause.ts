@@ -1,3 +1,4 @@
+// Written after sha256:efc26b80115e107b of the same path
 /**
  * Labels the failure of a test with the value of the flag.
  */

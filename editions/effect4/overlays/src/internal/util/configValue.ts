@@ -1,3 +1,4 @@
+// Written after sha256:d976014bd4f755a8 of the same path
 /**
  * Values of Effect's Config, and the errors of invalid ones.
  */

@@ -1,3 +1,4 @@
+// Written after sha256:67b6877f648a010b of the same path
 /**
  * What only the runtime of Effect knows about a fiber.
  */

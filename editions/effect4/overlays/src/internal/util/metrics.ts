@@ -1,3 +1,4 @@
+// Written after sha256:65ffec76621a722b of the same path
 /**
  * Metrics of Effect, in the registry of the process.
  */

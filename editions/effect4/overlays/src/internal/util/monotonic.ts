@@ -1,3 +1,4 @@
+// Written after sha256:36d5aa2894735a28 of the same path
 /**
  * Time that corrections of the system clock do not affect.
  */

@@ -1,3 +1,4 @@
+// Written after sha256:89e53f4bdac2dc73 of the same path
 /**
  * Makes Schedules, and runs them step by step.
  */

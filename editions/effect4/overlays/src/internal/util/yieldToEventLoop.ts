@@ -1,3 +1,4 @@
+// Written after sha256:4822109965e92d33 of the same path
 import * as Effect from "effect/Effect"
 
 const yieldWithTimer: Effect.Effect<void> = Effect.callback<void>((resume) => {

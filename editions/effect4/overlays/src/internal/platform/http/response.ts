@@ -1,3 +1,4 @@
+// Written after sha256:28821ac64f6ec51b of the same path
 /**
  * A response over a body of Node.
  */
