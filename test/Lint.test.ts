@@ -97,7 +97,7 @@ describe("a constraint", () => {
     [text("suffix", " x"), ["Blanks", "the same"]],
     [
       text("prefix", " x"),
-      ["Blanks", "the constraint never holds, since the server removes blanks around the request's value"]
+      ["Blanks", "the constraint never holds, because the server removes blanks around the request's value"]
     ],
     [constraint("STRING", "plan ", "eq", "pro"), ["Blanks", "the same"]],
     [number("contains", "1"), ["UnknownOperator", "the same"]],

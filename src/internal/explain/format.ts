@@ -1,5 +1,5 @@
 /**
- * An explanation as text: first the result and why, then each rule or rollout in the order of evaluation.
+ * Formats an explanation: first the result and its reason, then each rule or rollout in the order of evaluation.
  */
 import type * as Explain from "../../Explain.js"
 import { isAbsent } from "../flag/attachments.js"
@@ -8,14 +8,14 @@ import { columns, name, plain, quote, value, WIDTH, wrap } from "./text.js"
 const MAX_PROPERTY = 24
 const MAX_OPERATOR = 14
 const MAX_KEY = 40
-/** Beside a bucket's share and points. */
+/** A variant's key in the line of a bucket, which also has the share and the points. */
 const MAX_VARIANT = 32
 
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
 
 type Constraint = Pick<Explain.ConstraintStep, "operator" | "property" | "type" | "value">
 
-/** Operators as Flipt's own pages show them. */
+/** Operators as Flipt's UI shows them. */
 const operators: { readonly [operator: string]: string } = {
   eq: "==",
   neq: "!=",
@@ -48,7 +48,7 @@ const isEntity = ({ type }: Constraint): boolean => type === "ENTITY_ID_CONSTRAI
 const nameOf = (constraint: Constraint): string =>
   isEntity(constraint) ? "the entity id" : name(constraint.property, MAX_PROPERTY)
 
-/** A constraint in so many columns. */
+/** A constraint, cut to a number of columns. */
 export const constraintText = (constraint: Constraint, limit: number): string => {
   const { operator, type, value: expected } = constraint
   const unary = own(operatorsWithoutValue, operator)

@@ -1,5 +1,5 @@
 /**
- * A Flipt server as a Fetcher addresses it: its URLs, and what its requests have in common.
+ * A Flipt server: its URLs, and what all requests to it have in common.
  */
 import * as Headers from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"

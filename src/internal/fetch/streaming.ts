@@ -84,7 +84,7 @@ const makeWatch = (
   })
 
 interface Ended extends StreamEnd {
-  /** The status with which the server refused the stream itself. Requests beside the stream have statuses too. */
+  /** The status with which the server refused the stream itself, as opposed to a request for the snapshot. */
   readonly refusal: number | undefined
 }
 
@@ -162,7 +162,7 @@ const runStreams = (
     }
   })
 
-/** Polls at a steady pace, whatever becomes of the streams, so that no client is behind for longer than the interval. */
+/** Polls at a steady pace, even if streams fail, so that no client is behind for longer than the interval. */
 const run = (server: Server, listener: Fetcher.Listener, emit: Emit): Effect.Effect<never> =>
   Effect.suspend(() => {
     let watch: Watch | undefined

@@ -18,7 +18,7 @@ const causeChain = (error: unknown): ReadonlyArray<Error> => {
 const codeOf = (error: Error): string | undefined =>
   "code" in error && typeof error.code === "string" ? error.code : undefined
 
-/** An attempt for each address of a host ends in one error without a message, which holds the error of each. */
+/** If the connections to all addresses of a host fail, Node throws an AggregateError without a message. */
 const messageOf = (error: Error): string =>
   error.message !== ""
     ? error.message
