@@ -1,5 +1,5 @@
 /**
- * Testing what depends on flags: one kit for a block of tests, each with flags of its own.
+ * Tests of a service that depends on flags: they share one kit, and each test sets its own flags.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Context from "effect/Context"
@@ -25,7 +25,7 @@ interface User {
 const free: User = { entityId: "user-1", context: { plan: "free" } }
 const pro: User = { entityId: "user-2", context: { plan: "pro" } }
 
-/** What is tested: a service whose prices depend on flags. */
+/** The service under test: its prices depend on flags. */
 class Prices extends Context.Tag("Prices")<
   Prices,
   { readonly of: (price: number, user: User) => Effect.Effect<number> }
