@@ -1,8 +1,8 @@
 /**
  * A JWT of an identity provider, renewed before it expires.
  *
- * Both servers are a few lines of this file: one that issues JWTs for four seconds each, and a Flipt server that says
- * which of them a request came with.
+ * The example includes both servers: one issues JWTs that are valid for four seconds, and a Flipt server reports which of
+ * them each request carried.
  */
 import { createServer, type RequestListener } from "node:http"
 import type { AddressInfo } from "node:net"
