@@ -32,7 +32,7 @@ for (const errorStrategy of ["fail", "fallback"] as const) {
           {
             level: "INFO",
             message: expect.stringContaining(
-              `namespace default of environment default: still waiting for the first state from ${server.url};`
+              `namespace default (environment default): still waiting for the first state from ${server.url};`
             )
           }
         ])
