@@ -11,7 +11,7 @@ import * as Answer from "./Answer.js"
 type Headers = Readonly<Record<string, string | ReadonlyArray<string>>>
 
 /** How the length of a body is made known. */
-export type Framing = "length" | "chunked"
+type Framing = "length" | "chunked"
 
 export type Fault =
   | { readonly _tag: "Pass" }

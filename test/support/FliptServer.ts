@@ -60,7 +60,7 @@ export interface Target {
   readonly namespace?: string
 }
 
-export interface DocumentTarget extends Target {
+interface DocumentTarget extends Target {
   /** v2 has no references, and does not show what is put under one. */
   readonly reference?: string
   /** Default: the document's own digest (v2), or else 40 hex digits made of the namespace and the content. */

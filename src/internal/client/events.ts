@@ -40,7 +40,7 @@ export const defectsToErrors = <A, E extends RefreshError>(
     })
   )
 
-export interface EventHandlers {
+interface EventHandlers {
   readonly state: State
   readonly events: Stream.Stream<Fetcher.Event>
   readonly refresh: Effect.Effect<boolean, RefreshError>

@@ -49,7 +49,7 @@ const nameOf = (constraint: Constraint): string =>
   isEntity(constraint) ? "the entity id" : name(constraint.property, MAX_PROPERTY)
 
 /** A constraint, cut to a number of columns. */
-export const constraintText = (constraint: Constraint, limit: number): string => {
+const constraintText = (constraint: Constraint, limit: number): string => {
   const { operator, type, value: expected } = constraint
   const unary = own(operatorsWithoutValue, operator)
   if (unary !== undefined) {

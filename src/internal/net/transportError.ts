@@ -54,7 +54,7 @@ const corruptPattern = /^Z_DATA_ERROR$|^ERR__ERROR_FORMAT|^ERR_BROTLI|^ERR_CONTE
 
 const NETWORK_HINT = "check that the server is running and that url is correct"
 
-export interface TransportFailure {
+interface TransportFailure {
   readonly reason: "Network" | "Certificate" | "Body"
   readonly message: string
   /** What to do about it. */

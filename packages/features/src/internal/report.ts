@@ -22,7 +22,7 @@ export interface Reporter {
   readonly warn: (offset: number, reason: Problem["reason"], path: string, message: string) => void
 }
 
-export interface Position {
+interface Position {
   readonly line: number
   readonly column: number
 }

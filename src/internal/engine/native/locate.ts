@@ -11,7 +11,7 @@ import { printable } from "../../util/outsideText.js"
 import { version } from "../../util/version.js"
 
 /** The C library of a Linux system. A library linked against one of them does not load on the other. */
-export type Libc = "gnu" | "musl"
+type Libc = "gnu" | "musl"
 
 const SCOPE = "@flipt-client-effect"
 
