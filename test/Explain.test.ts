@@ -317,7 +317,7 @@ describe("an explanation", () => {
     })
   )
 
-  it.scoped("prints what comes from outside cut and escaped", () =>
+  it.scoped("cuts and escapes values from outside", () =>
     Effect.gen(function* () {
       const { compile } = yield* Engine.Engine.pipe(Effect.provide(Engine.layerPortable))
       const hostile = `\u001b[31m\u202e\u2028\u009b\n"\\${"x".repeat(1_000_000)}`
