@@ -208,7 +208,7 @@ describe("a token that is wrong", () => {
       })
     )
 
-    it.effect(`is a value in the error channel where it is not even Redacted: ${path}`, () =>
+    it.effect(`is a value in the error channel even if it is not Redacted: ${path}`, () =>
       Effect.gen(function* () {
         for (const token of ["sesame", undefined, null, {}]) {
           expect((yield* refused(layer(token as never))).path).toBe(path)

@@ -263,7 +263,7 @@ describe("an explanation", () => {
     }).pipe(Effect.provide(Engine.layerPortable))
   )
 
-  it.scoped("says why a constraint does not hold, where the two values do not show it", () =>
+  it.scoped("says why a constraint does not hold if the two values do not show it", () =>
     Effect.gen(function* () {
       const { compile } = yield* Engine.Engine.pipe(Effect.provide(Engine.layerPortable))
       const noteOf = (definition: object, context: EvaluationRequest["context"]) =>

@@ -359,17 +359,19 @@ describe("without an error", () => {
     })
   )
 
-  it.effect.each([undefined, "", "null"])("an attachment of %j is none, and gives the default", (attachment) =>
-    Effect.map(
-      details(makeDocument([ruled("theme", [], { defaultVariant: { id: "1", key: "dark", attachment } })])),
-      (it) =>
-        expect(it[1]).toEqual({
-          value: { accent: "none" },
-          reason: "DEFAULT_EVALUATION_REASON",
-          variant: "dark",
-          error: undefined
-        })
-    )
+  it.effect.each([undefined, "", "null"])(
+    "an attachment of %j counts as absent, and results in the default",
+    (attachment) =>
+      Effect.map(
+        details(makeDocument([ruled("theme", [], { defaultVariant: { id: "1", key: "dark", attachment } })])),
+        (it) =>
+          expect(it[1]).toEqual({
+            value: { accent: "none" },
+            reason: "DEFAULT_EVALUATION_REASON",
+            variant: "dark",
+            error: undefined
+          })
+      )
   )
 })
 

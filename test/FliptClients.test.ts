@@ -145,7 +145,7 @@ describe("a client", () => {
     })
   )
 
-  it.scopedLive("polls by itself", () =>
+  it.scopedLive("polls independently", () =>
     Effect.gen(function* () {
       const server = yield* serve("a", "b")
       const { get } = yield* make(server, { updateInterval: "10 millis" })

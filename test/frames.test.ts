@@ -231,7 +231,7 @@ describe("a frame", () => {
     }
   })
 
-  it("is an error where it says so, whole", () => {
+  it("is an error as a whole if it contains one", () => {
     for (const text of ['{"error":{"code":5,"message":"gone"}}', ' { "error" : null }\r', '{"error":']) {
       expect(read(text)).toEqual(["Error", text])
     }

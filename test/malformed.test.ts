@@ -250,7 +250,7 @@ describe.each(engines)("a document on the %s engine", (_name, layer) => {
     })
   )
 
-  it.effect("that is not UTF-8 is refused, however its bytes are split", () =>
+  it.effect("that is not UTF-8 is refused for any split of its bytes", () =>
     Effect.gen(function* () {
       const { compile } = yield* engine
       const at = fullText.indexOf("First")
@@ -281,7 +281,7 @@ describe.each(engines)("a document on the %s engine", (_name, layer) => {
     })
   )
 
-  it.effect("loads however its bytes are split, inside a character too", () =>
+  it.effect("loads for any split of its bytes, even inside a character", () =>
     Effect.gen(function* () {
       const bytes = Buffer.from(fullText)
       const whole = yield* seedOf([bytes])

@@ -384,7 +384,7 @@ describe.skipIf(!native)("the native library", () => {
   )
 
   // the engine asks a snapshot that its Scope has closed already
-  it.live("a compile whose Scope is closed in the middle gives a closed Snapshot, as the portable engine does", () =>
+  it.live("a compile whose Scope closes meanwhile returns a closed Snapshot, like the portable engine", () =>
     Effect.gen(function* () {
       const loaded = yield* library
       let running = false
@@ -501,7 +501,7 @@ describe.skipIf(!native)("the native library", () => {
     )
   )
 
-  it.live("the memory of a replaced Snapshot goes as soon as nobody holds it", () =>
+  it.live("the memory of a replaced Snapshot is freed as soon as it has no users", () =>
     leavesNothing(
       Effect.gen(function* () {
         const loaded = yield* library
@@ -584,7 +584,7 @@ describe.skipIf(!native)("the native library", () => {
   )
 
   it.live(
-    "four worker threads compile and evaluate at once; two are terminated, the others and the main thread go on",
+    "four worker threads compile and evaluate concurrently; two are terminated, and the others and the main thread continue",
     () =>
       Effect.gen(function* () {
         const { after, finished, main } = (yield* run("threads.mjs", { timeout: 240_000 })) as {

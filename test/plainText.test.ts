@@ -105,7 +105,7 @@ describe("a credential over http", () => {
     ["Authorization", { headers: { Authorization: `Bearer ${SECRET}` } }],
     ["AUTHORIZATION, Redacted", { headers: { AUTHORIZATION: Redacted.make(`Bearer ${SECRET}`) } }],
     ["any that is Redacted", { headers: { "x-key": Redacted.make(SECRET) } }]
-  ])("may be in the option headers: %s", ([, options]) =>
+  ])("can be in the option headers: %s", ([, options]) =>
     Effect.gen(function* () {
       expect(yield* warningsOf({ url, ...options }, Auth.layerNone)).toHaveLength(1)
     })

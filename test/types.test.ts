@@ -270,7 +270,7 @@ it("a store accepts a Fetcher's source as target, and never fails", () => {
   expectTypeOf<SnapshotStore.Service["save"]>().returns.toEqualTypeOf<Effect.Effect<void>>()
 })
 
-it("a status tells its kinds apart", () => {
+it("a status distinguishes its kinds", () => {
   expectTypeOf<Status.Status["_tag"]>().toEqualTypeOf<"Starting" | "Ready" | "Stale" | "Failed">()
   expectTypeOf(Status.is("Stale")).guards.toExtend<Status.Trouble>()
 })

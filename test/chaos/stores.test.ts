@@ -109,7 +109,7 @@ describe("a client with a store", () => {
     })
   )
 
-  it.scopedLive("asks its server first for the whole state, and does not load what is stored again", () =>
+  it.scopedLive("requests the whole state from its server first, and does not load the stored state again", () =>
     Effect.gen(function* () {
       const store = yield* inFolder(yield* Folder.make)
       // whose documents have no digest in them
@@ -129,7 +129,7 @@ describe("a client with a store", () => {
     })
   )
 
-  it.scopedLive("starts from it rather than from the option snapshot, and from that where nothing is stored", () =>
+  it.scopedLive("starts from it rather than from the option snapshot, and from that if nothing is stored", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(false) } })
       const seed = yield* Effect.scoped(

@@ -533,7 +533,7 @@ describe("a stream that the test writes", () => {
     })
   )
 
-  it.scopedLive("is still refused where Flipt refuses it", () =>
+  it.scopedLive("is still refused if Flipt refuses it", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ streams: "scripted", token: { kind: "jwt", value: "t" } })
       expect((yield* ask(server, streamPath)).status).toBe(401)
