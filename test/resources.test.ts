@@ -26,7 +26,7 @@ const run = (script: string, url: string, timeout: number) =>
 
 const serve = FliptServer.make({ documents: { default: onDocument(true) } })
 
-it.scopedLive("a process that closes its client's scope ends by itself, with nothing left open", () =>
+it.scopedLive("a process that closes its client's scope exits, with nothing left open", () =>
   Effect.gen(function* () {
     const server = yield* serve
     expect(yield* run("close.mjs", server.url, 240_000)).toEqual({ enabled: true, left: [] })

@@ -213,7 +213,7 @@ const options = (names, to) => (node, tools) => {
     : undefined
 }
 
-const isReferenceClass = (type, checker) =>
+const isReferenceClass = (type) =>
   type.symbol?.declarations?.some(
     (declaration) =>
       ts.isClassDeclaration(declaration) &&
@@ -222,7 +222,7 @@ const isReferenceClass = (type, checker) =>
 
 const withoutReferences = (node, { checker, print }) => {
   const parts = ts.isUnionTypeNode(node) ? node.types : [node]
-  const kept = parts.filter((part) => !isReferenceClass(checker.getTypeFromTypeNode(part), checker))
+  const kept = parts.filter((part) => !isReferenceClass(checker.getTypeFromTypeNode(part)))
   return kept.length === parts.length ? print(node) : kept.length === 0 ? "never" : kept.map(print).join(" | ")
 }
 
@@ -329,7 +329,7 @@ export const calls = {
     `${tools.effect("Effect", "map")}(${tools.effect("Effect", "context")}(), ${printArguments(node, tools).join(", ")})`,
   "effect/Effect#flatten!": (node, { checker, effect, kindOf }) => {
     const signature = ts.isCallExpression(node.parent) && checker.getContextualType(node)?.getCallSignatures()[0]
-    const parameter = signature && signature.parameters[0]
+    const parameter = signature ? signature.parameters[0] : undefined
     const outer = parameter && checker.getTypeOfSymbolAtLocation(parameter, node)
     const [inner] = (outer && (outer.aliasTypeArguments ?? checker.getTypeArguments(outer))) || []
     return inner !== undefined && kindOf(inner) === "Either"
