@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url"
 import ts from "typescript"
 import { rewrite, rewriteProse } from "./codemod.mjs"
 import * as Overlays from "./overlays.mjs"
+import { passages } from "./rules.mjs"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 const out = `${root}build/effect4/`
@@ -150,7 +151,15 @@ for (const path of Overlays.overlays) {
   write(path, Overlays.read(path))
 }
 for (const path of pages) {
-  write(path, renderProse(read(path)))
+  const text = (passages[path] ?? []).reduce((result, [from, to]) => {
+    if (!result.includes(from)) {
+      throw new Error(
+        `${path} does not contain the passage "${from}" of editions/effect4/rules.mjs. Bring the rule up to date`
+      )
+    }
+    return result.replace(from, to)
+  }, read(path))
+  write(path, renderProse(text))
 }
 
 write(

@@ -485,9 +485,48 @@ export const methods = {
   unsafeInterruptAsFork: (node, tools) => `${tools.print(node.expression.expression)}.interruptUnsafe()`
 }
 
-/** Words of comments and pages, where they name what is named differently. */
+/** Members in comments and pages: `Either.right` for a module that moved, `Effect.catchAll` for another name. */
+const mentioned = Object.entries(members).flatMap(([module, names]) => {
+  const namespace = (path) => path.slice(path.lastIndexOf("/") + 1)
+  return Object.entries(names)
+    .filter(([, to]) => !to.startsWith("test/"))
+    .map(([from, to]) => {
+      const [toModule, toName] = to.includes("#") ? to.split("#") : [modules[module] ?? module, to]
+      return [
+        new RegExp(`\\b${namespace(module)}\\.${from.replace(".", "\\.")}\\b`, "g"),
+        `${namespace(toModule)}.${toName}`
+      ]
+    })
+})
+
+/** Words of comments and pages that name what Effect 4 names otherwise. */
 export const prose = [
-  [/\bEffect\.makeSemaphore\b/g, "Semaphore"],
-  [/\bEffect\.catchAll\b/g, "Effect.catch"],
-  [/\bEither\b/g, "Result"]
+  ...mentioned,
+  [/\bEither\.(?=[a-z])/g, "Result."],
+  [/\b([Aa])n `Either`/g, "$1 `Result`"],
+  [/\ban Either\b/g, "a Result"],
+  [/`Either`/g, "`Result`"],
+  [/`DurationInput`/g, "`Duration.Input`"],
+  [/\beffect@3 @effect\/platform@0\.97 @effect\/platform-node@0\.108\b/g, "effect @effect/platform-node"],
+  [/\beffect@3 @effect\/platform@0\.97\b/g, "effect"],
+  [/\bnpm install flipt-client-effect\b/g, "npm install flipt-client-effect@effect4"]
 ]
+
+/** Sentences of pages that say something else for Effect 4. Each must be there. */
+export const passages = {
+  "docs/getting-started.md": [
+    [
+      `The versions are pinned because the latest ones are for Effect 4. Use \`effect/Schema\` for schemas; the older package
+\`@effect/schema\` does not work with Effect 3.10 and later. The client is ESM; on Node 20.19 and later, \`require\` loads it
+too.`,
+      "You need Node 22.19 or later. The client is ESM; `require` loads it too."
+    ]
+  ],
+  "README.md": [
+    [
+      `Pin the versions: this release is for Effect 3 and Node 20.19 or later. There is [a release line for Effect
+4](docs/effect4.md) too. The`,
+      `This release is for Effect 4 and Node 22.19 or later; there is [a release line for Effect 3](docs/effect4.md) too. The`
+    ]
+  ]
+}
