@@ -86,7 +86,7 @@ const examples = new Map()
 for (const path of [...sources.filter((name) => name.startsWith("src/")), ...pages]) {
   for (const [, , star, code] of read(path).matchAll(fence)) {
     const text = unstarred(code, star)
-    if (!/@flipt-client-effect\//.test(text)) {
+    if (!examples.has(text) && !/@flipt-client-effect\//.test(text)) {
       examples.set(text, `examples/example-${examples.size}.ts`)
     }
   }

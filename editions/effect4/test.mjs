@@ -34,6 +34,12 @@ const isNewEnough = major > 22 || (major === 22 && minor >= 19)
 const node = isNewEnough ? process.execPath : `${out}node_modules/node/bin/node`
 
 must(node, "scripts/build.mjs")
+must(
+  node,
+  fileURLToPath(new URL("bin/tsgo", import.meta.resolve("@typescript/native-preview/package.json"))),
+  "-p",
+  "tsconfig.examples.json"
+)
 
 const files = excluded.filter(({ test }) => test === undefined).map(({ file }) => `--exclude=${file}`)
 const tests = excluded.flatMap(({ test }) =>
