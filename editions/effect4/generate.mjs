@@ -73,7 +73,12 @@ write("biome.json", JSON.stringify({ ...biome, root: true, vcs: { enabled: false
 /** Pages that describe this repository, which is the same for all editions. */
 const shared = new Set(["docs/design.md", "docs/benchmarks.md", "docs/releasing.md", "docs/effect4.md"])
 
-const sources = ["src", "test", "examples"].flatMap(list)
+/** Not in the edition, see excluded.mjs. */
+const left = new Set(["examples/http-server.ts"])
+
+const sources = [...["src", "test", "examples"].flatMap(list), "scripts/native/corpus.mjs"].filter(
+  (path) => !left.has(path)
+)
 const pages = ["README.md", ...list("docs").filter((path) => path.endsWith(".md") && !shared.has(path))]
 const isCode = (path) => /\.(?:ts|mjs)$/.test(path)
 
@@ -122,6 +127,8 @@ for (const [text, path] of rewritten) {
   rmSync(`${out}${path}`)
 }
 
+const starred = (code, prefix = "") => code.replaceAll(/^.+$|^(?=\n)/gm, (line) => `${prefix}${line}`.trimEnd())
+
 /** Rewrites prose, and takes the examples in it from those that were rewritten as code. */
 const renderProse = (text) => {
   let result = ""
@@ -130,10 +137,7 @@ const renderProse = (text) => {
     const [whole, indent, star, code] = match
     const example = rewritten.get(unstarred(code, star))
     result += rewriteProse(text.slice(position, match.index))
-    result +=
-      example === undefined
-        ? whole
-        : `${indent}\`\`\`ts\n${star === undefined ? example : example.replaceAll(/^.*$(?!\n?$(?![\s\S]))/gm, (line) => `${indent}${line}`.trimEnd())}${indent}\`\`\``
+    result += example === undefined ? whole : `${indent}\`\`\`ts\n${starred(example, star && indent)}${indent}\`\`\``
     position = match.index + whole.length
   }
   return result + rewriteProse(text.slice(position))
@@ -179,7 +183,10 @@ for (const path of shared) {
   cpSync(`${root}${path}`, `${out}${path}`)
 }
 cpSync(`${root}docs/benchmarks.svg`, `${out}docs/benchmarks.svg`)
-cpSync(`${root}scripts`, `${out}scripts`, { recursive: true })
+cpSync(`${root}scripts`, `${out}scripts`, {
+  recursive: true,
+  filter: (from) => !from.endsWith("corpus.mjs")
+})
 for (const path of ["tsconfig.json", "vitest.config.ts"]) {
   cpSync(fileURLToPath(new URL(path, import.meta.url)), `${out}${path}`)
 }

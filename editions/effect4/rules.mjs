@@ -36,6 +36,11 @@ export const modules = {
 
 /** Members with another name, by module; with another module as `effect/Module#name`. */
 export const members = {
+  "@effect/platform-node/NodeHttpClient": {
+    layer: "layerNodeHttp",
+    layerWithoutAgent: "layerNodeHttpNoAgent",
+    makeAgentLayer: "layerAgentOptions"
+  },
   "effect/Cause": {
     failureOption: "findErrorOption",
     isInterruptedOnly: "hasInterruptsOnly",
@@ -65,6 +70,9 @@ export const members = {
     greaterThanOrEqualTo: "isGreaterThanOrEqualTo"
   },
   "effect/Effect": {
+    "Effect.Context": "Services",
+    "Effect.Error": "Error",
+    "Effect.Success": "Success",
     async: "callback",
     catchAll: "catch",
     catchAllCause: "catchCause",
@@ -107,7 +115,7 @@ export const members = {
   },
   "effect/Equal": { equivalence: "asEquivalence" },
   "effect/Exit": { isInterrupted: "hasInterrupts" },
-  "effect/ConfigProvider": { fromMap: "test/support/Effect4#fromMap", mapInputPath: "mapInput" },
+  "effect/ConfigProvider": { fromMap: "test/support/Effect4#fromMap", mapInputPath: "test/support/Effect4#mapInputPath" },
   "effect/Fiber": { RuntimeFiber: "Fiber", all: "joinAll", poll: "test/support/Effect4#poll" },
   "effect/Layer": {
     map: "test/support/Effect4#mapLayer",
@@ -124,7 +132,6 @@ export const members = {
     "Metric.Histogram": "Histogram"
   },
   "effect/Option": { fromNullable: "fromNullishOr" },
-  "effect/Queue": { unsafeOffer: "offerUnsafe" },
   "effect/Random": {
     fixed: "test/support/Effect4#fixed",
     make: "test/support/Effect4#seeded",
@@ -173,7 +180,6 @@ export const properties = [
     unsafeCurrentTimeMillis: "currentTimeMillisUnsafe",
     unsafeCurrentTimeNanos: "currentTimeNanosUnsafe",
     unsafeModify: "modifyUnsafe",
-    unsafeOffer: "offerUnsafe",
     unsafeOpen: "openUnsafe",
     unsafePoll: "pollUnsafe",
     unsafeUpdate: "updateUnsafe"
@@ -274,6 +280,7 @@ const type =
 
 /** Types, by the member of Effect 3 that they name. */
 export const types = {
+  "effect/TestServices#TestServices": () => "never",
   "effect/Config#Config.Wrap": type("effect/Config", "Wrap"),
   "effect/Context#Tag": type("effect/Context", "Service"),
   "effect/ConfigError#ConfigError": type("effect/Config", "ConfigError"),
@@ -400,6 +407,10 @@ export const calls = {
     const args = printArguments(node, tools)
     return call(tools.effect("Effect", "repeat"), [...args.slice(0, -1), `{ times: ${args.at(-1)} }`])
   },
+  "effect/Fiber#interrupt": (node, tools) =>
+    ts.isYieldExpression(node.parent) && !ts.isExpressionStatement(node.parent.parent)
+      ? `${tools.use("test/support/Effect4", true)}.interruptAwait(${printArguments(node, tools)[0]})`
+      : undefined,
   "effect/Chunk#of": (node, tools) => `[${printArguments(node, tools).join(", ")}]`,
   "effect/Chunk#size": (node, tools) => `Array.from(${printArguments(node, tools)[0]}).length`,
   "effect/Chunk#some": (node, tools) => {
@@ -408,6 +419,8 @@ export const calls = {
   },
   "effect/Chunk#toReadonlyArray": (node, tools) => `Array.from(${printArguments(node, tools)[0]})`,
   "effect/Chunk#unsafeHead": (node, tools) => `${printArguments(node, tools)[0]}[0]`,
+  "effect/ConfigError#isMissingData": (node, tools) =>
+    `${printArguments(node, tools)[0]} instanceof ${tools.effect("Config", "ConfigError")}`,
   "effect/ConfigError#isConfigError": (node, tools) =>
     `${printArguments(node, tools)[0]} instanceof ${tools.effect("Config", "ConfigError")}`,
   "effect/Logger#replace": (node, tools) => `${tools.effect("Logger", "layer")}([${printArguments(node, tools)[1]}])`,
@@ -481,6 +494,9 @@ export const methods = {
     node.arguments.some(ts.isSpreadElement)
       ? `${print(node.expression)}({ ${node.arguments.map(print).join(", ")} })`
       : undefined,
+  // of a Queue
+  unsafeOffer: (node, tools) =>
+    `${tools.effect("Queue", "offerUnsafe")}(${tools.print(node.expression.expression)}, ${printArguments(node, tools).join(", ")})`,
   // a fiber interrupts itself in the name of no other
   unsafeInterruptAsFork: (node, tools) => `${tools.print(node.expression.expression)}.interruptUnsafe()`
 }
@@ -502,6 +518,8 @@ const mentioned = Object.entries(members).flatMap(([module, names]) => {
 /** Words of comments and pages that name what Effect 4 names otherwise. */
 export const prose = [
   ...mentioned,
+  // a remark on why something of Effect is not used, which holds for 4 as well
+  [/ \(Effect 3\.22\)/g, ""],
   [/\bEither\.(?=[a-z])/g, "Result."],
   [/\b([Aa])n `Either`/g, "$1 `Result`"],
   [/\ban Either\b/g, "a Result"],

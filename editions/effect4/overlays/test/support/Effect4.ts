@@ -7,7 +7,7 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -57,6 +57,16 @@ export const dieOption = (cause: Cause.Cause<unknown>): Option.Option<unknown> =
 
 export const poll = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<Option.Option<Exit.Exit<A, E>>> =>
   Effect.sync(() => Option.fromNullishOr(fiber.pollUnsafe()))
+
+/** Renames the parts of the paths that a provider is asked for. */
+export const mapInputPath = (
+  provider: ConfigProvider.ConfigProvider,
+  rename: (name: string) => string
+): ConfigProvider.ConfigProvider =>
+  ConfigProvider.mapInput(provider, (path) => path.map((part) => (typeof part === "string" ? rename(part) : part)))
+
+export const interruptAwait = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<Exit.Exit<A, E>> =>
+  Effect.andThen(Fiber.interrupt(fiber), Fiber.await(fiber))
 
 export const mapLayer = <A, E, R, B>(
   layer: Layer.Layer<A, E, R>,
