@@ -173,7 +173,7 @@ write(
     `export const version = "${edition.version}"`
   )
 )
-const { devDependencies: _, overrides, workspaces, ...common } = manifest
+const { devDependencies: _, overrides, scripts, workspaces, ...common } = manifest
 write("package.json", `${JSON.stringify({ ...common, ...edition }, undefined, 2)}\n`)
 
 for (const path of ["tsconfig.base.json", "tsconfig.build.json", "tsconfig.examples.json", "CHANGELOG.md", "LICENSE"]) {
