@@ -16,7 +16,8 @@ export const excluded = [
   },
   {
     file: "test/httpServer.test.ts",
-    reason: "Its example declares an HTTP API, which Effect 4 declares in another way. The edition does not have the example."
+    reason:
+      "Its example declares an HTTP API, which Effect 4 declares in another way. The edition does not have the example."
   },
   {
     file: "test/examples.test.ts",

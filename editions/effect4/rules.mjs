@@ -115,7 +115,10 @@ export const members = {
   },
   "effect/Equal": { equivalence: "asEquivalence" },
   "effect/Exit": { isInterrupted: "hasInterrupts" },
-  "effect/ConfigProvider": { fromMap: "test/support/Effect4#fromMap", mapInputPath: "test/support/Effect4#mapInputPath" },
+  "effect/ConfigProvider": {
+    fromMap: "test/support/Effect4#fromMap",
+    mapInputPath: "test/support/Effect4#mapInputPath"
+  },
   "effect/Fiber": { RuntimeFiber: "Fiber", all: "joinAll", poll: "test/support/Effect4#poll" },
   "effect/Layer": {
     map: "test/support/Effect4#mapLayer",
@@ -334,6 +337,19 @@ export const calls = {
   // the function does not return an effect
   "effect/Effect#contextWith": (node, tools) =>
     `${tools.effect("Effect", "map")}(${tools.effect("Effect", "context")}(), ${printArguments(node, tools).join(", ")})`,
+  "effect/Effect#flatten": (node, tools) => {
+    const outer = tools.checker.getTypeAtLocation(node.arguments[0])
+    const [inner] = outer.aliasTypeArguments ?? tools.checker.getTypeArguments(outer)
+    return inner !== undefined && tools.kindOf(inner) === "Either"
+      ? `${tools.effect("Effect", "flatMap")}(${printArguments(node, tools)[0]}, ${tools.effect("Effect", "fromResult")})`
+      : undefined
+  },
+  "effect/Fiber#join": (node, tools) => {
+    const [fiber] = node.arguments
+    return ts.isCallExpression(fiber) && tools.memberOf(fiber.expression) === "effect/Fiber#all"
+      ? tools.print(fiber)
+      : undefined
+  },
   "effect/Effect#flatten!": (node, { checker, effect, kindOf }) => {
     const signature = ts.isCallExpression(node.parent) && checker.getContextualType(node)?.getCallSignatures()[0]
     const parameter = signature ? signature.parameters[0] : undefined
@@ -436,7 +452,8 @@ export const calls = {
   "effect/Schedule#stop!": (_, tools) => `${tools.effect("Schedule", "recurs")}(0)`,
   "effect/Schedule#tapOutput": (node, tools) => {
     const tap = node.arguments.at(-1)
-    return `${tools.effect("Schedule", "tap")}(({ output${tap.parameters[0] === undefined ? "" : `: ${tap.parameters[0].name.getText()}`} }) => ${tools.print(tap.body)})`
+    const parameter = tap.parameters[0] === undefined ? "" : `{ output: ${tap.parameters[0].name.getText()} }`
+    return `${tools.effect("Schedule", "tap")}((${parameter}) => ${tools.print(tap.body)})`
   },
   "effect/Schedule#tapInput": (node, tools) => {
     const tap = node.arguments.at(-1)

@@ -6,6 +6,7 @@ import { once } from "node:events"
 import { createServer } from "node:http"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -179,7 +180,7 @@ const close = async (situation, errorStrategy) => {
     scope
   ).pipe(Effect.map(Context.get(FliptClient.FliptClient)), Effect.either, Effect.supervised(supervisor))
   const started = await Effect.runPromise(start.pipe(Effect.provide(Logger.remove(Logger.defaultLogger))))
-  const client = started._tag === "Right" ? started.right : undefined
+  const client = Either.getOrUndefined(started)
   let waiting
   if (client !== undefined) {
     const refresh = async (holds) => {
@@ -191,7 +192,7 @@ const close = async (situation, errorStrategy) => {
   await Effect.runPromise(Scope.close(scope, Exit.void))
   const fibers = (await Effect.runPromise(supervisor.value)).length
   const result = {
-    start: client === undefined ? started.left._tag : "success",
+    start: client === undefined ? Either.getOrThrow(Either.flip(started))._tag : "success",
     ...(waiting === undefined ? {} : { waiting: await tagOf(waiting) }),
     ...(client === undefined
       ? {}

@@ -1,6 +1,7 @@
 // Compiles a large document with each engine that is named, evaluates, and prints which of the objects that were handed
 // in are still in memory while the Snapshot is. Run with --expose-gc.
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Scope from "effect/Scope"
 import * as Engine from "flipt-client-effect/Engine"
 
@@ -45,7 +46,7 @@ const evaluate = (snapshot, refs) => {
   refs.request = new WeakRef(request)
   refs.context = new WeakRef(request.context)
   refs.batch = new WeakRef(requests[0].context)
-  const results = [snapshot.boolean(request).right, snapshot.batch(requests).right[0]]
+  const results = [Either.getOrThrow(snapshot.boolean(request)), Either.getOrThrow(snapshot.batch(requests))[0]]
   if (!results.every(({ enabled }) => enabled)) {
     throw new Error("not evaluated")
   }
