@@ -190,8 +190,10 @@ cpSync(`${root}scripts`, `${out}scripts`, {
 for (const path of ["tsconfig.json", "vitest.config.ts"]) {
   cpSync(fileURLToPath(new URL(path, import.meta.url)), `${out}${path}`)
 }
-// The library is the same for all editions.
-symlinkSync(`${root}native`, `${out}native`, "junction")
+// The crate is the same for all editions, and so is what it was built to.
+cpSync(`${root}native`, `${out}native`, { recursive: true, filter: (from) => from !== `${root}native/target` })
+mkdirSync(`${root}native/target`, { recursive: true })
+symlinkSync(`${root}native/target`, `${out}native/target`, "junction")
 // no packages for Effect 4 yet
 mkdirSync(`${out}packages`)
 

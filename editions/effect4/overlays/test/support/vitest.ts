@@ -52,14 +52,14 @@ const { effect } = vitest.it as unknown as {
   }
 }
 
-export const it: typeof vitest.it = Object.create(vitest.it, {
-  effect: {
-    value: Object.assign(wrapped(effect), {
-      each: (cases: unknown) => wrapped(effect.each(cases)),
-      only: wrapped(effect.only),
-      runIf: (condition: unknown) => wrapped(effect.runIf(condition)),
-      skip: effect.skip,
-      skipIf: (condition: unknown) => wrapped(effect.skipIf(condition))
-    })
-  }
+const onClock = Object.assign(wrapped(effect), {
+  each: (cases: unknown) => wrapped(effect.each(cases)),
+  only: wrapped(effect.only),
+  runIf: (condition: unknown) => wrapped(effect.runIf(condition)),
+  skip: effect.skip,
+  skipIf: (condition: unknown) => wrapped(effect.skipIf(condition))
+})
+
+export const it: typeof vitest.it = new Proxy(vitest.it, {
+  get: (target, name, receiver) => (name === "effect" ? onClock : Reflect.get(target, name, receiver))
 })
