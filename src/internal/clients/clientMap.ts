@@ -81,7 +81,8 @@ export const make = <R>(
       )
       clients.set(key, entry)
       run(
-        Effect.raceFirst(serve, idle).pipe(
+        // After a yield: the fiber starts at once, and must be in the set before anything can close it.
+        Effect.zipRight(Effect.yieldNow(), Effect.raceFirst(serve, idle)).pipe(
           Effect.scoped,
           Effect.onError((cause) =>
             Effect.sync(() => {
