@@ -347,11 +347,11 @@ describe("polls", () => {
   it.scoped("with an interval of more than 2^31 milliseconds come when due, and not before", () =>
     Effect.gen(function* () {
       const counts = yield* countChecks("100 days")
-      yield* TestClock.adjust(Duration.subtract(Duration.days(50), "1 second"))
+      yield* TestClock.adjust(Duration.subtract(Duration.days(50), Duration.seconds(1)))
       expect(counts.checks).toBe(0)
       yield* TestClock.adjust("2 seconds")
       expect(counts.checks).toBe(1)
-      yield* TestClock.adjust(Duration.subtract(Duration.days(100), "2 seconds"))
+      yield* TestClock.adjust(Duration.subtract(Duration.days(100), Duration.seconds(2)))
       expect(counts.checks).toBe(1)
       yield* TestClock.adjust("4 seconds")
       expect(counts).toEqual({ checks: 2, others: 0 })
