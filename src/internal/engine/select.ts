@@ -19,10 +19,14 @@ const options = Config.all({
 
 /** The options of a process, so a ConfigProvider that does not have them, such as a nested one, does not hide them. */
 const config = Effect.mapError(
-  Effect.zipWith(options, Effect.withConfigProvider(options, ConfigProvider.fromEnv()), (configured, environment) => ({
-    engine: Option.orElse(configured.engine, () => environment.engine),
-    path: Option.orElse(configured.path, () => environment.path)
-  })),
+  Effect.zipWith(
+    options,
+    Effect.suspend(() => Effect.withConfigProvider(options, ConfigProvider.fromEnv())),
+    (configured, environment) => ({
+      engine: Option.orElse(configured.engine, () => environment.engine),
+      path: Option.orElse(configured.path, () => environment.path)
+    })
+  ),
   (cause) =>
     new EngineError({
       reason: "Load",
