@@ -15,6 +15,7 @@ import { writeSegments } from "../src/internal/document/seed/write.js"
 import * as native from "../src/internal/engine/native/engine.js"
 import { type Library, load, Stat } from "../src/internal/engine/native/library.js"
 import { parseIntegers } from "../src/internal/engine/portable/constraint.js"
+import { encodeBase64 } from "../src/internal/util/base64.js"
 import type { Snapshot } from "../src/Snapshot.js"
 import { booleanFlag, makeDocument } from "./support/documents.js"
 import { engines, native as isNativeBuilt, library } from "./support/engines.js"
@@ -111,6 +112,14 @@ const useAll = (snapshot: Snapshot, { flag, type }: (typeof worst)[number]) =>
     yield* snapshot.flags
     return { result, seed: (yield* snapshot.seed).length }
   })
+
+it("base64 in slices is base64 of the whole", () => {
+  for (const length of [0, 1, 2, 3, 4, 6143, 6144, 6145, 6146, 12_288, 20_000]) {
+    for (const text of ["x".repeat(length), `${"x".repeat(length)}é日😀`, "é".repeat(length)]) {
+      expect(encodeBase64(text)).toBe(Encoding.encodeBase64(text))
+    }
+  }
+})
 
 const failure = <A, E>(exit: Exit.Exit<A, E>): Option.Option<E> =>
   Exit.isFailure(exit) ? Cause.failureOption(exit.cause) : Option.none()
@@ -223,6 +232,27 @@ describe.each(engines)("the %s engine", (_, layer) => {
           const { segmentKeys } = yield* snapshot.variant({ flagKey: "k", entityId: "e", context: { 0: "x" } })
           expect(segmentKeys.length).toBe(count)
         })
+      )
+    )
+  )
+
+  it.effect("writes the seed of 130,000 flags, and of a flag with 130,000 rules and segments", () =>
+    withEngine((engine) =>
+      Effect.forEach(
+        [
+          repeat(130_000, (index) => booleanFlag(String(index), true)),
+          [makeFlag({ ...one, rules: 130_000, segments: 130_000, rollouts: 0 }, "VARIANT_FLAG_TYPE")]
+        ],
+        (flags) =>
+          Effect.scoped(
+            Effect.gen(function* () {
+              const snapshot = yield* engine.compile("default", encode(makeDocument(flags)))
+              const seed = yield* snapshot.seed
+              expect((yield* snapshot.flags).length).toBe(flags.length)
+              expect(seed.length).toBeGreaterThan(130_000 * 40)
+            })
+          ),
+        { discard: true }
       )
     )
   )

@@ -46,7 +46,10 @@ enum Memory {
 
 #[derive(Arbitrary, Clone, Debug)]
 enum Call {
-    NewJob { kind: u8, namespace: Option<Vec<u8>> },
+    NewJob {
+        kind: u8,
+        namespace: Option<Vec<u8>>,
+    },
     Push(Pick, Content),
     Run(Pick),
     Message(Pick, u16),
@@ -55,13 +58,31 @@ enum Call {
     /// All of the above at once.
     Load(Document),
     Close(Pick),
-    Blob { snapshot: Pick, kind: u8, key: Text },
-    ReadBlob { blob: Pick, offset: u16, capacity: u16 },
+    Blob {
+        snapshot: Pick,
+        kind: u8,
+        key: Text,
+    },
+    ReadBlob {
+        blob: Pick,
+        offset: u16,
+        capacity: u16,
+    },
     FreeBlob(Pick),
     NewArena(u8),
     FreeArena(Pick),
-    Evaluate { arena: Pick, snapshot: Pick, flag: u8, memory: Memory },
-    Batch { arena: Pick, snapshot: Pick, count: u8, memory: Memory },
+    Evaluate {
+        arena: Pick,
+        snapshot: Pick,
+        flag: u8,
+        memory: Memory,
+    },
+    Batch {
+        arena: Pick,
+        snapshot: Pick,
+        count: u8,
+        memory: Memory,
+    },
 }
 
 #[derive(Arbitrary, Debug)]
@@ -78,7 +99,11 @@ enum Job {
 }
 
 enum Value {
-    Job { kind: u32, namespace: String, job: Job },
+    Job {
+        kind: u32,
+        namespace: String,
+        job: Job,
+    },
     Snapshot(Arc<Snapshot>),
     Blob(Vec<u8>),
     /// The memory, and the thread that registered it.

@@ -9,8 +9,24 @@ use crate::NAMESPACE;
 pub struct Text(pub String);
 
 const VOCABULARY: &[&str] = &[
-    "", "a", "b", "plan", "pro", "1", "1.5", "-2", "true", "2024-01-01T00:00:00Z", "2024-01-01", "[\"pro\",\"a\"]", "[1,2]",
-    "[\"R\\u0026D\"]", "é", "\u{0}", "😀", "\u{fffd}",
+    "",
+    "a",
+    "b",
+    "plan",
+    "pro",
+    "1",
+    "1.5",
+    "-2",
+    "true",
+    "2024-01-01T00:00:00Z",
+    "2024-01-01",
+    "[\"pro\",\"a\"]",
+    "[1,2]",
+    "[\"R\\u0026D\"]",
+    "é",
+    "\u{0}",
+    "😀",
+    "\u{fffd}",
 ];
 
 impl<'a> Arbitrary<'a> for Text {
@@ -23,8 +39,25 @@ impl<'a> Arbitrary<'a> for Text {
 const TYPES: &[&str] = &["STRING", "NUMBER", "BOOLEAN", "DATETIME", "ENTITY_ID", "OTHER"];
 
 const OPERATORS: &[&str] = &[
-    "eq", "neq", "lt", "lte", "gt", "gte", "empty", "notempty", "true", "false", "present", "notpresent", "prefix",
-    "suffix", "contains", "notcontains", "isoneof", "isnotoneof", "other",
+    "eq",
+    "neq",
+    "lt",
+    "lte",
+    "gt",
+    "gte",
+    "empty",
+    "notempty",
+    "true",
+    "false",
+    "present",
+    "notpresent",
+    "prefix",
+    "suffix",
+    "contains",
+    "notcontains",
+    "isoneof",
+    "isnotoneof",
+    "other",
 ];
 
 #[derive(Arbitrary, Clone, Debug)]
@@ -67,7 +100,11 @@ fn segments(segments: &[Segment]) -> Value {
 }
 
 fn operator(and: bool) -> &'static str {
-    if and { "AND_SEGMENT_OPERATOR" } else { "OR_SEGMENT_OPERATOR" }
+    if and {
+        "AND_SEGMENT_OPERATOR"
+    } else {
+        "OR_SEGMENT_OPERATOR"
+    }
 }
 
 #[derive(Arbitrary, Clone, Debug)]
@@ -114,9 +151,7 @@ impl Flag {
             }),
             Rollout::Unknown => json!({}),
         };
-        let default = |(key, attachment): &(Text, Option<Text>)| {
-            json!({ "id": "id", "key": key.0, "attachment": attachment.as_ref().map(|text| &text.0) })
-        };
+        let default = |(key, attachment): &(Text, Option<Text>)| json!({ "id": "id", "key": key.0, "attachment": attachment.as_ref().map(|text| &text.0) });
         json!({
             "key": self.key.0,
             "name": "",

@@ -166,7 +166,7 @@ const makeEvaluations = (
   snapshot: number
 ): Evaluator => {
   let flagCount: number | undefined
-  // read once, for the message of an unknown flag
+  // The library lists the flags, which takes time in proportion to them: only the first unknown flag pays for it.
   const errors = makeErrors(namespace, () => {
     flagCount ??= Either.getOrUndefined(
       Either.map(
