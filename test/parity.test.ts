@@ -300,7 +300,24 @@ const damage: fc.Arbitrary<ReadonlyArray<Damage>> = fc.array(
     place: fc.double({ min: 0, max: 1, noNaN: true }),
     removed: fc.nat(2),
     added: fc.oneof(
-      fc.constantFrom("", "{", "}", "[", "]", '"', ",", ":", "\\", "\\ud800", "0", "-", "e9", "null", "\u0000", "\ufeff"),
+      fc.constantFrom(
+        "",
+        "{",
+        "}",
+        "[",
+        "]",
+        '"',
+        ",",
+        ":",
+        "\\",
+        "\\ud800",
+        "0",
+        "-",
+        "e9",
+        "null",
+        "\u0000",
+        "\ufeff"
+      ),
       fc.string({ unit: "binary", maxLength: 2 })
     )
   }),
