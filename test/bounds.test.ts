@@ -11,7 +11,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as EngineModule from "../src/Engine.js"
 import { Engine } from "../src/Engine.js"
-import { writeSegments } from "../src/internal/document/seed/write.js"
+import { writeSeed, writeSegments } from "../src/internal/document/seed/write.js"
 import * as native from "../src/internal/engine/native/engine.js"
 import { type Library, load, Stat } from "../src/internal/engine/native/library.js"
 import { parseIntegers } from "../src/internal/engine/portable/constraint.js"
@@ -236,27 +236,6 @@ describe.each(engines)("the %s engine", (_, layer) => {
     )
   )
 
-  it.effect("writes the seed of 130,000 flags, and of a flag with 130,000 rules and segments", () =>
-    withEngine((engine) =>
-      Effect.forEach(
-        [
-          repeat(130_000, (index) => booleanFlag(String(index), true)),
-          [makeFlag({ ...one, rules: 130_000, segments: 130_000, rollouts: 0 }, "VARIANT_FLAG_TYPE")]
-        ],
-        (flags) =>
-          Effect.scoped(
-            Effect.gen(function* () {
-              const snapshot = yield* engine.compile("default", encode(makeDocument(flags)))
-              const seed = yield* snapshot.seed
-              expect((yield* snapshot.flags).length).toBe(flags.length)
-              expect(seed.length).toBeGreaterThan(130_000 * 40)
-            })
-          ),
-        { discard: true }
-      )
-    )
-  )
-
   it.effect("bounds the results that it keeps of the segments that match", () =>
     withEngine((engine) =>
       Effect.scoped(
@@ -363,6 +342,27 @@ it("writes 200,000 entries of an object", () => {
   const segment = { any: true, constraints: [] }
   const segments = repeat(200_000, (index) => ({ ...segment, key: String(index) }))
   expect(Object.keys(JSON.parse(writeSegments(segments)))).toHaveLength(200_000)
+})
+
+it("writes the seed of 200,000 flags, and of a flag with 200,000 rules and rollouts", () => {
+  const rule = { and: false, segments: [], distributions: [{ variantKey: "v", attachment: undefined, rollout: 33.3 }] }
+  const flag = {
+    key: "f",
+    boolean: false,
+    enabled: true,
+    description: undefined,
+    defaultVariant: undefined,
+    rules: [],
+    rollouts: []
+  }
+  const many = {
+    ...flag,
+    rules: repeat(200_000, () => rule),
+    rollouts: repeat(200_000, () => ({ _tag: "Unknown" as const }))
+  }
+  for (const flags of [repeat(200_000, (index) => ({ ...flag, key: String(index) })), [many]]) {
+    expect(writeSeed("default", flags).length).toBeGreaterThan(200_000 * 40)
+  }
 })
 
 it("reads a list of 5,000,000 numbers", () => {

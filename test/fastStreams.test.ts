@@ -141,9 +141,10 @@ describe("a namespace whose stream always has another document", () => {
       Effect.gen(function* () {
         let sent = 0
         const encode = (document: object) => [new TextEncoder().encode(JSON.stringify(document))]
-        const push = Effect.sync(() =>
-          Fetcher.Event.Pushed({ bytes: encode({ ...onDocument(true), digest: `${++sent}` }), version: Option.none() })
-        )
+        const push = Effect.sync(() => {
+          const document = { ...onDocument(true, "fast"), digest: `${++sent}` }
+          return Fetcher.Event.Pushed({ bytes: encode(document), version: Option.none() })
+        })
         const layer = FliptClients.layerWithoutDependencies({
           client: ({ namespace }) =>
             FliptClient.layerWithoutDependencies().pipe(
@@ -151,7 +152,9 @@ describe("a namespace whose stream always has another document", () => {
                 Layer.succeed(Fetcher.Fetcher, {
                   source: { ...source, namespace },
                   fetch: () =>
-                    Effect.sync(() => Fetcher.Document({ bytes: encode(onDocument(true)), version: Option.none() })),
+                    Effect.sync(() =>
+                      Fetcher.Document({ bytes: encode(onDocument(true, namespace)), version: Option.none() })
+                    ),
                   events: () => (namespace === "fast" ? Stream.repeatEffect(push) : Stream.never)
                 })
               )
