@@ -60,7 +60,13 @@ const fuzz = (folder, name) => {
   for (const path of [corpus, seeds, artifacts]) {
     mkdirSync(/** @type {string} */ (path), { recursive: true })
   }
-  const args = [`-max_total_time=${share}`, "-len_control=0", "-timeout=60", `-artifact_prefix=${artifacts}/`, "-print_final_stats=1"]
+  const args = [
+    `-max_total_time=${share}`,
+    "-len_control=0",
+    "-timeout=60",
+    `-artifact_prefix=${artifacts}/`,
+    "-print_final_stats=1"
+  ]
   const { status, stderr } = spawnSync(join(folder, name), [...args, `${corpus}`, `${seeds}`], {
     encoding: "utf8",
     maxBuffer: 256 * 1024 * 1024
