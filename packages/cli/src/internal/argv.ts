@@ -1,0 +1,35 @@
+/**
+ * What the parser does not do by itself.
+ */
+
+/** `--context a=1 b=2` as `--context a=1 --context b=2`. */
+export const expandContext = (argv: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const expanded: Array<string> = []
+  /** Whether the last option was `--context`, and the next argument may be another pair. */
+  let state: "outside" | "first" | "more" = "outside"
+  for (const [index, argument] of argv.entries()) {
+    if (argument === "--") {
+      return [...expanded, ...argv.slice(index)]
+    }
+    if (argument === "--context" || argument === "-c") {
+      state = "first"
+    } else if (state === "first") {
+      state = "more"
+    } else if (argument.startsWith("--context=")) {
+      state = "more"
+    } else if (state === "more" && argument.includes("=") && !argument.startsWith("-")) {
+      expanded.push("--context")
+    } else {
+      state = "outside"
+    }
+    expanded.push(argument)
+  }
+  return expanded
+}
+
+/** Whether the arguments ask for help, or say nothing. */
+export const asksForHelp = (argv: ReadonlyArray<string>): boolean => {
+  const end = argv.indexOf("--")
+  const before = end < 0 ? argv : argv.slice(0, end)
+  return argv.length === 0 || before.includes("--help") || before.includes("-h")
+}
