@@ -36,6 +36,8 @@ const { metafile } = await Esbuild.build({
   },
   // without the paths of tsconfig.json, which lead to the sources
   tsconfigRaw: "{}",
+  // the chunks of the client import each other for their order alone
+  logOverride: { "ignored-bare-import": "silent" },
   logLevel: "warning"
 })
 

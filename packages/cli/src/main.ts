@@ -24,7 +24,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
-import { root } from "./internal/app.js"
+import { names, root } from "./internal/app.js"
 import { asksForHelp, expandContext } from "./internal/argv.js"
 import { exitCodes, Failure } from "./internal/failure.js"
 import { hasColor, logger } from "./internal/output.js"
@@ -59,8 +59,8 @@ const cliConsole = Effect.map(
       Effect.sync(() => process.stdout.write(`${args.map((arg) => withoutColors(String(arg))).join(" ")}\n`)),
     error: (...args) => {
       const text = Text.lines(withoutColors(args.map(String).join(" ")).trim())
-      const command =
-        argv[0] !== undefined && !argv[0].startsWith("-") ? `flipt-client ${Text.plain(argv[0], 40)}` : "flipt-client"
+      const isKnown = argv[0] !== undefined && names.includes(argv[0])
+      const command = isKnown ? `flipt-client ${argv[0]}` : "flipt-client"
       return writeError(`${text}\n${command} --help says more`)
     }
   })

@@ -106,6 +106,9 @@ export const root = Command.make("flipt-client").pipe(
   Command.withSubcommands([evaluate, explain, list, diff, lint, watch, snapshot, generate, doctor])
 )
 
+/** The names of the commands. */
+export const names: ReadonlyArray<string> = helps.map(([name]) => name)
+
 /** Examples of each command, for its help. */
 export const examples: Readonly<Record<string, ReadonlyArray<string>>> = {
   evaluate: [

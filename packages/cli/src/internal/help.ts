@@ -57,7 +57,7 @@ const sectionsOf = (doc: HelpDoc.HelpDoc): ReadonlyMap<string, ReadonlyArray<Ent
         break
       case "DescriptionList": {
         const entries = it.definitions.map(([name, description]) => ({
-          name: textOf(name).replace(/^\((-\w), (--[\w-]+)(.*)\)$/, "$1, $2$3"),
+          name: textOf(name).replace(/^\((-\w, --[\w-]+.*)\)(?:\.\.\.)?$/, "$1"),
           text: paragraphs(description)
             .filter((text) => !boilerplate.test(text))
             .join(" ")

@@ -28,7 +28,8 @@ const reasons: Readonly<Record<Reason, string>> = {
   MATCH_EVALUATION_REASON: "match",
   DEFAULT_EVALUATION_REASON: "no match, so the default counts",
   FLAG_DISABLED_EVALUATION_REASON: "the flag is disabled",
-  UNKNOWN_EVALUATION_REASON: "unknown"
+  // what the engine answers if nothing matches and there is no default variant
+  UNKNOWN_EVALUATION_REASON: "no match, and no default variant"
 }
 
 /** Why, escaped. */
