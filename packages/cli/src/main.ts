@@ -25,8 +25,8 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import { names, root } from "./internal/app.js"
-import { asksForHelp, expandContext } from "./internal/argv.js"
-import { exitCodes, Failure } from "./internal/failure.js"
+import { asksForHelp, expandContext, takeLogLevel } from "./internal/argv.js"
+import { exitCodes, Failure, usage } from "./internal/failure.js"
 import { hasColor, logger } from "./internal/output.js"
 import * as Text from "./internal/text.js"
 import { version } from "./internal/version.js"
@@ -50,13 +50,22 @@ const withoutColors = (text: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the beginning of a color
   text.replace(/\u001b\[[\d;]*m/g, "")
 
+/**
+ * The bash script of `@effect/cli` 0.77 sets a command's name and then looks for it with its hyphens replaced, so that it
+ * would complete nothing after the name of a subcommand.
+ */
+const withReplacedHyphens = (script: string): string =>
+  script.replace('cmd="flipt-client"', 'cmd="flipt__client"').replace(/^( +)flipt-client\)$/m, "$1flipt__client)")
+
 /** The console of `@effect/cli` alone: the commands write through `Output`. */
 const cliConsole = Effect.map(
   Console.consoleWith(Effect.succeed),
   (console): Console.Console => ({
     ...console,
     log: (...args) =>
-      Effect.sync(() => process.stdout.write(`${args.map((arg) => withoutColors(String(arg))).join(" ")}\n`)),
+      Effect.sync(() =>
+        process.stdout.write(`${withReplacedHyphens(args.map((arg) => withoutColors(String(arg))).join(" "))}\n`)
+      ),
     error: (...args) => {
       const text = Text.lines(withoutColors(args.map(String).join(" ")).trim())
       const isKnown = argv[0] !== undefined && names.includes(argv[0])
@@ -65,6 +74,16 @@ const cliConsole = Effect.map(
     }
   })
 )
+
+const logLevels: Readonly<Record<string, LogLevel.LogLevel>> = {
+  all: LogLevel.All,
+  trace: LogLevel.Trace,
+  debug: LogLevel.Debug,
+  info: LogLevel.Info,
+  warning: LogLevel.Warning,
+  error: LogLevel.Error,
+  none: LogLevel.None
+}
 
 const printHelp = Effect.gen(function* () {
   const help = yield* Effect.promise(() => import("./internal/help.js"))
@@ -80,8 +99,18 @@ const program = Effect.gen(function* () {
   if (asksForHelp(argv)) {
     return yield* printHelp
   }
+  const { level, rest } = takeLogLevel(argv)
+  const minimum = logLevels[(level ?? "warning").toLowerCase()]
+  if (minimum === undefined) {
+    return yield* usage(
+      `--log-level needs one of ${Object.keys(logLevels).join(", ")}, found ${Text.quote(level ?? "", 40)}`
+    )
+  }
   const run = Command.run(root, { name: "flipt-client", version })
-  yield* Effect.withConsole(run([...process.argv.slice(0, 2), ...expandContext(argv)]), yield* cliConsole)
+  yield* run([...process.argv.slice(0, 2), ...expandContext(rest)]).pipe(
+    Effect.withConsole(yield* cliConsole),
+    Logger.withMinimumLogLevel(minimum)
+  )
 })
 
 /** The exit code, after the message for it was printed. */
@@ -115,7 +144,6 @@ const environment = Layer.mergeAll(
 
 program.pipe(
   Effect.provide(environment),
-  Logger.withMinimumLogLevel(LogLevel.Warning),
   Effect.catchAllCause((cause) =>
     Effect.flatMap(exitCodeOf(cause), (code) =>
       Effect.sync(() => {

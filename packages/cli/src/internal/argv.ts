@@ -33,3 +33,21 @@ export const asksForHelp = (argv: ReadonlyArray<string>): boolean => {
   const before = end < 0 ? argv : argv.slice(0, end)
   return argv.length === 0 || before.includes("--help") || before.includes("-h")
 }
+
+/** Takes `--log-level` out of the arguments, wherever it is: the parser knows it in front of other options only. */
+export const takeLogLevel = (
+  argv: ReadonlyArray<string>
+): { readonly level: string | undefined; readonly rest: ReadonlyArray<string> } => {
+  const end = argv.indexOf("--")
+  const at = argv.findIndex(
+    (argument, index) => (end < 0 || index < end) && (argument === "--log-level" || argument.startsWith("--log-level="))
+  )
+  if (at < 0) {
+    return { level: undefined, rest: argv }
+  }
+  const isSeparate = argv[at] === "--log-level"
+  return {
+    level: isSeparate ? (argv[at + 1] ?? "") : (argv[at] as string).slice("--log-level=".length),
+    rest: argv.filter((_, index) => index !== at && !(isSeparate && index === at + 1))
+  }
+}

@@ -104,7 +104,7 @@ export const wrap = (text: string, width: number): ReadonlyArray<string> => {
 export const pad = (text: string, width: number): string => text + " ".repeat(Math.max(0, width - columns(text)))
 
 const GAP = 2
-const NARROWEST = 8
+const NARROWEST = 4
 
 /** The widths of columns that fit: the widest ones give way, down to a width at which a cell still says something. */
 const fit = (natural: ReadonlyArray<number>, width: number): ReadonlyArray<number> => {
