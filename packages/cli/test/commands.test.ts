@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Certificates from "../../../test/support/certificates.js"
 import * as Fault from "../../../test/support/Fault.js"
 import * as FliptServer from "../../../test/support/FliptServer.js"
 import * as Folder from "../../../test/support/Folder.js"
@@ -315,6 +316,43 @@ describe("doctor", () => {
         ])
       ])
       expect(healthy.stdout + healthy.stderr + refused.stdout + refused.stderr).not.toContain(token)
+    })
+  )
+})
+
+describe("doctor, over TLS", () => {
+  it.scopedLive("says what is wrong with a certificate, and which chain is accepted", () =>
+    Effect.gen(function* () {
+      const folder = yield* Folder.make
+      const authority = yield* Certificates.authority("Shop CA")
+      const issued = yield* authority.issue({ name: "flipt", hosts: Certificates.loopback, days: 300 })
+      const server = yield* FliptServer.make({
+        tls: issued,
+        version: "v1",
+        documents: { default: documentOf({ namespace: "default" }) }
+      })
+      const checksOf = (stdout: string) =>
+        new Map(
+          (JSON.parse(stdout) as ReadonlyArray<{ readonly name: string; readonly state: string }>).map(
+            (check) => [check.name, check] as const
+          )
+        )
+      const unknown = yield* run(["doctor", "--json", "--url", server.url])
+      expect(unknown.code).toBe(1)
+      expect(checksOf(unknown.stdout).get("TLS")).toMatchObject({
+        state: "problem",
+        text: expect.stringContaining("UNABLE_TO_VERIFY_LEAF_SIGNATURE"),
+        advice: expect.stringContaining("--ca-cert-file")
+      })
+      writeFileSync(join(folder, "ca.pem"), authority.cert)
+      const trusted = yield* run(["doctor", "--json", "--url", server.url, "--ca-cert-file", join(folder, "ca.pem")])
+      expect(trusted).toMatchObject({ code: 0, stderr: "" })
+      const checks = checksOf(trusted.stdout)
+      expect(checks.get("TLS")).toMatchObject({
+        state: "ok",
+        text: expect.stringMatching(/^TLSv1\.3, flipt < Shop CA, valid for 29[89] more days$/)
+      })
+      expect(checks.get("stream")).toMatchObject({ state: "skipped", text: expect.stringContaining("Flipt v1") })
     })
   )
 })
