@@ -99,6 +99,12 @@ const program = Effect.gen(function* () {
   if (asksForHelp(argv)) {
     return yield* printHelp
   }
+  const secret = argv.find((argument) => /^--(?:(?:client-|jwt-)?token|jwt|key-passphrase)(?:=|$)/.test(argument))
+  if (secret !== undefined) {
+    return yield* usage(
+      `${secret.replace(/=.*$/s, "")} is no option, because other users can see the arguments of a command; set FLIPT_CLIENT_TOKEN, FLIPT_JWT_TOKEN or FLIPT_KEY_PASSPHRASE, or use --token-file or --jwt-file`
+    )
+  }
   const { level, rest } = takeLogLevel(argv)
   const minimum = logLevels[(level ?? "warning").toLowerCase()]
   if (minimum === undefined) {

@@ -90,8 +90,16 @@ describe("explain", () => {
       expect(human.code).toBe(0)
       expect(human.stdout).toContain('Result     variant "light"')
       expect(human.stdout).toContain('fails  age >= 18, the request has "17"')
-      const json = yield* run(["explain", "new-checkout", ...user, ...source, "--json"], { folder })
-      expect(JSON.parse(json.stdout)).toMatchObject({ _tag: "Boolean", namespace: "shop", result: { enabled: false } })
+      const context = '{"plan":"pro","age":30}'
+      const json = yield* run(["explain", "theme", "-e", "user-42", "--context", context, ...source, "--json"], {
+        folder
+      })
+      expect(JSON.parse(json.stdout)).toMatchObject({
+        _tag: "Variant",
+        namespace: "shop",
+        request: { context: { plan: "pro", age: 30 } },
+        result: { variantKey: "dark" }
+      })
     })
   )
 })
@@ -368,10 +376,11 @@ describe("errors", () => {
         [2, ["evaluate", "theme", "--file", "flags.json"], /--entity/],
         [2, ["evaluate", "theme", ...user, "--fil", "flags.json"], /--fil is not an option|unknown argument/],
         [2, ["frobnicate"], /^error: .*'evaluate'.*\nflipt-client --help says more\n$/],
-        [2, ["diff", "flags.json", "no.json"], /no file or folder "no\.json"; write env:NAME/],
+        [2, ["diff", "flags.json", "production"], /no file or folder "production".* write env:production/],
+        [2, ["list", "--token=s3cret"], /^error: --token is no option.* set FLIPT_CLIENT_TOKEN/],
         [3, ["evaluate", "thème", ...user, "--file", "flags.json"], /did you mean theme\?/],
         [4, ["list", "--file", "no.json"], /no\.json cannot be read/],
-        [4, ["list", "--url", server.url], /ECONNREFUSED/],
+        [4, ["list", "--url", server.url], /environment default, namespace default: .*ECONNREFUSED.*\nhint: .*doctor/],
         [5, ["list", "--file", "bad.json"], /file bad\.json: .*flags/]
       ]
       for (const [code, args, message] of cases) {
@@ -412,7 +421,7 @@ describe("a terminal", () => {
       const release: Array<() => void> = []
       yield* server.fail(Fault.own(({ proceed }) => void release.push(proceed)))
       const slow = yield* startInTerminal(80, ["list", "--url", server.url])
-      yield* until(() => slow.stdout().includes("Fetching the flags"))
+      yield* until(() => release.length > 0 && slow.stdout().includes("Fetching the flags"))
       release.forEach((proceed) => {
         proceed()
       })

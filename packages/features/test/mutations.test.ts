@@ -93,7 +93,22 @@ const mutation: fc.Arbitrary<Mutation> = fc.oneof(
 )
 
 const value = fc.oneof(
-  fc.constantFrom<unknown>(null, true, "", "a", -1, 0, 1.5, 1e21, Number.NaN, [], {}, [[]], { key: 1 }, "x".repeat(300)),
+  fc.constantFrom<unknown>(
+    null,
+    true,
+    "",
+    "a",
+    -1,
+    0,
+    1.5,
+    1e21,
+    Number.NaN,
+    [],
+    {},
+    [[]],
+    { key: 1 },
+    "x".repeat(300)
+  ),
   fc.jsonValue({ maxDepth: 2 })
 )
 
@@ -116,7 +131,11 @@ const replaceValue = (root: unknown, steps: ReadonlyArray<number>, replacement: 
 
 const valueMutation: fc.Arbitrary<Mutation> = fc
   .tuple(fc.array(fc.nat({ max: 20 }), { minLength: 1, maxLength: 7 }), value)
-  .map(([steps, replacement]): Mutation => (text) => stringify(replaceValue(parseAllDocuments(text)[0]?.toJS(), steps, replacement)))
+  .map(
+    ([steps, replacement]): Mutation =>
+      (text) =>
+        stringify(replaceValue(parseAllDocuments(text)[0]?.toJS(), steps, replacement))
+  )
 
 const mutations: fc.Arbitrary<ReadonlyArray<Mutation>> = fc.oneof(
   fc.array(mutation, { minLength: 1, maxLength: 4 }),

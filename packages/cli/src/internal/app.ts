@@ -49,7 +49,7 @@ const snapshot = Command.make("snapshot", { seed: Options.seed, output: Options.
   start(options, () => import("./commands/snapshot.js"))
 ).pipe(Command.withDescription("Write the flags as a document, or as a seed that clients can start from."))
 
-const diff = Command.make("diff", { ...Options.sides, json, ...source }, (options) =>
+const diff = Command.make("diff", { ...Options.sides, json, ...Options.server }, (options) =>
   start(options, () => import("./commands/diff.js"))
 ).pipe(
   Command.withDescription(

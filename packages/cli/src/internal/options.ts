@@ -37,7 +37,7 @@ const file = text("file", "path", "Read flags from a snapshot document or a seed
 const features = text("features", "path", "Read flags from features.yml, or from a folder of such files.")
 
 /** Where the server is, and how to reach it. */
-const server = {
+export const server = {
   url: text("url", "url", "The server's base URL. Default: http://localhost:8080. [FLIPT_URL]"),
   environment: text("environment", "key", "The environment. Default: default. [FLIPT_ENVIRONMENT]"),
   namespace: text(
@@ -67,7 +67,9 @@ export const source = { file, features, ...server }
 const context = Options.text("context").pipe(
   Options.withAlias("c"),
   Options.withPseudoName("name=value"),
-  Options.withDescription("A property of the entity. Repeat it, or list several pairs: -c plan=pro country=DE."),
+  Options.withDescription(
+    "A property of the entity. Repeat it, list several pairs (-c plan=pro country=DE), or give a JSON object."
+  ),
   Options.repeated
 )
 
@@ -95,9 +97,13 @@ export const optionalFlag: Args.Args<string | undefined> = flag.pipe(Args.option
 
 export const flags: Args.Args<ReadonlyArray<string>> = flag.pipe(Args.repeated)
 
-const SIDE = "server, env:NAME, env:NAME/NAMESPACE, or the path of a document, a seed or features.yml."
-
-export const sides = { a: positional("a", SIDE), b: positional("b", SIDE) }
+export const sides = {
+  a: positional(
+    "a",
+    "What to compare: server, env:NAME, env:NAME/NAMESPACE, or the path of a document, a seed or features.yml."
+  ),
+  b: positional("b", "What to compare it with, in the same form.")
+}
 
 export const all: Options.Options<boolean> = Options.boolean("all").pipe(
   Options.withAlias("a"),

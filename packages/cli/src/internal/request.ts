@@ -13,16 +13,30 @@ export interface EntityOptions {
   readonly context: ReadonlyArray<string>
 }
 
-/** Reads `name=value` pairs. A later pair replaces an earlier one of the same name. */
-export const contextOf = (pairs: ReadonlyArray<string>): Effect.Effect<EvaluationContext, Failure> =>
+type Property = readonly [name: string, value: string | number | boolean]
+
+/** The properties of a JSON object. */
+const propertiesOf = (text: string): Effect.Effect<ReadonlyArray<Property>, Failure> => {
+  const parsed = Either.getOrUndefined(Either.try((): unknown => JSON.parse(text)))
+  return typeof parsed !== "object" || parsed === null || Array.isArray(parsed)
+    ? usage(`--context needs name=value or a JSON object, found ${Text.quote(text, 100)}`)
+    : Effect.forEach(Object.entries(parsed), ([name, value]) =>
+        typeof value === "string" || typeof value === "number" || typeof value === "boolean"
+          ? Effect.succeed([name, value] as const)
+          : usage(`--context: ${Text.quote(name, 100)} must be a text, a number or a boolean`)
+      )
+}
+
+/** Reads `name=value` pairs and JSON objects. A later property replaces an earlier one of the same name. */
+export const contextOf = (arguments_: ReadonlyArray<string>): Effect.Effect<EvaluationContext, Failure> =>
   Effect.map(
-    Effect.forEach(pairs, (pair) => {
-      const at = pair.indexOf("=")
-      return at > 0
-        ? Effect.succeed([pair.slice(0, at), pair.slice(at + 1)] as const)
-        : usage(`--context needs name=value, found ${Text.quote(pair, 100)}`)
+    Effect.forEach(arguments_, (argument): Effect.Effect<ReadonlyArray<Property>, Failure> => {
+      const at = argument.indexOf("=")
+      return argument.startsWith("{") || at <= 0
+        ? propertiesOf(argument)
+        : Effect.succeed([[argument.slice(0, at), argument.slice(at + 1)]])
     }),
-    (entries) => Object.fromEntries(entries)
+    (properties) => Object.fromEntries(properties.flat())
   )
 
 /** How different two keys are: a suggestion must be close. */

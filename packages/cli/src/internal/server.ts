@@ -14,7 +14,7 @@ import * as Fetcher from "flipt-client-effect/Fetcher"
 import * as FliptClient from "flipt-client-effect/FliptClient"
 import type { FetchError } from "flipt-client-effect/FliptError"
 import * as Tls from "flipt-client-effect/Tls"
-import { type Failure, fromFlipt, usage } from "./failure.js"
+import { exitCodes, Failure, fromFlipt, usage } from "./failure.js"
 import type { Content, Options } from "./source.js"
 import * as Text from "./text.js"
 
@@ -115,6 +115,27 @@ export const fetch = (fetcher: Fetcher.Service): Effect.Effect<ReadonlyArray<Uin
     update._tag === "Document" ? Effect.succeed(update.bytes) : Effect.succeed([])
   )
 
+/** What to do about a failure, in the words of the command: the library's message speaks of its own options. */
+const hints: Partial<Record<FetchError["reason"], string>> = {
+  Unauthorized:
+    "set FLIPT_CLIENT_TOKEN or FLIPT_JWT_TOKEN, or name the file that has the credential with --token-file or --jwt-file",
+  Forbidden: "the credential must have access to this environment and namespace",
+  NotFound:
+    "choose another place with --environment and --namespace, such as --environment production --namespace shop",
+  Network: "flipt-client doctor with the same options says more",
+  Timeout: "flipt-client doctor with the same options says more",
+  Certificate: "flipt-client doctor with the same options says more"
+}
+
+/** Says where the request was meant to go, and what to do. */
+export const fetchFailure = (source: Fetcher.Source, error: FetchError): Failure => {
+  const hint = hints[error.reason]
+  return new Failure({
+    message: `${label(source)}: ${error.message}${hint === undefined ? "" : `\nhint: ${hint}`}`,
+    exitCode: exitCodes.source
+  })
+}
+
 export const read = (options: Options): Effect.Effect<Content, Failure, Scope.Scope> =>
   Effect.gen(function* () {
     const config = yield* settings(options)
@@ -123,6 +144,6 @@ export const read = (options: Options): Effect.Effect<Content, Failure, Scope.Sc
       Layer.provide(noRetries)
     )
     const fetcher = Context.get(yield* Effect.mapError(Layer.build(layer), fromFlipt), Fetcher.Fetcher)
-    const bytes = yield* Effect.mapError(fetch(fetcher), fromFlipt)
+    const bytes = yield* Effect.mapError(fetch(fetcher), (error) => fetchFailure(fetcher.source, error))
     return { label: label(fetcher.source), namespace: fetcher.source.namespace, bytes, isSeed: false }
   })

@@ -10,16 +10,13 @@ import { Output, type Service } from "../output.js"
 import * as Source from "../source.js"
 import * as Text from "../text.js"
 
-export interface Options extends Source.Options {
+export interface Options extends Omit<Source.Options, "file" | "features"> {
   readonly a: string
   readonly b: string
 }
 
 /** The source that a side names: `server`, `env:NAME`, `env:NAME/NAMESPACE`, or a path. */
-const sourceOf = (
-  side: string,
-  options: Source.Options
-): Effect.Effect<Source.Options, Failure, FileSystem.FileSystem> =>
+const sourceOf = (side: string, options: Options): Effect.Effect<Source.Options, Failure, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const base = { ...options, file: undefined, features: undefined }
@@ -35,7 +32,7 @@ const sourceOf = (
     const info = yield* Effect.option(fs.stat(side))
     if (info._tag === "None") {
       return yield* usage(
-        `there is no file or folder ${Text.quote(side, 200)}; write env:NAME for an environment of the server, or server`
+        `there is no file or folder ${Text.quote(side, 200)}; if it is an environment of the server, write env:${Text.plain(side, 200)}`
       )
     }
     return info.value.type === "Directory" || /\.ya?ml$/i.test(side) || /(?:^|[\\/])features\.json$/.test(side)
@@ -43,7 +40,7 @@ const sourceOf = (
       : { ...base, file: side }
   })
 
-const load = (side: string, options: Source.Options) =>
+const load = (side: string, options: Options) =>
   Effect.gen(function* () {
     const { label, snapshot } = yield* Effect.flatMap(sourceOf(side, options), Source.load)
     return { label, snapshot, definitions: yield* definitionsOf(snapshot) }
@@ -74,10 +71,7 @@ const format = (change: Compare.Change, options: Options, { color, width }: Serv
 export const run = (options: Options): Effect.Effect<void, Failure, Source.Environment> =>
   Effect.gen(function* () {
     const output = yield* Output
-    if (!Source.isServer(options)) {
-      return yield* usage("diff takes its two sides as arguments; leave out --file and --features")
-    }
-    const [a, b] = yield* Effect.all([load(options.a, options), load(options.b, options)], { concurrency: 2 })
+    const [a, b] = yield* Effect.all([load(options.a, options), load(options.b, options)])
     const changes = Compare.compare(a, b)
     if (output.isJson) {
       yield* output.printJson(changes)
