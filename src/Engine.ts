@@ -98,19 +98,14 @@ export const layerNative: Layer.Layer<Engine, EngineError> = Layer.effect(
 )
 
 /**
-<<<<<<< .merge_file_hFUkUY
  * Chooses an engine for each document. The portable engine evaluates faster and compiles documents of less than 1 MiB
  * without being noticed; the native engine compiles larger ones on another thread. Both return the same results, so a
  * client may change engines from one state to the next. `Snapshot.engine` and the client's `status` say which one is used.
-=======
- * The native engine if it can be loaded, otherwise, and in worker threads, the portable engine: ending a worker while the
- * native engine loads there would abort the process. Both return the same results. The first fallback
- * of a process logs the reason at Info level. Browsers have no native engine and log nothing.
->>>>>>> .merge_file_FQLk64
  *
  * The native library is loaded when the first large document arrives. If it cannot be loaded, the portable engine
  * compiles large documents too, and the first one of a process is logged at Info level, with the reason and the time for
- * which the event loop was held. Browsers have no native engine and log nothing.
+ * which the event loop was held. Browsers have no native engine and log nothing. Worker threads use the portable engine,
+ * because ending a worker while it loads the native library would abort the process.
  *
  * Set `FLIPT_ENGINE` to `native` or `portable` to use one engine for all documents. With `native`, this layer fails if the
  * library cannot be loaded. The layer is a constant, so clients that are built together share one engine.
