@@ -121,5 +121,5 @@ it.scopedLive(
       const wrong = Flag.variant("theme", ["light"], { default: "light" })
       expect(yield* Effect.provide(Flag.validate([wrong]), client)).toHaveLength(1)
     }),
-  120_000
+  300_000
 )

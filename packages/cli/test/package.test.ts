@@ -68,7 +68,7 @@ describe("the package", () => {
         expect(program).toBe("npx")
         expect(yield* run("npx", ["--offline", ...args], project)).toBe(fences("text")[0])
       }),
-    120_000
+    300_000
   )
 
   it("lists every exit code in the README as the command has them", () => {
