@@ -437,7 +437,7 @@ describe("help", () => {
       const root = yield* run(["--help"])
       expect([root.code, root.stderr]).toEqual([0, ""])
       expect(root.stdout).toContain("EXIT CODES")
-      const command = yield* run(["explain", "--help"])
+      const command = yield* run(["help", "explain"])
       expect(command.stdout).toMatch(/^flipt-client explain <flag> --entity id \[options\]\n/)
       expect(command.stdout).toContain("--url url")
       for (const line of [...root.stdout.split("\n"), ...command.stdout.split("\n")]) {

@@ -31,7 +31,7 @@ export const expandContext = (argv: ReadonlyArray<string>): ReadonlyArray<string
 export const asksForHelp = (argv: ReadonlyArray<string>): boolean => {
   const end = argv.indexOf("--")
   const before = end < 0 ? argv : argv.slice(0, end)
-  return argv.length === 0 || before.includes("--help") || before.includes("-h")
+  return argv.length === 0 || argv[0] === "help" || before.includes("--help") || before.includes("-h")
 }
 
 /** Takes `--log-level` out of the arguments, wherever it is: the parser knows it in front of other options only. */

@@ -181,8 +181,9 @@ const commandHelp = (name: string, doc: HelpDoc.HelpDoc, { bold, width }: Style)
   ].join("\n\n")
 }
 
-/** The help of the command that comes first, or else of all. */
-export const write = ([first]: ReadonlyArray<string>, style: Style): string => {
-  const found = helps.find(([name]) => name === first)
+/** The help of the command that the arguments name, or else of all. */
+export const write = ([first, second]: ReadonlyArray<string>, style: Style): string => {
+  const named = first === "help" ? second : first
+  const found = helps.find(([name]) => name === named)
   return found === undefined ? rootHelp(style) : commandHelp(found[0], found[1](config), style)
 }

@@ -130,8 +130,10 @@ const hints: Partial<Record<FetchError["reason"], string>> = {
 /** Says where the request was meant to go, and what to do. */
 export const fetchFailure = (source: Fetcher.Source, error: FetchError): Failure => {
   const hint = hints[error.reason]
+  // the option of the library, for which the command has other names
+  const message = error.message.replace(/; set the authentication option$/, "")
   return new Failure({
-    message: `${label(source)}: ${error.message}${hint === undefined ? "" : `\nhint: ${hint}`}`,
+    message: `${label(source)}: ${message}${hint === undefined ? "" : `\nhint: ${hint}`}`,
     exitCode: exitCodes.source
   })
 }
