@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url"
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import * as Engine from "flipt-client-effect/Engine"
 import * as Fetcher from "flipt-client-effect/Fetcher"
 import * as Flag from "flipt-client-effect/Flag"
@@ -60,6 +61,8 @@ const withAttachments = (key: string, ...attachments: ReadonlyArray<string>) => 
   rollouts: []
 })
 
+const fields = ['{"a":1,"__proto__":{"b":2},"c d":[{"x":1},{"y":2}]}', '{"a":"1","e":[]}']
+
 const deep = (depth: number): string => `${'{"a":['.repeat(depth)}1${"]}".repeat(depth)}`
 
 const document: {
@@ -75,7 +78,7 @@ const document: {
       withAttachments(key, '{"a":1}', "null")
     ),
     withAttachments("unions", "1", '"text"', "true", '[1,"a",null]', "{}", "null"),
-    withAttachments("fields", '{"a":1,"__proto__":{"b":2},"c d":[{"x":1},{"y":2}]}', '{"a":"1","e":[]}'),
+    withAttachments("fields", ...fields),
     withAttachments("numbers", "1e999", "-1e999", "-0", "1e300"),
     withAttachments("deep", deep(50)),
     withAttachments("wide", JSON.stringify(Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`k${n}`, n])))),
@@ -106,9 +109,15 @@ it.scopedLive(
       )
       expect(yield* typeCheck(folder)).toBe("")
 
-      const declared = Object.values((yield* Effect.promise(() => import(module))) as Record<string, unknown>).filter(
-        Flag.isFlag
-      )
+      const generated = (yield* Effect.promise(() => import(module))) as Record<string, unknown>
+      const decode = Schema.decodeUnknownSync(generated.FieldsAttachment as Schema.Schema<unknown>, {
+        onExcessProperty: "error"
+      })
+      for (const attachment of fields) {
+        expect(() => decode(JSON.parse(attachment))).not.toThrow()
+      }
+
+      const declared = Object.values(generated).filter(Flag.isFlag)
       expect(new Set(declared.map(({ key }) => key))).toEqual(
         new Set(document.flags.map(({ key }) => key).filter((key) => key !== "nothing" && key !== "without"))
       )
