@@ -146,7 +146,7 @@ const damaged = fc
   .tuple(fc.constantFrom(...texts), mutations)
   .map(([text, applied]) => applied.reduce((current, mutate) => mutate(current), text))
 
-const RUNS = Number(process.env.MUTATIONS ?? 150)
+const RUNS = Number(process.env.MUTATIONS ?? 100)
 
 it.live(
   "damaged files give documents that load, or problems with file, line and column",
