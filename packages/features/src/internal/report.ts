@@ -33,7 +33,7 @@ export interface Reporter {
   readonly warn: (offset: number, reason: Problem["reason"], path: string, message: string) => void
 }
 
-interface Position {
+export interface Position {
   readonly line: number
   readonly column: number
 }
