@@ -79,18 +79,17 @@ export const make = (
     /** Changes the role. With `from`, only if that is the role now. */
     const setRole = (next: Role, from?: Role) =>
       Effect.flatMap(
-        SubscriptionRef.modify(role, (current) => [
-          current,
-          from === undefined || from === current ? next : current
-        ]),
-        (previous) => from !== undefined && from !== previous ? Effect.void :
-        previous === next || previous === "leading" || next === "leading"
-          ? Effect.void
-          : Effect.logInfo(
-              next === "direct"
-                ? `${store.describe(target)}: reading from Redis fails, so this process fetches from Flipt`
-                : `${store.describe(target)}: reading from Redis again`
-            )
+        SubscriptionRef.modify(role, (current) => [current, from === undefined || from === current ? next : current]),
+        (previous) =>
+          from !== undefined && from !== previous
+            ? Effect.void
+            : previous === next || previous === "leading" || next === "leading"
+              ? Effect.void
+              : Effect.logInfo(
+                  next === "direct"
+                    ? `${store.describe(target)}: reading from Redis fails, so this process fetches from Flipt`
+                    : `${store.describe(target)}: reading from Redis again`
+                )
       )
 
     const fetchDirect = (loaded: Option.Option<Fetcher.Version>) =>
@@ -182,7 +181,9 @@ export const make = (
       fetch,
       events: (listener) => {
         hasStarted = true
-        const events = Stream.flatMap(Stream.changes(role.changes), (current) => eventsOf(current, listener), { switch: true })
+        const events = Stream.flatMap(Stream.changes(role.changes), (current) => eventsOf(current, listener), {
+          switch: true
+        })
         return lead ? Stream.merge(events, Stream.drain(Stream.fromEffect(election(listener)))) : events
       }
     }).pipe(
