@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { booleanFlag, makeDocument, onDocument } from "../../../test/support/documents.js"
+import { booleanFlag, makeDocument, onDocument, variantFlag } from "../../../test/support/documents.js"
 import * as FliptServer from "../../../test/support/FliptServer.js"
 import { awhile, until, untilOf } from "../../../test/support/wait.js"
 import * as Keys from "../src/internal/keys.js"
@@ -28,9 +28,9 @@ const publishedToken = (redis: RedisServer.RedisServer) =>
     Number
   )
 
-/** A document of about so many bytes, with the flag `on`. */
+/** A document of a little more than so many bytes, with the flag `on`. */
 const sized = (bytes: number, enabled: boolean) =>
-  makeDocument([{ ...booleanFlag("large", true), description: "x".repeat(bytes) }, booleanFlag("on", enabled)])
+  makeDocument([variantFlag("large", "a", JSON.stringify("x".repeat(bytes))), booleanFlag("on", enabled)])
 
 describe.skipIf(missing !== undefined)(`a fleet${missing === undefined ? "" : ` (skipped: ${missing})`}`, () => {
   it.scopedLive("goes on with the last state while Redis is killed, and is current when it is back, empty", () =>
@@ -173,7 +173,7 @@ describe.skipIf(missing !== undefined)(`a fleet${missing === undefined ? "" : ` 
 
   it.scopedLive("gets a document of 16 MB to everybody", () =>
     Effect.gen(function* () {
-      const { flipt, options } = yield* setup
+      const { flipt, options, redis } = yield* setup
       yield* candidate(options)
       const others = [yield* candidate(options), yield* reader(options.redis)]
       yield* flipt.awaitStreams(1)
@@ -182,6 +182,7 @@ describe.skipIf(missing !== undefined)(`a fleet${missing === undefined ? "" : ` 
         yield* awaitOn(member, true)
         yield* awaitStatus(member, "Ready")
       }
+      expect(Number(yield* Effect.promise(() => redis.client.hget(keys.state, "length")))).toBeGreaterThan(16_000_000)
     })
   )
 
@@ -198,13 +199,13 @@ describe.skipIf(missing !== undefined)(`a fleet${missing === undefined ? "" : ` 
       yield* flipt.awaitStreams(1)
       for (const enabled of [true, false]) {
         yield* flipt.setDocument(onDocument(enabled))
-        yield* Effect.all(readers.map((member) => awaitOn(member, enabled)))
+        for (const member of readers) yield* awaitOn(member, enabled)
       }
       expect(flipt.streams).toHaveLength(1)
       yield* redis.kill
       yield* redis.start
       yield* flipt.setDocument(onDocument(true))
-      yield* Effect.all(readers.map((member) => awaitOn(member, true)))
+      for (const member of readers) yield* awaitOn(member, true)
     })
   )
 })

@@ -114,7 +114,7 @@ const toFetchError =
       : new FetchError({
           reason: "Network",
           retryable: true,
-          message: `Redis: the connection broke: ${lastError() ?? errorMessage(error)}`
+          message: ["Redis: the connection broke", lastError()].filter((part) => part !== undefined).join(": ")
         })
 
 const makeService = (

@@ -65,7 +65,10 @@ export const make = (
     const news = yield* Effect.makeLatch(false)
     const retryAfter = Duration.times(leaseDuration, 1 / RENEWALS)
     let token: string | undefined
+    /** Counts what was published under the token. */
     let sequence = 0
+    /** The digest of the last state that was published under the token. */
+    let publishedDigest: string | undefined
     let held: Published.Held | undefined
     /** The digest of the last state that could not be published, and when it may be tried again. */
     let refused: { readonly digest: string; readonly until: number } | undefined
@@ -77,6 +80,7 @@ export const make = (
       if (acquired._tag === "Acquired") {
         token = acquired.token
         sequence = 0
+        publishedDigest = undefined
       }
       return acquired
     })
@@ -98,25 +102,27 @@ export const make = (
         return log(`${label}: the state could not be published, and the fleet keeps the previous one: ${error.message}`)
       })
 
-    /** Publishes the kept state, if this process leads. */
-    const publish = Effect.suspend(() => {
-      const state = held
-      if (token === undefined || state === undefined) {
-        return Effect.void
-      }
-      return published.publish(token, ++sequence, state).pipe(
-        Effect.flatMap((outcome) => {
-          refused = undefined
-          metrics.countPublished(outcome)
-          metrics.setBytes(state.bytes.length)
-          return Effect.zipRight(
-            outcome === "fenced" ? news.open : Effect.void,
-            Effect.logDebug(`${label}: ${outcome} a state of ${state.bytes.length} bytes with token ${token}`)
-          )
-        }),
-        Effect.catchAll((error) => failed(state.digest, error))
-      )
-    }).pipe(lock.withPermits(1))
+    /** Publishes the kept state, if this process leads and `isWanted` still. */
+    const publish = (isWanted: (state: Published.Held) => boolean): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const state = held
+        if (token === undefined || state === undefined || !isWanted(state)) {
+          return Effect.void
+        }
+        return published.publish(token, ++sequence, state).pipe(
+          Effect.flatMap((outcome) => {
+            refused = undefined
+            publishedDigest = state.digest
+            metrics.countPublished(outcome)
+            metrics.setBytes(state.bytes.length)
+            return Effect.zipRight(
+              outcome === "fenced" ? news.open : Effect.void,
+              Effect.logDebug(`${label}: ${outcome} a state of ${state.bytes.length} bytes with token ${token}`)
+            )
+          }),
+          Effect.catchAll((error) => failed(state.digest, error))
+        )
+      }).pipe(lock.withPermits(1))
 
     const hold: Lease["hold"] = ({ bytes, version }) =>
       lead
@@ -146,6 +152,7 @@ export const make = (
             yield* Effect.ignore(published.release(owner))
             return leaseDuration
           }
+          const publishes = sequence
           const renewed = yield* published
             .renew({
               owner,
@@ -167,7 +174,7 @@ export const make = (
             const { digest } = renewed.right
             const isMissing = held !== undefined && digest !== held.digest && (isReady || digest === "")
             if (isMissing && mayPublish(held?.digest ?? "", now)) {
-              yield* publish
+              yield* publish(() => sequence === publishes)
             }
           }
           metrics.setLeading(now - renewedAt < lease)
@@ -215,6 +222,10 @@ export const make = (
           })
         ),
       hold,
-      save: (entry) => Effect.zipRight(hold(entry), publish)
+      save: (entry) =>
+        Effect.zipRight(
+          hold(entry),
+          publish(({ digest }) => digest !== publishedDigest)
+        )
     }
   })
