@@ -101,10 +101,10 @@ describe.skipIf(missing !== undefined)(`a fleet${missing === undefined ? "" : ` 
       const child = yield* Child.make(redis.url, flipt.url)
       yield* child.awaitReport(({ mode, status }) => mode === "streaming" && status === "Ready")
       yield* flipt.awaitStreams(1)
-      const follower = yield* candidate(options)
       const third = yield* reader(options.redis)
       const before = yield* publishedToken(redis)
       child.signal("SIGSTOP")
+      const follower = yield* candidate(options)
       yield* awaitLeader([follower])
       // the paused process will find all of these in its stream
       for (const enabled of [true, false, true]) {
@@ -147,15 +147,14 @@ describe.skipIf(missing !== undefined)(`a fleet${missing === undefined ? "" : ` 
         const { flipt, options, redis } = yield* setup
         const proxy = yield* HoldingProxy.make(redis.port)
         const apart = yield* candidate({ ...options, redis: { url: proxy.url } })
-        const follower = yield* candidate(options)
         const third = yield* reader(options.redis)
-        yield* awaitLeader([apart, follower])
         yield* flipt.awaitStreams(1)
 
         proxy.holdAfter(100_000)
         yield* flipt.setDocument(sized(1_000_000, true))
         yield* until(proxy.isHolding)
         yield* awaitOn(apart, true)
+        const follower = yield* candidate(options)
         yield* awaitMode(follower, "streaming")
         yield* awaitOn(third, true)
         yield* flipt.setDocument(sized(10, false))
