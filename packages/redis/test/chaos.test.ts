@@ -9,7 +9,7 @@ import * as FliptServer from "../../../test/support/FliptServer.js"
 import { awhile, until, untilOf } from "../../../test/support/wait.js"
 import * as Keys from "../src/internal/keys.js"
 import * as Child from "./support/Child.js"
-import { awaitLeader, awaitMode, awaitOn, awaitStatus, candidate, isOn, reader } from "./support/fleet.js"
+import { awaitLeader, awaitMode, awaitOn, awaitStatus, candidate, isOn, reader, readers } from "./support/fleet.js"
 import * as HoldingProxy from "./support/HoldingProxy.js"
 import * as RedisServer from "./support/RedisServer.js"
 
@@ -189,22 +189,17 @@ describe.skipIf(missing !== undefined)(`a fleet${missing === undefined ? "" : ` 
     Effect.gen(function* () {
       const { flipt, options, redis } = yield* setup
       yield* candidate(options)
-      const readers = yield* Effect.all(
-        Array.from({ length: 200 }, () =>
-          reader(options.redis, { updateInterval: "1 minute", staleAfter: "5 minutes" })
-        ),
-        { concurrency: 20 }
-      )
+      const all = yield* readers(200, options.redis, { updateInterval: "1 minute", staleAfter: "5 minutes" })
       yield* flipt.awaitStreams(1)
       for (const enabled of [true, false]) {
         yield* flipt.setDocument(onDocument(enabled))
-        for (const member of readers) yield* awaitOn(member, enabled)
+        for (const member of all) yield* awaitOn(member, enabled)
       }
       expect(flipt.streams).toHaveLength(1)
       yield* redis.kill
       yield* redis.start
       yield* flipt.setDocument(onDocument(true))
-      for (const member of readers) yield* awaitOn(member, true)
+      for (const member of all) yield* awaitOn(member, true)
     })
   )
 })

@@ -80,6 +80,25 @@ export const relayLayer = ({
 export const candidate = (options: Options): Effect.Effect<Member, StartError, Scope.Scope> =>
   member(relayLayer(options))
 
+/** Clients that only read, over one connection. */
+export const readers = (
+  count: number,
+  redis: Connection.Options,
+  options?: RedisFetcher.Options,
+  client?: FliptClient.StateOptions
+): Effect.Effect<ReadonlyArray<Member>, StartError, Scope.Scope> =>
+  Effect.flatMap(Layer.build(Connection.layer({ requestTimeout: "2 seconds", ...redis })), (connection) =>
+    Effect.replicateEffect(
+      member(
+        FliptClient.layerWithoutDependencies({ errorStrategy: "fallback", ...client }).pipe(
+          Layer.provide([RedisFetcher.layer({ ...quickRead, ...options }), Engine.layerPortable]),
+          Layer.provide(Layer.succeedContext(connection))
+        )
+      ),
+      count
+    )
+  )
+
 /** A client that only reads. */
 export const reader = (
   redis: Connection.Options,
