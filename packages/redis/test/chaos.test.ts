@@ -190,16 +190,18 @@ describe.skipIf(missing !== undefined)(`a fleet${missing === undefined ? "" : ` 
       const { flipt, options, redis } = yield* setup
       yield* candidate(options)
       const all = yield* readers(200, options.redis, { updateInterval: "1 minute", staleAfter: "5 minutes" })
+      const awaitAll = (enabled: boolean) =>
+        until(() => all.every(({ text }) => text().includes(`"enabled":${enabled}`)))
       yield* flipt.awaitStreams(1)
       for (const enabled of [true, false]) {
         yield* flipt.setDocument(onDocument(enabled))
-        for (const member of all) yield* awaitOn(member, enabled)
+        yield* awaitAll(enabled)
       }
       expect(flipt.streams).toHaveLength(1)
       yield* redis.kill
       yield* redis.start
       yield* flipt.setDocument(onDocument(true))
-      for (const member of all) yield* awaitOn(member, true)
+      yield* awaitAll(true)
     })
   )
 })

@@ -5,13 +5,15 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as Auth from "flipt-client-effect/Auth"
 import * as Engine from "flipt-client-effect/Engine"
 import * as Fetcher from "flipt-client-effect/Fetcher"
 import * as FliptClient from "flipt-client-effect/FliptClient"
-import type { StartError } from "flipt-client-effect/FliptError"
+import type { FetchError, StartError, ValidationError } from "flipt-client-effect/FliptError"
 import * as SnapshotStore from "flipt-client-effect/SnapshotStore"
 import * as Tls from "flipt-client-effect/Tls"
 import { untilOf } from "../../../../test/support/wait.js"
@@ -80,24 +82,48 @@ export const relayLayer = ({
 export const candidate = (options: Options): Effect.Effect<Member, StartError, Scope.Scope> =>
   member(relayLayer(options))
 
-/** Clients that only read, over one connection. */
+/** What a reader without an engine has loaded. */
+export interface Loaded {
+  readonly text: () => string
+}
+
+/** Fetchers that only read, over one connection, each with as much of a client as it needs. */
 export const readers = (
   count: number,
   redis: Connection.Options,
-  options?: RedisFetcher.Options,
-  client?: FliptClient.StateOptions
-): Effect.Effect<ReadonlyArray<Member>, StartError, Scope.Scope> =>
-  Effect.flatMap(Layer.build(Connection.layer({ requestTimeout: "2 seconds", ...redis })), (connection) =>
-    Effect.replicateEffect(
-      member(
-        FliptClient.layerWithoutDependencies({ errorStrategy: "fallback", ...client }).pipe(
-          Layer.provide([RedisFetcher.layer({ ...quickRead, ...options }), Engine.layerPortable]),
-          Layer.provide(Layer.succeedContext(connection))
-        )
-      ),
-      count
-    )
-  )
+  options?: RedisFetcher.Options
+): Effect.Effect<ReadonlyArray<Loaded>, ValidationError | FetchError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const connection = yield* Layer.build(Connection.layer(redis))
+    const make = Effect.gen(function* () {
+      const fetcher = Context.get(
+        yield* Layer.build(Layer.provide(RedisFetcher.layer(options), Layer.succeedContext(connection))),
+        Fetcher.Fetcher
+      )
+      let loaded = Option.none<string>()
+      let text = ""
+      const refresh = Effect.map(
+        Effect.suspend(() => fetcher.fetch(loaded)),
+        (update) => {
+          if (update._tag === "Document") {
+            loaded = update.version
+            text = Buffer.concat(update.bytes).toString()
+          }
+          return update._tag === "Document"
+        }
+      )
+      yield* refresh
+      const listener: Fetcher.Listener = {
+        loaded: Effect.sync(() => loaded),
+        isPushed: Effect.succeed(false),
+        isReady: Effect.succeed(true),
+        refresh
+      }
+      yield* Effect.forkScoped(Stream.runDrain(fetcher.events(listener)))
+      return { text: () => text }
+    })
+    return yield* Effect.replicateEffect(make, count)
+  })
 
 /** A client that only reads. */
 export const reader = (
