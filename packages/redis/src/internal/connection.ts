@@ -59,6 +59,8 @@ const open = (
   Effect.acquireRelease(
     Effect.sync(() => {
       const client = connect()
+      // one for each command that waits for the connection
+      client.setMaxListeners(0)
       let lastError: string | undefined
       client.on("error", (error: unknown) => {
         lastError = errorMessage(error)

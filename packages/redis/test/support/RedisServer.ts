@@ -28,7 +28,8 @@ export interface RedisServer {
   readonly start: Effect.Effect<void>
 }
 
-const freePort = Effect.scoped(Effect.suspend(() => listen(Net.createServer())))
+/** A port that nobody listens on. */
+export const freePort = Effect.scoped(Effect.suspend(() => listen(Net.createServer())))
 
 const accepts = (port: number) =>
   Effect.async<boolean>((resume) => {

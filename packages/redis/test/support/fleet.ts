@@ -42,6 +42,8 @@ const member = (
 
 export interface Options {
   readonly redis: Connection.Options
+  /** In place of `redis`. */
+  readonly connection?: Layer.Layer<Connection.Connection, ValidationError>
   readonly flipt: Fetcher.Options
   readonly relay?: Relay.Options
   readonly client?: FliptClient.StateOptions
@@ -62,6 +64,7 @@ export const relayLayer = ({
   auth = Auth.layerNone,
   below = noStore,
   client,
+  connection,
   flipt,
   mode = "streaming",
   redis,
@@ -74,7 +77,7 @@ export const relayLayer = ({
   )
   return FliptClient.layerWithoutDependencies({ errorStrategy: "fallback", ...client }).pipe(
     Layer.provide([Relay.layer({ ...quick, ...relay }), Engine.layerPortable]),
-    Layer.provide([origin, below, Connection.layer({ requestTimeout: "2 seconds", ...redis })])
+    Layer.provide([origin, below, connection ?? Connection.layer({ requestTimeout: "2 seconds", ...redis })])
   )
 }
 
