@@ -88,7 +88,10 @@ describe.skipIf(missing !== undefined)(`a connection${missing === undefined ? ""
 
   it.scopedLive("works with a Cluster", () =>
     Effect.gen(function* () {
-      const [redis, flipt] = yield* Effect.all([RedisServer.make({ args: ["--cluster-enabled", "yes"] }), serve])
+      // by default this port is 10,000 above the other one, which may be none
+      const busPort = yield* RedisServer.freePort
+      const args = ["--cluster-enabled", "yes", "--cluster-port", String(busPort)]
+      const [redis, flipt] = yield* Effect.all([RedisServer.make({ args }), serve])
       yield* Effect.promise(() => redis.client.call("CLUSTER", ["ADDSLOTSRANGE", "0", "16383"]))
       yield* untilOf(
         Effect.promise(() => redis.client.cluster("INFO")),

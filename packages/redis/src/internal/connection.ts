@@ -52,6 +52,13 @@ const defaults = (spread: number): RedisOptions => ({
   reconnectOnError: (error) => error.message.startsWith("READONLY")
 })
 
+/** ioredis handles only the first error of a socket. A second one, as TLS has, would end the process. */
+const guard = (client: Client): void => {
+  if (client instanceof Redis) {
+    client.stream?.on("error", () => {})
+  }
+}
+
 /** A client that closes with the Scope, and the last error of its connection. */
 const open = (
   connect: () => Client
@@ -63,6 +70,7 @@ const open = (
       client.setMaxListeners(0)
       let lastError: string | undefined
       client.on("error", (error: unknown) => {
+        guard(client)
         lastError = errorMessage(error)
       })
       client.on("ready", () => {
@@ -76,6 +84,7 @@ const open = (
           resume(Effect.void)
         } else {
           client.once("end", () => resume(Effect.void))
+          guard(client)
           client.disconnect()
           // ioredis does not report the end of a client that waited to reconnect
           if ((client.status as string) === "reconnecting") {
@@ -104,6 +113,7 @@ const awaitReady = (client: Client): Effect.Effect<void> =>
 const replace = (client: Client): Effect.Effect<void> =>
   Effect.sync(() => {
     if (client.status === "ready" || client.status === "connect") {
+      guard(client)
       client.disconnect(true)
     }
   })
