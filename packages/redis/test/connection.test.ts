@@ -90,7 +90,7 @@ describe.skipIf(missing !== undefined)(`a connection${missing === undefined ? ""
     Effect.gen(function* () {
       // by default this port is 10,000 above the other one, which may be none
       const busPort = yield* RedisServer.freePort
-      const args = ["--cluster-enabled", "yes", "--cluster-port", String(busPort)]
+      const args = ["--cluster-enabled", "yes", "--cluster-port", String(busPort), "--cluster-announce-ip", "127.0.0.1"]
       const [redis, flipt] = yield* Effect.all([RedisServer.make({ args }), serve])
       yield* Effect.promise(() => redis.client.call("CLUSTER", ["ADDSLOTSRANGE", "0", "16383"]))
       yield* untilOf(
