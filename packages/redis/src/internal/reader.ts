@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
+import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as Fetcher from "flipt-client-effect/Fetcher"
@@ -145,7 +146,13 @@ export const make = (published: Published, { staleAfter, updateInterval }: ReadS
         })
 
         yield* Effect.forkScoped(Stream.runForEach(published.signals, onSignal))
-        yield* Effect.forkScoped(Effect.schedule(change, intervals(updateInterval)))
+        // Processes that start together do not read together.
+        const phase = Effect.map(Random.next, (random) =>
+          Duration.millis(Math.round(random * Duration.toMillis(updateInterval)))
+        )
+        yield* Effect.forkScoped(
+          Effect.zipRight(Effect.flatMap(phase, Effect.sleep), Effect.repeat(change, intervals(updateInterval)))
+        )
         yield* Effect.forkScoped(
           Effect.forever(Effect.zipRight(Effect.zipRight(hasChanged.await, hasChanged.close), refresh))
         )
