@@ -19,7 +19,6 @@ import { library, native, reason } from "./support/engines.js"
 import * as Folder from "./support/Folder.js"
 import * as PackageRegistry from "./support/PackageRegistry.js"
 import * as Project from "./support/Project.js"
-import * as Tarball from "./support/tarball.js"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 const client = JSON.parse(Fs.readFileSync(`${root}package.json`, "utf8"))
@@ -48,12 +47,6 @@ const engineOf = (project: Project.Project) =>
     return JSON.parse(output) as { readonly engine: string; readonly lines: ReadonlyArray<string> }
   })
 
-/** What the client depends on, from this checkout's own installation. */
-const installed = (name: string): ReadonlyArray<PackageRegistry.Package> =>
-  Object.keys(JSON.parse(Fs.readFileSync(`${root}package-lock.json`, "utf8")).packages)
-    .filter((path) => path.endsWith(`node_modules/${name}`) && Fs.existsSync(Path.join(root, path, "package.json")))
-    .map((path) => PackageRegistry.packageOf(Tarball.packInstalled(Path.join(root, path))))
-
 class Registry extends Context.Tag("test/Registry")<Registry, PackageRegistry.Registry>() {}
 
 /** A registry with the client and the packages of all platforms, of which this machine's is complete. */
@@ -76,7 +69,7 @@ const registry = Layer.scoped(
     const others = platforms
       .filter((platform) => platform !== host)
       .map((platform) => ({ manifest: manifestOf(platform, client, 0), tarball: undefined }))
-    return yield* PackageRegistry.make([...others, ...packed], installed)
+    return yield* PackageRegistry.make([...others, ...packed], PackageRegistry.installedIn(root))
   })
 )
 

@@ -2,7 +2,9 @@
  * A registry of packages on the loopback interface, for npm to install from and to publish to.
  */
 import { createHash } from "node:crypto"
+import * as Fs from "node:fs"
 import * as Http from "node:http"
+import * as Path from "node:path"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Listener from "./Listener.js"
@@ -34,6 +36,14 @@ export const packageOf = (tarball: Buffer): Package => ({
   manifest: JSON.parse((Tarball.read(tarball, "package.json") as Buffer).toString("utf8")) as Manifest,
   tarball
 })
+
+/** What a package depends on, from the installation of the folder: every version of a package that is there. */
+export const installedIn =
+  (folder: string) =>
+  (name: string): ReadonlyArray<Package> =>
+    Object.keys(JSON.parse(Fs.readFileSync(Path.join(folder, "package-lock.json"), "utf8")).packages)
+      .filter((path) => path.endsWith(`node_modules/${name}`) && Fs.existsSync(Path.join(folder, path, "package.json")))
+      .map((path) => packageOf(Tarball.packInstalled(Path.join(folder, path))))
 
 interface Publication {
   readonly versions: Readonly<Record<string, Manifest>>
