@@ -9,7 +9,6 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import process from "node:process"
 import { parseArgs } from "node:util"
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Folder from "../test/support/Folder.js"
@@ -19,7 +18,7 @@ import * as Command from "./lib/command.js"
 import * as Page from "./lib/page.js"
 import * as Project from "./lib/project.js"
 import * as Release from "./lib/release.js"
-import { type Check, expectEqual, Failed, report } from "./lib/report.js"
+import { type Check, expectEqual, Failed, main, report } from "./lib/report.js"
 import * as Server from "./lib/server.js"
 
 /** The bundlers and what they need, by major version. */
@@ -33,6 +32,8 @@ const tools = {
   "react-dom": "19",
   rollup: "4",
   tsdown: "0.23",
+  // loads the configuration of tsdown on Node 20
+  unrun: "0.3",
   vite: "8",
   webpack: "5",
   "webpack-cli": "7"
@@ -51,13 +52,13 @@ const program = Effect.gen(function* () {
   Fs.renameSync(Path.join(project.folder, "src", "service.js"), Path.join(project.folder, "src", "main.js"))
   const env = { FLIPT_URL: server.url, FLAGS: flags }
 
-  /** Writes the files of a section, and runs its commands, or the one with a word. */
-  const build = (title: string, word = "") =>
+  /** Writes the files of a section, and runs its commands with an ending. */
+  const build = (title: string, ending = "") =>
     Effect.gen(function* () {
       const section = page.get(title)
-      const commands = section?.commands.filter((command) => command.includes(word)) ?? []
+      const commands = section?.commands.filter((command) => command.endsWith(ending)) ?? []
       if (section === undefined || commands.length === 0) {
-        return yield* new Failed({ message: `docs/bundlers.md has no command for ${title} with "${word}"` })
+        return yield* new Failed({ message: `docs/bundlers.md has no command for ${title} that ends with "${ending}"` })
       }
       project.write(section.files)
       yield* Effect.forEach(commands, (command) => project.shell(command))
@@ -93,13 +94,13 @@ const program = Effect.gen(function* () {
     name: string,
     packages: ReadonlyArray<string>,
     title: string,
-    word: string,
+    ending: string,
     folder: string,
     file: string
   ): Check => ({
     name,
     version: () => project.versions(...packages),
-    run: Effect.zipRight(build(title, word), runBundle(folder, file))
+    run: Effect.zipRight(build(title, ending), runBundle(folder, file))
   })
 
   /** A port that was free a moment ago. */
@@ -110,7 +111,7 @@ const program = Effect.gen(function* () {
     )
   )
 
-  const next = (name: string, word: string): Check => ({
+  const next = (name: string, ending: string): Check => ({
     name,
     version: () => project.versions("next"),
     run: Effect.gen(function* () {
@@ -123,7 +124,7 @@ const program = Effect.gen(function* () {
         `
       })
       Fs.rmSync(Path.join(project.folder, ".next"), { recursive: true, force: true })
-      yield* build("Next.js", word)
+      yield* build("Next.js", ending)
       /** The page of a server that runs in a folder. */
       const fetchPage = (folder: string) =>
         Effect.scoped(
@@ -172,8 +173,8 @@ const program = Effect.gen(function* () {
   }
 
   const checks: ReadonlyArray<Check> = [
-    bundle("esbuild, ESM", ["esbuild"], "esbuild", "esm", "dist/esbuild", "main.mjs"),
-    bundle("esbuild, CommonJS", ["esbuild"], "esbuild", "cjs", "dist/esbuild", "main.cjs"),
+    bundle("esbuild, ESM", ["esbuild"], "esbuild", "main.mjs", "dist/esbuild", "main.mjs"),
+    bundle("esbuild, CommonJS", ["esbuild"], "esbuild", "main.cjs", "dist/esbuild", "main.cjs"),
     bundle("webpack", ["webpack"], "webpack", "", "dist/webpack", "main.cjs"),
     bundle("Rollup", ["rollup"], "Rollup", "", "dist/rollup", "main.mjs"),
     bundle("Vite, server", ["vite"], "Vite, on a server", "", "dist/vite-server", "main.js"),
@@ -181,10 +182,10 @@ const program = Effect.gen(function* () {
     next("Next.js, Turbopack", "next build"),
     next("Next.js, webpack", "--webpack"),
     bundle("ncc", ["@vercel/ncc"], "ncc", "", "dist/ncc", "index.js"),
-    bundle("nft", ["@vercel/nft"], "nft", "", "dist/nft", "src/main.js"),
+    bundle("nft", ["@vercel/nft"], "nft", "", "dist", "src/main.js"),
     bundle("tsdown", ["tsdown"], "tsdown", "", "dist/tsdown", "main.mjs")
   ]
   yield* report(checks, positionals)
 })
 
-NodeRuntime.runMain(Effect.scoped(program))
+main(program)

@@ -9,7 +9,6 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import process from "node:process"
 import { parseArgs } from "node:util"
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 import * as Esbuild from "esbuild"
 import type * as FliptServer from "../test/support/FliptServer.js"
@@ -17,7 +16,7 @@ import * as Browser from "./lib/browser.js"
 import * as Page from "./lib/page.js"
 import * as Project from "./lib/project.js"
 import * as Release from "./lib/release.js"
-import { type Check, expectEqual, Failed, report } from "./lib/report.js"
+import { type Check, expectEqual, Failed, main, report } from "./lib/report.js"
 import * as Scenario from "./lib/scenario.js"
 
 const nodes = { node20: "~20.19", node22: "22", node24: "24", node26: "26" }
@@ -27,6 +26,7 @@ const nodePackage = `node-${process.platform === "win32" ? "win" : process.platf
 
 /** The runtimes and test runners, by major version. */
 const tools = {
+  "@babel/preset-env": "7",
   ...Object.fromEntries(Object.entries(nodes).map(([name, range]) => [name, `npm:${nodePackage}@${range}`])),
   bun: "1",
   deno: "2",
@@ -97,6 +97,7 @@ const program = Effect.gen(function* () {
       if (section === undefined || command === undefined) {
         return yield* new Failed({ message: `docs/testing.md has no command for ${title}` })
       }
+      Fs.rmSync(inProject("jest.config.js"), { force: true })
       project.write(section.files)
       Fs.copyFileSync(inProject("src", "testRunner.js"), inProject("src", "runner.test.js"))
       return yield* runScenario("sh", ["-ec", command], both)
@@ -121,16 +122,16 @@ const program = Effect.gen(function* () {
       catch: (error) => new Failed({ message: `${entry} does not bundle: ${error}` })
     })
 
-  const workerd: Check = {
-    name: "workerd",
+  const workerd = (date: string): Check => ({
+    name: `workerd, compatibility date ${date}`,
     version: () => project.versions("workerd"),
     run: Effect.gen(function* () {
       yield* bundle("worker.js", "dist/worker.mjs", ["workerd", "worker"])
       const scenario = yield* Scenario.make({}, { modes })
-      const output = yield* project.run(process.execPath, ["src/miniflare.js", JSON.stringify(scenario)])
+      const output = yield* project.run(process.execPath, ["src/miniflare.js", JSON.stringify(scenario), date])
       return yield* Scenario.check(yield* Scenario.resultOf(output), modes, portable)
     })
-  }
+  })
 
   /** The list of headers that docs/browsers.md has for Flipt v1. */
   const headersOfV1 = Array.from(
@@ -205,7 +206,9 @@ const program = Effect.gen(function* () {
         version: () => project.versions("deno"),
         run: runScenario("deno", ["run", "--allow-all", "src/cli.js", "SCENARIO"], both)
       },
-      workerd,
+      workerd("2026-01-01"),
+      // from a time when fetch had no setting for the cache
+      workerd("2024-01-01"),
       browser("Chromium", Browser.chromium),
       browser("Firefox", Browser.firefox),
       under("worker thread", "threads.js"),
@@ -219,4 +222,4 @@ const program = Effect.gen(function* () {
   )
 })
 
-NodeRuntime.runMain(Effect.scoped(program))
+main(program)

@@ -56,7 +56,7 @@ const make = (
   Effect.gen(function* () {
     const found = yield* Effect.forEach(commands, (command) =>
       Command.run(command, ["--version"], { cwd: "/", timeout: "1 minute" }).pipe(
-        Effect.map((output) => ({ command, version: output.trim().split("\n").at(-1)!.trim() })),
+        Effect.map((output) => ({ command, version: /\w+ \d[\w.]*/.exec(output)?.[0] ?? "" })),
         Effect.option
       )
     ).pipe(Effect.map((results) => results.find((result) => result._tag === "Some")))

@@ -33,6 +33,7 @@ const makeIn = (home: string): Project => {
   const env = {
     PATH: [Path.join(folder, "node_modules", ".bin"), process.env.PATH].join(Path.delimiter),
     CI: "1",
+    NO_COLOR: "1",
     NEXT_TELEMETRY_DISABLED: "1"
   }
   const run: Project["run"] = (command, args, options) =>

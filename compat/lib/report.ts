@@ -2,12 +2,14 @@
  * Checks that end as a row of a table, and the table.
  */
 
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 
 /** A check did not give what it should. */
@@ -107,3 +109,17 @@ export const report = (checks: ReadonlyArray<Check>, words: ReadonlyArray<string
       return yield* new Failed({ message: `${failures} checks failed` })
     }
   })
+
+/** Runs a program to its end, and prints why it failed. */
+export const main = (program: Effect.Effect<void, Failed, Scope.Scope>): void =>
+  NodeRuntime.runMain(
+    Effect.tapErrorCause(Effect.scoped(program), (cause) =>
+      Console.error(
+        Option.match(Cause.failureOption(cause), {
+          onNone: () => Cause.pretty(cause),
+          onSome: ({ message }) => message
+        })
+      )
+    ),
+    { disableErrorReporting: true }
+  )

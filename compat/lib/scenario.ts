@@ -46,7 +46,7 @@ export const make = (
 
 /** Reads the result from what a program printed. */
 export const resultOf = (output: string): Effect.Effect<unknown, Failed> => {
-  const found = /\bRESULT (\[.*\])/.exec(output)?.[1]
+  const found = /RESULT (\[.*\])/.exec(output)?.[1]
   return found === undefined
     ? new Failed({ message: `it printed no result:\n${output}` })
     : Effect.succeed(JSON.parse(found) as unknown)

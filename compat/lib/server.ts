@@ -9,7 +9,7 @@ import * as FliptServer from "../../test/support/FliptServer.js"
 export const document = (enabled: boolean, large = false): object => ({
   ...makeDocument([
     booleanFlag("on", enabled),
-    ...(large ? Array.from({ length: 8000 }, (_, index) => booleanFlag(`flag-${index}`, true)) : [])
+    ...(large ? Array.from({ length: 16_000 }, (_, index) => booleanFlag(`flag-${index}`, true)) : [])
   ])
 })
 
