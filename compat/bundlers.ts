@@ -61,7 +61,7 @@ const program = Effect.gen(function* () {
         return yield* new Failed({ message: `docs/bundlers.md has no command for ${title} that ends with "${ending}"` })
       }
       project.write(section.files)
-      yield* Effect.forEach(commands, (command) => project.shell(command))
+      yield* Effect.forEach(commands, (command) => project.shell(command, { timeout: "20 minutes" }))
     })
 
   const resultOf = (output: string) => {

@@ -33,7 +33,12 @@ const program = Effect.gen(function* () {
       const manifest = manifestOf(platform, client, 0)
       return { manifest, tarball: Tarball.pack(new Map([["package.json", Buffer.from(JSON.stringify(manifest))]])) }
     })
-  const registry = yield* PackageRegistry.make([...others, ...packed], PackageRegistry.installedIn(Release.root))
+  // Yarn adds it to packages that may compile something
+  const gyp = PackageRegistry.packageOf(
+    Tarball.pack(new Map([["package.json", Buffer.from(JSON.stringify({ name: "node-gyp", version: "1.0.0" }))]]))
+  )
+  const installed = PackageRegistry.installedIn(Release.root)
+  const registry = yield* PackageRegistry.make([...others, gyp, ...packed], installed)
   const managers = yield* Project.install(tools)
   const bin = (name: string, file: string) => Path.join(managers.folder, "node_modules", name, file)
 
@@ -67,10 +72,12 @@ const program = Effect.gen(function* () {
       text === undefined
         ? undefined
         : (JSON.parse(text) as { readonly enabled: boolean; readonly engine: string; readonly lines: Array<string> })
+    // a slow machine may also log that the client still waits
+    const lines = result?.lines.filter((line) => line.includes("native engine")) ?? []
     const isExpected =
       result?.enabled === true &&
       result.engine === engine &&
-      (logged === undefined ? result.lines.length === 0 : result.lines.length === 1 && logged.test(result.lines[0]!))
+      (logged === undefined ? lines.length === 0 : lines.length === 1 && logged.test(lines[0]!))
     return isExpected ? Effect.succeed(engine) : new Failed({ message: `the program printed:\n${output}` })
   }
 
@@ -93,8 +100,8 @@ const program = Effect.gen(function* () {
       const project = yield* makeProject
       project.write(steps.files ?? {})
       const [command, ...args] = steps.install
-      const installed = yield* project.run(command, args, { env: project.env })
-      const complaints = installed.split("\n").filter((line) => /warn/i.test(line) && /flipt/i.test(line))
+      const output = yield* project.run(command, args, { env: project.env })
+      const complaints = output.split("\n").filter((line) => /warn/i.test(line) && /flipt/i.test(line))
       if (complaints.length > 0) {
         return yield* new Failed({ message: `the installation warns: ${complaints.join("\n")}` })
       }
@@ -107,8 +114,8 @@ const program = Effect.gen(function* () {
       const [runner, runnerArgs] = isRoot
         ? (["setpriv", ["--reuid=65534", "--regid=65534", "--clear-groups", program, ...rest]] as const)
         : ([program, rest] as const)
-      const output = yield* project.run(runner, runnerArgs, { env: project.env })
-      return yield* expectEngine(output, steps.engine ?? "native", steps.logged)
+      const printed = yield* project.run(runner, runnerArgs, { env: project.env })
+      return yield* expectEngine(printed, steps.engine ?? "native", steps.logged)
     })
   })
 

@@ -27,6 +27,7 @@ const nodePackage = `node-${process.platform === "win32" ? "win" : process.platf
 /** The runtimes and test runners, by major version. */
 const tools = {
   "@babel/preset-env": "7",
+  "babel-plugin-transform-import-meta": "2",
   ...Object.fromEntries(Object.entries(nodes).map(([name, range]) => [name, `npm:${nodePackage}@${range}`])),
   bun: "1",
   deno: "2",

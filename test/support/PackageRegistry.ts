@@ -37,13 +37,32 @@ export const packageOf = (tarball: Buffer): Package => ({
   tarball
 })
 
-/** What a package depends on, from the installation of the folder: every version of a package that is there. */
-export const installedIn =
-  (folder: string) =>
-  (name: string): ReadonlyArray<Package> =>
-    Object.keys(JSON.parse(Fs.readFileSync(Path.join(folder, "package-lock.json"), "utf8")).packages)
-      .filter((path) => path.endsWith(`node_modules/${name}`) && Fs.existsSync(Path.join(folder, path, "package.json")))
-      .map((path) => packageOf(Tarball.packInstalled(Path.join(folder, path))))
+interface Locked {
+  readonly version: string
+  readonly os?: ReadonlyArray<string>
+  readonly cpu?: ReadonlyArray<string>
+  readonly libc?: ReadonlyArray<string>
+}
+
+/**
+ * Looks a package up in the installation of a folder: every version that its lock file names. Those for other platforms
+ * are empty.
+ */
+export const installedIn = (folder: string): ((name: string) => ReadonlyArray<Package>) => {
+  const lock: { readonly packages: Readonly<Record<string, Locked>> } = JSON.parse(
+    Fs.readFileSync(Path.join(folder, "package-lock.json"), "utf8")
+  )
+  return (name) =>
+    Object.entries(lock.packages)
+      .filter(([path]) => path.endsWith(`node_modules/${name}`))
+      .map(([path, { cpu, libc, os, version }]) =>
+        packageOf(
+          Fs.existsSync(Path.join(folder, path, "package.json"))
+            ? Tarball.packInstalled(Path.join(folder, path))
+            : Tarball.pack(new Map([["package.json", Buffer.from(JSON.stringify({ name, version, os, cpu, libc }))]]))
+        )
+      )
+}
 
 interface Publication {
   readonly versions: Readonly<Record<string, Manifest>>
