@@ -202,27 +202,39 @@ describe.skipIf(!native || host === undefined)(`the packages${native ? "" : ` (s
       const home = yield* Folder.make
       const folder = Path.join(home, "a", "b", "c")
       Fs.mkdirSync(folder, { recursive: true })
-      const bundle = Path.join(folder, "bundle.mjs")
-      yield* Effect.promise(() =>
-        Esbuild.build({
-          stdin: {
-            contents: `
-              import * as Effect from "effect/Effect"
-              import * as Engine from "flipt-client-effect/Engine"
-              const engine = Effect.provide(Effect.map(Engine.Engine, ({ name }) => name), Engine.layerNative)
-              console.log(await Effect.runPromise(Effect.catchAll(engine, (error) => Effect.succeed(error.message))))
-            `,
-            resolveDir: root
-          },
-          bundle: true,
-          // the paths of our tsconfig lead to the sources, for the tests
-          tsconfigRaw: "{}",
-          format: "esm",
-          platform: "node",
-          outfile: bundle,
-          logLevel: "silent"
-        })
-      )
+      const bundles = [
+        { format: "esm", name: "bundle.mjs", define: {} },
+        // as webpack does, with the path that the module had where the bundle was built
+        {
+          format: "cjs",
+          name: "bundle.cjs",
+          define: { "import.meta.url": JSON.stringify(`file://${home}/dist/internal/flipt-client-effect-0.js`) }
+        }
+      ] as const
+      for (const { define, format, name } of bundles) {
+        yield* Effect.promise(() =>
+          Esbuild.build({
+            stdin: {
+              contents: `
+                import * as Effect from "effect/Effect"
+                import * as Engine from "flipt-client-effect/Engine"
+                const engine = Effect.provide(Effect.map(Engine.Engine, ({ name }) => name), Engine.layerNative)
+                const named = Effect.catchAll(engine, (error) => Effect.succeed(error.message))
+                Effect.runPromise(named).then(console.log)
+              `,
+              resolveDir: root
+            },
+            bundle: true,
+            define,
+            // the paths of our tsconfig lead to the sources, for the tests
+            tsconfigRaw: "{}",
+            format,
+            platform: "node",
+            outfile: Path.join(folder, name),
+            logLevel: "silent"
+          })
+        )
+      }
       // a library that would load, and koffi to load it with
       for (const above of [home, Path.join(home, "a"), Path.join(home, "a", "b"), folder]) {
         const planted = Path.join(above, "native", "target", "release")
@@ -234,14 +246,16 @@ describe.skipIf(!native || host === undefined)(`the packages${native ? "" : ` (s
         Fs.symlinkSync(Path.join(root, "node_modules", name), Path.join(folder, "node_modules", name), "junction")
       }
       const project = yield* Project.make("http://127.0.0.1/")
-      const run = (environment?: Readonly<Record<string, string>>) =>
-        Effect.map(
-          project.run(`await import(${JSON.stringify(`file://${bundle}`)})`, environment),
-          ({ output }) => output
-        )
-      expect(yield* run()).toContain(`${packageName(host!)} is not installed`)
-      // and with the library named, the same bundle does run on it
-      expect(yield* run({ FLIPT_ENGINE_PATH: library })).toBe("native")
+      for (const { name } of bundles) {
+        const run = (environment?: Readonly<Record<string, string>>) =>
+          Effect.map(
+            project.run(`await import(${JSON.stringify(`file://${Path.join(folder, name)}`)})`, environment),
+            ({ output }) => output
+          )
+        expect(yield* run()).toContain(`${packageName(host!)} is not installed`)
+        // and with the library named, the same bundle does run on it
+        expect(yield* run({ FLIPT_ENGINE_PATH: library })).toBe("native")
+      }
     })
   )
 })
