@@ -31,9 +31,9 @@ const tools = {
   react: "19",
   "react-dom": "19",
   rollup: "4",
+  // tsdown needs Node 22
+  node22: `npm:${Release.nodePackage}@22`,
   tsdown: "0.23",
-  // loads the configuration of tsdown on Node 20
-  unrun: "0.3",
   vite: "8",
   webpack: "5",
   "webpack-cli": "7"
@@ -61,7 +61,10 @@ const program = Effect.gen(function* () {
         return yield* new Failed({ message: `docs/bundlers.md has no command for ${title} that ends with "${ending}"` })
       }
       project.write(section.files)
-      yield* Effect.forEach(commands, (command) => project.shell(command, { timeout: "20 minutes" }))
+      const PATH = [Path.join(project.folder, "node_modules", "node22", "bin"), project.env.PATH].join(Path.delimiter)
+      yield* Effect.forEach(commands, (command) =>
+        project.shell(command, { env: { PATH }, timeout: "20 minutes" })
+      )
     })
 
   const resultOf = (output: string) => {

@@ -21,14 +21,11 @@ import * as Scenario from "./lib/scenario.js"
 
 const nodes = { node20: "~20.19", node22: "22", node24: "24", node26: "26" }
 
-/** Node for this machine, as packages. */
-const nodePackage = `node-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`
-
 /** The runtimes and test runners, by major version. */
 const tools = {
   "@babel/preset-env": "7",
   "babel-plugin-transform-import-meta": "2",
-  ...Object.fromEntries(Object.entries(nodes).map(([name, range]) => [name, `npm:${nodePackage}@${range}`])),
+  ...Object.fromEntries(Object.entries(nodes).map(([name, range]) => [name, `npm:${Release.nodePackage}@${range}`])),
   bun: "1",
   deno: "2",
   jest: "30",

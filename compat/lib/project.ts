@@ -24,7 +24,7 @@ export interface Project {
   /** Packages that are installed, with their versions. */
   readonly versions: (...names: ReadonlyArray<string>) => string
   /** The environment for a program that uses the project's commands. */
-  readonly env: Readonly<Record<string, string>>
+  readonly env: { readonly PATH: string; readonly [name: string]: string }
 }
 
 const makeIn = (home: string): Project => {

@@ -21,6 +21,9 @@ export const manifest = JSON.parse(Fs.readFileSync(Path.join(root, "package.json
   readonly devDependencies: Readonly<Record<string, string>>
 }
 
+/** The package with Node for this machine. */
+export const nodePackage = `node-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`
+
 export interface Release {
   /** The tarballs, by the names of their packages. */
   readonly tarballs: Readonly<Record<string, string>>
