@@ -11,6 +11,7 @@ import process from "node:process"
 import { parseArgs } from "node:util"
 import * as Effect from "effect/Effect"
 import * as Esbuild from "esbuild"
+import * as Fault from "../test/support/Fault.js"
 import type * as FliptServer from "../test/support/FliptServer.js"
 import * as Browser from "./lib/browser.js"
 import * as Page from "./lib/page.js"
@@ -125,7 +126,9 @@ const program = Effect.gen(function* () {
     version: () => project.versions("workerd"),
     run: Effect.gen(function* () {
       yield* bundle("worker.js", "dist/worker.mjs", ["workerd", "worker"])
-      const scenario = yield* Scenario.make({}, { modes })
+      // a redirect within the origin, which the client follows where the runtime shows its target
+      const redirect = Fault.redirect("/internal/v1/evaluation/snapshot/namespace/default")
+      const scenario = yield* Scenario.make({}, { modes }, [redirect])
       const output = yield* project.run(process.execPath, ["src/miniflare.js", JSON.stringify(scenario), date])
       return yield* Scenario.check(yield* Scenario.resultOf(output), modes, portable)
     })

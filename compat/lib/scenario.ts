@@ -4,6 +4,7 @@
 import * as Http from "node:http"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import type * as Fault from "../../test/support/Fault.js"
 import type * as FliptServer from "../../test/support/FliptServer.js"
 import * as Listener from "../../test/support/Listener.js"
 import { expectEqual, Failed } from "./report.js"
@@ -37,10 +38,12 @@ const listen = (server: FliptServer.Server): Effect.Effect<string, never, Scope.
 
 export const make = (
   options: FliptServer.Options,
-  scenario: Pick<Scenario, "engines" | "modes">
+  scenario: Pick<Scenario, "engines" | "modes">,
+  faults: ReadonlyArray<Fault.Fault> = []
 ): Effect.Effect<Scenario, never, Scope.Scope> =>
   Effect.gen(function* () {
     const server = yield* Server.make(options)
+    yield* server.fail(...faults)
     return { ...scenario, url: server.url, control: yield* listen(server) }
   })
 
