@@ -1,5 +1,5 @@
 /**
- * Two mistakes, told apart by their types: a request that is wrong in itself, and a flag that there is not.
+ * Handles the two kinds of mistakes by their types: an invalid request, and a flag that does not exist.
  */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"

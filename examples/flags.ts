@@ -1,5 +1,5 @@
 /**
- * Typed flags: declared once, with their types and defaults, and asked for without an error to handle.
+ * Typed flags: declared once with their types and defaults, and read without an error to handle.
  */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -10,7 +10,7 @@ import * as Fetcher from "flipt-client-effect/Fetcher"
 import * as Flag from "flipt-client-effect/Flag"
 import * as FliptClient from "flipt-client-effect/FliptClient"
 
-// A module of your own: all flags that the program knows.
+// Usually a separate module that declares all flags of the program.
 
 const Checkout = Flag.boolean("new-checkout", { default: false })
 
@@ -20,13 +20,13 @@ const Colors = Flag.json("theme", Schema.Struct({ accent: Schema.Literal("teal",
   default: { accent: "grey" }
 })
 
-// These are not as the server has them.
+// The next two declarations do not match the server.
 
 const Banner = Flag.boolean("banner", { default: true })
 
 const OldTheme = Flag.variant("theme", ["plain", "dark"], { default: "plain" })
 
-/** What a request is answered with; whose request it is comes from the context. */
+/** Responds to a request. The user comes from the context. */
 const page = Effect.gen(function* () {
   const checkout = yield* Checkout.get()
   const theme = yield* Theme.get()

@@ -1,14 +1,14 @@
 /**
- * An HTTP service whose answers depend on flags: the user of a request is who flags are asked for, a request sees one
- * state of the flags from its beginning to its end, and a shutdown answers what is under way.
+ * An HTTP service whose responses depend on flags. Flags are evaluated for the user of the request, each request sees one
+ * state of the flags from start to end, and a shutdown completes the requests in progress.
  *
  *     npm run build
  *     FLIPT_URL=http://localhost:8080 CATALOGUE_URL=http://localhost:9000 node build/examples/http-server.js
  *     curl -H 'x-user-id: ada' localhost:3000/products/chair
  *
- * The catalogue is another service, which this one asks: `GET /prices/chair` gives `{"price":100}`. Further variables:
- * those of `FliptClient.layerConfig`, `PORT`, `OTEL_EXPORTER_OTLP_ENDPOINT` for a collector, and `SHUTDOWN_PATIENCE`, for
- * how long requests under way are waited for.
+ * The catalogue is another service, which this one calls: `GET /prices/chair` returns `{"price":100}`. Further variables:
+ * those of `FliptClient.layerConfig`, `PORT`, `OTEL_EXPORTER_OTLP_ENDPOINT` for a collector, and `SHUTDOWN_PATIENCE`, the
+ * time limit for requests in progress at shutdown.
  */
 import { createServer } from "node:http"
 import * as Otlp from "@effect/opentelemetry/Otlp"
@@ -58,10 +58,10 @@ class CatalogueAway extends Schema.TaggedError<CatalogueAway>()(
   HttpApiSchema.annotations({ status: 503 })
 ) {}
 
-/** Who asks, as flags know them. */
+/** The user of the request, as the entity for flags. */
 class User extends HttpApiMiddleware.Tag<User>()("User", { provides: Flag.Entity, failure: Unauthorized }) {}
 
-/** One state of the flags for all of a request, also when another one comes in the middle of it. */
+/** One state of the flags for the whole request, even if an update arrives meanwhile. */
 class OneState extends HttpApiMiddleware.Tag<OneState>()("OneState", { provides: FliptClient.FliptClient }) {}
 
 const Product = Schema.Struct({
@@ -89,7 +89,7 @@ class Shop extends HttpApi.make("shop")
   )
   .add(HttpApiGroup.make("operations").add(HttpApiEndpoint.get("health", "/health").addSuccess(Health))) {}
 
-/** The headers are those of a gateway that has checked who it is: nobody else may reach this service. */
+/** The headers come from a gateway that has authenticated the user. Nobody else may reach this service. */
 const UserLive = Layer.succeed(
   User,
   HttpServerRequest.schemaHeaders(
@@ -102,7 +102,7 @@ const UserLive = Layer.succeed(
   )
 )
 
-/** The Scope is the request's own, and ends when the response has been sent. */
+/** Uses the Scope of the request, which ends when the response has been sent. */
 const OneStateLive = Layer.effect(
   OneState,
   Effect.map(FliptClient.FliptClient, (client) => client.pinned)
@@ -110,7 +110,7 @@ const OneStateLive = Layer.effect(
 
 // What the service does.
 
-/** Flags are asked for by the request: so the client and the entity are needed by its methods, and not by the layer. */
+/** The methods require the client and the entity, not the layer, because both belong to the request. */
 class Prices extends Context.Tag("Prices")<
   Prices,
   { readonly of: (id: string) => Effect.Effect<number, CatalogueAway, FliptClient.FliptClient | Flag.Entity> }
@@ -146,7 +146,7 @@ const ProductsLive = HttpApiBuilder.group(Shop, "products", (handlers) =>
     return handlers.handle("product", ({ path: { id } }) =>
       Effect.gen(function* () {
         const banner = yield* Banner.get()
-        // by the state that the banner is by, however long the catalogue takes
+        // evaluated with the same state as the banner, however long the catalogue takes
         const price = yield* prices.of(id)
         return { id, price, banner }
       })
@@ -154,7 +154,7 @@ const ProductsLive = HttpApiBuilder.group(Shop, "products", (handlers) =>
   })
 )
 
-/** Says how the flags are, and is well in any case: without them there are defaults, and a restart brings none back. */
+/** Reports the status of the flags, but is always healthy: flags have defaults, and a restart would not help. */
 const OperationsLive = HttpApiBuilder.group(Shop, "operations", (handlers) =>
   Effect.gen(function* () {
     const client = yield* FliptClient.FliptClient
@@ -170,9 +170,8 @@ const ShopLive = HttpApiBuilder.api(Shop).pipe(
 // How it is served.
 
 /**
- * Serves, until the Scope ends. Then no connection is taken any more, and the requests under way are answered, before
- * the API and what it needs are closed. By itself the server would take the API off first, and leave connections to
- * clients that keep them.
+ * Serves until the Scope ends. Then it accepts no more connections, and completes the requests in progress before the API
+ * and its dependencies close. The platform's own server would remove the API first, and wait for idle connections.
  */
 const Serving = Layer.unwrapEffect(
   Effect.gen(function* () {
@@ -182,11 +181,11 @@ const Serving = Layer.unwrapEffect(
     const drain = Effect.async<void>((resume) => {
       server.close(() => resume(Effect.void))
     }).pipe(
-      Effect.interruptible, // which a finalizer is not
+      Effect.interruptible, // finalizers are uninterruptible by default
       Effect.timeoutOption(patience),
       Effect.zipRight(Effect.sync(() => server.closeAllConnections()))
     )
-    // a client that keeps its connection would be waited for
+    // the server would wait for clients that keep idle connections
     const lastAnswers = HttpApp.withPreResponseHandler((_, response) =>
       Effect.sync(() => (server.listening ? response : HttpServerResponse.setHeader(response, "connection", "close")))
     )
@@ -197,7 +196,7 @@ const Serving = Layer.unwrapEffect(
   })
 )
 
-/** With `fallback` the service starts without Flipt, and goes on without it. */
+/** With `fallback` the service starts and runs even if Flipt is away. */
 const Flipt = Flag.layerValidate([Discount, Banner]).pipe(
   Layer.provideMerge(
     FliptClient.layerConfig(
@@ -207,7 +206,7 @@ const Flipt = Flag.layerValidate([Discount, Banner]).pipe(
   Layer.provide(Telemetry.layer())
 )
 
-/** Spans, metrics and the log go to a collector, where there is one. */
+/** Sends spans, metrics and logs to a collector, if one is configured. */
 const Observability = Layer.unwrapEffect(
   Effect.map(
     Config.option(Config.string("OTEL_EXPORTER_OTLP_ENDPOINT")),

@@ -1,8 +1,8 @@
 /**
- * Flags of many namespaces in one program, one for each tenant of a shop: each client is made when the first request of
- * its tenant comes, and the next ones share it.
+ * Flags of many namespaces in one program, one per tenant of a shop. The first request of a tenant creates its client, and
+ * later requests share it.
  *
- * The server here is a few lines of this file, so that it can tell what it was asked.
+ * The example includes a small server, which reports the requests that it received.
  */
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -41,16 +41,16 @@ const serve = Effect.acquireRelease(
   )
 )
 
-/** Knows nothing of tenants: it asks the client of its context. */
+/** Knows nothing about tenants: it uses the client from the context. */
 const freeDelivery = (customer: string) =>
   Effect.map(FliptClient.evaluateBoolean({ flagKey: "free-delivery", entityId: customer }), (result) => result.enabled)
 
 const handle = (tenant: string, customer: string) =>
   freeDelivery(customer).pipe(
-    // the tenant's own client in the place of that of the context
+    // provides the client of the tenant
     FliptClients.provide({ namespace: tenant }),
     Effect.flatMap((enabled) => Console.log(`${tenant}: free delivery for ${customer} is ${enabled}`)),
-    // an unknown namespace fails its own requests alone, and is asked for again by the next
+    // an unknown namespace only fails its own requests, and the next request tries again
     Effect.catchTag("FetchError", (error) => Console.log(`${tenant}: ${error.reason}`))
   )
 

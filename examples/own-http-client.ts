@@ -1,7 +1,7 @@
 /**
- * An HttpClient of your own under the client: the global fetch, or Node's http with an Agent of its own.
+ * A client with a custom HttpClient: the global fetch, or Node's http with a custom Agent.
  *
- * The server here is a few lines of this file.
+ * The example includes a small server.
  */
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -16,13 +16,13 @@ import * as Engine from "flipt-client-effect/Engine"
 import * as Fetcher from "flipt-client-effect/Fetcher"
 import * as FliptClient from "flipt-client-effect/FliptClient"
 
-/** Any HttpClient will do. Timeouts and redirects of its own come before those of the Fetcher. */
+/** Any HttpClient works. If it has timeouts or follows redirects, it does so before the Fetcher. */
 const clientOver = (url: string, httpClient: Layer.Layer<HttpClient.HttpClient>) =>
   FliptClient.layerWithoutDependencies().pipe(
     Layer.provide([Engine.layer, Fetcher.layerPolling({ url }).pipe(Layer.provide([httpClient, Auth.layerNone]))])
   )
 
-/** The global fetch, with a line of log for each request. */
+/** The global fetch, with one log line per request. */
 const globalFetch = Layer.effect(
   HttpClient.HttpClient,
   Effect.map(
@@ -36,7 +36,7 @@ const ownAgent = NodeHttpClient.layerWithoutAgent.pipe(
   Layer.provide(NodeHttpClient.makeAgentLayer({ keepAlive: true, maxSockets: 10 }))
 )
 
-/** Serves one boolean flag until the scope ends; gives the URL. */
+/** Serves one boolean flag until the scope ends. Returns the URL. */
 const serve = Effect.acquireRelease(
   Effect.async<Server>((resume) => {
     const document = {

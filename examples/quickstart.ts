@@ -1,7 +1,7 @@
 /**
- * The main job: fetch a namespace's flag state and evaluate its flags in process.
+ * Fetches the flags of a namespace and evaluates them in process.
  *
- * With FLIPT_URL set it talks to that server, by the FLIPT_* variables; without, it reads `flags.json` beside this file.
+ * If FLIPT_URL is set, it uses that server and the other FLIPT_* variables. Otherwise it reads `flags.json` in this folder.
  */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"

@@ -1,8 +1,8 @@
 /**
- * A JWT of an identity provider, renewed before it runs out.
+ * A JWT of an identity provider, renewed before it expires.
  *
- * Both servers are a few lines of this file: one that issues JWTs for four seconds each, and a Flipt server that says
- * which of them a request came with.
+ * The example includes both servers: one issues JWTs that are valid for four seconds, and a Flipt server reports which of
+ * them each request carried.
  */
 import { createServer, type RequestListener } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -19,7 +19,7 @@ import * as Fetcher from "flipt-client-effect/Fetcher"
 import * as FliptClient from "flipt-client-effect/FliptClient"
 import * as Tls from "flipt-client-effect/Tls"
 
-/** Serves on a port of the loopback interface until the scope ends; gives the URL. */
+/** Serves on a loopback port until the scope ends. Returns the URL. */
 const serve = (listener: RequestListener) =>
   Effect.acquireRelease(
     Effect.async<ReturnType<typeof createServer>>((resume) => {
@@ -52,7 +52,7 @@ const flipt: RequestListener = (request, response) => {
   )
 }
 
-/** Asked when the layer is built, and again a second or so before the `exp` of the JWT that it gave last. */
+/** Runs when the layer is built, and again about a second before the `exp` of the last JWT. */
 const layerAuth = (url: string) =>
   Auth.layerProvider({
     acquire: HttpClientRequest.post(url).pipe(

@@ -1,7 +1,7 @@
 /**
- * A service that starts while its Flipt server is away: the state that it kept in a file serves until the server comes.
+ * A service that starts while its Flipt server is away, with the state that it stored in a file.
  *
- * The server here is a few lines of this file, so that it can go and come.
+ * The example includes a small server, so that it can stop and start it.
  */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { createServer, type Server } from "node:http"
@@ -15,7 +15,7 @@ import * as Schedule from "effect/Schedule"
 import * as Fetcher from "flipt-client-effect/Fetcher"
 import * as FliptClient from "flipt-client-effect/FliptClient"
 
-/** Serves one boolean flag on the port until the scope ends; gives the port. */
+/** Serves one boolean flag on the port until the scope ends. Returns the port. */
 const serve = (port: number, enabled: boolean) =>
   Effect.acquireRelease(
     Effect.async<Server>((resume) => {
@@ -70,7 +70,7 @@ const program = Effect.gen(function* () {
   })
   yield* report
 
-  // 3. The server comes, with another state, and the next poll replaces what came from the file.
+  // 3. The server is back with another state, and the next poll replaces the state from the file.
   yield* serve(port, false)
   yield* client.status.pipe(
     Effect.repeat({ until: (status) => status._tag === "Ready", schedule: Schedule.spaced("50 millis") })
@@ -80,7 +80,7 @@ const program = Effect.gen(function* () {
 
 await Effect.runPromise(
   Effect.scoped(program).pipe(
-    // so that the example need not wait for three retries
+    // keeps the example short: by default the client would retry three times
     Effect.provide(Layer.succeed(Fetcher.RetryPolicy, Schedule.stop))
   )
 )

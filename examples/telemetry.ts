@@ -1,6 +1,6 @@
 /**
- * What a client tells OpenTelemetry, from one end to the other: `@effect/opentelemetry` sends spans and metrics to a
- * collector, which is a small one here, and prints what of them is about feature flags.
+ * Telemetry from end to end: `@effect/opentelemetry` sends spans and metrics to a collector. The example includes a small
+ * collector, and prints the parts about feature flags.
  *
  *     npm run build && node build/examples/telemetry.js
  */
@@ -26,7 +26,7 @@ interface Attribute {
   readonly value: Value
 }
 
-/** OTLP over HTTP in JSON, as far as it is read here. */
+/** The parts of OTLP over HTTP in JSON that this example reads. */
 interface Received {
   readonly resourceSpans?: ReadonlyArray<{
     readonly scopeSpans: ReadonlyArray<{
@@ -55,7 +55,7 @@ interface Point {
 const show = (attributes: ReadonlyArray<Attribute>): string =>
   attributes.map(({ key, value }) => `${key}=${value.stringValue ?? value.boolValue}`).join(" ")
 
-/** Everything that was received, in lines. */
+/** Formats everything that was received, in lines. */
 const linesOf = (received: Received): ReadonlyArray<string> => {
   const spans = (received.resourceSpans ?? []).flatMap((it) => it.scopeSpans).flatMap((it) => it.spans)
   const metrics = (received.resourceMetrics ?? []).flatMap((it) => it.scopeMetrics).flatMap((it) => it.metrics)
@@ -73,7 +73,7 @@ const linesOf = (received: Received): ReadonlyArray<string> => {
   ]
 }
 
-/** A collector on loopback, until the Scope ends; `lines` has what came. */
+/** A collector on the loopback interface until the Scope ends. `lines` contains what it received. */
 const collector = Effect.acquireRelease(
   Effect.async<{ readonly url: string; readonly lines: Set<string>; readonly close: () => void }>((resume) => {
     const lines = new Set<string>()
@@ -104,7 +104,7 @@ const collector = Effect.acquireRelease(
   ({ close }) => Effect.sync(close)
 )
 
-/** The handling of a request, in a span as an HTTP server makes one. */
+/** Handles a request, in a span like that of an HTTP server. */
 const handle = (userId: string) =>
   Effect.gen(function* () {
     const user = { entityId: userId, context: { plan: "pro" } }
@@ -115,13 +115,13 @@ const handle = (userId: string) =>
 
 const Flipt = FliptClient.layerWithoutDependencies().pipe(
   Layer.provide([Engine.layer, Fetcher.layerFile("examples/flags.json")]),
-  // last, and to the client: beside it in one list it would not be seen
+  // provided to the client; a layer merged beside it would have no effect
   Layer.provide(Telemetry.layer({ entityId: "hash" }))
 )
 
 const program = Effect.gen(function* () {
   const { lines, url } = yield* collector
-  // what has not been sent when the layer ends is sent then
+  // closing the layer sends the rest
   yield* handle("user-42").pipe(
     Effect.provide(
       Layer.provideMerge(

@@ -1,5 +1,5 @@
 /**
- * Testing what depends on flags: one kit for a block of tests, each with flags of its own.
+ * Tests of a service that depends on flags: they share one kit, and each test sets its own flags.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Context from "effect/Context"
@@ -25,7 +25,7 @@ interface User {
 const free: User = { entityId: "user-1", context: { plan: "free" } }
 const pro: User = { entityId: "user-2", context: { plan: "pro" } }
 
-/** What is tested: a service whose prices depend on flags. */
+/** The service under test: its prices depend on flags. */
 class Prices extends Context.Tag("Prices")<
   Prices,
   { readonly of: (price: number, user: User) => Effect.Effect<number> }
@@ -63,7 +63,7 @@ describe("prices", () => {
       }).pipe(FliptTest.isolated)
     )
 
-    it.effect("are lower for those alone who have the discount", () =>
+    it.effect("are lower only for users with the discount", () =>
       Effect.gen(function* () {
         yield* FliptTest.set(Discount, (request) => request.context?.plan === "pro")
         expect(yield* priceOf(100, pro)).toBe(80)
@@ -78,7 +78,7 @@ describe("prices", () => {
       }).pipe(FliptTest.isolated)
     )
 
-    it.effect("differ by less than one however they are rounded", () =>
+    it.effect("differ by less than one with any rounding", () =>
       FliptTest.forEachValue(Rounding, () =>
         Effect.map(priceOf(99.5, free), (price) => expect(Math.abs(price - 99.5)).toBeLessThan(1))
       )
@@ -96,7 +96,7 @@ describe("prices", () => {
     }).pipe(Effect.provide(TestPrices))
   )
 
-  it.effect("can be had without the kit, where a flag stays what it is: by layerMock", () =>
+  it.effect("needs no kit if flags do not change: layerMock is enough", () =>
     Effect.gen(function* () {
       expect(yield* priceOf(100, free)).toBe(80)
     }).pipe(Effect.provide(Prices.layer.pipe(Layer.provideMerge(FliptClient.layerMock({ discount: true })))))

@@ -1,5 +1,5 @@
 /**
- * Connections over TLS: one layer for each way to secure them.
+ * Connections over TLS: one layer for each configuration.
  *
  * Run it with FLIPT_URL set to a server whose certificate is for `localhost`, CERTIFICATES to a folder with `ca.crt`,
  * `client.crt` and `client.key`, and HTTPS_PROXY to a proxy, if there is one.
@@ -19,10 +19,10 @@ const url = process.env.FLIPT_URL ?? "https://localhost:8443"
 const folder = process.env.CERTIFICATES ?? "/etc/flipt"
 const proxy = process.env.HTTPS_PROXY
 
-/** A certificate authority of one's own, beside those that Node trusts; `onlyCustomCa` would leave those out. */
+/** A private certificate authority in addition to those that Node trusts. `onlyCustomCa` would exclude those. */
 const customAuthority = FliptClient.layer({ url, tlsConfig: { caCertFile: `${folder}/ca.crt` } })
 
-/** Both sides show a certificate. When the platform renews the files, new connections have what is new. */
+/** Both sides present a certificate. When the platform renews the files, new connections use the new certificates. */
 const mutualTls = FliptClient.layer({
   url,
   tlsConfig: {
@@ -32,7 +32,7 @@ const mutualTls = FliptClient.layer({
   }
 })
 
-/** Data in place of files, from wherever secrets come from. */
+/** Uses data instead of files, for example from a secret store. */
 const fromData = Layer.unwrapEffect(
   Effect.sync(() =>
     FliptClient.layer({
@@ -46,28 +46,28 @@ const fromData = Layer.unwrapEffect(
   )
 )
 
-/** The server is reached by an address that its certificate is not for. The authority must still be a trusted one. */
+/** Accepts a certificate for another host name. A trusted authority must still have signed it. */
 const otherHost = FliptClient.layer({
   url: url.replace("localhost", "127.0.0.1"),
   tlsConfig: { caCertFile: `${folder}/ca.crt`, insecureSkipHostnameVerify: true }
 })
 
-/** The same, safer: says which name the certificate has to be for. */
+/** The safer way: expects a certificate for this host name. */
 const serverName = FliptClient.layer({
   url: url.replace("localhost", "127.0.0.1"),
   tlsConfig: { caCertFile: `${folder}/ca.crt`, serverName: "localhost" }
 })
 
-/** For development alone: takes any certificate, and logs a warning. */
+/** For development only: accepts any certificate, and logs a warning. */
 const unverified = FliptClient.layer({ url, tlsConfig: { insecureSkipVerify: true } })
 
-/** Through a proxy, over HTTP/2 and TLS 1.3. Without the option HTTPS_PROXY and NO_PROXY count. */
+/** Uses a proxy, HTTP/2 and TLS 1.3. Without the option `proxy`, HTTPS_PROXY and NO_PROXY apply. */
 const throughProxy = FliptClient.layer({
   url,
   tlsConfig: { caCertFile: `${folder}/ca.crt`, proxy, http2: true, minVersion: "TLSv1.3" }
 })
 
-/** The client from its parts: what it is secured with is a layer of its own. */
+/** Builds the client from parts, with one of the layers above. */
 const fromParts = FliptClient.layerWithoutDependencies().pipe(
   Layer.provide([
     Engine.layer,

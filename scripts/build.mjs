@@ -2,8 +2,8 @@
  * Builds `dist`: the declarations, which the TypeScript compiler emits for each module, and the code, which esbuild puts
  * together in chunks, so that a program opens a few files at its start instead of a hundred.
  *
- * Each public module stays a file of its own, and so does each module that the `imports` of package.json name: which of
- * those is taken is decided where the package runs or is bundled.
+ * Each public module stays a separate file, and so does each module in the `imports` of package.json, because the program
+ * or its bundler chooses among those.
  */
 import { spawnSync } from "node:child_process"
 import { readdirSync, readFileSync, rmSync } from "node:fs"
@@ -43,10 +43,10 @@ await Esbuild.build({
   entryPoints: [...publicModules, ...platformModules].map((module) => `src/${module}`),
   outbase: "src",
   outdir: "dist",
-  // locate.ts knows by this name that it is no bundle of an application
+  // this name tells locate.ts that it is not in the bundle of an application
   chunkNames: "internal/flipt-client-effect-[hash]",
   splitting: true,
-  // `node:` is in the modules for Node alone
+  // only modules for Node import `node:`
   platform: "neutral",
   external: [...Object.keys(manifest.imports), "node:*"],
   packages: "external",
@@ -54,7 +54,7 @@ await Esbuild.build({
   sourcesContent: false
 })
 
-// What the tests' child processes look at inside the library; they get the rest by the package's name.
+// Internals for the child processes of tests, which import everything else by the package's name.
 await Esbuild.build({
   ...shared,
   entryPoints: ["test/support/internals.ts"],

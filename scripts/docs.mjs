@@ -13,7 +13,7 @@ rmSync(`${root}build/api`, { recursive: true, force: true })
 mkdirSync(work, { recursive: true })
 cpSync(`${root}src`, `${work}/src`, { recursive: true })
 
-// docgen wants a homepage in the package.json beside it, and the package has none
+// docgen requires a homepage in package.json
 writeFileSync(`${work}/package.json`, JSON.stringify({ name, homepage: "", type: "module" }))
 writeFileSync(
   `${work}/docgen.json`,
@@ -24,8 +24,8 @@ writeFileSync(
     enforceVersion: true
   })
 )
-// It would run the examples, and with them whatever they start: test/docs.test.ts compiles them instead. Of the ways to
-// say so that docgen 0.5 knows, the variable is the one that works.
+// docgen would also run the examples. test/docs.test.ts compiles them instead. In docgen 0.5 only this variable
+// disables it.
 const docgen = createRequire(import.meta.url).resolve("@effect/docgen/bin.cjs")
 const env = { ...process.env, DOCGEN_RUN_EXAMPLES: "false" }
 const { status } = spawnSync(process.execPath, [docgen], { cwd: work, env, stdio: "inherit" })
@@ -34,7 +34,7 @@ if (status === 0) {
   mkdirSync(`${root}build/api`, { recursive: true })
   for (const file of modules) {
     const text = readFileSync(`${work}/out/modules/${file}`, "utf8")
-      // what a site generator would read, which there is none of
+      // files for a site generator, which is not used
       .replace(/^[\s\S]*?(?=^## )/m, "")
       .replaceAll(/\{@link (\w+)\}/g, "`$1`")
     writeFileSync(`${root}build/api/${file.replace(".ts.md", ".md")}`, text)

@@ -1,7 +1,7 @@
 /**
- * Builds the native engine in a checkout, after `npm ci` and `npm install`. Where a tool is missing, or the crates cannot
- * be had, it says so in one line and leaves the portable engine to do the work; a crate that does not compile, or a
- * library that does not load, fails the installation.
+ * Builds the native engine in a checkout, after `npm ci` and `npm install`. If a tool is missing or the crates are not
+ * available, it prints one line, and the portable engine is used. If the crate does not compile, or the library does not
+ * load, the installation fails.
  *
  * Needs no dev dependency.
  */
@@ -47,7 +47,7 @@ if (process.platform !== "win32" && run("cc", ["--version"]) === undefined) {
   without("there is no linker, cc")
 }
 
-// What is in the cache already needs no network.
+// crates in the cache need no network
 const fetched = run("cargo", ["fetch", "--locked", "--offline"])
 if (fetched.status !== 0) {
   const { status, stderr } = run("cargo", ["fetch", "--locked"], {

@@ -61,9 +61,9 @@ export type Authentication = { readonly clientToken: Redacted.Redacted } | { rea
 /**
  * A credential that may expire.
  *
- * `expiresIn` is counted from the moment the credential was acquired; a plain number is in milliseconds. If you omit it,
- * a JWT expires at its `exp` claim. A client token, or a JWT without a readable `exp`, never expires by itself: it is
- * used until the server rejects it.
+ * `expiresIn` counts from the moment the credential was acquired; a plain number is in milliseconds. If you omit it, a
+ * JWT expires at its `exp` claim. A client token, or a JWT without a readable `exp`, has no expiry: it stays in use until
+ * the server rejects it.
  *
  * @since 0.1.0
  * @category models
@@ -124,23 +124,23 @@ export const layerConfig = (
  * Building the layer acquires the first credential. If that fails, the layer fails with an {@link AuthError} of reason
  * `Acquire` whose `cause` is the error of `acquire`. After that, a fiber in the layer's scope renews the credential:
  *
- * - **Before it expires.** It renews `renewBefore` ahead of expiry (default: one minute), or up to 1.5 times as early at
- *   random, so that instances started together do not all renew together. The base lead is capped at half of the
- *   credential's lifetime, and scheduled renewals are at least one second apart.
+ * - **Before it expires.** It renews `renewBefore` ahead of expiry (default: one minute, and at most half of the lifetime).
+ *   It extends this lead by a random 0 to 50 %, so that instances that started together do not renew together. Scheduled
+ *   renewals are at least one second apart.
  * - **When the server rejects it.** It renews immediately. If the server rejects the new credentials as well, it waits 5
  *   seconds before the next renewal and doubles the delay each time, up to 10 minutes. A request that the server accepts
  *   ends this delay.
- * - **When it is older than any that the server accepted.** If the server first accepts a credential and then rejects
- *   it, the age at the last acceptance is taken for the lifetime of the following ones for one day: a request with an
- *   older credential waits for a renewal first. This covers credentials that do not say when they expire, and issuers
- *   whose clock differs from the clock of this machine.
+ * - **When it is older than the server is known to accept.** If the server accepts a credential and later rejects it, the
+ *   provider remembers its age at the last accepted request for one day. Meanwhile, a request whose credential is older
+ *   than that waits for a renewal first. This covers credentials that do not say when they expire, and issuers whose
+ *   clock differs from the clock of this machine.
  * - **After a failed renewal.** It retries after one second and doubles the delay each time, up to one minute. The
  *   current credential stays in use until it expires; then requests fail with an {@link AuthError} of reason `Expired`.
  *
  * Only one renewal runs at a time, and every request that needs its result waits for it. Each run of `acquire` has its
- * own Scope, which closes when the run ends, and fails if it takes longer than one minute. A credential that a header
- * cannot carry, or a JWT that expired at least five minutes ago, counts as a failure. A JWT that seems to have expired
- * less than five minutes ago is sent, because the clocks may differ.
+ * own Scope, which closes when the run ends. A run counts as failed if it takes longer than one minute, or if it returns
+ * a credential that a header cannot carry or a JWT that expired at least five minutes ago. A JWT that seems to have
+ * expired less than five minutes ago is sent, because the clocks may differ.
  *
  * The first failed renewal logs a warning and the recovery logs one line; attempts in between log at Debug level. These
  * messages name the error of `acquire` but never repeat its text, which may contain a secret. If you need the details,

@@ -85,9 +85,9 @@ export interface MockFlags {
 export const layerPortable: Layer.Layer<Engine> = Layer.succeed(Engine, portable)
 
 /**
- * The engine in Rust, loaded as a native library from the path in `FLIPT_ENGINE_PATH`, from the package for this platform,
- * which npm installs as an optional dependency, or from the local build of a checkout. Fails with an `EngineError` of
- * reason `Load` if the library is missing, damaged or of another version. The message says what was found and what to do.
+ * The engine in Rust, a native library. It is loaded from the path in `FLIPT_ENGINE_PATH`, from the package for this
+ * platform, which npm installs as an optional dependency, or from the local build of a checkout. Fails with an
+ * `EngineError` of reason `Load` if the library is missing, damaged or of another version.
  *
  * @since 0.1.0
  * @category layers
@@ -98,19 +98,15 @@ export const layerNative: Layer.Layer<Engine, EngineError> = Layer.effect(
 )
 
 /**
-<<<<<<< .merge_file_hFUkUY
  * Chooses an engine for each document. The portable engine evaluates faster and compiles documents of less than 1 MiB
- * without being noticed; the native engine compiles larger ones on another thread. Both return the same results, so a
- * client may change engines from one state to the next. `Snapshot.engine` and the client's `status` say which one is used.
-=======
- * The native engine if it can be loaded, otherwise, and in worker threads, the portable engine: ending a worker while the
- * native engine loads there would abort the process. Both return the same results. The first fallback
- * of a process logs the reason at Info level. Browsers have no native engine and log nothing.
->>>>>>> .merge_file_FQLk64
+ * without holding the event loop noticeably; the native engine compiles larger ones on another thread. Both return the
+ * same results, so a client may change engines from one state to the next. `Snapshot.engine` and the client's `status`
+ * say which one is used.
  *
  * The native library is loaded when the first large document arrives. If it cannot be loaded, the portable engine
- * compiles large documents too, and the first one of a process is logged at Info level, with the reason and the time for
- * which the event loop was held. Browsers have no native engine and log nothing.
+ * compiles large documents too. The first such document of a process logs one line at Info level, with the reason and how
+ * long the event loop was held. Browsers and worker threads use the portable engine and log nothing: ending a worker
+ * while the native engine loads would abort the process.
  *
  * Set `FLIPT_ENGINE` to `native` or `portable` to use one engine for all documents. With `native`, this layer fails if the
  * library cannot be loaded. The layer is a constant, so clients that are built together share one engine.

@@ -1,9 +1,9 @@
 /**
  * Why an evaluation has its result: every rule, segment and constraint on the way to it, as data and as text.
  *
- * The result is the Snapshot's own. The steps follow from the same state and are read when you ask for them, so
- * evaluations cost what they cost without this module. On the native engine an explanation reads the whole state, which
- * takes several times as long as loading it: use explanations in a tool or a support page, not in a hot path.
+ * The result is that of the Snapshot. The steps are computed from the same state when you call these functions, so
+ * explanations add no cost to evaluations. On the native engine an explanation reads the whole state, which takes several
+ * times as long as loading it: use explanations in a tool or a support page, not in a hot path.
  *
  * @since 0.1.0
  */
@@ -26,10 +26,10 @@ export interface ConstraintStep {
   readonly property: string
   readonly operator: string
   readonly value: string
-  /** The request's value as text, or the entity's id. `undefined` if it is absent or empty, which is the same here. */
+  /** The request's value as text, or the entity's id. `undefined` if it is absent or empty, which are equivalent. */
   readonly actual: string | undefined
   readonly holds: boolean
-  /** The reason, where the two values do not show it: `1.5 is not a 32-bit integer, so this never holds`. */
+  /** The reason, if the two values do not show it: `1.5 is not a 32-bit integer: this never holds`. */
   readonly note: string | undefined
 }
 
@@ -48,8 +48,8 @@ export interface SegmentStep {
 }
 
 /**
- * A rule's distribution, and the points that it covers. Points run from 1 to 1000. A distribution without a point has a
- * `last` below its `first`.
+ * A rule's distribution, and the points that it covers. Points run from 1 to 1000. If a distribution covers no point, its
+ * `last` is below its `first`.
  *
  * @since 0.1.0
  * @category models
@@ -71,7 +71,7 @@ export interface Bucket {
 export interface RuleStep {
   readonly segmentOperator: "OR_SEGMENT_OPERATOR" | "AND_SEGMENT_OPERATOR"
   readonly segments: ReadonlyArray<SegmentStep>
-  /** Whether its segments match the request, reached or not. */
+  /** Whether its segments match the request, even if evaluation does not reach the rule. */
   readonly matches: boolean
   /** False if an earlier rule decides or the flag is disabled. */
   readonly reached: boolean
@@ -117,7 +117,7 @@ export interface VariantExplanation {
   readonly namespace: string
   readonly request: EvaluationRequest
   readonly flag: FlagInfo
-  /** From 1 to 1000: where the entity falls in every split of this flag. */
+  /** The entity's fixed place in every split of this flag, from 1 to 1000. */
   readonly point: number
   readonly rules: ReadonlyArray<RuleStep>
   /** The index of the rule that decides, if one does. */
@@ -138,7 +138,7 @@ export interface BooleanExplanation {
   readonly namespace: string
   readonly request: EvaluationRequest
   readonly flag: FlagInfo
-  /** From 0 to 99: what every threshold of this flag is compared with for this entity. */
+  /** The entity's fixed place, from 0 to 99, which every threshold of this flag is compared with. */
   readonly point: number
   readonly rollouts: ReadonlyArray<RolloutStep>
   /** The index of the rollout that decides, if one does. */
@@ -155,10 +155,10 @@ export interface BooleanExplanation {
 export type Explanation = VariantExplanation | BooleanExplanation
 
 /**
- * Explains a variant flag's result. Fails as the evaluation fails.
+ * Explains a variant flag's result. Fails with the same errors as the evaluation.
  *
- * Works for Snapshots of every engine. A Snapshot of `Engine.layerMock` or `FliptTest` whose answers come from functions
- * has the right result, and steps of a flag without rules.
+ * Works for Snapshots of every engine. For a flag that `Engine.layerMock` or `FliptTest` defines by a function, the
+ * result is right, but there are no steps.
  *
  * @example
  * ```ts
@@ -189,7 +189,7 @@ export const variant: (snapshot: Snapshot, request: EvaluationRequest) => Effect
   explain.variant
 
 /**
- * Explains a boolean flag's result. Fails as the evaluation fails. See {@link variant}.
+ * Explains a boolean flag's result. Fails with the same errors as the evaluation. See {@link variant}.
  *
  * @since 0.1.0
  * @category explaining

@@ -48,8 +48,8 @@ export type Update = Data.TaggedEnum<{
  *
  * - `Check`: it is time to fetch.
  * - `Pushed`: the source pushed a document.
- * - `Failed`: an update was lost, and the Fetcher continues. The client reports an outage and fetches the state: at once
- *   the first time, and then after at least one second, doubling to 30.
+ * - `Failed`: an update was lost, and the Fetcher continues. The client reports an outage and fetches the state:
+ *   immediately the first time, then after delays that double from one second to 30.
  * - `Mode`: the way the state is kept current has changed, or the connection went up or down.
  *
  * @since 0.1.0
@@ -199,8 +199,8 @@ export interface Options extends Target {
    */
   readonly requestTimeout?: Duration.DurationInput | undefined
   /**
-   * How often to poll: the longest that a client of a healthy server is behind it. Streaming clients poll as well, also
-   * while a stream is down. Each interval varies randomly by up to 10 % either way, and the first poll comes after a
+   * How often to poll, and so the longest time that a client can be behind a healthy server. Streaming clients poll as
+   * well, also while a stream is down. Each interval varies randomly by up to 10 % either way, and the first poll comes after a
    * random part of the interval. A plain number is in milliseconds; `Infinity` disables polling. Default: 120 seconds.
    */
   readonly updateInterval?: Duration.DurationInput | undefined

@@ -62,8 +62,7 @@ export interface Service {
   readonly refresh: Effect.Effect<boolean, RefreshError>
   /**
    * Like `refresh`, but fetches the whole state even if the source considers it unchanged. Use it if you suspect that the
-   * source is wrong about that. If a `refresh` is running, it starts after that one. Returns false if the content is that
-   * of the loaded state.
+   * source is wrong about that. Waits for a running `refresh` first. Returns false if the content equals the loaded one.
    */
   readonly refetch: Effect.Effect<boolean, RefreshError>
   /** Returns how up to date the state is. */

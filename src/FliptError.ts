@@ -1,5 +1,6 @@
 /**
- * The errors of this library. Each is a tagged error whose message says what happened, to what, and what to do about it.
+ * The errors of this library. Each is a tagged error with a `reason` to match on. Its message says what is wrong, what was
+ * found, and what to do about it.
  *
  * - {@link ValidationError}: an argument or an option is invalid.
  * - {@link EvaluationError}: a flag could not be evaluated.
@@ -60,8 +61,11 @@ export class ValidationError extends Schema.TaggedError<ValidationError>("flipt-
  * - `FlagNotFound`: the namespace has no flag with this key.
  * - `FlagType`: the flag is of the other type.
  * - `NotReady`: no state has been loaded yet (error strategy `fallback`). `cause` is the error of the last attempt.
- * - `Unavailable`: the last update of the state failed (error strategy `fail`). `cause` is its error.
+ * - `Unavailable`: the last attempt to update the state failed (error strategy `fail`). `cause` is the error of that
+ *   attempt.
  * - `Closed`: the scope of the client or of the Snapshot has closed.
+ *
+ * `flagKey` is the key of the flag, if the error concerns a single flag.
  *
  * @since 0.1.0
  * @category errors
@@ -93,7 +97,8 @@ export class EvaluationError extends Schema.TaggedError<EvaluationError>("flipt-
  * - `Auth`: no credential was available. `cause` is the {@link AuthError}, if there is one.
  * - `Source`: a source other than Flipt's HTTP API, such as a file or an effect, failed.
  *
- * `retryable` says whether the same request may succeed later. `retryAfter` is the delay that the server requested.
+ * `status` is the status of the response, if there was one. `retryable` says whether the same request may succeed later:
+ * the client retries only such requests. `retryAfter` is the delay that the server requested.
  *
  * @since 0.1.0
  * @category errors
@@ -197,7 +202,7 @@ export class DecodeError extends Schema.TaggedError<DecodeError>("flipt-client-e
 export type FliptError = ValidationError | EvaluationError | FetchError | EngineError | AuthError | DecodeError
 
 /**
- * The errors of building a client.
+ * The errors with which building a client can fail.
  *
  * @since 0.1.0
  * @category models
@@ -205,7 +210,7 @@ export type FliptError = ValidationError | EvaluationError | FetchError | Engine
 export type StartError = ValidationError | FetchError | EngineError
 
 /**
- * The errors of an evaluation.
+ * The errors with which an evaluation can fail. A batch fails with them as a whole.
  *
  * @example
  * ```ts
@@ -229,7 +234,7 @@ export type StartError = ValidationError | FetchError | EngineError
 export type EvaluateError = ValidationError | EvaluationError
 
 /**
- * The errors of updating the state.
+ * The errors with which an update of the state can fail.
  *
  * @since 0.1.0
  * @category models

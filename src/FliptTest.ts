@@ -218,7 +218,7 @@ export const isolated = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect
  * `values` to test all of them.
  *
  * Stops at the first failure and adds the flag and the value to the front of its message. If the failure is not an
- * `Error`, an additional `Error` with this information is reported beside it.
+ * `Error`, an additional `Error` with this information is reported along with it.
  *
  * @example
  * ```ts

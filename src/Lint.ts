@@ -1,10 +1,9 @@
 /**
- * Parts of a loaded state that cannot work on a client although they do on Flipt's server, or that are most likely a
- * mistake.
+ * Finds flags that work on Flipt's server but cannot work on a client, and flags that are probably mistakes.
  *
- * Client engines evaluate some values otherwise than Flipt's server, without an error: a constraint such as `age >= 1.5`
- * never holds on any of them. {@link check} finds such places in a Snapshot, and {@link layer} warns of them whenever a
- * client loads a state.
+ * Client engines evaluate some values differently from Flipt's server, without an error: a constraint such as `age >= 1.5`
+ * never holds on any client. {@link check} finds such places in a Snapshot, and {@link layer} logs a warning about them
+ * whenever a client loads a state.
  *
  * @since 0.1.0
  */
@@ -17,16 +16,16 @@ import { warnings } from "./internal/lint/warnings.js"
 import type { Snapshot } from "./Snapshot.js"
 
 /**
- * What is wrong, in a word.
+ * The kind of a finding.
  *
  * In a constraint:
  *
- * - `Number`: the value is not a 32-bit integer, or the list is not one of 32-bit integers.
- * - `Date`: clients and the server do not both read the value as a date and time.
+ * - `Number`: the value is not a 32-bit integer, or the list contains something else than 32-bit integers.
+ * - `Date`: only clients or only the server, or neither, read the value as a date and time.
  * - `DateFraction`: clients drop the fraction of the second.
  * - `ListEscape`: the list has an escape in it, such as `\"` or `\u0026`, and counts as empty.
  * - `List`: the value is not a JSON list of strings.
- * - `EmptyList`: nothing is in the list.
+ * - `EmptyList`: the list is empty.
  * - `EmptyValue`: the value is empty, which makes the constraint hold for everyone or for nobody.
  * - `Blanks`: the value or the property begins or ends with a blank.
  * - `UnknownType`, `UnknownOperator`: the type is unknown, or has no such operator.
@@ -34,17 +33,17 @@ import type { Snapshot } from "./Snapshot.js"
  * In a segment:
  *
  * - `Contradiction`: all constraints must hold, and two of them cannot hold together.
- * - `Tautology`: one constraint is enough, and of two of them one always holds.
+ * - `Tautology`: one constraint is enough, and of two constraints at least one always holds.
  *
  * In a rule or rollout:
  *
  * - `NeverMatches`: its segments cannot match.
- * - `Unreachable`: an earlier one takes every entity that it could match.
- * - `RepeatedRule`: Flipt v1 sent a rule with several segments once for each of them.
+ * - `Unreachable`: an earlier one already decides for every entity that it could match.
+ * - `RepeatedRule`: Flipt v1 sent a rule with several segments once for each segment.
  * - `DistributionSum`: the shares do not sum to 100.
  * - `NoShare`: a distribution's share is too small to cover a point.
  * - `Percentage`: the percentage is out of range, or has a fraction.
- * - `Ignored`: evaluation does not look at this part.
+ * - `Ignored`: evaluations ignore this part.
  *
  * In a variant:
  *
@@ -76,8 +75,8 @@ export type Kind =
   | "Attachment"
 
 /**
- * One place in a state that most likely does not do what it was meant to do. The texts are in English, with values from
- * the state cut and escaped.
+ * A part of a state that probably does not do what it is meant to do. In the texts, values from the state are cut and
+ * escaped.
  *
  * @since 0.1.0
  * @category models
@@ -97,8 +96,8 @@ export interface Finding {
 }
 
 /**
- * Finds what most likely does not work in a state, flag by flag in the document's order. Fails only if the Snapshot is
- * closed. Takes time in proportion to the size of the state, during which nothing else runs.
+ * Checks all flags of a state, in the document's order. Fails only if the Snapshot is closed. Takes time in proportion to
+ * the size of the state, and blocks the event loop meanwhile.
  *
  * @example
  * ```ts

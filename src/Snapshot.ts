@@ -2,8 +2,8 @@
  * An immutable, compiled flag state with synchronous evaluation.
  *
  * The `snapshot` of a client returns its current state. A Snapshot never changes, so evaluations of the same Snapshot
- * are consistent with each other whatever happens on the server. Use one in a hot loop, or in a request that evaluates
- * several flags.
+ * are consistent with each other even if the server's state changes. Use one in a hot loop, or in a request that
+ * evaluates several flags.
  *
  * @since 0.1.0
  */

@@ -69,7 +69,7 @@ export interface Options {
    * - `"omit"` (default): not at all.
    * - `"hash"`: as a 64-bit hash in hexadecimal, to tell entities apart. It is not a secret: anyone who can guess an id
    *   can verify the guess.
-   * - `"include"`: as it is.
+   * - `"include"`: unchanged.
    */
   readonly entityId?: "omit" | "hash" | "include" | undefined
 }

@@ -54,7 +54,7 @@ describe("a request", () => {
 
   for (const [kind, layer, prefix] of credentials) {
     for (const version of ["v1", "v2"] as const) {
-      it.scopedLive(`has a ${kind} token after ${prefix}and is let in by a ${version} server`, () =>
+      it.scopedLive(`has a ${kind} token after ${prefix}and is accepted by a ${version} server`, () =>
         Effect.gen(function* () {
           const token = { kind, value: "a.b-c_d~e+f/g==" }
           const server = yield* FliptServer.make({ version, token, documents: { default: document } })
@@ -65,7 +65,7 @@ describe("a request", () => {
       )
     }
 
-    it.scopedLive(`is refused with a ${kind} token that is another`, () =>
+    it.scopedLive(`is refused with another ${kind} token`, () =>
       Effect.gen(function* () {
         const server = yield* FliptServer.make({ token: { kind, value: "right" }, documents: { default: document } })
         const error = yield* errorOf(fetchWith(layer(Redacted.make("wrong")), { url: server.url }))
@@ -82,7 +82,7 @@ describe("a request", () => {
     })
   )
 
-  it.scopedLive("has the layer's credential where a header of the options is one too", () =>
+  it.scopedLive("has the layer's credential even if a header in the options is one too", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: document } })
       const auth = Auth.layerClientToken(Redacted.make("mine"))
@@ -92,7 +92,7 @@ describe("a request", () => {
     })
   )
 
-  it.effect("does not change what authenticates the next one by being refused", () =>
+  it.effect("does not change the credential of the next one by being refused", () =>
     Effect.gen(function* () {
       for (const layer of [
         Auth.layerNone,
@@ -121,13 +121,13 @@ describe("layerConfig", () => {
     }).pipe(fromMap({ FLIPT_JWT_TOKEN: "sesame" }))
   )
 
-  it.effect("gives no credential where neither is set", () =>
+  it.effect("provides no credential if neither is set", () =>
     Effect.gen(function* () {
       expect(yield* headersOf(Auth.layerConfig())).toEqual({})
     }).pipe(fromMap({ FLIPT_TOKEN: "sesame" }))
   )
 
-  it.effect("fails where both are set, and shows neither", () =>
+  it.effect("fails if both are set, and shows neither", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(headersOf(Auth.layerConfig()))
       expect(ConfigError.isConfigError(error)).toBe(true)
@@ -136,7 +136,7 @@ describe("layerConfig", () => {
     }).pipe(fromMap({ FLIPT_CLIENT_TOKEN: "sesame-1", FLIPT_JWT_TOKEN: "sesame-2" }))
   )
 
-  it.effect("takes a config of one's own", () =>
+  it.effect("accepts a custom config", () =>
     Effect.gen(function* () {
       const jwt = Config.map(Config.redacted("VAULT_JWT"), (jwtToken) => ({ jwtToken }))
       expect(yield* headersOf(Auth.layerConfig(jwt))).toEqual({ authorization: "JWT sesame" })
@@ -208,7 +208,7 @@ describe("a token that is wrong", () => {
       })
     )
 
-    it.effect(`is a value in the error channel where it is not even Redacted: ${path}`, () =>
+    it.effect(`is a value in the error channel even if it is not Redacted: ${path}`, () =>
       Effect.gen(function* () {
         for (const token of ["sesame", undefined, null, {}]) {
           expect((yield* refused(layer(token as never))).path).toBe(path)
@@ -350,7 +350,7 @@ describe("a secret", () => {
     )
   }
 
-  it.scopedLive("is not in the trace of a fetch that succeeds, nor anything else of it", () =>
+  it.scopedLive("leaves nothing in the trace of a successful fetch", () =>
     exposed((exposure) =>
       Effect.gen(function* () {
         const server = yield* FliptServer.make({ documents: { default: document } })

@@ -31,7 +31,7 @@ const open = (file: string, as: "clientToken" | "jwtToken" = "clientToken") =>
 const tokenOf = (auth: Auth.Service) => Effect.map(auth.authorize, ({ authorization }) => authorization)
 
 describe("a token file", () => {
-  it.scoped("has the token, whatever white space ends it", () =>
+  it.scoped("has the token without trailing white space", () =>
     Effect.gen(function* () {
       for (const end of ["", "\n", "\r\n", " \t\n\n"]) {
         const file = yield* makeFile(`a.b-c${end}`)
@@ -41,7 +41,7 @@ describe("a token file", () => {
     })
   )
 
-  it.scoped("is read again when it is asked for, and not before five seconds are over", () =>
+  it.scoped("is read again on demand, at most every five seconds", () =>
     Effect.gen(function* () {
       const file = yield* makeFile("one")
       const auth = yield* open(file)
@@ -56,7 +56,7 @@ describe("a token file", () => {
     })
   )
 
-  it.scoped("is read again by who asks first, for all who ask with it", () =>
+  it.scoped("is read once for concurrent callers", () =>
     Effect.gen(function* () {
       const file = yield* makeFile("one")
       const auth = yield* open(file)
@@ -67,7 +67,7 @@ describe("a token file", () => {
     })
   )
 
-  it.scoped("is read again where another has come in its place", () =>
+  it.scoped("is read again if it was replaced", () =>
     Effect.gen(function* () {
       const file = yield* makeFile("one")
       const auth = yield* open(file)
@@ -77,7 +77,7 @@ describe("a token file", () => {
     })
   )
 
-  it.scoped("is read again where Kubernetes has turned its link", () =>
+  it.scoped("is read again if Kubernetes has switched its link", () =>
     Effect.gen(function* () {
       const folder = yield* Folder.make
       Folder.mount(folder, "token", "one")
@@ -90,7 +90,7 @@ describe("a token file", () => {
     })
   )
 
-  it.scoped("is read at once when its token is refused, and not for the refusal of another", () =>
+  it.scoped("is read immediately if its token is refused, but not if another one is", () =>
     Effect.gen(function* () {
       const file = yield* makeFile("one")
       const auth = yield* open(file)
@@ -130,7 +130,7 @@ describe("a token file", () => {
     })
   )
 
-  it.scoped("that goes wrong later is one warning, and the last token goes on", () =>
+  it.scoped("that becomes invalid later is one warning, and the last token stays in use", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const file = yield* makeFile("one")
@@ -162,7 +162,7 @@ describe("a token file", () => {
     )
   )
 
-  it.scoped("with a JWT that has run out has none, until another comes", () =>
+  it.scoped("with an expired JWT provides none until another one arrives", () =>
     Effect.gen(function* () {
       const file = yield* makeFile(Issuer.jwt({ exp: 3600 }))
       const auth = yield* open(file, "jwtToken")

@@ -43,7 +43,7 @@ const HOUR = 3_600_000
 const MINUTE = 60_000
 
 describe("a provider", () => {
-  it.scoped("is asked when the layer is built, and not for every request", () =>
+  it.scoped("acquires when the layer is built, and not for every request", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 hour")
       const auth = yield* provided(issuer)
@@ -54,7 +54,7 @@ describe("a provider", () => {
     })
   )
 
-  it.scoped("gives JWTs as well as client tokens", () =>
+  it.scoped("provides JWTs and client tokens", () =>
     Effect.gen(function* () {
       const auth = yield* build(
         Auth.layerProvider({ acquire: Effect.succeed({ jwtToken: Redacted.make("a.b.c"), expiresIn: "1 hour" }) })
@@ -63,7 +63,7 @@ describe("a provider", () => {
     })
   )
 
-  it.scoped("has what its effect needs from where the layer is built", () =>
+  it.scoped("takes the services of its effect from the context of the layer", () =>
     Effect.gen(function* () {
       class Vault extends Context.Tag("Vault")<Vault, string>() {}
       const layer = Auth.layerProvider({
@@ -75,7 +75,7 @@ describe("a provider", () => {
     })
   )
 
-  it.scoped("has a Scope of its own each time, closed when the credential is there", () =>
+  it.scoped("runs each acquire in its own Scope, which closes with it", () =>
     Effect.gen(function* () {
       const steps: Array<string> = []
       const acquire = Effect.gen(function* () {
@@ -90,7 +90,7 @@ describe("a provider", () => {
     })
   )
 
-  it.scoped("is asked as part of nobody's trace", () =>
+  it.scoped("runs outside of the caller's trace", () =>
     Effect.gen(function* () {
       const parents: Array<boolean> = []
       const acquire = Effect.map(Effect.serviceOption(Tracer.ParentSpan), (parent) => {
@@ -125,7 +125,7 @@ describe("a provider", () => {
     })
   )
 
-  it.scoped("that gives nothing for a minute has failed", () =>
+  it.scoped("that takes more than a minute has failed", () =>
     Effect.gen(function* () {
       const fiber = yield* Effect.fork(Effect.flip(Effect.scoped(build(Auth.layerProvider({ acquire: Effect.never })))))
       yield* TestClock.adjust("59 seconds")
@@ -187,7 +187,7 @@ describe("a renewal", () => {
     [0.5, HOUR - 1.25 * MINUTE],
     [1, HOUR - 1.5 * MINUTE]
   ] as const) {
-    it.scoped(`comes a minute before the end, or up to half a minute earlier: ${instant} ms of an hour`, () =>
+    it.scoped(`happens a minute before expiry, or up to half a minute earlier: ${instant} ms of an hour`, () =>
       Effect.gen(function* () {
         const issuer = Issuer.make("1 hour")
         const auth = yield* provided(issuer)
@@ -218,7 +218,7 @@ describe("a renewal", () => {
     })
   )
 
-  it.scoped("comes as long before the end as asked for, and in the second half of a life", () =>
+  it.scoped("happens renewBefore ahead of expiry, and in the second half of a lifetime", () =>
     Effect.gen(function* () {
       for (const [life, renewBefore, instant] of [
         ["1 hour", "10 minutes", HOUR - 10 * MINUTE],
@@ -243,7 +243,7 @@ describe("a renewal", () => {
     }).pipe(jitter(0))
   )
 
-  it.scoped("comes once a second at the most, however short the lives are", () =>
+  it.scoped("happens at most once per second, however short the lifetimes are", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("10 millis")
       const auth = yield* provided(issuer)
@@ -256,7 +256,7 @@ describe("a renewal", () => {
     })
   )
 
-  it.scoped("does not come where nothing runs out", () =>
+  it.scoped("does not happen if nothing expires", () =>
     Effect.gen(function* () {
       for (const issuer of [Issuer.make(), Issuer.make(Number.POSITIVE_INFINITY)]) {
         const auth = yield* provided(issuer)
@@ -267,7 +267,7 @@ describe("a renewal", () => {
     })
   )
 
-  it.scoped("comes in time after more days than a timer holds", () =>
+  it.scoped("happens in time even after more days than a timer holds", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("60 days")
       const auth = yield* provided(issuer)
@@ -281,7 +281,7 @@ describe("a renewal", () => {
     }).pipe(jitter(0))
   )
 
-  it.scoped("is one, however many ask, and everyone gets what it brings", () =>
+  it.scoped("is shared by all concurrent callers", () =>
     Effect.gen(function* () {
       const clock = yield* jumpingClock
       const issuer = Issuer.make("1 hour")
@@ -372,7 +372,7 @@ describe("a clock that jumps", () => {
 })
 
 describe("a renewal that fails", () => {
-  it.scoped("is made again after 1, 2, 4 seconds and so on, up to a minute, and then in time as ever", () =>
+  it.scoped("is retried after 1, 2, 4 seconds and so on, up to a minute, and is then on time again", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 hour")
       yield* provided(issuer)
@@ -396,7 +396,7 @@ describe("a renewal that fails", () => {
     }).pipe(jitter(0.5))
   )
 
-  it.scoped("is made again at instants that vary", () =>
+  it.scoped("is retried after varying delays", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 hour")
       yield* provided(issuer)
@@ -411,7 +411,7 @@ describe("a renewal that fails", () => {
     })
   )
 
-  it.effect("goes on for days, a minute apart, and a refusal ten minutes apart", () =>
+  it.effect("continues for days, a minute apart, or ten minutes apart after refusals", () =>
     Effect.gen(function* () {
       const inputs = Array.from({ length: 3000 })
       for (const [schedule, max] of [
@@ -425,7 +425,7 @@ describe("a renewal that fails", () => {
     })
   )
 
-  it.scoped("leaves the last credential until it runs out, and then fails with Expired and the reason", () =>
+  it.scoped("keeps the last credential until it expires, and then fails with Expired and the reason", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 hour")
       const auth = yield* provided(issuer)
@@ -447,7 +447,7 @@ describe("a renewal that fails", () => {
     })
   )
 
-  it.scoped("is not made again by those who ask meanwhile, not even for what has run out", () =>
+  it.scoped("is not triggered by callers in between, even if the credential has expired", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 hour")
       const auth = yield* provided(issuer)
@@ -461,7 +461,7 @@ describe("a renewal that fails", () => {
     })
   )
 
-  it.scoped("is waited for by who asks for what has run out", () =>
+  it.scoped("makes callers wait if the credential has expired", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 hour")
       const auth = yield* provided(issuer)
@@ -530,7 +530,7 @@ describe("a renewal that fails", () => {
 })
 
 describe("a refusal", () => {
-  it.scoped("of the credential of now renews it at once, and is told when that is done", () =>
+  it.scoped("of the current credential renews it immediately, and completes with the renewal", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 hour")
       const auth = yield* provided(issuer)
@@ -558,7 +558,7 @@ describe("a refusal", () => {
     })
   )
 
-  it.scoped("that many meet at once is one renewal", () =>
+  it.scoped("of many concurrent requests is one renewal", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 hour")
       const auth = yield* provided(issuer)
@@ -595,7 +595,7 @@ describe("a refusal", () => {
     })
   )
 
-  it.scoped("that goes on with the new credential is answered less and less often", () =>
+  it.scoped("of every new credential renews less and less often", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 day")
       const auth = yield* provided(issuer)
@@ -616,7 +616,7 @@ describe("a refusal", () => {
     }).pipe(jitter(0.5))
   )
 
-  it.scoped("after an accepted request renews at once again, but not twice in a second", () =>
+  it.scoped("after an accepted request renews immediately again, but not twice in a second", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 day")
       const auth = yield* provided(issuer)
@@ -651,7 +651,7 @@ describe("a refusal", () => {
     })
   )
 
-  it.scoped("leaves the old credential where no other can be had, and does not fail", () =>
+  it.scoped("keeps the old credential if no other is available, and does not fail", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 hour")
       const auth = yield* provided(issuer)
@@ -693,7 +693,7 @@ describe("a JWT", () => {
       })
     ).pipe(jitter(0), Effect.provide(TestContext.TestContext))
 
-  it.effect("runs out when its claim exp says so", () =>
+  it.effect("expires at its claim exp", () =>
     Effect.gen(function* () {
       expect(yield* renewedAt(Issuer.jwt({ exp: 3600 }))).toBe(HOUR - MINUTE)
       expect(yield* renewedAt(Issuer.jwt({ exp: 3600.5 }))).toBe(HOUR - MINUTE + 500)
@@ -703,7 +703,7 @@ describe("a JWT", () => {
     })
   )
 
-  it.effect("that does not say when is good for ever", () =>
+  it.effect("without an expiry stays valid forever", () =>
     Effect.gen(function* () {
       for (const token of [
         Issuer.jwt({}),
@@ -727,7 +727,7 @@ describe("a JWT", () => {
     })
   )
 
-  it.effect("has the expiry that comes with it before its own", () =>
+  it.effect("has the given expiry in preference to its claim", () =>
     Effect.gen(function* () {
       const acquire = Effect.succeed({ jwtToken: Redacted.make(Issuer.jwt({ exp: -1 })), expiresIn: "1 hour" } as const)
       const auth = yield* Effect.scoped(build(Auth.layerProvider({ acquire })))
@@ -735,7 +735,7 @@ describe("a JWT", () => {
     })
   )
 
-  it.effect("that has run out already is none, and the clock may be why", () =>
+  it.effect("that has already expired is rejected, and the message mentions the clock", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(2 * HOUR)
       for (const [exp, instant] of [
@@ -754,7 +754,7 @@ describe("a JWT", () => {
     })
   )
 
-  it.effect("is not read where it is a client token", () =>
+  it.effect("is not read for a client token", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(2 * HOUR)
       const acquire = Effect.succeed({ clientToken: Redacted.make(Issuer.jwt({ exp: 1 })) })
@@ -772,7 +772,7 @@ describe("the end of the scope", () => {
       return { auth, close: Scope.close(scope, Exit.void), sleepers: clock.sleepers }
     })
 
-  it.effect("ends the renewals, and nobody sleeps any more", () =>
+  it.effect("ends the renewals, and leaves no fiber asleep", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 hour")
       const { close, sleepers } = yield* opened(issuer)
@@ -796,7 +796,7 @@ describe("the end of the scope", () => {
     })
   )
 
-  it.effect("interrupts a renewal and releases what it holds and who waits for it", () =>
+  it.effect("interrupts a renewal, and releases its resources and its callers", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 hour")
       const { auth, close, sleepers } = yield* opened(issuer)
@@ -818,7 +818,7 @@ describe("the end of the scope", () => {
     })
   )
 
-  it.effect("leaves nobody waiting who asks afterwards", () =>
+  it.effect("leaves no later caller waiting", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 hour")
       const { auth, close } = yield* opened(issuer)
@@ -851,7 +851,7 @@ describe("the end of the scope", () => {
 })
 
 describe("a credential", () => {
-  it.scoped("is not shown by anything that a provider makes or says", () =>
+  it.scoped("does not appear in anything that a provider prints", () =>
     exposed((exposure) =>
       Effect.gen(function* () {
         const secrets = ["sesame-1", "sesame-2", Issuer.jwt({ exp: 10 * 3600 })]
@@ -891,7 +891,7 @@ describe("a credential", () => {
     )
   )
 
-  it.scoped("is not repeated by our log and our message where the error of acquire has it in it", () =>
+  it.scoped("does not appear in our log and messages if the error of acquire contains it", () =>
     exposed((exposure) =>
       Effect.gen(function* () {
         const issuer = Issuer.make("1 hour")
@@ -908,7 +908,7 @@ describe("a credential", () => {
 })
 
 describe("a server whose tokens change", () => {
-  it.scopedLive("is asked with the new one after it has refused the old one", () =>
+  it.scopedLive("receives the new credential after it has refused the old one", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({
         token: { kind: "client", value: "token-1" },
@@ -939,7 +939,7 @@ describe("a server whose tokens change", () => {
     })
   )
 
-  it.scopedLive("is not asked without a credential, and the fetch says why", () =>
+  it.scopedLive("gets no request without a credential, and the fetch fails with the reason", () =>
     captured(() =>
       Effect.gen(function* () {
         const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })

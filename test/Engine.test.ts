@@ -26,7 +26,7 @@ const answer = (
 describe.each(engines)("the %s engine", (_name, layer) => {
   const engine = Engine.Engine.pipe(Effect.provide(layer))
 
-  it.scoped("gives the official engine's answer to every evaluation of the corpus", () =>
+  it.scoped("returns the official engine's answer to every evaluation of the corpus", () =>
     Effect.gen(function* () {
       const { compile } = yield* engine
       let evaluations = 0
@@ -41,7 +41,7 @@ describe.each(engines)("the %s engine", (_name, layer) => {
     })
   )
 
-  it.scoped("gives the official engine's answer to every batch of the corpus", () =>
+  it.scoped("returns the official engine's answer to every batch of the corpus", () =>
     Effect.gen(function* () {
       const { compile } = yield* engine
       for (const { batch, document, namespace } of corpus) {
@@ -186,7 +186,7 @@ describe.each(engines)("the %s engine", (_name, layer) => {
     })
   )
 
-  it.scoped("gives equal results as one frozen object", () =>
+  it.scoped("returns equal results as one frozen object", () =>
     Effect.gen(function* () {
       const { compile } = yield* engine
       const snapshot = yield* compile("default", encode(makeDocument([variantFlag("theme", "dark")])))
@@ -197,7 +197,7 @@ describe.each(engines)("the %s engine", (_name, layer) => {
     })
   )
 
-  it.scoped("joins a document's chunks wherever they were cut, in the middle of a character too", () =>
+  it.scoped("joins a document's chunks at any boundary, even inside a character", () =>
     Effect.gen(function* () {
       const { compile } = yield* engine
       const [bytes] = encode(makeDocument([booleanFlag("флаг😀", true)]))

@@ -252,7 +252,18 @@ describe("an explanation", () => {
     })
   )
 
-  it.scoped("says why a constraint does not hold, where the two values do not show it", () =>
+  it.scoped("is printed for the flags of the first program as the README shows it", () =>
+    Effect.gen(function* () {
+      const { compile } = yield* Engine.Engine
+      const snapshot = yield* compile("default", [readFileSync(new URL("../examples/flags.json", import.meta.url))])
+      const user = { entityId: "user-42", context: { plan: "pro", beta: true } }
+      const explanation = yield* Explain.variant(snapshot, { flagKey: "theme", ...user })
+      const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8")
+      expect(readme).toContain(`\`\`\`text\n${Explain.format(explanation)}\n\`\`\``)
+    }).pipe(Effect.provide(Engine.layerPortable))
+  )
+
+  it.scoped("says why a constraint does not hold if the two values do not show it", () =>
     Effect.gen(function* () {
       const { compile } = yield* Engine.Engine.pipe(Effect.provide(Engine.layerPortable))
       const noteOf = (definition: object, context: EvaluationRequest["context"]) =>
@@ -306,7 +317,7 @@ describe("an explanation", () => {
     })
   )
 
-  it.scoped("prints what comes from outside cut and escaped", () =>
+  it.scoped("cuts and escapes values from outside", () =>
     Effect.gen(function* () {
       const { compile } = yield* Engine.Engine.pipe(Effect.provide(Engine.layerPortable))
       const hostile = `\u001b[31m\u202e\u2028\u009b\n"\\${"x".repeat(1_000_000)}`

@@ -111,7 +111,7 @@ const Accent = Flag.json("theme", Schema.Struct({ accent: Schema.String }), { de
 const On = Flag.boolean("on", { default: false })
 
 describe("a declaration", () => {
-  it("has its key, its default and, where they are known, its values", () => {
+  it("has its key, its default and, if they are known, its values", () => {
     expect(On.key).toBe("on")
     expect(On.default).toBe(false)
     expect(On.values).toEqual([true, false])
@@ -123,7 +123,7 @@ describe("a declaration", () => {
     expect(Flag.isFlag({ key: "on" })).toBe(false)
   })
 
-  it("keeps the variants that it was given, whatever becomes of the list", () => {
+  it("keeps its variants even if the list is modified", () => {
     const variants: [string, ...Array<string>] = ["light"]
     const flag = Flag.variant("theme", variants, { default: "light" })
     variants.push("dark")
@@ -132,7 +132,7 @@ describe("a declaration", () => {
 })
 
 describe.each(engines)("a typed flag, on the %s engine", (_, engine) => {
-  it.effect("gives what Flipt says: by get, detail, read and watch alike", () =>
+  it.effect("returns Flipt's result from get, detail, read and watch", () =>
     Effect.gen(function* () {
       const client = yield* FliptClient.FliptClient
       const snapshot = yield* client.snapshot
@@ -165,7 +165,7 @@ describe.each(engines)("a typed flag, on the %s engine", (_, engine) => {
     )
   )
 
-  it.effect("decodes an attachment once for each variant, whatever rules give it and however it is asked for", () => {
+  it.effect("decodes an attachment once for each variant, for all rules and methods", () => {
     const { counter, schema } = counting()
     const flag = Flag.json("theme", schema, { default: { accent: "none" } })
     const dark = '{"accent":"teal"}'
@@ -239,7 +239,7 @@ describe.each(engines)("a typed flag, on the %s engine", (_, engine) => {
     })
   )
 
-  it.effect("watch gives every other value that it becomes, and equal ones once", () =>
+  it.effect("watch emits every later value, and equal ones once", () =>
     Effect.gen(function* () {
       const source: Source = { document: {} }
       const put = (attachment: string) => {
@@ -333,7 +333,7 @@ describe("without an error", () => {
   const details = (document: object) =>
     Effect.all([Theme.detail(user), Accent.detail(user)]).pipe(Effect.provide(serving({ document })))
 
-  it.effect("the value is the default where no rule matches and there is no default variant", () =>
+  it.effect("the value is the default if no rule matches and there is no default variant", () =>
     Effect.map(details(makeDocument([ruled("theme", [])])), ([theme, accent]) => {
       expect(theme).toEqual({
         value: "light",
@@ -359,17 +359,19 @@ describe("without an error", () => {
     })
   )
 
-  it.effect.each([undefined, "", "null"])("an attachment of %j is none, and gives the default", (attachment) =>
-    Effect.map(
-      details(makeDocument([ruled("theme", [], { defaultVariant: { id: "1", key: "dark", attachment } })])),
-      (it) =>
-        expect(it[1]).toEqual({
-          value: { accent: "none" },
-          reason: "DEFAULT_EVALUATION_REASON",
-          variant: "dark",
-          error: undefined
-        })
-    )
+  it.effect.each([undefined, "", "null"])(
+    "an attachment of %j counts as absent, and results in the default",
+    (attachment) =>
+      Effect.map(
+        details(makeDocument([ruled("theme", [], { defaultVariant: { id: "1", key: "dark", attachment } })])),
+        (it) =>
+          expect(it[1]).toEqual({
+            value: { accent: "none" },
+            reason: "DEFAULT_EVALUATION_REASON",
+            variant: "dark",
+            error: undefined
+          })
+      )
   )
 })
 
@@ -377,7 +379,7 @@ describe("the entity", () => {
   const Pro = Flag.boolean("pro", { default: false })
   const flags = { pro: (request: { readonly context?: object | undefined }) => "plan" in (request.context ?? {}) }
 
-  it.effect("comes from the context where none is given", () =>
+  it.effect("comes from the context if none is passed", () =>
     Effect.gen(function* () {
       expect(yield* Pro.get()).toBe(true)
       expect((yield* Pro.detail()).value).toBe(true)
@@ -438,23 +440,21 @@ describe("what is wrong", () => {
     }).pipe(Effect.provide(serving({ document: makeDocument([variantFlag("json", "dark", attachment)]) })))
   )
 
-  it.effect.each(["", "x"])(
-    "with a long attachment is told in a short message, without half a character (%j)",
-    (start) =>
-      Effect.gen(function* () {
-        const { error } = yield* Accent.detail(user)
-        expect(error?.message).toMatch(/(?:😀|\ufffd)…$/u)
-        expect(error?.message.length).toBeLessThan(700)
-        expect(error?.message.isWellFormed()).toBe(true)
-      }).pipe(
-        Effect.provide(
-          serving({
-            document: makeDocument([
-              variantFlag("theme", "dark", JSON.stringify({ accent: [`${start}${"😀".repeat(100_000)}`] }))
-            ])
-          })
-        )
+  it.effect.each(["", "x"])("with a long attachment has a short message without a split character (%j)", (start) =>
+    Effect.gen(function* () {
+      const { error } = yield* Accent.detail(user)
+      expect(error?.message).toMatch(/(?:😀|\ufffd)…$/u)
+      expect(error?.message.length).toBeLessThan(700)
+      expect(error?.message.isWellFormed()).toBe(true)
+    }).pipe(
+      Effect.provide(
+        serving({
+          document: makeDocument([
+            variantFlag("theme", "dark", JSON.stringify({ accent: [`${start}${"😀".repeat(100_000)}`] }))
+          ])
+        })
       )
+    )
   )
 
   it.effect("with requests is logged once for each kind, and costs no memory for each of them", () =>
@@ -473,7 +473,7 @@ describe("what is wrong", () => {
     )
   )
 
-  it.effect("with requests is logged once, however many of these pin the client", () =>
+  it.effect("with requests is logged once, even if many of them pin the client", () =>
     captured((lines) =>
       Effect.gen(function* () {
         for (let i = 0; i < 3; i++) {
@@ -485,7 +485,7 @@ describe("what is wrong", () => {
     )
   )
 
-  it.effect("with an empty key of a declaration is told like all else", () =>
+  it.effect("with an empty key in a declaration is reported like others", () =>
     Effect.gen(function* () {
       const { error, value } = yield* Flag.boolean("", { default: true }).detail(user)
       expect(value).toBe(true)
@@ -516,7 +516,7 @@ describe("what is wrong", () => {
     })
   )
 
-  it.effect("before the first state is there gives the default too, and ends with it", () => {
+  it.effect("before the first state returns the default, and ends with that state", () => {
     const source: Source = { document: away() }
     return Effect.gen(function* () {
       expect((yield* On.detail(user)).error).toMatchObject({ reason: "NotReady" })
@@ -577,7 +577,7 @@ describe("what is wrong", () => {
     )
   )
 
-  it.effect("is told with a client that a test has made up of one function", () =>
+  it.effect("is reported for a stub client with a single function", () =>
     captured((lines) =>
       Effect.gen(function* () {
         expect(yield* On.get(user)).toBe(false)
@@ -658,7 +658,7 @@ describe("read", () => {
     )
   )
 
-  it.effect("gives the default of a Snapshot that is closed, and counts it", () => {
+  it.effect("returns the default for a closed Snapshot, and counts it", () => {
     const state: Source = { document: makeDocument([booleanFlag("closed", false)]) }
     return Effect.gen(function* () {
       const flag = Flag.boolean("closed", { default: true })
@@ -674,7 +674,7 @@ describe("read", () => {
 })
 
 describe("watch", () => {
-  it.effect("gives the default while something is wrong, logs it, and ends with the client", () =>
+  it.effect("emits the default while there is an error, logs it, and ends with the client", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const source: Source = { document: makeDocument([]) }
@@ -702,7 +702,7 @@ describe("watch", () => {
 })
 
 describe("validate", () => {
-  it.effect("says of every flag that it is unchecked where there is no state", () =>
+  it.effect("reports every flag as unchecked if there is no state", () =>
     Effect.gen(function* () {
       expect(yield* Flag.validate([On, Theme])).toEqual([
         { flag: "on", reason: "Unchecked", message: expect.stringContaining("nothing could be loaded yet: away") },
@@ -736,7 +736,7 @@ describe("validate", () => {
     )
   )
 
-  it.effect("as a layer says nothing where there is no difference", () =>
+  it.effect("as a layer logs nothing if there is no difference", () =>
     captured((lines) =>
       Effect.gen(function* () {
         yield* build({ onMismatch: "fail" }, makeDocument([booleanFlag("on", true), variantFlag("theme", "dark")]))

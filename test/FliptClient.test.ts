@@ -86,7 +86,7 @@ describe("the client", () => {
     })
   )
 
-  it.scopedLive("asks for its environment, namespace and reference, with its credential", () =>
+  it.scopedLive("requests its environment, namespace and reference, with its credential", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ token: { kind: "jwt", value: "t0ken" } })
       yield* server.setDocument(onDocument(true, "a b/c"), { environment: "staging", namespace: "a b/c" })
@@ -384,7 +384,7 @@ describe("strategy fallback", () => {
     )
   )
 
-  it.scopedLive("starts from a seed while the server is away, and replaces it when it comes", () =>
+  it.scopedLive("starts from a seed while the server is away, and replaces it when the server is back", () =>
     captured(() =>
       Effect.gen(function* () {
         const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
@@ -403,7 +403,7 @@ describe("strategy fallback", () => {
     )
   )
 
-  it.scopedLive("keeps asking after a 401", () =>
+  it.scopedLive("keeps polling after a 401", () =>
     captured(() =>
       Effect.gen(function* () {
         const token = { kind: "client", value: "right" } as const
@@ -428,7 +428,7 @@ describe("strategy fallback", () => {
 })
 
 describe("a seed", () => {
-  it.scopedLive("that is invalid fails the layer, whatever the strategy", () =>
+  it.scopedLive("that is invalid fails the layer with either strategy", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
       for (const errorStrategy of ["fail", "fallback"] as const) {
@@ -452,7 +452,7 @@ describe("a seed", () => {
 })
 
 describe("a server without ETags", () => {
-  it.scopedLive("is asked by the document's digest where that can be sent, and without where it cannot", () =>
+  it.scopedLive("gets the document's digest if that can be sent, and no condition otherwise", () =>
     Effect.gen(function* () {
       const served = { digest: "abc" }
       const asked: Array<string | undefined> = []
@@ -495,7 +495,7 @@ describe("a custom HttpClient", () => {
     })
   )
 
-  it.scopedLive("with a custom Auth hides its credential, whatever the header", () =>
+  it.scopedLive("with a custom Auth hides its credential in any header", () =>
     Effect.gen(function* () {
       const port = yield* listen(
         Http.createServer((request, response) => response.writeHead(401).end(`no ${request.headers["x-api-key"]}`))
@@ -597,7 +597,7 @@ describe("the scope", () => {
     })
   )
 
-  it.scopedLive("a replaced Snapshot that is not held is freed at once", () =>
+  it.scopedLive("a replaced Snapshot without users is freed immediately", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
       const client = yield* makeClient({ url: server.url })

@@ -68,7 +68,7 @@ const awaitClosed = (client: FliptClient.Service) => untilOf(isOn(client), (answ
 const documentOf = (namespace: string) => JSON.stringify(onDocument(true, namespace))
 
 describe("a client", () => {
-  it.scopedLive("is one for each target, however often and by however many it is asked for", () =>
+  it.scopedLive("exists once per target, for any number of callers", () =>
     Effect.gen(function* () {
       const server = yield* serve("default", "shop")
       const { get } = yield* make(server)
@@ -126,7 +126,7 @@ describe("a client", () => {
     })
   )
 
-  it.scopedLive("has a stream of its own, and follows it", () =>
+  it.scopedLive("has its own stream, and follows it", () =>
     Effect.gen(function* () {
       const server = yield* serve("a", "b")
       yield* Effect.scoped(
@@ -145,7 +145,7 @@ describe("a client", () => {
     })
   )
 
-  it.scopedLive("polls by itself", () =>
+  it.scopedLive("polls independently", () =>
     Effect.gen(function* () {
       const server = yield* serve("a", "b")
       const { get } = yield* make(server, { updateInterval: "10 millis" })
@@ -176,46 +176,44 @@ describe("a client", () => {
     })
   )
 
-  it.scopedLive(
-    "belongs to the layer, and has nothing of whoever asks first: no Reference, no annotation of logs",
-    () =>
-      captured((log) =>
-        Effect.gen(function* () {
-          const server = yield* serve("a")
-          const warnings = () => log.filter(({ level }) => level === "WARN").map(({ message }) => message)
-          const stores: Array<string> = []
-          const store = (name: string): SnapshotStore.Service => ({
-            load: () => Effect.succeedNone,
-            save: () => Effect.sync(() => stores.push(name))
-          })
-          yield* Effect.scoped(
-            Effect.gen(function* () {
-              const { get } = yield* make(server, { updateInterval: "10 millis" }).pipe(
-                Effect.provideService(SnapshotStore.SnapshotStore, store("the layer's"))
-              )
-              const ask = get({ namespace: "a" }).pipe(
-                Effect.provideService(SnapshotStore.SnapshotStore, store("the asker's")),
-                Effect.provideService(Fetcher.RetryPolicy, Schedule.recurs(5)),
-                Effect.annotateLogs("request", "7")
-              )
-              yield* server.fail(Fault.reset)
-              yield* Effect.flip(ask)
-              expect(yield* server.requests).toHaveLength(1)
-              yield* ask
-              yield* server.stop
-              yield* until(() => warnings().length > 0)
-            })
-          )
-          expect(stores).toEqual(["the layer's"])
-          expect(warnings()).toHaveLength(1)
-          expect(warnings()[0]).not.toContain("request,7")
+  it.scopedLive("belongs to the layer, and takes nothing from its first caller: no Reference, no log annotation", () =>
+    captured((log) =>
+      Effect.gen(function* () {
+        const server = yield* serve("a")
+        const warnings = () => log.filter(({ level }) => level === "WARN").map(({ message }) => message)
+        const stores: Array<string> = []
+        const store = (name: string): SnapshotStore.Service => ({
+          load: () => Effect.succeedNone,
+          save: () => Effect.sync(() => stores.push(name))
         })
-      )
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const { get } = yield* make(server, { updateInterval: "10 millis" }).pipe(
+              Effect.provideService(SnapshotStore.SnapshotStore, store("the layer's"))
+            )
+            const ask = get({ namespace: "a" }).pipe(
+              Effect.provideService(SnapshotStore.SnapshotStore, store("the asker's")),
+              Effect.provideService(Fetcher.RetryPolicy, Schedule.recurs(5)),
+              Effect.annotateLogs("request", "7")
+            )
+            yield* server.fail(Fault.reset)
+            yield* Effect.flip(ask)
+            expect(yield* server.requests).toHaveLength(1)
+            yield* ask
+            yield* server.stop
+            yield* until(() => warnings().length > 0)
+          })
+        )
+        expect(stores).toEqual(["the layer's"])
+        expect(warnings()).toHaveLength(1)
+        expect(warnings()[0]).not.toContain("request,7")
+      })
+    )
   )
 })
 
 describe("a start", () => {
-  it.scopedLive("that fails is told to all who wait for it, and made again for whoever asks next", () =>
+  it.scopedLive("that fails is reported to all waiting callers, and the next caller retries", () =>
     Effect.gen(function* () {
       const server = yield* serve("a")
       const { get } = yield* make(server)
@@ -234,7 +232,7 @@ describe("a start", () => {
     })
   )
 
-  it.scopedLive("that failed leaves nothing behind, and does not end a client that came after it", () =>
+  it.scopedLive("that failed leaves nothing behind, and does not end a later client", () =>
     Effect.gen(function* () {
       const fails = yield* Deferred.make<string, Error>()
       let fetches = 0
@@ -275,7 +273,7 @@ describe("a start", () => {
     })
   )
 
-  it.scopedLive("that dies is told to who waits for it, and made again", () =>
+  it.scopedLive("that dies is reported to the waiting callers, and retried", () =>
     Effect.gen(function* () {
       let asked = 0
       const { get } = yield* build(
@@ -294,7 +292,7 @@ describe("a start", () => {
     })
   )
 
-  it.scopedLive("goes on for the others when one of those who wait is interrupted", () =>
+  it.scopedLive("continues for the others if a waiting caller is interrupted", () =>
     Effect.gen(function* () {
       const document = yield* Deferred.make<string>()
       const begun = yield* Deferred.make<void>()
@@ -311,7 +309,7 @@ describe("a start", () => {
     })
   )
 
-  it.scoped("for which nobody waits any longer ends when it has been idle for long enough", () =>
+  it.scoped("without waiting callers ends after the idle time", () =>
     Effect.gen(function* () {
       const begun = yield* Deferred.make<void>()
       const ended = yield* Deferred.make<void>()
@@ -335,7 +333,7 @@ describe("a start", () => {
     })
   )
 
-  it.scopedLive("with the strategy fallback is a start without a state where the server is away", () =>
+  it.scopedLive("with the strategy fallback succeeds without a state if the server is away", () =>
     captured(() =>
       Effect.gen(function* () {
         const server = yield* serve("a")
@@ -350,14 +348,14 @@ describe("a start", () => {
   )
 })
 
-describe("a client that nobody uses", () => {
+describe("an idle client", () => {
   /** Timers hold 31 bits of milliseconds. */
   const longestSleep = Effect.map(TestClock.sleeps(), (times) => Math.max(...times))
 
   const use = (clients: FliptClients.Service, namespace: string) =>
     Effect.scoped(Effect.tap(clients.get({ namespace }), isOn))
 
-  it.scoped("goes on for five minutes from its last use, and is closed then", () =>
+  it.scoped("stays open for five minutes after its last use, then closes", () =>
     Effect.gen(function* () {
       const server = yield* serve("a")
       const clients = yield* make(server)
@@ -389,7 +387,7 @@ describe("a client that nobody uses", () => {
     })
   )
 
-  it.scoped("is another thing than one of two users who has left", () =>
+  it.scoped("does not include a client that still has one of two users", () =>
     Effect.gen(function* () {
       const server = yield* serve("a")
       const clients = yield* make(server)
@@ -402,7 +400,7 @@ describe("a client that nobody uses", () => {
     })
   )
 
-  it.scoped("goes on for ever where idleTimeToLive is infinite, and for weeks where it says so", () =>
+  it.scoped("stays open forever with an infinite idleTimeToLive, and for weeks with one of weeks", () =>
     Effect.gen(function* () {
       const server = yield* serve("a")
       const forever = yield* use(yield* make(server, { idleTimeToLive: Infinity }), "a")
@@ -454,7 +452,7 @@ describe("a client that nobody uses", () => {
 })
 
 describe("what is not valid", () => {
-  it.scopedLive("of a target is a ValidationError that names it, and asks nobody", () =>
+  it.scopedLive("in a target is a ValidationError that names it, and makes no request", () =>
     Effect.gen(function* () {
       const server = yield* serve("default")
       const { get } = yield* make(server)
@@ -540,7 +538,7 @@ describe("what is not valid", () => {
     })
   )
 
-  it.effect("an engine that cannot be had is an EngineError when the layer is built", () =>
+  it.effect("a missing engine is an EngineError when the layer is built", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Effect.scoped(build(FliptClients.layer())))
       expect(error._tag).toBe("EngineError")
@@ -574,7 +572,7 @@ describe("what is not valid", () => {
 })
 
 describe("the layer's scope", () => {
-  it.scopedLive("closes them too where the layer is built in a region that cannot be interrupted", () =>
+  it.scopedLive("closes them even if the layer is built in an uninterruptible region", () =>
     Effect.gen(function* () {
       const server = yield* serve("a")
       const layers = yield* Scope.make()
@@ -603,7 +601,7 @@ describe("the layer's scope", () => {
     })
   )
 
-  it.scopedLive("ends a start that is under way, and who waits for it is told so", () =>
+  it.scopedLive("ends a start in progress, and its waiting callers get the error", () =>
     Effect.gen(function* () {
       const begun = yield* Deferred.make<void>()
       const ended = yield* Deferred.make<void>()

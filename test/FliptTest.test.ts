@@ -91,7 +91,7 @@ describe("the kit", () => {
     )
   )
 
-  it.effect("takes a real document, with flags before its own", () =>
+  it.effect("takes a real document, and its own flags take precedence", () =>
     Effect.gen(function* () {
       const client = yield* FliptClient.FliptClient
       const snapshot = yield* client.snapshot
@@ -122,7 +122,7 @@ describe("the kit", () => {
     }).pipe(Effect.scoped, Effect.provide(FliptTest.layer({ document, flags: { on: false, new: true } })))
   )
 
-  it.effect("takes a document of another namespace by its name, and one that does not load is a defect", () =>
+  it.effect("takes a document of another namespace with its name, and an invalid document is a defect", () =>
     Effect.gen(function* () {
       const shop = JSON.stringify(makeDocument([booleanFlag("on", true)], "shop"))
       const layer = FliptTest.layer({ document: new TextEncoder().encode(shop), namespace: "shop" })
@@ -138,7 +138,7 @@ describe("the kit", () => {
     }).pipe(Effect.provide(FliptTest.layer({ document: JSON.stringify(makeDocument([booleanFlag("a\ufffd", true)])) })))
   )
 
-  it.effect("gives equal results of one state as one object, as every engine does", () =>
+  it.effect("returns equal results of one state as one object, like every engine", () =>
     Effect.gen(function* () {
       const client = yield* FliptClient.FliptClient
       const ask = client.evaluateVariant({ flagKey: "theme", ...user })
@@ -173,7 +173,7 @@ const whileSetting = <A>(stream: Stream.Stream<A>) =>
   })
 
 describe("set", () => {
-  it.effect("takes the values of a typed flag, and functions of the request", () =>
+  it.effect("accepts the values of a typed flag, and functions of the request", () =>
     Effect.gen(function* () {
       yield* FliptTest.set(On, true)
       yield* FliptTest.set(Theme, "dark")
@@ -188,7 +188,7 @@ describe("set", () => {
     }).pipe(Effect.provide(FliptTest.layer()))
   )
 
-  it.effect("takes what layerMock takes, by the flag's key", () =>
+  it.effect("accepts everything that layerMock accepts, by the flag's key", () =>
     Effect.gen(function* () {
       yield* FliptTest.set("limits", { variant: "big", attachment: { max: "9" } })
       yield* FliptTest.set("on", new EvaluationError({ reason: "Unavailable", message: "away" }))
@@ -201,7 +201,7 @@ describe("set", () => {
     }).pipe(Effect.provide(FliptTest.layer()))
   )
 
-  it.effect("is a defect for a value that no attachment stands for", () =>
+  it.effect("is a defect for a value that no attachment can represent", () =>
     Effect.gen(function* () {
       const maybe = Flag.json("maybe", Schema.NullOr(Schema.Int), { default: 1 })
       const defects = yield* Effect.forEach([null, 1.5], (value) =>
@@ -214,7 +214,7 @@ describe("set", () => {
     }).pipe(Effect.provide(FliptTest.layer()))
   )
 
-  it.effect("has the new state loaded when it comes back, also where a load is under way", () =>
+  it.effect("has loaded the new state when it completes, even during another load", () =>
     Effect.gen(function* () {
       const client = yield* FliptClient.FliptClient
       const keys = Array.from({ length: 20 }, (_, i) => `flag-${i}`)
@@ -236,7 +236,7 @@ describe("set", () => {
     )
   )
 
-  it.effect("leaves a Snapshot in hand as it is", () =>
+  it.effect("does not change an existing Snapshot", () =>
     Effect.gen(function* () {
       const client = yield* FliptClient.FliptClient
       const snapshot = yield* client.snapshot
@@ -284,7 +284,7 @@ describe("set", () => {
 })
 
 describe("evaluations", () => {
-  it.effect("are all that were made, in their order, whoever made them", () =>
+  it.effect("are recorded in order, from all callers", () =>
     Effect.gen(function* () {
       const client = yield* FliptClient.FliptClient
       const snapshot = yield* client.snapshot
@@ -348,7 +348,7 @@ class Shop extends Context.Tag("Shop")<Shop, { readonly price: Effect.Effect<num
 const shop = Shop.layer.pipe(Layer.provideMerge(FliptTest.layer({ flags: { on: false } })))
 
 describe("isolated", () => {
-  it.effect("effects that run beside each other do not see each other's flags and evaluations", () =>
+  it.effect("concurrent effects do not see each other's flags and evaluations", () =>
     Effect.gen(function* () {
       const client = yield* FliptClient.FliptClient
       const ready = yield* Deferred.make<void>()
@@ -472,7 +472,7 @@ describe("isolated", () => {
     }).pipe(Effect.provide(FliptTest.layer({ flags: { on: true } })))
   )
 
-  it.effect("leaves the client of another kit alone", () =>
+  it.effect("does not affect the client of another kit", () =>
     Effect.gen(function* () {
       const other = Context.get(yield* Layer.build(FliptTest.layer({ flags: { on: true } })), FliptClient.FliptClient)
       yield* FliptTest.isolated(
@@ -556,7 +556,7 @@ describe("forEachValue", () => {
       return Exit.isFailure(exit) ? exit.cause : Cause.empty
     }).pipe(Effect.provide(FliptTest.layer()))
 
-  it.effect("says in the message with which value an assertion failed, with the rest of the error as it was", () =>
+  it.effect("adds the value to the message of a failed assertion, and keeps the rest of the error", () =>
     Effect.gen(function* () {
       let thrown: unknown
       const cause = yield* failing(
@@ -592,7 +592,7 @@ describe("forEachValue", () => {
     })
   )
 
-  it.effect("tells beside a failure that is no Error", () =>
+  it.effect("adds an error to a failure that is not an Error", () =>
     Effect.gen(function* () {
       const cause = yield* failing(Effect.fail("plain"))
       expect(Cause.failureOption(cause)).toMatchObject({ value: "plain" })
@@ -603,7 +603,7 @@ describe("forEachValue", () => {
     })
   )
 
-  it.effect("tells beside an error that cannot be copied", () =>
+  it.effect("adds an error to one that cannot be copied", () =>
     Effect.gen(function* () {
       const error = new DOMException("aborted", "AbortError")
       const cause = yield* failing(Effect.fail(error))

@@ -36,7 +36,7 @@ const over = (hooks: ReadonlyArray<Hook.Hook>, options: Partial<Handed.Options> 
   Effect.provide(Handed.make({ first, ...options }), Hook.layer(...hooks))
 
 describe("hooks", () => {
-  it.scoped("are told before in their order, and the rest in reverse, finally last", () =>
+  it.scoped("run before in order and the others in reverse, finally last", () =>
     Effect.gen(function* () {
       const told: Array<string> = []
       const { client } = yield* over([writing("a", told), writing("b", told)])
@@ -54,7 +54,7 @@ describe("hooks", () => {
     })
   )
 
-  it.scoped("are told of an error in reverse, and finally after it", () =>
+  it.scoped("run error in reverse, and finally after it", () =>
     Effect.gen(function* () {
       const told: Array<string> = []
       const { client } = yield* over([writing("a", told), writing("b", told)])
@@ -89,7 +89,7 @@ describe("hooks", () => {
     })
   )
 
-  it.scoped("have a place for data of their own in each evaluation", () =>
+  it.scoped("have their own data in each evaluation", () =>
     Effect.gen(function* () {
       const seen: Array<unknown> = []
       const keeping = (name: string): Hook.Hook => ({
@@ -104,7 +104,7 @@ describe("hooks", () => {
     })
   )
 
-  it.scoped("are told of each request of a batch, of an unknown flag as an error", () =>
+  it.scoped("run for each request of a batch, with an error for an unknown flag", () =>
     Effect.gen(function* () {
       const told: Array<string> = []
       const errors: Array<unknown> = []
@@ -133,7 +133,7 @@ describe("hooks", () => {
     })
   )
 
-  it.scoped("are told of a batch that fails as of evaluations that all failed, and of no list as of nothing", () =>
+  it.scoped("run error for every request of a failed batch, and nothing for an argument that is not a list", () =>
     Effect.gen(function* () {
       const told: Array<string> = []
       const { client } = yield* over([writing("a", told)])
@@ -153,7 +153,7 @@ describe("hooks", () => {
     })
   )
 
-  it.scoped("are told of requests that are none", () =>
+  it.scoped("run for invalid requests", () =>
     Effect.gen(function* () {
       const told: Array<string> = []
       const { client } = yield* over([writing("a", told)])
@@ -162,7 +162,7 @@ describe("hooks", () => {
     })
   )
 
-  it.scoped("are told when there is no state", () =>
+  it.scoped("run without a state", () =>
     captured(() =>
       Effect.gen(function* () {
         const told: Array<string> = []
@@ -188,7 +188,7 @@ describe("hooks", () => {
     })
   )
 
-  it.scoped("are told the end of an evaluation that dies", () =>
+  it.scoped("run finally for an evaluation that dies", () =>
     Effect.gen(function* () {
       const told: Array<string> = []
       const { client } = yield* over([writing("a", told), writing("b", told)])
@@ -268,7 +268,7 @@ describe("a hook that throws", () => {
     })
   )
 
-  it.scoped("breaks nothing where the logger throws, too", () =>
+  it.scoped("breaks nothing even if the logger throws", () =>
     Effect.gen(function* () {
       const { client } = yield* over([
         {
@@ -352,7 +352,7 @@ describe("Hook.layer", () => {
     })
   )
 
-  it.scoped("counts when the client is built, and not where it is used", () =>
+  it.scoped("applies where the client is built, not where it is used", () =>
     Effect.gen(function* () {
       const told: Array<string> = []
       const { client } = yield* Handed.make({ first })

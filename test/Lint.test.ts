@@ -97,7 +97,7 @@ describe("a constraint", () => {
     [text("suffix", " x"), ["Blanks", "the same"]],
     [
       text("prefix", " x"),
-      ["Blanks", "the constraint never holds, since the server removes blanks around the request's value"]
+      ["Blanks", "the constraint never holds, because the server removes blanks around the request's value"]
     ],
     [constraint("STRING", "plan ", "eq", "pro"), ["Blanks", "the same"]],
     [number("contains", "1"), ["UnknownOperator", "the same"]],
@@ -349,7 +349,7 @@ describe("the layer", () => {
     })
   )
 
-  it.effect("has one warning of bounded length, whatever the state has", () =>
+  it.effect("logs one warning of bounded length for any state", () =>
     Effect.gen(function* () {
       const flags = Array.from({ length: 500 }, (_, index) => ({ ...mistaken(index + 51), key: `flag-${index}` }))
       const found = yield* warningsOf([makeDocument(flags)], Lint.layer)
@@ -359,7 +359,7 @@ describe("the layer", () => {
     })
   )
 
-  it.effect("says nothing of a state without findings", () =>
+  it.effect("logs nothing for a state without findings", () =>
     Effect.gen(function* () {
       const documents = [makeDocument([booleanFlag("on", true)])]
       expect(yield* warningsOf(documents, Lint.layer)).toEqual([])

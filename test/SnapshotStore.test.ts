@@ -122,7 +122,7 @@ const stores: {
 const keepsBytes = (name: string) => name !== "a KeyValueStore over files, with a prefix"
 
 describe.each(Object.entries(stores))("a store in %s", (name, make) => {
-  it.scopedLive("has nothing at first, and says nothing of it", () =>
+  it.scopedLive("is empty at first, and logs nothing about it", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const store = yield* make
@@ -132,7 +132,7 @@ describe.each(Object.entries(stores))("a store in %s", (name, make) => {
     )
   )
 
-  it.scopedLive("gives back what was last saved for each target, byte for byte", () =>
+  it.scopedLive("returns what was last saved for each target, byte for byte", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const store = yield* make
@@ -261,7 +261,7 @@ describe("an entry that is not whole", () => {
       })
     )
 
-  it.live("is ignored with one warning, wherever it is torn", () =>
+  it.live("is ignored with one warning if it is truncated anywhere", () =>
     damaged(({ loadOf, warnings }) =>
       Effect.gen(function* () {
         const whole = yield* bytesOf(small)
@@ -279,7 +279,7 @@ describe("an entry that is not whole", () => {
     )
   )
 
-  it.live("is ignored where a part of a large one is missing, or was never written", () =>
+  it.live("is ignored if a part of a large one is missing or was never written", () =>
     damaged(({ loadOf }) =>
       Effect.gen(function* () {
         const large = entryOf([Uint8Array.from({ length: 700_000 }, (_, index) => (index * index) % 251)])
@@ -312,7 +312,7 @@ describe("an entry that is not whole", () => {
     )
   )
 
-  it.live("is ignored where its header says the same in other words", () =>
+  it.live("is ignored if its header has an equivalent form", () =>
     damaged(({ loadOf }) =>
       Effect.gen(function* () {
         const whole = Buffer.from(yield* bytesOf(small)).toString()
@@ -352,7 +352,7 @@ describe("an entry that is not whole", () => {
     )
   )
 
-  it.live("and anything else that stands in its place is ignored", () =>
+  it.live("and anything else in its place is ignored", () =>
     Effect.gen(function* () {
       const problem = "it is empty, truncated, or not written by this library"
       yield* ignored(new Uint8Array(0), problem)
@@ -383,7 +383,7 @@ describe("the format", () => {
     storedAt: fc.date({ noInvalidDate: true }).map(DateTime.unsafeMake)
   })
 
-  it("gives back any entry, however its document is cut", () =>
+  it("returns any entry, for any chunks of its document", () =>
     fc.assert(
       fc.asyncProperty(targets, entries, (target, entry) =>
         Effect.runPromise(
@@ -398,7 +398,7 @@ describe("the format", () => {
       )
     ))
 
-  it("gives an entry to its own target alone, and no two targets have one name", () =>
+  it("returns an entry only for its own target, and two targets never share a name", () =>
     fc.assert(
       fc.asyncProperty(targets, targets, entries, (own, other, entry) => {
         fc.pre(own.environment !== other.environment || own.namespace !== other.namespace)
@@ -452,7 +452,7 @@ describe("layerFileSystem", () => {
     })
   )
 
-  it.scopedLive("keeps to a directory that was given by a relative path", () =>
+  it.scopedLive("keeps using the directory of a relative path", () =>
     Effect.gen(function* () {
       const folder = yield* Folder.make
       const store = yield* build(SnapshotStore.layerFileSystem(Path.relative(process.cwd(), folder)))
@@ -466,7 +466,7 @@ describe("layerFileSystem", () => {
     })
   )
 
-  it.effect("refuses a directory that is none", () =>
+  it.effect("refuses an invalid directory", () =>
     Effect.gen(function* () {
       for (const directory of ["", " ", "a\0b", null, undefined, 5, {}]) {
         const error = yield* Effect.flip(Effect.scoped(build(SnapshotStore.layerFileSystem(directory as string))))
@@ -476,7 +476,7 @@ describe("layerFileSystem", () => {
     })
   )
 
-  it.scopedLive("refuses a directory that is a file, or cannot be made", () =>
+  it.scopedLive("refuses a directory that is a file or cannot be created", () =>
     Effect.gen(function* () {
       const file = Path.join(yield* Folder.make, "flags")
       Fs.writeFileSync(file, "")
@@ -504,7 +504,7 @@ describe("layerFileSystem", () => {
     (isRoot) => Effect.sync(() => isRoot && process.seteuid!(0))
   )
 
-  it.scopedLive("reads a directory that it cannot write, and tells so at once and at each save", () =>
+  it.scopedLive("reads a read-only directory, and warns at the start and at each save", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const folder = yield* Folder.make
@@ -641,7 +641,7 @@ describe("layerFileSystem", () => {
   )
 
   it.scopedLive(
-    "lets two processes save and load the same state at once, whole each time",
+    "lets two processes save and load the same state concurrently, always complete",
     () =>
       Effect.gen(function* () {
         const folder = yield* Folder.make
@@ -671,7 +671,7 @@ describe("layerFileSystem", () => {
     300_000
   )
 
-  it.scopedLive("is refused in a browser, with a word on what there is instead", () =>
+  it.scopedLive("is refused in a browser, and names the alternative", () =>
     Effect.gen(function* () {
       const outfile = Path.join(yield* Folder.make, "bundle.mjs")
       yield* Effect.promise(() =>

@@ -96,7 +96,7 @@ describe("events on spans", () => {
     })
   )
 
-  it.scoped("tell each reason", () =>
+  it.scoped("have each reason", () =>
     Effect.gen(function* () {
       const { client } = yield* over(undefined)
       const reasons = yield* attributesOf(
@@ -117,7 +117,7 @@ describe("events on spans", () => {
     })
   )
 
-  it.scoped("tell the type of each error, and nothing else of it", () =>
+  it.scoped("have the type of each error, and nothing else of it", () =>
     captured(() =>
       Effect.gen(function* () {
         const { client, put } = yield* over(undefined, { strategy: "fail" })
@@ -162,7 +162,7 @@ describe("events on spans", () => {
     )
   )
 
-  it.scoped("tell the version of the state that was evaluated", () =>
+  it.scoped("have the version of the evaluated state", () =>
     Effect.gen(function* () {
       const { client, put, source } = yield* over(undefined)
       const pinned = yield* client.pinned
@@ -175,7 +175,7 @@ describe("events on spans", () => {
     })
   )
 
-  it.scoped("tell the version also where an engine gives the same result for two states", () =>
+  it.scoped("have the version even if an engine returns the same result for two states", () =>
     Effect.gen(function* () {
       let compiled = 0
       const result = { _tag: "Boolean", enabled: true, flagKey: "on", segmentKeys: [] } as const
@@ -200,7 +200,7 @@ describe("events on spans", () => {
     })
   )
 
-  it.scoped("never tell of a context, an attachment or an entity unless asked for", () =>
+  it.scoped("never contain a context, an attachment or an entity unless configured", () =>
     Effect.gen(function* () {
       const { client } = yield* over(undefined)
       const told = yield* attributesOf(
@@ -215,7 +215,7 @@ describe("events on spans", () => {
     })
   )
 
-  it.scoped("tell the entity, or a hash of it, when asked for", () =>
+  it.scoped("contain the entity or a hash of it if configured", () =>
     Effect.gen(function* () {
       const included = yield* over({ entityId: "include" })
       const hashed = yield* over({ entityId: "hash" })
@@ -229,7 +229,7 @@ describe("events on spans", () => {
     })
   )
 
-  it.scoped("break no evaluation by what a request is, which nobody has checked where there is no state", () =>
+  it.scoped("break no evaluation with an invalid request, which is unchecked without a state", () =>
     Effect.gen(function* () {
       for (const events of ["span", "log", "none"] as const) {
         const { client } = yield* over({ events, entityId: "include" }, { first: outage("Network") })
@@ -249,7 +249,7 @@ describe("events on spans", () => {
     })
   )
 
-  it.scoped("are at most 128 of one span, and go on in the next", () =>
+  it.scoped("are at most 128 per span, and continue in the next span", () =>
     Effect.gen(function* () {
       const { client } = yield* over(undefined)
       const loop = Effect.repeatN(client.evaluateBoolean(on), 199)
@@ -367,7 +367,7 @@ describe("metrics", () => {
     })
   )
 
-  it.scoped("of errors and of results are bounded each by itself, and go on as other", () =>
+  it.scoped("of errors and of results are bounded separately, and continue as other", () =>
     Effect.gen(function* () {
       const source = Metrics.ownSource()
       const many = Array.from({ length: 1_010 }, (_, index) => booleanFlag(`flag-${index}`, index % 2 === 0))
@@ -397,7 +397,7 @@ describe("metrics", () => {
     })
   )
 
-  it.scoped("tell fetches, loads and how long these take, by their outcome", () =>
+  it.scoped("count fetches and loads by outcome, and time loads", () =>
     captured(() =>
       Effect.gen(function* () {
         const { client, put, source } = yield* over({ events: "none" })
@@ -419,7 +419,7 @@ describe("metrics", () => {
     )
   )
 
-  it.scoped("of a namespace are bounded over all clients that it has had", () =>
+  it.scoped("of a namespace are bounded across all of its clients", () =>
     Effect.gen(function* () {
       const source = Metrics.ownSource()
       for (let index = 0; index < 12; index++) {
@@ -438,7 +438,7 @@ describe("metrics", () => {
     })
   )
 
-  it.scoped("tell loads of a millisecond from those of a minute", () =>
+  it.scoped("distinguish loads of a millisecond from loads of a minute", () =>
     Effect.gen(function* () {
       const { source } = yield* over({ events: "none" })
       const found = (yield* Metric.snapshot).find(
@@ -469,7 +469,7 @@ describe("metrics", () => {
     })
   )
 
-  it.scoped("tell the age of the state every five seconds, from its confirmation on", () =>
+  it.scoped("report the age of the state every five seconds from its confirmation on", () =>
     captured(() =>
       Effect.gen(function* () {
         const empty = yield* over({ events: "none" }, { first: outage("Network") })
@@ -488,7 +488,7 @@ describe("metrics", () => {
     )
   )
 
-  it.scoped("tell the age no more when the client has closed", () =>
+  it.scoped("stop reporting the age when the client has closed", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const { source } = yield* Scope.extend(over({ events: "none" }), scope)
@@ -508,7 +508,7 @@ describe("metrics", () => {
     })
   )
 
-  it.scoped("count a stream that is open again, and neither the first nor polling in its place", () =>
+  it.scoped("count a reopened stream, but neither the first one nor polling instead", () =>
     Effect.gen(function* () {
       const source = { ...Metrics.ownSource(), kind: "streaming" }
       const events = yield* Queue.unbounded<Fetcher.Event>()
@@ -532,7 +532,7 @@ describe("metrics", () => {
     })
   )
 
-  it.scoped("are none without telemetry, and none of evaluations in Snapshots", () =>
+  it.scoped("are absent without telemetry, and for evaluations of Snapshots", () =>
     Effect.gen(function* () {
       const silent = Metrics.ownSource()
       const { client } = yield* Handed.make({ first: documentFor(silent), source: silent })
@@ -562,7 +562,7 @@ describe("Telemetry.layer", () => {
     })
   )
 
-  it.scopedLive("is honoured by the one-stop layer, beside hooks", () =>
+  it.scopedLive("applies to the complete layer, together with hooks", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: makeDocument(flags) } })
       const seen: Array<string> = []

@@ -305,7 +305,7 @@ describe.each(ways)("by $name", ({ connect, name: way }) => {
     })
   )
 
-  it.scopedLive("the server is asked for the host of the url by its name, or for the serverName", () =>
+  it.scopedLive("the server name is the host of the url, or the serverName", () =>
     Effect.gen(function* () {
       const material = yield* pki
       const hosts = ["localhost", "flipt.internal"].map((value) => ({ type: "dns" as const, value }))
@@ -319,7 +319,7 @@ describe.each(ways)("by $name", ({ connect, name: way }) => {
   )
 
   for (const http2 of [false, true]) {
-    it.scopedLive(`HTTP/2 is ${http2 ? "" : "not "}spoken with a server that can, where http2 is ${http2}`, () =>
+    it.scopedLive(`HTTP/2 is ${http2 ? "" : "not "}used with a server that supports it, if http2 is ${http2}`, () =>
       Effect.gen(function* () {
         const material = yield* pki
         const server = yield* serve({ ...mutual(material), http2: true })
@@ -333,7 +333,7 @@ describe.each(ways)("by $name", ({ connect, name: way }) => {
     )
   }
 
-  it.scopedLive("HTTP/1.1 is spoken with a server that cannot do more, where http2 is offered", () =>
+  it.scopedLive("HTTP/1.1 is used with a server without HTTP/2, even if http2 is offered", () =>
     Effect.gen(function* () {
       const material = yield* pki
       const server = yield* serve(material.server)
@@ -342,7 +342,7 @@ describe.each(ways)("by $name", ({ connect, name: way }) => {
     })
   )
 
-  describe("on TLS 1.3, where a server looks at the client's certificate after the handshake", () => {
+  describe("on TLS 1.3, which checks the client's certificate after the handshake", () => {
     for (const [name, client, hint] of refusals) {
       it.scopedLive(`${name} is refused, and the error names the possibility`, () =>
         Effect.gen(function* () {

@@ -20,7 +20,7 @@ const make = () => {
 }
 
 describe("an arena", () => {
-  it("gives back what a large text has taken with the call behind it", () => {
+  it("returns the memory of a large text with the next call", () => {
     const { arena, sizes } = make()
     const place = makeTextEntry()
     arena.ensureWords(slotWords(0))
@@ -33,7 +33,7 @@ describe("an arena", () => {
     expect(arena.word(1)).toBe(5)
   })
 
-  it("gives back what a large batch has taken when it begins anew", () => {
+  it("returns the memory of a large batch when it is reset", () => {
     const { arena, sizes } = make()
     const place = makeTextEntry()
     arena.ensureWords(1_000_000)

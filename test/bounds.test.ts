@@ -119,7 +119,7 @@ describe.each(engines)("the %s engine", (_, layer) => {
   const withEngine = <A, E, R>(use: (engine: EngineModule.Service) => Effect.Effect<A, E, R>) =>
     Effect.flatMap(Engine, use).pipe(Effect.provide(layer))
 
-  it.effect("writes a seed in proportion to the document, whatever two things are many", () =>
+  it.effect("writes a seed in proportion to the document for any two kinds of repetition", () =>
     withEngine((engine) =>
       Effect.forEach(
         worst,
@@ -341,7 +341,7 @@ it("reads a list of 5,000,000 numbers", () => {
 })
 
 describe.runIf(isNativeBuilt)("the native library", () => {
-  it.effect("holds and describes a flag in proportion to the document, whatever two things are many", () =>
+  it.effect("holds and describes a flag in proportion to the document for any two kinds of repetition", () =>
     Effect.gen(function* () {
       const loaded = yield* load(library)
       let described = 0

@@ -188,7 +188,7 @@ describe("changes", () => {
   )
 
   // where there is one engine there is nothing to compare; the portable one's are in Engine.test.ts
-  it.scopedLive.skipIf(!native)("are the same on every engine, whatever changes in a document", () =>
+  it.scopedLive.skipIf(!native)("are the same on every engine for any change in a document", () =>
     quiet(
       Effect.gen(function* () {
         const services = yield* Effect.forEach(engines, ([, layer]) => Effect.provide(Engine.Engine, layer))

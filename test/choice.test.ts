@@ -118,7 +118,7 @@ describe("Engine.layer", () => {
     })
   )
 
-  it.effect("is the portable engine, without a word, where FLIPT_ENGINE says so", () =>
+  it.effect("is the portable engine without a message if FLIPT_ENGINE says so", () =>
     captured((logs) =>
       Effect.gen(function* () {
         expect(yield* nameOf(Engine.layer)).toBe("portable")
@@ -142,7 +142,7 @@ describe("Engine.layer", () => {
       }).pipe(Effect.scoped)
   )
 
-  it.effect("fails where FLIPT_ENGINE asks for the native engine and it cannot be loaded", () =>
+  it.effect("fails if FLIPT_ENGINE selects the native engine and it cannot be loaded", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(nameOf(Engine.layer))
       expect(error).toMatchObject({ _tag: "EngineError", reason: "Load" })
@@ -150,7 +150,7 @@ describe("Engine.layer", () => {
     }).pipe(withVariables({ FLIPT_ENGINE: "native", FLIPT_ENGINE_PATH: elsewhere }))
   )
 
-  it.effect("fails where FLIPT_ENGINE is neither", () =>
+  it.effect("fails if FLIPT_ENGINE is neither", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(nameOf(Engine.layer))
       expect(error).toMatchObject({ _tag: "EngineError", reason: "Load" })

@@ -100,7 +100,7 @@ describe("layerConfig", () => {
     })
   )
 
-  it.scopedLive("takes bare seconds as a duration", () =>
+  it.scopedLive("reads a bare number as seconds", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
       yield* Effect.gen(function* () {

@@ -84,7 +84,7 @@ it("every re-exported tag has a docstring with its version and category", () => 
   expect(tags.filter(({ isDocumented }) => !isDocumented)).toEqual([])
 })
 
-it("every public export has a description, which the reference asks for", () => {
+it("every public export has a description, which the reference requires", () => {
   const without = modules
     .filter(isModule)
     .flatMap((name) =>

@@ -72,7 +72,7 @@ describe("segments", () => {
     expect(segmentsOf(flags).map(({ constraints }) => constraints[0]?.value)).toEqual(values)
   })
 
-  it("are bounded in depth wherever they stand, read before or not", () => {
+  it("are bounded in depth at any place, memoized or not", () => {
     const nested = (depth: number): unknown => (depth === 0 ? 0 : [nested(depth - 1)])
     // an object of the document, flags, flag, rules, rule, segments, segment; a rollout's segments are one deeper
     const deepest = segment("s", "pro", { unknown: nested(121) })
@@ -111,7 +111,7 @@ describe("a text in parts", () => {
     }
   }
 
-  it("gives the same flags wherever it is divided", () => {
+  it("has the same flags for any division", () => {
     const expected = readParts(text, text.length)
     expect(expected).toHaveLength(2)
     for (let size = 1; size <= text.length; size++) {
@@ -119,7 +119,7 @@ describe("a text in parts", () => {
     }
   })
 
-  it("is refused for the same reason wherever it is divided", () => {
+  it("is refused for the same reason for any division", () => {
     for (const malformed of [
       text.slice(0, -1),
       text.replace("true", "tru"),

@@ -83,7 +83,7 @@ it.scopedLive("quickstart evaluates the flags of a server", () =>
   })
 )
 
-it.live("errors tells a wrong request from a flag that there is not", () =>
+it.live("errors distinguishes an invalid request from an unknown flag", () =>
   Effect.map(run("errors"), (output) =>
     expect(output.trim().split("\n")).toEqual([
       "the request is wrong: flagKey: flagKey cannot be empty",
@@ -94,7 +94,7 @@ it.live("errors tells a wrong request from a flag that there is not", () =>
   )
 )
 
-it.live("flags gives typed values, and defaults with the error where something is wrong", () =>
+it.live("flags returns typed values, and defaults with the error if something is wrong", () =>
   Effect.map(run("flags"), (output) =>
     expect(output.trim().split("\n")).toEqual([
       "user-42: checkout new, theme light, accent navy",
@@ -132,7 +132,7 @@ it.live("namespaces makes a client for each tenant, and shares it", () =>
   )
 )
 
-it.live("own-http-client fetches with the global fetch, and with an Agent of its own", () =>
+it.live("own-http-client fetches with the global fetch, and with a custom Agent", () =>
   Effect.map(run("own-http-client"), (output) =>
     expect(output.trim().split("\n")).toEqual([
       "GET /internal/v1/evaluation/snapshot/namespace/default",
@@ -191,7 +191,7 @@ it.scopedLive("tls fetches over TLS in every way", () =>
   })
 )
 
-it.live("rotating-jwt asks with another JWT when the first is about to run out", () =>
+it.live("rotating-jwt sends another JWT when the first is about to expire", () =>
   Effect.map(run("rotating-jwt"), (output) =>
     expect(output.trim().split("\n")).toEqual(["new-checkout is true, fetched with JWT 1", "fetched again with JWT 2"])
   )

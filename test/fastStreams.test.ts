@@ -134,7 +134,7 @@ describe("a lock", () => {
   )
 })
 
-describe("a refresh beside a stream that always has another document", () => {
+describe("a refresh during a stream that always has another document", () => {
   for (const [name, engine] of engines) {
     it.scopedLive(`takes a few compilations (${name} engine)`, () =>
       Effect.gen(function* () {

@@ -110,7 +110,7 @@ describe("an answer", () => {
     })
   )
 
-  it.scopedLive("that decodes to more than maxBodySize is abandoned at once, and not held in memory", () =>
+  it.scopedLive("that decodes to more than maxBodySize is abandoned immediately, and not held in memory", () =>
     Effect.gen(function* () {
       const decoded = 512 * 1024 * 1024
       const server = yield* serve()
@@ -210,7 +210,7 @@ describe("a status", () => {
     )
   }
 
-  it.scopedLive("that passes is followed by the document, and every attempt is authorized anew", () =>
+  it.scopedLive("that passes is followed by the document, and every attempt is authorized again", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       const { counts, layer } = counting()
@@ -279,7 +279,7 @@ describe("a status", () => {
     })
   )
 
-  it.scoped("of an Auth that gives nothing in time is an error of its own", () =>
+  it.scoped("of an Auth that does not answer in time is a separate error", () =>
     Effect.gen(function* () {
       const auth = Layer.succeed(Auth.Auth, { authorize: Effect.never, invalidate: () => Effect.void })
       const fetcher = yield* makeFetcher({ url: "http://127.0.0.1:1" }, { auth })
@@ -291,20 +291,18 @@ describe("a status", () => {
     })
   )
 
-  it.scopedLive(
-    "401 is followed by one more try, outside the count of retries, where Auth has another credential",
-    () =>
-      Effect.gen(function* () {
-        const server = yield* serve()
-        const { layer } = counting()
-        const fetcher = yield* makeFetcher({ url: server.url }, { auth: layer, policy: Schedule.stop })
-        yield* server.setToken({ kind: "client", value: "token-2" })
-        expect(yield* fetcher.fetch(Option.none())).toMatchObject({ _tag: "Document" })
-        const refused = yield* errorOf(fetcher.fetch(Option.none()))
-        expect(refused).toMatchObject({ reason: "Unauthorized", status: 401 })
-        const authorizations = (yield* server.requests).map(({ headers }) => headers.authorization)
-        expect(authorizations).toEqual([1, 2, 3, 4].map((count) => `Bearer token-${count}`))
-      })
+  it.scopedLive("401 is followed by one more attempt, not counted as a retry, if Auth has another credential", () =>
+    Effect.gen(function* () {
+      const server = yield* serve()
+      const { layer } = counting()
+      const fetcher = yield* makeFetcher({ url: server.url }, { auth: layer, policy: Schedule.stop })
+      yield* server.setToken({ kind: "client", value: "token-2" })
+      expect(yield* fetcher.fetch(Option.none())).toMatchObject({ _tag: "Document" })
+      const refused = yield* errorOf(fetcher.fetch(Option.none()))
+      expect(refused).toMatchObject({ reason: "Unauthorized", status: 401 })
+      const authorizations = (yield* server.requests).map(({ headers }) => headers.authorization)
+      expect(authorizations).toEqual([1, 2, 3, 4].map((count) => `Bearer token-${count}`))
+    })
   )
 
   it.scopedLive("401 is final if Auth has no other credential", () =>
@@ -462,7 +460,7 @@ describe("requestTimeout", () => {
     })
   )
 
-  it.scoped("of Infinity waits for ever", () =>
+  it.scoped("of Infinity waits forever", () =>
     Effect.gen(function* () {
       const { fetching, response } = yield* begun({ requestTimeout: Number.POSITIVE_INFINITY })
       yield* TestClock.adjust("3650 days")

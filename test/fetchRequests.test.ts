@@ -44,7 +44,7 @@ describe("a request", () => {
     })
   )
 
-  it.scopedLive("asks for the environment `default` and the namespace `default` unless told otherwise", () =>
+  it.scopedLive("requests the environment `default` and the namespace `default` by default", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       const fetcher = yield* makeFetcher({ url: server.url, environment: undefined, namespace: undefined })
@@ -166,7 +166,7 @@ describe("a connection", () => {
     })
   )
 
-  it.scopedLive("that is refused at first and accepted later gives the document", () =>
+  it.scopedLive("that is refused at first and accepted later returns the document", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       yield* server.stop
@@ -324,7 +324,7 @@ describe("a redirect", () => {
     })
   )
 
-  it.scopedLive("to another origin is refused, whatever its status, and nothing is sent there", () =>
+  it.scopedLive("to another origin is refused for any status, and nothing is sent there", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       const other = yield* serve()
@@ -421,7 +421,7 @@ describe("TLS", () => {
     })
   )
 
-  it.scopedLive("with a certificate that is trusted gives the document", () =>
+  it.scopedLive("with a trusted certificate returns the document", () =>
     Effect.gen(function* () {
       const { trusting, url } = yield* secure(loopback)
       expect(contentOf(yield* fetchOf({ url }, { tls: trusting }))).toEqual(small)

@@ -74,7 +74,7 @@ const wireFrames = fc.oneof(
 )
 
 describe("the splitter", () => {
-  it("gives every line once, whatever the chunks are", () => {
+  it("returns every line once, for any chunks", () => {
     fc.assert(
       fc.property(
         fc.uint8Array({ maxLength: 200 }),
@@ -96,7 +96,7 @@ describe("the splitter", () => {
     )
   })
 
-  it("gives a line when its line break is in, not before", () => {
+  it("returns a line when its line break has arrived, not before", () => {
     const splitter = makeLineSplitter(100)
     const split = (chunk: Uint8Array) => [...splitter(chunk)]
     expect(split(bytes("ab"))).toEqual([])
@@ -118,7 +118,7 @@ describe("the splitter", () => {
     })
   })
 
-  it("takes a line of as many bytes as the limit and a frame have, and no longer one", () => {
+  it("accepts a line of the limit plus the frame, and no longer one", () => {
     const line = (size: number) => "x".repeat(size)
     for (const limit of [1, 5, 1000]) {
       const most = limit + margin
@@ -143,7 +143,7 @@ describe("the splitter", () => {
     expect(shown(parseFrame(line as never))).toEqual(["Document", "12345"])
   })
 
-  it("tells of a line that is too large once, and recovers with the next, whatever the chunks are", () => {
+  it("reports a line that is too large once, and recovers with the next, for any chunks", () => {
     fc.assert(
       fc.property(
         fc.array(fc.string({ unit: fc.constantFrom("a", "b"), maxLength: 80 }), { maxLength: 8 }),
@@ -158,7 +158,7 @@ describe("the splitter", () => {
     )
   })
 
-  it("gives nothing of a line that is too large", () => {
+  it("returns nothing of a line that is too large", () => {
     const split = makeLineSplitter(10)
     let lines = 0
     for (let n = 0; n < 1000; n++) {
@@ -171,7 +171,7 @@ describe("the splitter", () => {
 })
 
 describe("a frame", () => {
-  it("gives its document, whatever the chunks are", () => {
+  it("returns its document, for any chunks", () => {
     fc.assert(
       fc.property(fc.array(wireFrames, { maxLength: 6 }), places, (frames, at) => {
         const whole = bytes(frames.map((frame) => frame.wire).join(""))
@@ -186,7 +186,7 @@ describe("a frame", () => {
     )
   })
 
-  it("gives its document as it stands there: byte for byte, without a look at what it says", () => {
+  it("returns its document byte for byte, without parsing it", () => {
     for (const document of [
       '{"a":"\u00e9\u65e5\ud83c\uddef"}',
       '{"a": [1,2, {"b":"}"}]}',
@@ -225,19 +225,19 @@ describe("a frame", () => {
     }
   })
 
-  it("that is empty or blank is none", () => {
+  it("that is empty or blank is not a frame", () => {
     for (const text of ["", "\r", " ", "\t \r", " ".repeat(32)]) {
       expect(read(text), JSON.stringify(text)).toEqual(["Blank"])
     }
   })
 
-  it("is an error where it says so, whole", () => {
+  it("is an error as a whole if it contains one", () => {
     for (const text of ['{"error":{"code":5,"message":"gone"}}', ' { "error" : null }\r', '{"error":']) {
       expect(read(text)).toEqual(["Error", text])
     }
   })
 
-  it("is bad where it is neither", () => {
+  it("is malformed if it is neither", () => {
     for (const text of [
       "{}",
       "{",

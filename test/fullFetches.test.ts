@@ -39,7 +39,7 @@ const spread = Effect.gen(function* () {
 const manual = { updateInterval: Number.POSITIVE_INFINITY } as const
 
 describe("a server with a wrong ETag", () => {
-  it.scopedLive("is found out by refetch, but not by refresh", () =>
+  it.scopedLive("is detected by refetch, but not by refresh", () =>
     Effect.gen(function* () {
       const { server, set } = yield* spread
       const client = yield* makeClient({ url: server.url, ...manual })
@@ -53,7 +53,7 @@ describe("a server with a wrong ETag", () => {
     })
   )
 
-  it.scopedLive("is found out by a restart, whatever the store holds", () =>
+  it.scopedLive("is detected by a restart, even with a store", () =>
     Effect.gen(function* () {
       const { server, set } = yield* spread
       const store = Context.get(yield* Layer.build(KeyValueStore.layerMemory), KeyValueStore.KeyValueStore)
@@ -70,7 +70,7 @@ describe("a server with a wrong ETag", () => {
     })
   )
 
-  it.scoped("is found out by the next poll after fullFetchInterval", () =>
+  it.scoped("is detected by the next poll after fullFetchInterval", () =>
     Effect.gen(function* () {
       const { server, set } = yield* spread
       const client = yield* makeClient({
@@ -114,7 +114,7 @@ describe("an unconditional answer", () => {
     })
   )
 
-  it.scopedLive("is requested after a request in flight, never beside it", () =>
+  it.scopedLive("is requested after a request in flight, never concurrently", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
       const client = yield* makeClient({ url: server.url, ...manual })

@@ -96,7 +96,7 @@ describe("crc32", () => {
     }
   })
 
-  it("of one entity after the other, also when the same comes again", () => {
+  it("of consecutive entities, also if one occurs again", () => {
     const ids = fc.array(fc.oneof(fc.constantFrom("", "a", "b", "é"), anyText), { maxLength: 8 })
     fc.assert(
       fc.property(ids, anyText, (list, key) => {

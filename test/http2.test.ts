@@ -40,7 +40,7 @@ const start = (requestTimeout: number) =>
   })
 
 describe("over HTTP/2", () => {
-  it.scopedLive("a stream goes on beside requests that are answered, refused, cut, or not answered at all", () =>
+  it.scopedLive("a stream continues while requests are answered, refused, cut off, or not answered at all", () =>
     captured(() =>
       Effect.gen(function* () {
         const { client, server } = yield* start(1000)
@@ -68,7 +68,7 @@ describe("over HTTP/2", () => {
     )
   )
 
-  it.scopedLive("a stream that is left is closed on the server, and the connection goes on", () =>
+  it.scopedLive("an abandoned stream is closed on the server, and the connection stays open", () =>
     Effect.gen(function* () {
       const server = yield* serve2
       const http = Layer.provide(Tls.layerHttpClient, Tls.layer(yield* tls))

@@ -256,7 +256,7 @@ it.scopedLive("answers every request, and each by one state, while the flags cha
 )
 
 it.scopedLive(
-  "answers a request by the state that it began with, however long it takes, and the next by the new one",
+  "answers a request with the state at its start, however long it takes, and the next one with the new state",
   () =>
     Effect.gen(function* () {
       const { backend, flipt, port } = yield* start(regular)
@@ -274,7 +274,7 @@ it.scopedLive(
     })
 )
 
-it.scopedLive("asks for flags as the user of the request, and refuses who has no name", () =>
+it.scopedLive("evaluates flags for the user of the request, and refuses requests without a user", () =>
   Effect.gen(function* () {
     const { port } = yield* start(makeDocument([forAdaOnPro]))
     const { get } = yield* connect(port)
@@ -290,7 +290,7 @@ it.scopedLive("asks for flags as the user of the request, and refuses who has no
   })
 )
 
-it.scopedLive("says at the start which of its flags there are not, and goes on when Flipt is lost", () =>
+it.scopedLive("logs missing flags at startup, and keeps running when Flipt is away", () =>
   Effect.gen(function* () {
     const { flipt, output, port } = yield* start(makeDocument([booleanFlag("discount", true)]))
     expect(output()).toContain("there is no flag banner")
@@ -309,7 +309,7 @@ it.scopedLive("says at the start which of its flags there are not, and goes on w
   })
 )
 
-it.scopedLive("answers what is under way when it is told to end, tells all of it, and leaves nothing", () =>
+it.scopedLive("completes requests in progress at shutdown, exports all telemetry, and leaves nothing", () =>
   Effect.gen(function* () {
     const { backend, ended, flipt, port, terminate } = yield* start(sale)
     const idle = yield* connect(port)
@@ -371,7 +371,7 @@ it.scopedLive("answers what is under way when it is told to end, tells all of it
   })
 )
 
-it.scopedLive("does not wait for ever for a request when it is told to end", () =>
+it.scopedLive("does not wait forever for a request at shutdown", () =>
   Effect.gen(function* () {
     const { backend, ended, flipt, port, terminate } = yield* start(regular, { SHUTDOWN_PATIENCE: "10 millis" })
     const { get } = yield* connect(port)

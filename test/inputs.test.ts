@@ -121,7 +121,7 @@ describe.each(engines)("the %s engine", (_, layer) => {
     )
   )
 
-  it.effect("refuses an object that only has the prototype of a Date, and takes a Date with methods of its own", () =>
+  it.effect("rejects an object that only has the prototype of a Date, and accepts a Date with its own methods", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         const snapshot = yield* engine.compile(
@@ -172,7 +172,7 @@ describe.each(engines)("the %s engine", (_, layer) => {
   )
 })
 
-it.scoped("the scope of a compilation that fails is closed at once", () =>
+it.scoped("the scope of a failed compilation closes immediately", () =>
   Effect.gen(function* () {
     const state = yield* State.make({ kind: "polling", environment: "default", namespace: "default" }, "fail")
     let open = 0

@@ -194,7 +194,7 @@ describe.each(engines)("a document on the %s engine", (_name, layer) => {
       })
     )
 
-  it.effect("that is none at all is refused with what stands there instead", () =>
+  it.effect("that is not a document is refused with what was found", () =>
     Effect.gen(function* () {
       const cases: ReadonlyArray<readonly [text: string, problem: string]> = [
         ["", "the document is empty"],
@@ -250,7 +250,7 @@ describe.each(engines)("a document on the %s engine", (_name, layer) => {
     })
   )
 
-  it.effect("that is not UTF-8 is refused, however its bytes are split", () =>
+  it.effect("that is not UTF-8 is refused for any split of its bytes", () =>
     Effect.gen(function* () {
       const { compile } = yield* engine
       const at = fullText.indexOf("First")
@@ -281,7 +281,7 @@ describe.each(engines)("a document on the %s engine", (_name, layer) => {
     })
   )
 
-  it.effect("loads however its bytes are split, inside a character too", () =>
+  it.effect("loads for any split of its bytes, even inside a character", () =>
     Effect.gen(function* () {
       const bytes = Buffer.from(fullText)
       const whole = yield* seedOf([bytes])
@@ -471,7 +471,7 @@ describe.each(engines)("a document on the %s engine", (_name, layer) => {
     })
   )
 
-  it.scoped("loads with unknown enum names, which count as the ones that the reference takes them for", () =>
+  it.scoped("loads with unknown enum names, which mean the same as in the reference engine", () =>
     Effect.gen(function* () {
       const { compile } = yield* engine
       const load = (owner: string, name: string) =>
@@ -610,7 +610,7 @@ describe.each(engines)("a seed on the %s engine", (_name, layer) => {
     })
   )
 
-  it.effect("that is no seed's JSON is refused", () =>
+  it.effect("whose JSON is not a seed is refused", () =>
     Effect.gen(function* () {
       for (const text of [
         "",

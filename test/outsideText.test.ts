@@ -36,7 +36,7 @@ const forbidden = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u
 const MAX_MESSAGE = 6000
 
 describe("a text from outside", () => {
-  it("is shown as it is if it is short and printable", () => {
+  it("is unchanged if it is short and printable", () => {
     for (const text of ["", "flag-1", "ключ", "f😀", 'a "b" \\c']) {
       expect(printable(text)).toBe(text)
     }

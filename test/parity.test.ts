@@ -272,6 +272,6 @@ describe("every engine and the official one", () => {
           expect(seen.of("ERROR_EVALUATION_RESPONSE_TYPE")).toBeGreaterThan(10)
         }
       }),
-    30_000 + evaluations * 10
+    120_000 + evaluations * 20
   )
 })

@@ -84,7 +84,7 @@ describe("a pinned client", () => {
     })
   )
 
-  it.scoped("that has ended leaves the state to the client, and to those who hold a Snapshot of it", () =>
+  it.scoped("that has ended does not affect the client or open Snapshots", () =>
     Effect.gen(function* () {
       const { client, put } = yield* Handed.make({ first: before })
       const scope = yield* Scope.make()
@@ -98,7 +98,7 @@ describe("a pinned client", () => {
     })
   )
 
-  it.scoped("answers with the error of its beginning where there was no state, also when there is one later", () =>
+  it.scoped("keeps failing with its initial error if there was no state, even after a state is loaded", () =>
     captured(() =>
       Effect.gen(function* () {
         const { client, put } = yield* Handed.make({ first: outage })
@@ -111,7 +111,7 @@ describe("a pinned client", () => {
     )
   )
 
-  it.scoped("goes on in an outage that begins later", () =>
+  it.scoped("continues in an outage that begins later", () =>
     captured(() =>
       Effect.gen(function* () {
         const { client, put } = yield* Handed.make({ first: before, strategy: "fail" })
@@ -182,7 +182,7 @@ describe("a replaced state", () => {
 })
 
 describe("withPinned", () => {
-  it.scoped("gives what is inside one state, though another comes, and none to what outlives it", () =>
+  it.scoped("gives its effect one state despite updates, and no state to what outlives it", () =>
     Effect.gen(function* () {
       const { client, put } = yield* Handed.make({ first: onDocument(true) })
       const isOn = Effect.map(FliptClient.evaluateBoolean(on), ({ enabled }) => enabled)

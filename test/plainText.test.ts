@@ -105,13 +105,13 @@ describe("a credential over http", () => {
     ["Authorization", { headers: { Authorization: `Bearer ${SECRET}` } }],
     ["AUTHORIZATION, Redacted", { headers: { AUTHORIZATION: Redacted.make(`Bearer ${SECRET}`) } }],
     ["any that is Redacted", { headers: { "x-key": Redacted.make(SECRET) } }]
-  ])("may come by the option headers: %s", ([, options]) =>
+  ])("can be in the option headers: %s", ([, options]) =>
     Effect.gen(function* () {
       expect(yield* warningsOf({ url, ...options }, Auth.layerNone)).toHaveLength(1)
     })
   )
 
-  it.effect("is no other header, nor none", () =>
+  it.effect("does not include other headers", () =>
     Effect.gen(function* () {
       expect(yield* warningsOf({ url, headers: { "x-team": "checkout" } }, Auth.layerNone)).toEqual([])
       expect(yield* warningsOf({ url }, Auth.layerNone)).toEqual([])
@@ -128,7 +128,7 @@ describe("a credential over http", () => {
     })
   )
 
-  it.effect("is warned of when there is one to be sent, and not when none can be had", () =>
+  it.effect("triggers a warning once it is sent, and not while it is unavailable", () =>
     captured((lines) =>
       Effect.gen(function* () {
         let fails = true
@@ -152,7 +152,7 @@ describe("a credential over http", () => {
     )
   )
 
-  it.effect("is one warning for many requests at once and a credential that is refused, and one for each Fetcher", () =>
+  it.effect("is one warning per Fetcher, even with concurrent requests and a refused credential", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const http = answering(401)
@@ -168,7 +168,7 @@ describe("a credential over http", () => {
     )
   )
 
-  it.scoped("is warned of where a stream alone has it", () =>
+  it.scoped("triggers a warning even if only a stream sends it", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const http = answering()

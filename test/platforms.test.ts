@@ -44,7 +44,7 @@ describe("the list of platforms", () => {
     expect(rowsOf("README.md")).toEqual(rows)
   })
 
-  it("is in the published manifest alone, as exact optional dependencies", () => {
+  it("is only in the published manifest, as exact optional dependencies", () => {
     const published = publishedManifest(client)
     for (const platform of platforms) {
       expect(published.optionalDependencies).toHaveProperty([packageName(platform)], client.version)
@@ -122,7 +122,7 @@ describe("a path of the building machine", () => {
     }
   )
 
-  it("is told apart from the paths that take its place", () => {
+  it("is distinguished from the fallback paths", () => {
     expect(
       pathIn(Buffer.from("\0/rust/library/core/src/str.rs\0/cargo/registry/src/index/serde/src/de.rs\0"))
     ).toBeUndefined()
@@ -263,7 +263,7 @@ describe("publishing", () => {
   const names = [...platforms.map(packageName), client.name]
 
   it.scopedLive(
-    "goes on where it stopped, with the client last, and publishes nothing twice",
+    "continues where it stopped, with the client last, and publishes nothing twice",
     () =>
       Effect.gen(function* () {
         const folder = yield* Folder.make

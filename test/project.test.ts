@@ -43,7 +43,7 @@ describe("the sources", () => {
 describe("the modules", () => {
   const publicModules = readdirSync(`${root}src`).filter((name) => name.endsWith(".ts") && name !== "index.ts")
 
-  it("are named by the index, all but the one that is for tests alone", () => {
+  it("are all in the index, except the test kit", () => {
     const index = readFileSync(`${root}src/index.ts`, "utf8")
     expect(index).not.toContain("FliptTest")
     for (const name of publicModules.filter((module) => module !== "FliptTest.ts")) {
@@ -53,7 +53,7 @@ describe("the modules", () => {
 })
 
 describe("the package", () => {
-  it("is of the version that it tells the server", () => {
+  it("has the version that it sends to the server", () => {
     expect(version).toBe(manifest.version)
   })
 
@@ -66,7 +66,7 @@ describe("the package", () => {
 
   it.live("passes attw", () => succeeds("attw", "--pack", ".", "--profile", "esm-only", "--no-color"), 300_000)
 
-  it.live("exports its public modules alone", () =>
+  it.live("exports only its public modules", () =>
     Effect.gen(function* () {
       const modules = readdirSync(`${root}src`).filter((name) => name.endsWith(".ts") && name !== "index.ts")
       for (const module of modules) {
@@ -128,7 +128,7 @@ describe("the package", () => {
     })
   )
 
-  it.live("says in a browser that TLS is the browser's", () =>
+  it.live("reports in a browser that the browser controls TLS", () =>
     Effect.gen(function* () {
       const { outputFiles } = yield* Effect.promise(() =>
         Esbuild.build({

@@ -141,7 +141,7 @@ describe("the option proxy", () => {
     })
   )
 
-  it.scopedLive("may have a user and a password, which go to the proxy alone", () =>
+  it.scopedLive("may have a user and a password, which only the proxy receives", () =>
     Effect.gen(function* () {
       const { ours, server: certificate } = yield* pki
       const proxy = yield* Proxy.make({ credential: "someone:s3cret" })
@@ -152,7 +152,7 @@ describe("the option proxy", () => {
     })
   )
 
-  it.scopedLive("whose user is refused is an error that says so, and has no password in it", () =>
+  it.scopedLive("whose user is refused is an error that says so, without the password", () =>
     Effect.gen(function* () {
       const { ours, server: certificate } = yield* pki
       const server = yield* serve(certificate)
@@ -166,7 +166,7 @@ describe("the option proxy", () => {
     })
   )
 
-  it.scopedLive("that nobody answers at is an error that names it", () =>
+  it.scopedLive("that does not answer is an error that names it", () =>
     Effect.gen(function* () {
       const { port } = yield* Effect.scoped(Proxy.make())
       for (const url of ["https://flipt.test", "http://flipt.test"]) {

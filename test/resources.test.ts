@@ -1,3 +1,7 @@
+/**
+ * What a process holds after its clients are closed. `FLIPT_CLIENTS` sets how many clients are opened and closed.
+ * Default: 400.
+ */
 import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { expect, it } from "@effect/vitest"
@@ -26,7 +30,7 @@ const run = (script: string, url: string, timeout: number) =>
 
 const serve = FliptServer.make({ documents: { default: onDocument(true) } })
 
-it.scopedLive("a process that closes its client's scope ends by itself, with nothing left open", () =>
+it.scopedLive("a process that closes its client's scope exits, with nothing left open", () =>
   Effect.gen(function* () {
     const server = yield* serve
     expect(yield* run("close.mjs", server.url, 240_000)).toEqual({ enabled: true, left: [] })
@@ -34,7 +38,7 @@ it.scopedLive("a process that closes its client's scope ends by itself, with not
 )
 
 it.scopedLive(
-  "1,000 clients opened and closed leave the process's handles and memory as they were",
+  "hundreds of clients opened and closed leave the process's handles and memory as they were",
   () =>
     Effect.gen(function* () {
       const server = yield* serve
@@ -42,8 +46,8 @@ it.scopedLive(
         readonly [when: string]: { readonly resources: ReadonlyArray<string>; readonly bytes: number }
       }
       expect(after?.resources).toEqual(before?.resources)
-      // one small object a client would be more
-      expect(after!.bytes - before!.bytes).toBeLessThan(150_000)
+      // one small object per client would be more
+      expect(after!.bytes - before!.bytes).toBeLessThan(60_000)
       yield* server.awaitConnections(0)
     }),
   300_000

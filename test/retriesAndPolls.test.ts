@@ -379,7 +379,7 @@ describe("polls", () => {
     })
   )
 
-  it.scopedLive("with such an interval do not come at once on the real clock", () =>
+  it.scopedLive("with such an interval do not happen immediately on the real clock", () =>
     Effect.gen(function* () {
       const counts = yield* countChecks("100 days", Random.fixed([1]))
       yield* awhile

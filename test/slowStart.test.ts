@@ -13,7 +13,7 @@ import { captured } from "./support/logs.js"
 import { awaitSleepOf, awhile } from "./support/wait.js"
 
 for (const errorStrategy of ["fail", "fallback"] as const) {
-  it.scoped(`a start that waits for its server says so once, after two seconds (${errorStrategy})`, () =>
+  it.scoped(`a start that waits for its server logs one line after two seconds (${errorStrategy})`, () =>
     captured((lines) =>
       Effect.gen(function* () {
         const server = yield* FliptServer.make()
@@ -32,7 +32,7 @@ for (const errorStrategy of ["fail", "fallback"] as const) {
           {
             level: "INFO",
             message: expect.stringContaining(
-              `namespace default of environment default: still waiting for the first state from ${server.url};`
+              `namespace default (environment default): still waiting for the first state from ${server.url};`
             )
           }
         ])

@@ -74,7 +74,7 @@ describe("layerFile", () => {
       return update._tag === "NotModified" ? yield* next(fetcher, events, loaded) : update
     })
 
-  it.scopedLive("reads the file, and says of the same content that nothing has changed", () =>
+  it.scopedLive("reads the file, and returns NotModified for the same content", () =>
     Effect.gen(function* () {
       const file = Path.join(yield* Folder.make, "state.json")
       Fs.writeFileSync(file, on)
@@ -104,7 +104,7 @@ describe("layerFile", () => {
   }
 
   for (const [change, apply] of Object.entries(changes)) {
-    it.scopedLive(`tells of a file that is ${change}, each time`, () =>
+    it.scopedLive(`reports a file that is ${change}, each time`, () =>
       Effect.gen(function* () {
         const file = Path.join(yield* Folder.make, "state.json")
         Fs.writeFileSync(file, on)
@@ -121,7 +121,7 @@ describe("layerFile", () => {
     )
   }
 
-  it.scopedLive("tells of a file that Kubernetes mounts, each time its content changes", () =>
+  it.scopedLive("reports a file mounted by Kubernetes each time its content changes", () =>
     Effect.gen(function* () {
       const folder = yield* Folder.make
       Folder.mount(folder, "state.json", on)
@@ -139,7 +139,7 @@ describe("layerFile", () => {
     })
   )
 
-  it.scopedLive("fails where there is no file, and tells when there is one", () =>
+  it.scopedLive("fails if there is no file, and reports when there is one", () =>
     Effect.gen(function* () {
       const file = Path.join(yield* Folder.make, "state.json")
       const fetcher = yield* build(Fetcher.layerFile(file))
@@ -155,7 +155,7 @@ describe("layerFile", () => {
     })
   )
 
-  it.scopedLive("fails where the file is a folder", () =>
+  it.scopedLive("fails if the file is a folder", () =>
     Effect.gen(function* () {
       const fetcher = yield* build(Fetcher.layerFile(yield* Folder.make))
       expect(yield* errorOf(fetcher.fetch(Option.none()))).toMatchObject({
@@ -180,7 +180,7 @@ describe("layerFile", () => {
         )
     })
 
-  it.scoped("tells once of a file that is written in several steps, and nothing of other files", () =>
+  it.scoped("reports a file written in several steps once, and no other files", () =>
     Effect.gen(function* () {
       const folder = yield* Folder.make
       const file = Path.join(folder, "state.json")
@@ -208,7 +208,7 @@ describe("layerFile", () => {
     })
   )
 
-  it.scoped("asks for the file where there is no folder to watch, and looks again later", () =>
+  it.scoped("reads the file if there is no folder to watch, and tries to watch again later", () =>
     Effect.gen(function* () {
       const folder = Path.join(yield* Folder.make, "later")
       const file = Path.join(folder, "state.json")
@@ -235,7 +235,7 @@ describe("layerFile", () => {
     })
   )
 
-  it.scoped("tells of a file whose whole folder was removed and made anew", () =>
+  it.scoped("reports a file whose folder was removed and recreated", () =>
     Effect.gen(function* () {
       const folder = Path.join(yield* Folder.make, "flags")
       const file = Path.join(folder, "state.json")
@@ -262,7 +262,7 @@ describe("layerFile", () => {
     })
   )
 
-  it.scopedLive("tells of a change between the first fetch and the watch", () =>
+  it.scopedLive("reports a change between the first fetch and the watch", () =>
     Effect.gen(function* () {
       const file = Path.join(yield* Folder.make, "state.json")
       Fs.writeFileSync(file, on)
@@ -286,7 +286,7 @@ describe("layerFile", () => {
     })
   )
 
-  it.effect("refuses a path that is none, and options that are wrong", () =>
+  it.effect("refuses an invalid path and invalid options", () =>
     Effect.gen(function* () {
       for (const path of ["", " ", "a\0b", null, undefined, 5, {}]) {
         const error = yield* refused(Fetcher.layerFile(path as string))
@@ -300,7 +300,7 @@ describe("layerFile", () => {
 })
 
 describe("layerStatic", () => {
-  it.scoped("gives its document, text or bytes, and then that nothing has changed", () =>
+  it.scoped("returns its document, text or bytes, and then NotModified", () =>
     Effect.gen(function* () {
       for (const document of [on, Buffer.from(on), new TextEncoder().encode(on)]) {
         const fetcher = yield* build(Fetcher.layerStatic(document, { namespace: "shop" }))
@@ -313,7 +313,7 @@ describe("layerStatic", () => {
     })
   )
 
-  it.scoped("gives the same version for the same content, and another for another", () =>
+  it.scoped("has the same version for the same content, and another version for other content", () =>
     Effect.gen(function* () {
       const versions = []
       for (const document of [on, Buffer.from(on), off, ""]) {
@@ -325,7 +325,7 @@ describe("layerStatic", () => {
     })
   )
 
-  it.scoped("gives an empty document of its namespace where it has none, which an engine takes", () =>
+  it.scoped("has an empty document by default, which an engine accepts", () =>
     Effect.gen(function* () {
       const fetcher = yield* build(Fetcher.layerStatic(undefined, { namespace: 'the "shop"' }))
       const update = yield* fetcher.fetch(Option.none())
@@ -336,7 +336,7 @@ describe("layerStatic", () => {
     }).pipe(Effect.provide(Engine.layer))
   )
 
-  it.scoped("says nothing of itself", () =>
+  it.scoped("emits no events", () =>
     Effect.gen(function* () {
       const fetcher = yield* build(Fetcher.layerStatic(on))
       const events = yield* Effect.fork(Stream.runCollect(fetcher.events(idle)))
@@ -358,7 +358,7 @@ describe("layerStatic", () => {
 describe("layerEffect", () => {
   const retries = Effect.provideService(Fetcher.RetryPolicy, Schedule.recurs(3))
 
-  it.scoped("takes texts and bytes, and says of the same ones that nothing has changed", () =>
+  it.scoped("accepts texts and bytes, and returns NotModified for the same ones", () =>
     Effect.gen(function* () {
       let document: string | Uint8Array = on
       const fetcher = yield* build(Fetcher.layerEffect({ fetch: () => Effect.sync(() => document), namespace: "shop" }))
@@ -375,7 +375,7 @@ describe("layerEffect", () => {
     })
   )
 
-  it.scoped("hands in the version that is loaded, and leaves an Update as it is", () =>
+  it.scoped("passes the loaded version, and returns an Update unchanged", () =>
     Effect.gen(function* () {
       const seen: Array<Option.Option<string>> = []
       const document = Fetcher.Document({ bytes: [Buffer.from(on)], version: Option.some("v7") })
@@ -393,7 +393,7 @@ describe("layerEffect", () => {
     })
   )
 
-  it.scoped("compares a Document that has no version by its bytes, in whatever pieces they come", () =>
+  it.scoped("compares a Document without a version by its bytes, in any chunks", () =>
     Effect.gen(function* () {
       const pieces = [[on], [on.slice(0, 7), on.slice(7)]]
       const fetcher = yield* build(
@@ -412,7 +412,7 @@ describe("layerEffect", () => {
     })
   )
 
-  it.scoped("retries whatever the effect fails with, and then fails with reason Source", () =>
+  it.scoped("retries any failure of the effect, and then fails with reason Source", () =>
     Effect.gen(function* () {
       class NoBucket extends Error {
         readonly _tag = "NoBucket"
@@ -440,7 +440,7 @@ describe("layerEffect", () => {
     })
   )
 
-  it.scoped("goes on with what a retry gives, after the delays of the default policy", () =>
+  it.scoped("continues with the result of a retry, after the delays of the default policy", () =>
     Effect.gen(function* () {
       let runs = 0
       const fetch = () => Effect.suspend(() => (++runs < 3 ? Effect.fail("not yet") : Effect.succeed(on)))
@@ -532,7 +532,7 @@ describe("layerEffect", () => {
     })
   )
 
-  it.scoped("is asked again at every updateInterval, and never where it is infinite", () =>
+  it.scoped("runs again at every updateInterval, and never if it is infinite", () =>
     Effect.gen(function* () {
       const checksIn = (updateInterval: Duration.DurationInput | undefined, time: Duration.DurationInput) =>
         Effect.gen(function* () {

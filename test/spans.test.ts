@@ -117,7 +117,7 @@ describe("spans", () => {
     )
   )
 
-  it.scoped("of a client that is shared begin a trace of their own", () =>
+  it.scoped("of a shared client begin their own trace", () =>
     recorded((spans) =>
       Effect.gen(function* () {
         const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })

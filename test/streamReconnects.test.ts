@@ -24,7 +24,7 @@ import { awaitOn, awaitStatus, listenTo, makeClient, no, scripted, yes } from ".
 import { awaitSleepOf, awhile, until, untilOf } from "./support/wait.js"
 
 describe("a server that ends every stream at once", () => {
-  it.scoped("is asked less and less often", () =>
+  it.scoped("receives requests less and less often", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       yield* server.failStreams(Fault.status(200, { body: "" }))
@@ -40,7 +40,7 @@ describe("a server that ends every stream at once", () => {
     })
   )
 
-  it.scoped("is asked again after up to a tenth of the life of a good stream", () =>
+  it.scoped("gets a new stream after up to a tenth of the lifetime of a good one", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       yield* makeClient({ url: server.url, updateInterval: Number.POSITIVE_INFINITY })

@@ -216,7 +216,7 @@ describe("a silent stream", () => {
   )
 })
 
-describe("the status of a request beside a stream", () => {
+describe("the status of a request during a stream", () => {
   for (const status of [401, 404, 405, 501]) {
     it.scoped(`does not count as a refusal of the stream: ${status}`, () =>
       captured((lines) =>

@@ -181,7 +181,7 @@ describe.each(engines)("the %s engine", (name, layer) => {
     })
   )
 
-  it.scoped("goes on after a getter that throws, whenever it does", () =>
+  it.scoped("continues after a getter that throws at any time", () =>
     Effect.gen(function* () {
       const { compile } = yield* engine
       const snapshot = yield* compile("default", document)
@@ -237,7 +237,7 @@ describe.each(engines)("the %s engine", (name, layer) => {
   )
 
   it.scoped(
-    "reads a property once for constraints in a row, and of a bound entity once for all, beside the check",
+    "reads a property once for consecutive constraints, and once in total for a bound entity, apart from the check",
     () =>
       Effect.gen(function* () {
         const { compile } = yield* engine
@@ -358,7 +358,7 @@ describe.each(engines)("the %s engine", (name, layer) => {
     })
   )
 
-  it.scoped("takes for a property what is the context's own, enumerable or not", () =>
+  it.scoped("reads the own properties of a context, enumerable or not", () =>
     Effect.gen(function* () {
       const { compile } = yield* engine
       const flags = [
@@ -390,7 +390,7 @@ describe.each(engines)("the %s engine", (name, layer) => {
 })
 
 it.live(
-  "neither the document nor the last context stays in memory with a Snapshot",
+  "a Snapshot keeps neither the document nor the last context in memory",
   () =>
     Effect.gen(function* () {
       const kept = yield* run(

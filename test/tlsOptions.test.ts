@@ -293,7 +293,7 @@ describe("connectionOptions", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("are empty where nothing is set", () =>
+  it.effect("are empty if nothing is set", () =>
     Effect.gen(function* () {
       expect(yield* optionsOf({ caCertFile: undefined })).toEqual({})
       expect(

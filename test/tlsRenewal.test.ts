@@ -167,7 +167,7 @@ describe("a client that streams", () => {
         )
       )
 
-      it.scopedLive("goes on with what it had while what has come is broken, and says so once", () =>
+      it.scopedLive("keeps the old certificates while the new ones are invalid, and warns once", () =>
         captured((lines) =>
           Effect.gen(function* () {
             const { clientBelow } = yield* pki
@@ -192,7 +192,7 @@ describe("a client that streams", () => {
         )
       )
 
-      it.scopedLive("comes back when a server's new authority is known here at last", () =>
+      it.scopedLive("recovers once the server's new authority is trusted", () =>
         captured(() =>
           Effect.gen(function* () {
             const { strangeServer, stranger } = yield* pki
@@ -279,7 +279,7 @@ describe("reloadInterval", () => {
     )
   )
 
-  it.scoped("gives the same object while the files are the same, and many connections at once read them once", () =>
+  it.scoped("returns the same object while the files are unchanged, and concurrent connections read them once", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const { client, expiredClient } = yield* pki

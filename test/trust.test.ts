@@ -50,7 +50,7 @@ describe("the certificates of NODE_EXTRA_CA_CERTS", () => {
     })
   )
 
-  it.scopedLive("stay trusted beside an authority of one's own", () =>
+  it.scopedLive("stay trusted in addition to a custom authority", () =>
     Effect.gen(function* () {
       const { stranger, variables } = yield* extra
       expect(yield* run({ ...variables, FLIPT_CA_CERT_DATA: stranger })).toEqual({ enabled: true })
@@ -77,7 +77,7 @@ it.scopedLive("NODE_TLS_REJECT_UNAUTHORIZED=0 counts, unless insecureSkipVerify 
   })
 )
 
-it.scopedLive("Node's own roots stay trusted beside an authority of one's own, unless onlyCustomCa is set", () =>
+it.scopedLive("Node's own roots stay trusted in addition to a custom authority, unless onlyCustomCa is set", () =>
   Effect.gen(function* () {
     const { ours } = yield* pki
     const caOf = (options: Tls.Options) =>
@@ -108,7 +108,7 @@ describe("a connection", () => {
     })
   )
 
-  it.scopedLive("that the server cuts later says nothing of certificates", () =>
+  it.scopedLive("that the server cuts later does not mention certificates", () =>
     Effect.gen(function* () {
       const { ours, server } = yield* pki
       const cutting = NodeTls.createServer({ ...server }, (socket) => {
@@ -142,7 +142,7 @@ describe("a connection", () => {
     })
   )
 
-  it.scopedLive("that idles ends with the scope, whatever HTTP it speaks", () =>
+  it.scopedLive("that is idle ends with the scope, in any version of HTTP", () =>
     Effect.gen(function* () {
       const { ours, server } = yield* pki
       for (const http2 of [false, true]) {

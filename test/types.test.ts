@@ -34,7 +34,7 @@ import * as Status from "../src/Status.js"
 import * as Telemetry from "../src/Telemetry.js"
 import * as Tls from "../src/Tls.js"
 
-it("every layer needs, gives and fails with what is documented", () => {
+it("every layer requires, provides and fails with what is documented", () => {
   expectTypeOf(Engine.layer).toEqualTypeOf<Layer.Layer<Engine.Engine, FliptError.EngineError>>()
   expectTypeOf(Engine.layerNative).toEqualTypeOf<Layer.Layer<Engine.Engine, FliptError.EngineError>>()
   expectTypeOf(Engine.layerPortable).toEqualTypeOf<Layer.Layer<Engine.Engine>>()
@@ -95,7 +95,7 @@ it("every layer needs, gives and fails with what is documented", () => {
   >()
 })
 
-it("an evaluation fails with two errors, and needs the client alone", () => {
+it("an evaluation fails with two errors, and requires only the client", () => {
   expectTypeOf(FliptClient.evaluateBoolean).returns.toEqualTypeOf<
     Effect.Effect<Model.BooleanResult, FliptError.ValidationError | FliptError.EvaluationError, FliptClient.FliptClient>
   >()
@@ -169,7 +169,7 @@ it("a typed flag has its type, no error, and needs the client and at most the en
   >()
 })
 
-it("the test kit takes the values of a flag, and adds itself alone to what a test needs", () => {
+it("the test kit accepts the values of a flag, and adds only itself to the requirements of a test", () => {
   const theme = Flag.variant("theme", ["light", "dark"], { default: "light" })
   const limits = Flag.json("limits", Schema.Struct({ max: Schema.Int }), { default: { max: 1 } })
   const test: Effect.Effect<number, Error, "R"> = null as never
@@ -259,7 +259,7 @@ it("the errors are one family", () => {
   >()
 })
 
-it("a store is asked for with a Fetcher's source, and never fails", () => {
+it("a store accepts a Fetcher's source as target, and never fails", () => {
   expectTypeOf<Effect.Effect.Success<typeof SnapshotStore.SnapshotStore>>().toEqualTypeOf<SnapshotStore.Service>()
   expectTypeOf<Fetcher.Source>().toExtend<SnapshotStore.Target>()
   expectTypeOf<SnapshotStore.Target>().toExtend<Model.Target>()
@@ -270,7 +270,7 @@ it("a store is asked for with a Fetcher's source, and never fails", () => {
   expectTypeOf<SnapshotStore.Service["save"]>().returns.toEqualTypeOf<Effect.Effect<void>>()
 })
 
-it("a status tells its kinds apart", () => {
+it("a status distinguishes its kinds", () => {
   expectTypeOf<Status.Status["_tag"]>().toEqualTypeOf<"Starting" | "Ready" | "Stale" | "Failed">()
   expectTypeOf(Status.is("Stale")).guards.toExtend<Status.Trouble>()
 })

@@ -85,7 +85,7 @@ describe("the runtime reports no unhandled failure", () => {
     )
   )
 
-  it.scoped("when a request fails, whoever made it", () =>
+  it.scoped("when a request fails, for any caller", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const server = yield* FliptServer.make({ documents: { default: yes } })

@@ -39,7 +39,7 @@ describe("a turn", () => {
     })
   )
 
-  it.live("lets it turn also where there is no setImmediate, as in browsers", () =>
+  it.live("yields even without setImmediate, as in browsers", () =>
     Effect.map(withoutImmediates(lets(yieldToEventLoop)), (did) => expect(did).toBe(true))
   )
 

@@ -1,4 +1,4 @@
-//! What an evaluation costs: `cargo run --release --example bench`.
+//! Measures the cost of an evaluation: `cargo run --release --example bench`.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -67,7 +67,7 @@ fn size(bytes: &[u8]) -> u32 {
 }
 
 fn open(text: &str) -> f64 {
-    // SAFETY: the texts are there to read.
+    // SAFETY: the texts are readable.
     let job = unsafe {
         let job = fce_job_new(0, "default".as_ptr(), 7);
         fce_job_push(job, text.as_ptr(), size(text.as_bytes()));
@@ -83,7 +83,7 @@ fn measure_evaluations(text: &str) {
     let snapshot = Snapshot::from_document("default", text).expect("a document");
     let handle = open(text);
     let mut memory = vec![0_u8; 4096];
-    // SAFETY: the memory lives until the arena is freed, and is touched between calls alone.
+    // SAFETY: the memory lives until the arena is freed, and is used only between calls.
     let arena = unsafe { fce_arena_new(memory.as_mut_ptr(), size(&memory)) };
     let cases = [
         ("threshold", 0, encode(ENTITY_ID, [])),

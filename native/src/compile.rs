@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_flags_have_in_common_is_compiled_once() {
+    fn shared_parts_are_compiled_once() {
         let segment = |key: &str, property: &str| {
             format!(
                 r#"{{"key":"{key}","matchType":"","constraints":[{{"type":"STRING_CONSTRAINT_COMPARISON_TYPE",

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_no_list_of_its_values() {
+    fn a_list_of_values_is_not_an_object() {
         assert!(serde_json::from_str::<Point>("[1]").is_ok());
         assert!(serde_json::from_str::<Object<Point>>("[1]").is_err());
         let Object(point) = serde_json::from_str::<Object<Point>>(r#"{"y":[],"x":1}"#).unwrap();
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_keeps_its_order_and_refuses_a_key_twice() {
+    fn a_record_keeps_its_order_and_rejects_duplicate_keys() {
         let Record(entries) = serde_json::from_str::<Record<u8>>(r#"{"b":1,"a":2}"#).unwrap();
         assert_eq!(entries, [("b".into(), 1), ("a".into(), 2)]);
         assert!(serde_json::from_str::<Record<u8>>(r#"{"a":1,"\u0061":2}"#).is_err());

@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_name_counts_as_the_reference_takes_it() {
+    fn an_unknown_name_means_what_the_reference_engine_reads() {
         assert_eq!(FlagType::from_name("toString"), FlagType::Variant);
         assert_eq!(Operator::from_name(""), Operator::Or);
         assert_eq!(MatchType::from_name("ODD"), MatchType::Any);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_threshold_goes_before_a_segment() {
+    fn a_threshold_takes_precedence_over_a_segment() {
         let threshold = Threshold { percentage: 1.0, value: true };
         let audience = Audience { operator: Operator::Or, segments: Arc::default() };
         let segment = SegmentRollout { audience, value: true };

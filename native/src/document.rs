@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_in_a_flag_tells_place_and_key() {
+    fn an_error_in_a_flag_has_its_path_and_key() {
         let broken = |flag: &str| message(&document(&format!(r#"{{"key":"a","name":"","enabled":true}},{flag}"#)));
         assert_eq!(
             broken(r#"{"key":"b","name":"","enabled":1}"#),
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_in_the_whole_is_told() {
+    fn an_error_in_the_whole_document_is_reported() {
         assert_eq!(message(""), "the document is empty");
         assert_eq!(message(" \n"), "the document is empty");
         assert_eq!(message("{}"), r#""namespace" is missing"#);

@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_what_the_other_engine_computes() {
+    fn equals_the_portable_engines() {
         let text = r#"{"namespace":{"key":"n"},"flags":[
             {"key":"plain","name":"","enabled":false},
             {"key":"флаг😀","name":"","enabled":true,"description":"d",

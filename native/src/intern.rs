@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_in_anything_is_not_shared() {
+    fn different_values_are_not_shared() {
         let changes = [
             ("\"s\"", "\"r\""),
             ("ALL_", "ANY_"),

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_has_its_shares_above_zero() {
+    fn a_rule_has_only_shares_above_zero() {
         let rule = |shares: &str| format!(r#"{{"segmentOperator":"AND_SEGMENT_OPERATOR","distributions":[{shares}]}}"#);
         let shares = r#"{"variantKey":"a","rollout":1},{"variantKey":"x","rollout":0},{"variantKey":"b","rollout":1}"#;
         let rules = format!(r#""rules":[{},{}]"#, rule(shares), rule(""));

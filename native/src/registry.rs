@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_handle_is_stale_once_its_value_is_gone() {
+    fn a_handle_is_stale_once_its_value_is_removed() {
         let registry = Registry::new(1);
         let first = registry.insert(Arc::new("a")).unwrap();
         let second = registry.insert(Arc::new("b")).unwrap();
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_made_up_handle_is_none() {
+    fn an_invented_handle_is_rejected() {
         let registry = Registry::new(1);
         let handle = registry.insert(Arc::new(())).unwrap();
         assert!(handle > 0.0 && handle < 9_007_199_254_740_992.0);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worn_out_slot_is_not_used_again() {
+    fn an_exhausted_slot_is_not_reused() {
         let registry = Registry::new(1);
         let handle = registry.insert(Arc::new(())).unwrap();
         registry.remove(handle);

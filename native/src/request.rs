@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn is_refused_when_it_reaches_over_the_end() {
+    fn is_rejected_if_it_reaches_beyond_the_end() {
         let bytes = encode("entity", ["value"]);
         for length in 0..bytes.len() {
             assert!(Request::decode(&bytes[..length], 1).is_err(), "{length}");

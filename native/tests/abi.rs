@@ -1,4 +1,4 @@
-//! The C ABI: what it gives, and that nothing wrong gets through.
+//! The C ABI returns the right values and rejects invalid input.
 
 mod support {
     pub mod abi;
@@ -42,7 +42,7 @@ fn words(arena: &Arena, count: usize) -> Vec<u32> {
     words.map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect()
 }
 
-/// What is no handle of anything.
+/// Numbers that are not valid handles.
 fn wrong_handles() -> impl Iterator<Item = f64> {
     let closed = load();
     assert_eq!(fce_snapshot_close(closed), 0);
@@ -82,7 +82,7 @@ fn describes_flags_and_evaluates_them() {
 }
 
 #[test]
-fn a_closed_snapshot_answers_no_arena() {
+fn a_closed_snapshot_is_rejected_in_every_arena() {
     let snapshot = load();
     let mut arena = Arena::new(64);
     assert_eq!(arena.evaluate(snapshot, 0, &encode("user-2", [])), INSIDE);
@@ -92,7 +92,7 @@ fn a_closed_snapshot_answers_no_arena() {
 }
 
 #[test]
-fn tells_which_segments_match() {
+fn reports_the_segments_that_match() {
     let snapshot = load();
     assert_eq!(description(snapshot, "some")["properties"], json!(["a", "b"]));
     let mut arena = Arena::new(64);
@@ -106,7 +106,7 @@ fn tells_which_segments_match() {
 }
 
 #[test]
-fn answers_a_batch_in_its_order() {
+fn answers_a_batch_in_order() {
     let snapshot = load();
     let requests = encode_batch(&[
         (1, "e", &["1", ""]),
@@ -126,7 +126,7 @@ fn answers_a_batch_in_its_order() {
 }
 
 #[test]
-fn refuses_requests_that_reach_over_the_arena() {
+fn rejects_requests_beyond_the_arena() {
     let snapshot = load();
     let mut arena = Arena::new(32);
     let evaluate = |arena: &mut Arena, words: &[u32]| {
@@ -164,7 +164,7 @@ fn refuses_requests_that_reach_over_the_arena() {
 }
 
 #[test]
-fn takes_whatever_lies_in_the_arena() {
+fn accepts_any_bytes_in_the_arena() {
     let snapshot = load();
     let mut arena = Arena::new(61);
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
@@ -189,7 +189,7 @@ fn takes_whatever_lies_in_the_arena() {
 }
 
 #[test]
-fn says_when_matching_segments_do_not_fit() {
+fn reports_matching_segments_that_do_not_fit() {
     let segments: Vec<_> = (0..9)
         .map(|index| {
             json!({
@@ -223,7 +223,7 @@ fn says_when_matching_segments_do_not_fit() {
 fn refuses_text_that_is_not_utf_8() {
     let snapshot = load();
     let bytes = [0xff_u8];
-    // SAFETY: the slice is there to read.
+    // SAFETY: the slice is readable.
     unsafe {
         assert_eq!(fce_job_new(0, bytes.as_ptr(), 1).to_bits(), f64::from(ARGUMENT).to_bits());
         assert_eq!(fce_snapshot_blob(snapshot, 3, bytes.as_ptr(), 1).to_bits(), f64::from(ARGUMENT).to_bits());
@@ -232,7 +232,7 @@ fn refuses_text_that_is_not_utf_8() {
 }
 
 #[test]
-fn answers_every_wrong_handle_with_its_code() {
+fn rejects_every_invalid_handle() {
     let snapshot = load();
     let mut arena = Arena::new(64);
     let none = ptr::null_mut();
@@ -280,7 +280,7 @@ fn an_arena_belongs_to_its_thread() {
     assert!(fce_evaluate(handle, snapshot, 0) >= 0);
     assert_eq!(fce_arena_free(handle), 0);
     assert_eq!(fce_evaluate(handle, snapshot, 0), HANDLE);
-    // SAFETY: memory that is not there is refused.
+    // SAFETY: missing memory is rejected.
     unsafe {
         assert!(fce_arena_new(ptr::null_mut(), 8) < 0.0);
         assert!(fce_arena_new(ptr::NonNull::dangling().as_ptr(), 0) < 0.0);
@@ -289,17 +289,17 @@ fn an_arena_belongs_to_its_thread() {
 }
 
 #[test]
-fn a_job_goes_its_way_once() {
+fn a_job_runs_and_is_taken_once() {
     assert!(new_job(2, "default") < 0.0);
     let job = new_job(0, "default");
-    // SAFETY: null is refused.
+    // SAFETY: null is rejected.
     assert_eq!(unsafe { fce_job_push(job, ptr::null(), 1) }, ARGUMENT);
     assert!(fce_job_take(job) < 0.0);
     assert_eq!(push(job, b"{}"), 0);
     assert_eq!(fce_job_run(job), -2);
     assert_eq!(message(job), r#""namespace" is missing"#);
     let mut small = [0; 5];
-    // SAFETY: the slice is there to write.
+    // SAFETY: the slice is writable.
     assert_eq!(unsafe { fce_job_message(job, small.as_mut_ptr(), 5) }, SPACE);
     assert_eq!(fce_job_run(job), ARGUMENT);
     assert_eq!(push(job, b"{}"), ARGUMENT);
@@ -309,7 +309,7 @@ fn a_job_goes_its_way_once() {
 }
 
 #[test]
-fn gives_blobs() {
+fn returns_blobs() {
     let snapshot = load();
     let seed = blob(snapshot, 0, "").unwrap();
     let restored = compile(1, "default", &seed).unwrap();

@@ -1,4 +1,4 @@
-//! The official engine's answers to some thousands of requests.
+//! Replays thousands of recorded answers of the official engine.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ fn parse(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap()
 }
 
-/// One document a line; none when the crate stands alone.
+/// One document per line. Empty if the crate is built without the repository.
 fn corpus() -> Vec<Value> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../test/fixtures/corpus.ndjson");
     let lines = fs::read_to_string(file).unwrap_or_default();
@@ -97,7 +97,7 @@ fn sorted(mut result: Value) -> Value {
     result
 }
 
-/// With every number as a float: whether 1 was written as `1` or as `1.0` does not count.
+/// With every number as a float: `1` and `1.0` are equal.
 fn floats(value: &Value) -> Value {
     match value {
         Value::Number(number) => json!(number.as_f64()),
@@ -108,7 +108,7 @@ fn floats(value: &Value) -> Value {
 }
 
 #[test]
-fn every_evaluation_gives_the_official_answer() {
+fn every_evaluation_has_the_official_result() {
     let corpus = corpus();
     let mut evaluations = 0;
     for line in &corpus {
@@ -139,7 +139,7 @@ fn every_evaluation_gives_the_official_answer() {
 }
 
 #[test]
-fn every_list_and_seed_is_the_official_one() {
+fn every_list_and_seed_equals_the_official_one() {
     for line in corpus() {
         let snapshot = load(&line);
         let listed = parse(&list_flags(snapshot.flags()));

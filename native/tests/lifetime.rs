@@ -1,5 +1,5 @@
-//! Nothing is left of what was closed, whoever used it on other threads meanwhile. One test alone, since it counts
-//! what the whole process has.
+//! Closed values leave nothing behind, even if other threads used them meanwhile. There is only one test, because it
+//! counts values of the whole process.
 
 mod support {
     pub mod abi;
@@ -23,7 +23,7 @@ fn counts() -> [f64; 4] {
     [0, 1, 2, 3].map(|which| fce_stat(which))
 }
 
-/// One snapshot after the other stands in `current`, and four threads evaluate it all the while.
+/// Replaces the current snapshot again and again, while four threads evaluate it.
 fn evaluate_while_others_close(document: &str) {
     let first = compile(0, "default", document.as_bytes()).unwrap();
     let current = AtomicU64::new(first.to_bits());
@@ -85,7 +85,7 @@ fn work(document: &str) {
     }
     assert_eq!(fce_snapshot_close(snapshot), 0);
     assert!(compile(0, "default", b"{").is_err());
-    // an arena that its thread forgot
+    // an arena that its thread does not free
     thread::spawn(|| {
         let mut memory = [0_u8; 64];
         // SAFETY: the memory lives until the thread's end.
@@ -94,7 +94,7 @@ fn work(document: &str) {
     })
     .join()
     .unwrap();
-    // what a thread leaves open goes with it, once it has said that it owns what it opens
+    // handles that a thread leaves open are closed with it, if it owns what it opens
     let text = document.to_owned();
     thread::spawn(move || {
         assert_eq!(fce_thread_owns(), 0);
@@ -108,11 +108,11 @@ fn work(document: &str) {
 }
 
 #[test]
-fn nothing_is_left_of_what_was_closed() {
+fn closed_values_leave_nothing_behind() {
     let document = document().to_string();
     work(&document);
     assert_eq!(counts().map(f64::to_bits), [0.0; 4].map(f64::to_bits));
-    // by now the registries are as large as they get
+    // the registries have reached their final size
     let before = fce_stat(4);
     assert!(before > 0.0);
     work(&document);

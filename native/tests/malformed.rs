@@ -1,4 +1,4 @@
-//! What does not load, and that reading it needs little stack.
+//! Malformed texts do not load, and reading them needs little stack.
 
 use std::thread;
 
@@ -51,7 +51,7 @@ fn loads_with_unknown_fields() {
 }
 
 #[test]
-fn is_refused_wherever_it_is_cut_off() {
+fn is_rejected_if_cut_off_anywhere() {
     let document = document();
     for (length, _) in document.char_indices() {
         let message = message(&document[..length]);
@@ -61,7 +61,7 @@ fn is_refused_wherever_it_is_cut_off() {
 }
 
 #[test]
-fn is_refused_with_a_problem_in_our_words_whatever_byte_is_changed() {
+fn is_rejected_with_our_message_for_any_changed_byte() {
     let document = document();
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut refused = 0;
@@ -87,7 +87,7 @@ fn is_refused_with_a_problem_in_our_words_whatever_byte_is_changed() {
 }
 
 #[test]
-fn is_refused_when_nested_too_deep_wherever_that_is() {
+fn is_rejected_if_nested_too_deeply_anywhere() {
     on_small_stack(|| {
         let document = document();
         let brackets = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
@@ -130,7 +130,7 @@ fn is_refused_when_nested_too_deep_wherever_that_is() {
 }
 
 #[test]
-fn little_stack_is_enough_for_all_that_is_done_with_it() {
+fn loads_and_evaluates_on_a_small_stack() {
     on_small_stack(|| {
         let snapshot = read(&document()).unwrap();
         let seed = String::from_utf8(snapshot.seed()).unwrap();
@@ -142,7 +142,7 @@ fn little_stack_is_enough_for_all_that_is_done_with_it() {
 }
 
 #[test]
-fn tells_what_stands_there_instead() {
+fn reports_what_was_found() {
     let replaced = |from: &str, to: &str| {
         let document = document();
         assert!(document.contains(from), "{from}");

@@ -1,4 +1,4 @@
-//! A job frees its bytes when it has run. One test alone, since it counts what the whole process has.
+//! A job frees its bytes when it has run. There is only one test, because it counts bytes of the whole process.
 
 mod support {
     pub mod abi;
@@ -10,8 +10,8 @@ use support::abi::{blob, compile, message, new_job, push, Arena};
 const SIZE: usize = 8 * 1024 * 1024;
 
 #[test]
-fn a_job_that_has_run_holds_no_bytes() {
-    // the other tests use what this one does not
+fn a_finished_job_holds_no_bytes() {
+    // used by the other tests only
     let _ = (blob, compile, message, Arena::new, Arena::evaluate);
     let ignored = "x".repeat(SIZE);
     for flags in ["[]", "1"] {

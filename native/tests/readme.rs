@@ -1,4 +1,4 @@
-//! The README documents the ABI as it is: its version, functions, codes and kinds.
+//! The README documents the current ABI: its version, functions, codes and kinds.
 
 use flipt_client_effect::abi::{BlobKind, Code, JobKind, Stat, ABI_VERSION};
 use flipt_client_effect::ffi;

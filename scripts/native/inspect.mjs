@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Reads from the bytes of a library what it is for: so that each is checked on any machine, whatever built it.
+ * Reads the platform of a library from its bytes, so that every library can be checked on any machine.
  */
 
 /**
@@ -199,7 +199,7 @@ const portableExecutable = (bytes) => {
   }
 }
 
-/** What a library is for. Throws where the bytes are no complete library. @param {Buffer} bytes */
+/** The platform of a library. Throws if the bytes are not a complete library. @param {Buffer} bytes */
 export const inspect = (bytes) => {
   try {
     if (bytes.readUInt32BE(0) === 0x7f454c46) {
@@ -290,7 +290,7 @@ export const problemsOf = (platform, bytes, abi) => {
   ].flat()
 }
 
-/** A home, temporary or work folder in the bytes, which says where and by whom a library was built. @param {Buffer} bytes */
+/** Finds a home, temporary or work folder in the bytes, which reveals the machine that built the library. @param {Buffer} bytes */
 export const pathIn = (bytes) =>
   /(?:\/(?:home|root|tmp|work|Users|runner|builds|github)\/|[A-Z]:\\(?:a|Users|hostedtoolcache)\\)[\w.+\-/\\]{3,60}/.exec(
     bytes.toString("latin1")

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process"
 import process from "node:process"
 
 /**
- * Runs npm and gives what it printed. Throws with what it reported when it fails.
+ * Runs npm and returns its output. Throws with the reported error if it fails.
  *
  * @param {ReadonlyArray<string>} args
  * @param {object} [options]

@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * `node scripts/native/publish.mjs <release> [--dry-run] [--registry=<url>]` publishes what `pack.mjs` packed: first the
- * platforms, then the client, so that nobody gets a client whose platforms are not there. It can run again after a
+ * platforms, then the client, so that nobody installs a client whose platforms are missing. It can run again after a
  * failure: a package that the registry has with the same bytes is skipped, and one with other bytes stops the release.
  */
 import { createHash } from "node:crypto"

@@ -60,7 +60,7 @@ const leavesNothing = (situation: string, expected: unknown, engines: ReadonlyAr
     )
   )
 
-describe("close leaves no fiber, socket, timer or native handle, and the process ends by itself, when", () => {
+describe("close leaves no fiber, socket, timer or native handle, and the process exits, when", () => {
   for (const [situation, expected] of Object.entries(situations)) {
     it.live(
       situation,

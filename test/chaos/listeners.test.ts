@@ -36,7 +36,7 @@ const streamsOf = (client: FliptClient.Service): ReadonlyArray<Stream.Stream<unk
 /** Everything that makes its listener act in the course of a test: no flag of theirs is a variant flag. */
 const busyStreamsOf = (client: FliptClient.Service) => streamsOf(client).slice(0, 3)
 
-it.live("a listener that throws ends its own stream, and nothing else", () =>
+it.live("a listener that throws ends only its own stream", () =>
   Clients.forEach(Clients.kinds, (kind, log) =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
@@ -79,7 +79,7 @@ const isSubset = (expected: unknown, value: unknown): boolean =>
       Object.entries(expected).every(([key, part]) => isSubset(part, (value as Record<string, unknown>)[key]))
     : expected === value
 
-it.live("a listener that never takes holds no memory over 50,000 changes, and gets the last of them", () =>
+it.live("a listener that never pulls holds no memory over 50,000 changes, and gets the last of them", () =>
   Clients.forEach(Clients.kindsOfOneEngine.slice(0, 1), (kind) =>
     Effect.gen(function* () {
       const documents = [encode(onDocument(true)), encode(onDocument(false))]
@@ -163,7 +163,7 @@ const reactive = (client: FliptClient.Service): ReadonlyArray<Stream.Stream<unkn
   Stream.drop(client.watchBoolean(on), 1)
 ]
 
-it.live("a listener that evaluates, refreshes and closes the client from inside its handler meets no deadlock", () =>
+it.live("a listener that evaluates, refreshes and closes the client in its handler does not deadlock", () =>
   Clients.forEach(Clients.kinds, (kind, log) =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make()

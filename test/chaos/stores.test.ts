@@ -109,7 +109,7 @@ describe("a client with a store", () => {
     })
   )
 
-  it.scopedLive("asks its server first for the whole state, and does not load what is stored again", () =>
+  it.scopedLive("requests the whole state from its server first, and does not load the stored state again", () =>
     Effect.gen(function* () {
       const store = yield* inFolder(yield* Folder.make)
       // whose documents have no digest in them
@@ -129,7 +129,7 @@ describe("a client with a store", () => {
     })
   )
 
-  it.scopedLive("starts from it rather than from the option snapshot, and from that where nothing is stored", () =>
+  it.scopedLive("starts from it rather than from the option snapshot, and from that if nothing is stored", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(false) } })
       const seed = yield* Effect.scoped(
@@ -179,7 +179,7 @@ describe("a client with a store", () => {
     })
   )
 
-  it.scoped("stores the digest of a document that came without a version", () =>
+  it.scoped("stores the digest of a document without a version", () =>
     Effect.gen(function* () {
       const { saved, store } = recording()
       const bytes = [new TextEncoder().encode(JSON.stringify({ ...onDocument(true), digest: "d1" }))]
@@ -197,7 +197,7 @@ describe("a client with a store", () => {
     })
   )
 
-  it.scoped("does not wait for the store, and stores the last of what came meanwhile", () =>
+  it.scoped("does not wait for the store, and stores the last state that arrived meanwhile", () =>
     Effect.gen(function* () {
       let count = 0
       const gate = yield* Deferred.make<void>()
@@ -237,7 +237,7 @@ describe("a client with a store", () => {
     })
   )
 
-  it.scoped("waits five seconds for that, and says that it gave up", () =>
+  it.scoped("waits five seconds for the last save, then warns", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const scope = yield* Scope.make()
@@ -257,7 +257,7 @@ describe("a client with a store", () => {
     )
   )
 
-  it.scoped("starts after ten seconds where the store gives nothing, and says so", () =>
+  it.scoped("starts after ten seconds with a warning if the store hangs", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const making = yield* Effect.fork(
@@ -278,7 +278,7 @@ describe("a client with a store", () => {
     )
   )
 
-  it.scoped("goes on where the store dies", () =>
+  it.scoped("continues if the store dies", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const client = yield* over(Effect.succeed(JSON.stringify(onDocument(true))), {

@@ -77,7 +77,7 @@ const documentAnswer = (document: object, known: string | undefined): Response =
 }
 
 describe("a stream that ends at once, again and again", () => {
-  it.live("leaves the state right by the requests in between, and is no outage", () =>
+  it.live("keeps the state right through the requests in between, and is no outage", () =>
     Clients.forEach(Clients.kinds, (kind, log) =>
       Effect.gen(function* () {
         const server = yield* scripted(onDocument(true))
@@ -141,7 +141,7 @@ describe("a stream that ends at once, again and again", () => {
   )
 })
 
-it.live("a stream that goes silent is found out by a request, and replaced", () =>
+it.live("a stream that goes silent is detected by a request, and replaced", () =>
   Clients.forEach(Clients.kinds, (kind, log) =>
     Effect.gen(function* () {
       const server = yield* scripted(onDocument(false))
@@ -205,7 +205,7 @@ describe("a half-open stream", () => {
     ["the whole peer", (relay: Relay.Relay) => relay.vanish(true), (relay: Relay.Relay) => relay.vanish(false)]
   ] as const
 
-  it.live("is found out by a request that is not answered, and replaced as soon as there is a way", () =>
+  it.live("is detected by an unanswered request, and replaced once the network is back", () =>
     Effect.forEach(
       cases,
       ([, begin, end]) =>
@@ -306,7 +306,7 @@ it.live("two documents in one chunk are both loaded, and the last one stays", ()
   )
 )
 
-it.live("of documents that are pushed faster than they compile the last one wins, and the others are skipped", () =>
+it.live("the last document wins and others are skipped if they are pushed faster than they compile", () =>
   Clients.forEach(
     Clients.kinds.filter(({ strategy }) => strategy === "fail"),
     (kind, log) =>
@@ -399,7 +399,7 @@ describe("a stream of garbage", () => {
     )
   )
 
-  it.live("that goes on sets off no request for each, and no warning", () =>
+  it.live("that continues causes no request per frame, and no more warnings", () =>
     Clients.forEach(Clients.kinds, (kind, log) =>
       Effect.gen(function* () {
         const server = yield* scripted(onDocument(true))
@@ -450,7 +450,7 @@ describe("a stream of garbage", () => {
   )
 })
 
-it.live("a stream refused by a proxy (403) while requests go through: evaluations go on, with one warning", () =>
+it.live("a stream refused by a proxy (403) while requests succeed: evaluations continue, with one warning", () =>
   Clients.forEach(Clients.kinds, (kind, log) =>
     Effect.gen(function* () {
       const server = yield* scripted(onDocument(true))
@@ -481,7 +481,7 @@ it.live("a stream refused by a proxy (403) while requests go through: evaluation
   )
 )
 
-it.scoped("a stream that is a proxy's page (200) while requests go through: evaluations go on, with one warning", () =>
+it.scoped("a stream that is a proxy's page (200) while requests succeed: evaluations continue, with one warning", () =>
   Effect.forEach(Clients.strategies, (strategy) =>
     captured((log) =>
       Effect.gen(function* () {
@@ -513,7 +513,7 @@ it.scoped("a stream that is a proxy's page (200) while requests go through: eval
   )
 )
 
-describe("a v1 server asked for a stream", () => {
+describe("a v1 server without streams", () => {
   it.live("is polled, with one warning", () =>
     Clients.forEach(Clients.kinds, (kind, log) =>
       Effect.gen(function* () {
@@ -536,7 +536,7 @@ describe("a v1 server asked for a stream", () => {
     )
   )
 
-  it.scoped("is asked again after about an hour, and streams once it can", () =>
+  it.scoped("gets another attempt after about an hour, and streams once it can", () =>
     Effect.gen(function* () {
       let streams = 0
       let gets = 0

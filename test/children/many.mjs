@@ -18,6 +18,6 @@ const measure = async () => {
 
 await many(100)
 const before = await measure()
-await many(1000)
+await many(Number(process.env.FLIPT_CLIENTS ?? 400))
 const after = await measure()
 console.log(JSON.stringify({ before, after }))

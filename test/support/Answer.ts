@@ -1,5 +1,5 @@
 /**
- * What the stand-in server means to say, before a fault spoils it on the way.
+ * The responses of the stand-in server, before a fault changes them.
  */
 import type * as Http from "node:http"
 import * as Zlib from "node:zlib"
@@ -51,11 +51,11 @@ const errorBody = (status: number, message: string) => ({
 export const error = (status: number, message: string): Answer =>
   json(bytes(JSON.stringify(errorBody(status, message))), {}, status)
 
-/** What a stream says that comes to nothing: an error is a frame too. */
+/** The frame of a failed stream: an error is a frame too. */
 export const streamError = (status: number, message: string): Answer =>
   json(bytes(`${JSON.stringify({ error: errorBody(status, message) })}\n`), {}, status)
 
-/** A frame of a stream. It is a line, so the document may have no line break: where JSON has one, a space does as well. */
+/** A frame of a stream. It is one line, so line breaks in the document become spaces. */
 export const frame = (document: Uint8Array): Uint8Array =>
   Buffer.concat([bytes('{"result":'), document.map((byte) => (byte === 0x0a ? 0x20 : byte)), bytes("}\n")])
 
@@ -82,7 +82,7 @@ const gzipped = (body: Uint8Array): Uint8Array => {
   return made
 }
 
-/** The answer in the content coding that the request asks for. */
+/** The response in the content coding that the request accepts. */
 export const encode = (answer: Answer, request: Http.IncomingMessage): Answer =>
   answer.body.byteLength > 0 && takesGzip(request)
     ? {
@@ -92,7 +92,7 @@ export const encode = (answer: Answer, request: Http.IncomingMessage): Answer =>
       }
     : answer
 
-/** As Go does: what is compressed goes out in chunks, the rest with its length. */
+/** Like Go: compressed bodies are chunked, others have a length. */
 export const send = (answer: Answer, response: Http.ServerResponse): void => {
   const sized = answer.status !== 304 && answer.status !== 204 && answer.headers["content-encoding"] === undefined
   response.writeHead(

@@ -1,5 +1,5 @@
 /**
- * What Flipt allows to pages of another origin, once its setting `cors.enabled` is on.
+ * What Flipt allows to pages of another origin if its setting `cors.enabled` is on.
  */
 import type * as Http from "node:http"
 

@@ -1,5 +1,5 @@
 /**
- * Everything that may come to be seen of a program: its values, its log and its trace, as text.
+ * Everything that a program may expose: its values, its log and its trace, as text.
  */
 import { inspect } from "node:util"
 import * as Cause from "effect/Cause"
@@ -32,11 +32,11 @@ export const shown = (value: unknown): string =>
 export interface Exposure {
   /** All lines so far, at any level and in every format. */
   readonly log: ReadonlyArray<string>
-  /** All that was said of any span so far. */
+  /** Everything that was recorded for any span so far. */
   readonly trace: ReadonlyArray<string>
 }
 
-/** Runs an effect with all that it logs and traces kept, and nothing printed. */
+/** Runs an effect, and collects everything that it logs and traces instead of printing it. */
 export const exposed = <A, E, R>(use: (exposure: Exposure) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
     const log: Array<string> = []

@@ -63,7 +63,7 @@ describe("faults", () => {
     })
   )
 
-  it.scopedLive("hangBeforeHeaders: nothing comes, and the connection stays", () =>
+  it.scopedLive("hangBeforeHeaders: sends nothing, and keeps the connection", () =>
     Effect.gen(function* () {
       const server = yield* make
       yield* server.fail(Fault.hangBeforeHeaders)
@@ -101,7 +101,7 @@ describe("faults", () => {
       })
     )
 
-    it.scopedLive(`cutBody (${framing}): so many bytes, and then the connection closes, wherever the cut`, () =>
+    it.scopedLive(`cutBody (${framing}): sends some bytes and then closes the connection, at any cut`, () =>
       Effect.gen(function* () {
         const server = yield* make
         const { headers, body } = yield* ask(server, path())
@@ -179,7 +179,7 @@ describe("faults", () => {
     })
   )
 
-  it.scopedLive("notModified: a 304 that nobody asked for", () =>
+  it.scopedLive("notModified: sends an unrequested 304", () =>
     Effect.gen(function* () {
       const server = yield* make
       const { etag } = (yield* ask(server, path())).headers
@@ -192,7 +192,7 @@ describe("faults", () => {
     })
   )
 
-  it.scopedLive("invalidGzip: it says gzip, and is none", () =>
+  it.scopedLive("invalidGzip: claims gzip, but is not", () =>
     Effect.gen(function* () {
       const server = yield* make
       yield* server.fail(Fault.invalidGzip, Fault.invalidGzip)
@@ -236,7 +236,7 @@ describe("faults", () => {
     })
   )
 
-  it.scopedLive("can spoil streams alone, or all other requests alone", () =>
+  it.scopedLive("can affect only streams, or only other requests", () =>
     Effect.gen(function* () {
       const server = yield* make
       const statusOf = (target: string) => Effect.map(ask(server, target), (outcome) => outcome.status)

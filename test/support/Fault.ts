@@ -10,8 +10,8 @@ import * as Answer from "./Answer.js"
 
 type Headers = Readonly<Record<string, string | ReadonlyArray<string>>>
 
-/** How the length of a body is made known. */
-export type Framing = "length" | "chunked"
+/** How a response announces the length of its body. */
+type Framing = "length" | "chunked"
 
 export type Fault =
   | { readonly _tag: "Pass" }
@@ -52,10 +52,10 @@ export const status = (
   options: { readonly headers?: Headers; readonly body?: string | Uint8Array } = {}
 ): Fault => ({ _tag: "Status", code, headers: options.headers ?? {}, body: options.body })
 
-/** The request is taken, and then nothing comes. */
+/** Accepts the request and never responds. */
 export const hangBeforeHeaders: Fault = { _tag: "HangBeforeHeaders" }
 
-/** The headers and that many bytes of the body as it is on the wire, and then nothing, though more is announced. */
+/** Sends the headers and that many bytes of the body as on the wire, and then nothing, although more is announced. */
 export const hangInBody = (afterBytes: number, options: { readonly framing?: Framing } = {}): Fault => ({
   _tag: "HangInBody",
   afterBytes,
@@ -76,7 +76,7 @@ export const garbage = (body: string | Uint8Array, options: { readonly etag?: st
   etag: options.etag
 })
 
-/** The connection is reset (RST) as soon as the request is in. */
+/** Resets the connection (RST) when the request has arrived. */
 export const reset: Fault = { _tag: "Reset" }
 
 /** The whole body, a little at a time. */
@@ -90,10 +90,10 @@ export const notModified = (options: { readonly etag?: string } = {}): Fault => 
   etag: options.etag
 })
 
-/** A body that begins as gzip and is none, asked for or not. */
+/** A body that starts like gzip but is not, even if the request does not accept gzip. */
 export const invalidGzip: Fault = { _tag: "InvalidGzip" }
 
-/** A small gzip body of that many spaces, asked for or not. */
+/** A small gzip body of that many spaces, even if the request does not accept gzip. */
 export const gzipBomb = (decodedBytes: number): Fault => ({ _tag: "GzipBomb", decodedBytes })
 
 /**
@@ -105,7 +105,7 @@ export const rawHeaders = (
   options: { readonly statusLine?: string; readonly body?: string | Uint8Array } = {}
 ): Fault => ({ _tag: "RawHeaders", lines, statusLine: options.statusLine ?? "HTTP/1.1 200 OK", body: options.body })
 
-/** Whatever a test does with an exchange by itself. */
+/** A fault that a test implements itself. */
 export const own = (inflict: (exchange: Exchange) => void): Fault => ({ _tag: "Own", inflict })
 
 export interface Exchange {
@@ -113,7 +113,7 @@ export interface Exchange {
   readonly response: Http.ServerResponse
   /** The whole answer, not yet compressed, `If-None-Match` left aside: a 304 would have no body to spoil. */
   readonly answer: Answer.Answer
-  /** Answers as if there were no fault. */
+  /** Responds as without a fault. */
   readonly proceed: () => void
 }
 
@@ -160,7 +160,7 @@ function* gzipMembers(decodedBytes: number): Generator<Uint8Array> {
   if (decodedBytes % memberBytes > 0) yield spaces(decodedBytes % memberBytes)
 }
 
-/** Spoils one answer. Whatever it leaves running ends with the connection. */
+/** Changes one response. Everything that it starts ends with the connection. */
 export const inflict = (fault: Fault, exchange: Exchange): void => {
   const { answer, response } = exchange
   const socket = exchange.request.socket

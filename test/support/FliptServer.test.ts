@@ -29,7 +29,7 @@ describe("snapshots", () => {
     })
   )
 
-  it.scopedLive("v2 takes the digest that a document brings for its ETag", () =>
+  it.scopedLive("v2 uses a document's digest as its ETag", () =>
     Effect.gen(function* () {
       const own = { ...document, digest: "0123456789abcdef0123456789abcdef" }
       const server = yield* FliptServer.make({ documents: { default: own } })
@@ -80,7 +80,7 @@ describe("snapshots", () => {
     })
   )
 
-  it.scopedLive("is compressed for whoever takes gzip", () =>
+  it.scopedLive("is compressed for clients that accept gzip", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: document } })
       for (const coding of ["gzip", "deflate, gzip;q=0.5", "br, GZIP"]) {
@@ -152,7 +152,7 @@ describe("snapshots", () => {
 })
 
 describe("what is not there", () => {
-  it.scopedLive("an unknown namespace: v2 says so, v1 has no flags", () =>
+  it.scopedLive("an unknown namespace is a 404 on v2, and has no flags on v1", () =>
     Effect.gen(function* () {
       const v2 = yield* FliptServer.make()
       const missing = yield* ask(v2, path("x"))
@@ -282,7 +282,7 @@ describe("the stream", () => {
   const digestOf = (server: FliptServer.Server) =>
     Effect.map(ask(server, path()), (outcome) => String(outcome.headers.etag))
 
-  it.scopedLive("a frame at once, and one for every change of the document", () =>
+  it.scopedLive("a frame immediately, and one for every change of the document", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: named("1") } })
       const stream = yield* open(server)
@@ -369,7 +369,7 @@ describe("the stream", () => {
 describe("authentication", () => {
   const as = (authorization: string) => ({ headers: { authorization } })
 
-  it.scopedLive("takes the one credential, in the exact form", () =>
+  it.scopedLive("accepts only the credential, in the exact form", () =>
     Effect.gen(function* () {
       for (const [kind, scheme, other] of [
         ["client", "Bearer", "JWT"],
@@ -487,7 +487,7 @@ describe("connections", () => {
     })
   )
 
-  it.scopedLive("start waits for a port that is taken for a moment", () =>
+  it.scopedLive("start waits for a port that is in use for a moment", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: document } })
       yield* server.stop
@@ -507,7 +507,7 @@ describe("connections", () => {
 describe("a stream that the test writes", () => {
   const streamPath = clientPath("default", "default", "stream")
 
-  it.scopedLive("sends what is written, byte for byte, and nothing by itself", () =>
+  it.scopedLive("sends only what is written, byte for byte", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ streams: "scripted", documents: { default: document } })
       const digest = FliptServer.digestOf(document)
@@ -533,7 +533,7 @@ describe("a stream that the test writes", () => {
     })
   )
 
-  it.scopedLive("is still refused where Flipt refuses it", () =>
+  it.scopedLive("is still refused if Flipt refuses it", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ streams: "scripted", token: { kind: "jwt", value: "t" } })
       expect((yield* ask(server, streamPath)).status).toBe(401)
@@ -666,7 +666,7 @@ describe("like a real server", () => {
     })
   )
 
-  it.scopedLive("v2.10 takes the last file's digest for the whole namespace's: a wrong 304", () =>
+  it.scopedLive("v2.10 uses the last file's digest for the whole namespace, which leads to a wrong 304", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ version: "v2.10" })
       const last = { namespace, flags: [flag("b")] }
@@ -697,7 +697,7 @@ describe("like a real server", () => {
     })
   )
 
-  it.scopedLive("the environment `default` is the server's default one, whatever its name", () =>
+  it.scopedLive("the environment `default` is the server's default one, under any name", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ defaultEnvironment: "production", documents: { default: document } })
       const at = (environment: string) => ({ headers: { "x-flipt-environment": environment } })
@@ -763,7 +763,7 @@ describe("like a real server", () => {
     })
   )
 
-  it.scopedLive("while it drains it takes no connections, and its streams stay open until it stops", () =>
+  it.scopedLive("while it drains it accepts no connections, and its streams stay open until it stops", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: document } })
       const agent = new Http.Agent({ keepAlive: true })
@@ -840,7 +840,7 @@ describe("CORS", () => {
     )
   }
 
-  it.scopedLive("takes other lists of headers and origins", () =>
+  it.scopedLive("accepts other lists of headers and origins", () =>
     Effect.gen(function* () {
       const cors = { origins: [origin], headers: ["User-Agent"] }
       const server = yield* FliptServer.make({ cors, documents: { default: document } })
@@ -857,7 +857,7 @@ describe("CORS", () => {
   )
 })
 
-it.effect("works while the test's clock stands still", () =>
+it.effect("works while the test clock is paused", () =>
   Effect.scoped(
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: document } })

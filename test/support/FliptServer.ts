@@ -1,6 +1,6 @@
 /**
  * The one stand-in for a Flipt server: a real HTTP server on the loopback interface that answers as Flipt v1 or v2 does.
- * It keeps a log of its requests, goes wrong on demand, and lets a test write to its streams byte for byte.
+ * It records its requests, produces faults on demand, and lets a test write its streams byte for byte.
  */
 import * as Http from "node:http"
 import * as Http2 from "node:http2"
@@ -19,7 +19,7 @@ export interface Token {
   readonly value: string
 }
 
-/** What a server over TLS has. With `ca` and `requestCert` it asks for a client certificate. */
+/** The options of a server over TLS. With `ca` and `requestCert` it requests a client certificate. */
 export interface TlsOptions {
   readonly cert: string
   readonly key: string
@@ -28,16 +28,16 @@ export interface TlsOptions {
   /** Whether a client without a certificate, or with one of another authority, is refused. Default: true. */
   readonly rejectUnauthorized?: boolean
   readonly maxVersion?: "TLSv1.2" | "TLSv1.3"
-  /** Whether HTTP/2 is spoken with who wants it. */
+  /** Whether to offer HTTP/2. */
   readonly http2?: boolean
 }
 
 export interface Options {
   /** Makes it a server over TLS. */
   readonly tls?: TlsOptions
-  /** Which server to be: v1.61, v2.11, or one of v2.0 to v2.10. Default: `"v2"`. */
+  /** The version to imitate: v1.61, v2.11, or one of v2.0 to v2.10. Default: `"v2"`. */
   readonly version?: Stored.Version
-  /** Asked of every request that has a route, once it is set. */
+  /** If set, every request that has a route requires it. */
   readonly token?: Token
   /** The path prefix of a reverse proxy: `"/flipt"`. */
   readonly prefix?: string
@@ -45,9 +45,9 @@ export interface Options {
   readonly documents?: Readonly<Record<string, Stored.Document>>
   /** v2: which environment is the default one. It also stands in for `default`. Default: `"default"`. */
   readonly defaultEnvironment?: string
-  /** v2: environments that are branches of others. Their streams send nothing, ever, not even the head of an answer. */
+  /** v2: environments that are branches of others. Their streams never send anything, not even response headers. */
   readonly branches?: ReadonlyArray<string>
-  /** `scripted`: a stream sends what the test writes, and nothing else. Default: `served`, as Flipt serves them. */
+  /** `scripted`: streams send only what the test writes. Default: `served`, like Flipt. */
   readonly streams?: "served" | "scripted"
   /** Allows pages of other origins, by the defaults of the version. Default: no CORS headers, and no preflights. */
   readonly cors?: Cors.Options
@@ -60,7 +60,7 @@ export interface Target {
   readonly namespace?: string
 }
 
-export interface DocumentTarget extends Target {
+interface DocumentTarget extends Target {
   /** v2 has no references, and does not show what is put under one. */
   readonly reference?: string
   /** Default: the document's own digest (v2), or else 40 hex digits made of the namespace and the content. */
@@ -69,16 +69,16 @@ export interface DocumentTarget extends Target {
 
 export type { Request } from "./Route.js"
 
-/** A stream that a client has asked for, whatever became of it. */
+/** A stream that a client has requested, whatever its state. */
 export interface Stream {
   readonly request: Route.Request
-  /** The digest that the client says it has. */
+  /** The digest that the client sent. */
   readonly digest: string | undefined
-  /** Sends bytes, and before the first of them the head of a good answer. */
+  /** Sends bytes, preceded by the headers of a successful response. */
   readonly write: (bytes: string | Uint8Array) => void
   /** Sends a frame with this document. Subscribers of the namespace's state learn nothing of it. */
   readonly push: (document: Stored.Document) => void
-  /** Ends the answer, as a server does that has nothing more to say. */
+  /** Ends the response normally. */
   readonly end: () => void
   /** Breaks the connection. */
   readonly destroy: () => void
@@ -102,37 +102,37 @@ export interface Server {
   readonly removeNamespace: (target?: Target) => Effect.Effect<void>
   /** What requests must bring from now on. */
   readonly setToken: (token: Token | undefined) => Effect.Effect<void>
-  /** All that came in until now, the oldest first. */
+  /** All requests so far, the oldest first. */
   readonly requests: Effect.Effect<ReadonlyArray<Route.Request>>
   /** The same, as soon as there are this many. */
   readonly awaitRequests: (count: number) => Effect.Effect<ReadonlyArray<Route.Request>>
-  /** The requests for streams and those for anything else, the oldest first. Both lists grow. */
+  /** The requests for streams and all other requests, the oldest first. Both lists grow. */
   readonly streams: ReadonlyArray<Stream>
   readonly snapshots: ReadonlyArray<Route.Request>
-  /** What was asked for, in this order. */
+  /** The kinds of all requests so far, in order. */
   readonly order: Effect.Effect<ReadonlyArray<"snapshot" | "stream">>
-  /** Waits until this many streams have been asked for. Returns the last one. */
+  /** Waits until this many streams have been requested. Returns the last one. */
   readonly awaitStreamRequests: (count: number) => Effect.Effect<Stream>
   /** Waits until this many requests for anything else have come in. */
   readonly awaitSnapshotRequests: (count: number) => Effect.Effect<void>
-  /** Adds to the queue of faults: each spoils one request, and then all is normal again. */
+  /** Adds to the queue of faults. Each affects one request; then responses are normal again. */
   readonly fail: (...faults: ReadonlyArray<Fault.Fault>) => Effect.Effect<void>
-  /** Spoils every request that the queue has no fault for; `undefined` ends it. */
+  /** Applies to every request for which the queue has no fault; `undefined` ends it. */
   readonly failAlways: (fault: Fault.Fault | undefined) => Effect.Effect<void>
   /** The same for streams alone, and for all other requests alone. */
   readonly failStreams: (fault: Fault.Fault | undefined) => Effect.Effect<void>
   readonly failSnapshots: (fault: Fault.Fault | undefined) => Effect.Effect<void>
-  /** How many connections were made until now, with or without a request over them. */
+  /** The number of connections so far, with or without requests. */
   readonly accepted: Effect.Effect<number>
   /** How many connections are open. */
   readonly connections: Effect.Effect<number>
-  /** Comes back as soon as exactly this many connections are open. */
+  /** Waits until exactly this many connections are open. */
   readonly awaitConnections: (count: number) => Effect.Effect<void>
-  /** Comes back as soon as exactly this many streams are open. */
+  /** Waits until exactly this many streams are open. */
   readonly awaitStreams: (count: number) => Effect.Effect<void>
-  /** Tells those who speak HTTP/2 that it goes, and serves what they have asked for to its end. */
+  /** Sends GOAWAY to HTTP/2 clients, and completes the requests in progress. */
   readonly goAway: Effect.Effect<void>
-  /** Has another certificate for new connections from now on. */
+  /** Uses another certificate for new connections. */
   readonly setCertificate: (certificate: Pick<TlsOptions, "cert" | "key">) => Effect.Effect<void>
   /**
    * Closes the listener and idle connections, and leaves streams open until `stop`: what Flipt does on a SIGTERM in the
@@ -150,14 +150,14 @@ const host = "127.0.0.1"
 
 const streamHeaders = { "content-type": "application/json" }
 
-/** Longer than any test takes; a client that is told none closes an idle connection by itself after some seconds. */
+/** Longer than any test. Without it, clients close idle connections after a few seconds. */
 const keepAliveTimeout = 600_000
 
-/** How long the port may be in other hands when the server wants it back. */
+/** How long to retry if another process holds the port. */
 const bindAttempts = 1500
 const bindRetryMillis = 20
 
-/** What a stream is about, and the digest that its client has. */
+/** The target of a stream, and the digest that its client has. */
 interface Subscription {
   /** None for a stream that Flipt never sends anything on. */
   readonly key: string | undefined
@@ -165,7 +165,7 @@ interface Subscription {
 }
 
 interface Reply {
-  /** Of a stream that goes well: its first frame, or nothing as long as there is none. */
+  /** For a successful stream: its first frame, if there is one yet. */
   readonly answer: Answer.Answer
   readonly subscription?: Subscription
 }
@@ -240,7 +240,7 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
     const putDocument = (document: Stored.Document, target: DocumentTarget) =>
       put(target, (options) => Stored.make(document, { ...options, etag: target.etag }))
 
-    /** The document as it is now, unless the client has it: neither an unknown namespace nor a deletion is news. */
+    /** The current document, unless the client has it. Unknown and deleted namespaces send nothing. */
     const sendFrame = (response: Http.ServerResponse, subscription: Subscription) => {
       const stored = subscription.key === undefined ? undefined : documents.get(subscription.key)?.get("")
       if (stored === undefined || stored.etag === subscription.digest) return

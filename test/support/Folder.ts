@@ -1,5 +1,5 @@
 /**
- * A folder of a test's own, and what happens to the files in it.
+ * A temporary folder for a test, and operations on its files.
  */
 import * as Fs from "node:fs"
 import * as Os from "node:os"
@@ -14,7 +14,7 @@ export const make: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRel
   (folder) => Effect.sync(() => Fs.rmSync(folder, { recursive: true, force: true }))
 )
 
-/** Puts a finished file in the place of another. */
+/** Replaces a file atomically. */
 export const replace = (file: string, content: string): void => {
   Fs.writeFileSync(`${file}.new`, content)
   Fs.renameSync(`${file}.new`, file)
@@ -41,5 +41,5 @@ export const mount = (folder: string, file: string, content: string): void => {
 
 const watches = () => process.getActiveResourcesInfo().filter((resource) => resource === "FSEventWrap").length
 
-/** Comes back as soon as exactly so many watches of files are open in the process. */
+/** Waits until exactly this many file watches are open in the process. */
 export const awaitWatches = (count: number): Effect.Effect<void> => until(() => watches() === count)

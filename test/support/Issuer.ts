@@ -1,5 +1,5 @@
 /**
- * A stand-in for an identity provider: gives `token-1`, `token-2` and so on, and goes wrong on demand.
+ * A stand-in for an identity provider: issues `token-1`, `token-2` and so on, and fails on demand.
  */
 import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
@@ -13,11 +13,11 @@ export class Refusal {
 
 export interface Issuer {
   readonly acquire: Effect.Effect<Auth.Credential, Refusal>
-  /** When it was asked, since the last look: milliseconds of the Clock. */
+  /** The times of its calls since the last look, in milliseconds of the Clock. */
   readonly take: () => ReadonlyArray<number>
-  /** How many times it was asked. */
+  /** The number of calls. */
   readonly count: () => number
-  /** What happens in the place of a token from now on; `undefined` ends it. */
+  /** Replaces tokens from now on; `undefined` ends it. */
   readonly become: (failure: Effect.Effect<Auth.Credential, Refusal> | undefined) => void
 }
 
@@ -47,7 +47,7 @@ export const make = (expiresIn?: Duration.DurationInput): Issuer => {
   }
 }
 
-/** As OpenID providers make them; nobody here checks the signature. */
+/** In the form of OpenID providers. The signature is not checked. */
 export const jwt = (claims: unknown): string =>
   ["{}", typeof claims === "string" ? claims : JSON.stringify(claims), "signature"]
     .map((part) => Buffer.from(part).toString("base64url"))

@@ -1,11 +1,11 @@
 /**
- * A server of a test's own, for what no Flipt server would say.
+ * A custom server for a test, for responses that no Flipt server would send.
  */
 import type * as Net from "node:net"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
-/** Listens on the loopback interface until the Scope ends, and cuts what is still connected then. Gives the port. */
+/** Listens on the loopback interface until the Scope ends, then closes all connections. Returns the port. */
 export const listen = (server: Net.Server): Effect.Effect<number, never, Scope.Scope> =>
   Effect.suspend(() => {
     const sockets = new Set<Net.Socket>()

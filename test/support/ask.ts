@@ -16,7 +16,7 @@ export interface Outcome {
   readonly broken: string | undefined
 }
 
-export interface Ask {
+interface Ask {
   readonly headers?: Http.OutgoingHttpHeaders
   readonly method?: string
   readonly agent?: Http.Agent

@@ -10,7 +10,7 @@ export interface Certificate {
   readonly key: string
 }
 
-export interface Issue {
+interface Issue {
   /** Of the certificate's subject. */
   readonly name?: string
   /** For a server: whom the certificate is for. Default: a client's certificate. */

@@ -38,7 +38,7 @@ export const failure = (message: string): FetchError => new FetchError({ reason:
 
 export const away: Answer = Effect.fail(failure("away"))
 
-export interface OpenOptions extends FliptClient.StateOptions {
+interface OpenOptions extends FliptClient.StateOptions {
   readonly kind?: string
   readonly engine?: Layer.Layer<Engine.Engine>
 }

@@ -12,7 +12,7 @@ import * as FliptClient from "../../src/FliptClient.js"
 import type { FetchError } from "../../src/FliptError.js"
 import { booleanFlag, makeDocument, variantFlag } from "./documents.js"
 
-export const noRetries = Effect.provideService(Fetcher.RetryPolicy, Schedule.stop)
+const noRetries = Effect.provideService(Fetcher.RetryPolicy, Schedule.stop)
 
 /** A client that fails at once where it fails. */
 export const makeClient = (options?: FliptClient.Options) => noRetries(FliptClient.make(options))

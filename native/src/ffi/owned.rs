@@ -74,7 +74,7 @@ mod tests {
     fn a_closed_handle_is_forgotten() {
         let work = || {
             assert_eq!(fce_thread_owns(), 0);
-            // SAFETY: the slices are there to read.
+            // SAFETY: the slices are readable.
             let job = unsafe { fce_job_new(0, b"n".as_ptr(), 1) };
             // SAFETY: as above.
             unsafe { fce_job_push(job, DOCUMENT.as_ptr(), u32::try_from(DOCUMENT.len()).unwrap()) };

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_text_is_read_as_a_small_one() {
+    fn a_large_text_is_read_like_a_small_one() {
         let text = |value: &str| format!(r#"{{"a":{{}},{}"b":{{"c":{value}}}}}"#, " ".repeat(LARGE));
         let read = |text: &str| parse::<Object<Record<Object<Record<serde::de::IgnoredAny>>>>>(text).map(|_| ());
         assert!(read(&text("1")).is_ok());
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_serde_json_reads_over_is_checked_too() {
+    fn text_that_serde_json_skips_is_checked_too() {
         #[derive(Deserialize)]
         struct Nothing {}
         let problem = |text: &str| parse::<Object<Nothing>>(text).map(|_| ()).map_err(|error| error.message());

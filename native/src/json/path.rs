@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_written_as_in_code() {
+    fn uses_javascript_notation() {
         let key = |key: &str| Step { part: Part::Key(key.into()), offset: 0 };
         let index = |index| Step { part: Part::Index(index), offset: 0 };
         assert_eq!(

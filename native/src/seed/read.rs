@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn is_refused_with_what_is_wrong() {
+    fn is_rejected_with_the_problem() {
         assert_eq!(message("\"version\":1", "\"version\":2"), "version: unsupported version 2, expected 1");
         assert_eq!(message("\"version\":1", "\"version\":1.5"), "version: unsupported version 1.5, expected 1");
         assert_eq!(message("\"version\":1,", ""), "\"version\" is missing");

@@ -199,7 +199,7 @@ mod tests {
     use crate::definition::{Audience, Distribution};
 
     #[test]
-    fn is_read_again_as_it_was() {
+    fn reads_back_unchanged() {
         let constraint = Constraint {
             kind: crate::definition::ConstraintType::Unknown,
             property: "p".into(),

@@ -1,4 +1,4 @@
-//! The ABI as a caller uses it.
+//! Uses the ABI like a caller.
 
 use std::ptr;
 
@@ -12,25 +12,25 @@ fn size(bytes: &[u8]) -> u32 {
 }
 
 pub fn new_job(kind: u32, namespace: &str) -> f64 {
-    // SAFETY: a slice is there to read.
+    // SAFETY: a slice is readable.
     unsafe { fce_job_new(kind, namespace.as_ptr(), size(namespace.as_bytes())) }
 }
 
 pub fn push(job: f64, chunk: &[u8]) -> i32 {
-    // SAFETY: a slice is there to read.
+    // SAFETY: a slice is readable.
     unsafe { fce_job_push(job, chunk.as_ptr(), size(chunk)) }
 }
 
 pub fn message(job: f64) -> String {
-    // SAFETY: with no room nothing is written.
+    // SAFETY: without capacity nothing is written.
     let length = unsafe { fce_job_message(job, ptr::null_mut(), 0) };
     let mut bytes = vec![0; usize::try_from(length).unwrap()];
-    // SAFETY: a slice is there to write.
+    // SAFETY: a slice is writable.
     assert_eq!(unsafe { fce_job_message(job, bytes.as_mut_ptr(), size(&bytes)) }, length);
     String::from_utf8(bytes).unwrap()
 }
 
-/// A snapshot's handle, or the code and message of why there is none.
+/// A snapshot's handle, or the code and message of the failure.
 pub fn compile(kind: u32, namespace: &str, bytes: &[u8]) -> Result<f64, (i32, String)> {
     let job = new_job(kind, namespace);
     for chunk in bytes.chunks(1000) {
@@ -45,7 +45,7 @@ pub fn compile(kind: u32, namespace: &str, bytes: &[u8]) -> Result<f64, (i32, St
 }
 
 pub fn blob(snapshot: f64, kind: u32, key: &str) -> Result<Vec<u8>, f64> {
-    // SAFETY: a slice is there to read.
+    // SAFETY: a slice is readable.
     let blob = unsafe { fce_snapshot_blob(snapshot, kind, key.as_ptr(), size(key.as_bytes())) };
     if blob < 0.0 {
         return Err(blob);
@@ -55,7 +55,7 @@ pub fn blob(snapshot: f64, kind: u32, key: &str) -> Result<Vec<u8>, f64> {
     let half = bytes.len() / 2;
     for (offset, part) in [(0, 0..half), (half, half..bytes.len())] {
         let part = &mut bytes[part];
-        // SAFETY: a slice is there to write.
+        // SAFETY: a slice is writable.
         let read = unsafe { fce_blob_read(blob, u32::try_from(offset).unwrap(), part.as_mut_ptr(), size(part)) };
         assert_eq!(usize::try_from(read).unwrap(), part.len());
     }
@@ -72,7 +72,7 @@ pub struct Arena {
 impl Arena {
     pub fn new(length: usize) -> Self {
         let mut memory = vec![0; length].into_boxed_slice();
-        // SAFETY: the memory lives as long as the arena, which this thread alone uses.
+        // SAFETY: the memory lives as long as the arena, which only this thread uses.
         let handle = unsafe { fce_arena_new(memory.as_mut_ptr(), size(&memory)) };
         assert!(handle > 0.0);
         Self { handle, memory }

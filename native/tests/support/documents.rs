@@ -1,4 +1,4 @@
-//! What several tests need.
+//! Documents that several tests use.
 
 use serde_json::{json, Value};
 

@@ -1,5 +1,5 @@
 /**
- * What can be wrong with files of flags.
+ * Problems in files of flags.
  *
  * @since 0.1.0
  */
@@ -7,11 +7,10 @@ import * as Schema from "effect/Schema"
 import { printable } from "./internal/report.js"
 
 /**
- * Something wrong in a file.
+ * A problem in a file.
  *
- * An `error` prevents conversion: Flipt refuses the file, or its meaning is in doubt. A `warning` does not: Flipt's
- * validation refuses or ignores what is there, but the evaluation is clear. With the option `strict`, warnings are
- * errors.
+ * An `error` prevents conversion: Flipt rejects the file, or its meaning is ambiguous. A `warning` does not: Flipt's
+ * validation rejects or ignores something, but the evaluation is clear. With the option `strict`, warnings are errors.
  *
  * - `Syntax`: not YAML, or not UTF-8.
  * - `Type`: a value of the wrong type, such as a list for a text.
@@ -50,8 +49,8 @@ const ProblemSchema: Schema.Schema<Problem> = Schema.Struct({
 })
 
 /**
- * The files cannot be converted. `problems` has every error and warning of all files, in the order of files and lines;
- * the message shows the first errors.
+ * The files cannot be converted. `problems` contains all errors and warnings, ordered by file and line. The message shows
+ * the first errors.
  *
  * @example
  * ```ts
@@ -73,7 +72,7 @@ export class FeaturesError extends Schema.TaggedError<FeaturesError>("@flipt-cli
 ) {}
 
 /**
- * A problem on one line, as compilers print it: `features.yml:12:5: error: …`.
+ * Formats a problem as one line, in the way of compilers: `features.yml:12:5: error: …`.
  *
  * @since 0.1.0
  * @category formatting

@@ -1,9 +1,9 @@
 /**
- * Flipt's declarative files (`features.yml`) as a source of flags: check them, convert them to the snapshot documents
- * that a Flipt server serves, or follow them with a client, without a server.
+ * Uses Flipt's declarative files (`features.yml`) as a source of flags: checks them, converts them to the snapshot
+ * documents that a Flipt server serves, and gives a client their flags without a server.
  *
- * The format is that of Flipt's own schema (`core/validation/flipt.cue`) and the documents are those of its snapshot
- * endpoint, for versions 1.0 to 1.6 of the format.
+ * The format is that of Flipt's schema (`core/validation/flipt.cue`), versions 1.0 to 1.6. The documents are those of
+ * Flipt's snapshot endpoint.
  *
  * @example
  * ```ts
@@ -45,7 +45,7 @@ import * as source from "./internal/source.js"
 export { FeaturesError, formatProblem, type Problem } from "./FeaturesError.js"
 
 /**
- * A file's text, and the path that problems name it by.
+ * The text of a file, and the path by which problems refer to it.
  *
  * @since 0.1.0
  * @category models
@@ -56,7 +56,7 @@ export interface File {
 }
 
 /**
- * The snapshot documents of some files.
+ * The snapshot documents of a set of files.
  *
  * @since 0.1.0
  * @category models
@@ -68,7 +68,7 @@ export interface Converted {
 }
 
 /**
- * How files are checked.
+ * Options for checking files.
  *
  * @since 0.1.0
  * @category models
@@ -76,15 +76,15 @@ export interface Converted {
 export interface Options {
   /** Whether warnings are errors. Default: false. */
   readonly strict?: boolean | undefined
-  /** The most bytes that all files together may have. Default: 16 MiB. */
+  /** The maximum total size of all files in bytes. Default: 16 MiB. */
   readonly maxSize?: number | undefined
 }
 
 /**
- * Converts the texts of files to the snapshot documents of their namespaces. A file may hold several YAML documents
- * (or JSON), and files may share a namespace; their order counts, as for a server.
+ * Converts the texts of files to the snapshot documents of their namespaces. A file may contain several YAML documents
+ * (or JSON), and files may share a namespace. Their order matters, as for a server.
  *
- * Documents leave out what a server makes up: timestamps and digests, and ids of rules.
+ * The documents lack what only a server can know: timestamps, digests, and ids of rules.
  *
  * @example
  * ```ts
@@ -117,11 +117,11 @@ export const convert = (files: Iterable<File>, options?: Options): Either.Either
 /**
  * Reads and converts one file, or the files of a folder.
  *
- * In a folder, the index `.flipt.yml` says which files to read, by the globs of its lists `include` and `exclude`, of
- * which `exclude` wins. In these globs, as in Flipt, `*` also matches `/`. Without an index, files whose names end in
- * `features.yml` or `features.yaml`, and `features.json` in a folder below, are read. Files come in Flipt's order: by
- * name, folder by folder. Links to folders are not followed, and folders named `.git`, `node_modules` or `..` and more
- * are left out.
+ * In a folder, the index `.flipt.yml` selects files by the globs in its lists `include` and `exclude`; `exclude` takes
+ * precedence. In these globs, as in Flipt, `*` also matches `/`. Without an index, it reads files whose names end in
+ * `features.yml` or `features.yaml`, and `features.json` in subfolders. Files are in Flipt's order: by name, folder by
+ * folder. Links to folders are not followed. Folders named `.git` or `node_modules`, or with a name that begins with
+ * `..`, are skipped.
  *
  * @since 0.1.0
  * @category conversions
@@ -133,26 +133,26 @@ export const read = (
   files.readConverted(path, options ?? {})
 
 /**
- * How files are followed.
+ * Options for following files.
  *
  * @since 0.1.0
  * @category models
  */
 export interface LayerOptions extends Options, Target {
   /**
-   * How often the files are read again, beside watching them: not every file system tells of every change. Each
-   * interval varies by up to a tenth either way. `Infinity` relies on watching alone. Default: 10 seconds.
+   * How often to read the files in addition to watching them, because not every file system reports every change. Each
+   * interval varies by up to 10 % either way. `Infinity` only watches the files. Default: 10 seconds.
    */
   readonly updateInterval?: Duration.DurationInput | undefined
 }
 
 /**
- * A Fetcher that reads one file or a folder as {@link read} does, serves the document of its `namespace`, and follows
- * the files: changed, replaced, added and deleted ones reach the client.
+ * A Fetcher that reads one file or a folder like {@link read} and serves the document of its `namespace`. It follows the
+ * files: the client sees files that are changed, replaced, added or deleted.
  *
- * Files that do not convert, and files without the namespace, fail the fetch with a `FetchError` of reason `Source`,
- * whose cause is the {@link FeaturesError}; the client keeps its last state, and `status` has the error. Warnings are
- * logged once for each content of the files.
+ * If the files cannot be converted or do not contain the namespace, the fetch fails with a `FetchError` of reason
+ * `Source` whose cause is the {@link FeaturesError}. The client then keeps its last state, and `status` has the error.
+ * Warnings are logged once per content of the files.
  *
  * @since 0.1.0
  * @category layers

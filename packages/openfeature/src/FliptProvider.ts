@@ -31,7 +31,7 @@ import * as resolve from "./internal/resolve.js"
 export type DurationInput = Extract<Duration.DurationInput, number | string>
 
 /**
- * The credential that requests to Flipt carry.
+ * The credential that the client sends to Flipt.
  *
  * @since 0.1.0
  * @category models
@@ -49,12 +49,12 @@ export interface TlsOptions extends Omit<Tls.Options, "clientKeyData" | "keyPass
   readonly clientKeyData?: string | undefined
   /** The passphrase of the private key. Default: the key is not encrypted. */
   readonly keyPassphrase?: string | undefined
-  /** How long certificate files count as current before they are read again. Default: one minute. */
+  /** How long to use certificate files before reading them again. Default: one minute. */
   readonly reloadInterval?: DurationInput | undefined
 }
 
 /**
- * Options for a provider over a client that the program already has.
+ * Options for a provider that uses an existing client.
  *
  * @since 0.1.0
  * @category models
@@ -65,7 +65,7 @@ export interface ClientOptions {
    *
    * - `"reject"` (default): the evaluation fails with `INVALID_CONTEXT`, and the message names the property.
    * - `"flatten"`: `{ user: { plan: "pro" }, roles: ["admin"] }` becomes `user.plan` and `roles.0`. A property that is
-   *   already called `user.plan` wins. A context may contain up to 1,000 nested values.
+   *   already called `user.plan` takes precedence. A context may contain up to 1,000 nested values.
    */
   readonly nestedContext?: "reject" | "flatten" | undefined
   /** The environment that the client reads, for the flag metadata. Default: the metadata has no environment. */
@@ -98,22 +98,22 @@ export interface Options
   /** Default: no credential is sent. */
   readonly authentication?: AuthenticationOptions | undefined
   /**
-   * What happens when the flag state cannot be brought up to date.
+   * What happens if the flags cannot be updated.
    *
-   * - `"fallback"` (default, unlike the client's): evaluations continue over the last state with the reason `STALE`. A
-   *   provider that starts without a state reports `ERROR`, and `READY` as soon as it has one.
-   * - `"fail"`: initialization fails if the first fetch does. Later, evaluations fail with `GENERAL` until the next
-   *   fetch succeeds.
+   * - `"fallback"` (default, unlike that of the client): evaluations continue with the last state and the reason `STALE`.
+   *   A provider that starts without a state reports `ERROR`, and `READY` as soon as it has one.
+   * - `"fail"`: initialization fails if the first fetch fails. If a later fetch fails, evaluations fail with `GENERAL`
+   *   until a fetch succeeds.
    */
   readonly errorStrategy?: "fail" | "fallback" | undefined
   /** Additional headers of each request. */
   readonly headers?: { readonly [name: string]: string } | undefined
   /**
-   * How long to wait for the head of a response, and then for each next piece of its body. `Infinity` waits for ever.
+   * How long to wait for the response headers, and then for each next chunk of the body. `Infinity` disables the timeout.
    * Default: 30 seconds.
    */
   readonly requestTimeout?: DurationInput | undefined
-  /** How often the state is fetched, beside a stream too. `Infinity` never polls. Default: 120 seconds. */
+  /** How often to poll, also while streaming. `Infinity` disables polling. Default: 120 seconds. */
   readonly updateInterval?: DurationInput | undefined
   /** Default: the platform's own settings. */
   readonly tlsConfig?: TlsOptions | undefined
@@ -122,12 +122,12 @@ export interface Options
 }
 
 /**
- * An OpenFeature provider that evaluates Flipt's flags in process. It fetches a namespace's flag state once, keeps it
- * current in the background by polling or streaming, and makes no request for an evaluation.
+ * An OpenFeature provider that evaluates Flipt's flags in process. It fetches the flags of a namespace, keeps them current
+ * in the background by polling or streaming, and makes no request for an evaluation.
  *
  * `getBooleanValue` evaluates a boolean flag. The other three evaluate a variant flag: `getStringValue` returns the
- * variant's key, `getNumberValue` the key as a number, `getObjectValue` the variant's attachment. Without a matching
- * rule a flag has its default variant; if it has none, or is disabled, the caller's default value counts.
+ * variant's key, `getNumberValue` the key as a number, `getObjectValue` the variant's attachment. If no rule matches, the
+ * flag's default variant counts. If there is none, or the flag is disabled, they return the caller's default.
  *
  * The context's `targetingKey` is the entity's id and is required. The other properties are what constraints compare.
  *
@@ -161,16 +161,16 @@ export class FliptProvider implements Provider {
   #connection: Connection.Connection | undefined = undefined
 
   /**
-   * Makes a provider with a client of its own, which starts with `initialize` and ends with `onClose`. Options are
-   * checked by `initialize`, which fails with `PROVIDER_FATAL` and names the option that is wrong.
+   * Makes a provider with its own client, which starts with `initialize` and ends with `onClose`. `initialize` checks the
+   * options. If one is wrong, it fails with `PROVIDER_FATAL` and names the option.
    */
   constructor(plain: Options = {}) {
     this.#source = options.fromPlain(plain)
   }
 
   /**
-   * Makes a provider over a client that the program already has. `onClose` leaves the client open. The client's hooks
-   * and telemetry do not see evaluations through OpenFeature, whose own hooks do.
+   * Makes a provider that uses an existing client. `onClose` leaves the client open. Evaluations through OpenFeature run
+   * OpenFeature's hooks, but not the hooks and telemetry of the client.
    *
    * @example
    * ```ts
@@ -193,8 +193,8 @@ export class FliptProvider implements Provider {
   }
 
   /**
-   * Registers a provider over the context's client with OpenFeature, until the layer's scope ends. Then OpenFeature's
-   * no-op provider takes its place, unless another provider already has.
+   * Registers a provider that uses the client from the context, until the layer's scope closes. Then OpenFeature's no-op
+   * provider replaces it, unless another provider already has.
    *
    * @example
    * ```ts
@@ -237,9 +237,9 @@ export class FliptProvider implements Provider {
   }
 
   /**
-   * Starts the client and waits for its first fetch, for up to ten seconds. Rejects when there is no state to evaluate
-   * then; with the strategy `fallback` the provider keeps trying and emits `PROVIDER_READY` when it succeeds. Does
-   * nothing while the provider is open; may be called again after `onClose`.
+   * Starts the client and waits up to ten seconds for its first fetch. Rejects if there is no state to evaluate by then.
+   * With the strategy `fallback`, the provider keeps trying and emits `PROVIDER_READY` when it succeeds. Does nothing if
+   * the provider is open. Can be called again after `onClose`.
    *
    * @since 0.1.0
    */

@@ -120,7 +120,7 @@ it.scopedLive(
       yield* run(bin("tsc"), [...options, "program.ts"], project)
 
       const server = yield* FliptServer.make({
-        documents: { shop: makeDocument([booleanFlag("new-checkout", true), variantFlag("theme", "dark")], "shop") }
+        documents: { default: makeDocument([booleanFlag("new-checkout", true), variantFlag("theme", "dark")]) }
       })
       const output = yield* run(process.execPath, ["program.js"], project, { FLIPT_URL: server.url })
       expect(output.trim().split("\n")).toEqual(["new checkout: true", "theme: dark"])

@@ -14,7 +14,7 @@ import { AMBIGUOUS_DURATION, isAmbiguousDuration } from "../util/decodeOptions.j
 const tokenPattern = /^[\x21-\x7e]+$/
 
 /** Why a credential cannot be used. The problem follows the name of the field. */
-export interface CredentialProblem {
+interface CredentialProblem {
   readonly field: "clientToken" | "jwtToken"
   readonly problem: string
 }

@@ -1,9 +1,9 @@
 /**
- * Learns how long the server accepts a credential. A credential may not say when it expires, and where it does, the clock
- * of its issuer may differ from the clock of this machine.
+ * Learns how long the server accepts a credential. A credential may not say when it expires, and if it does, the clock of
+ * its issuer may differ from the clock of this machine.
  */
 
-/** How long an observation counts. A credential can also be refused for another reason, such as a new signing key. */
+/** How long an observation is valid: the server may also have refused for another reason, such as a new signing key. */
 const OBSERVATION_MILLIS = 24 * 60 * 60 * 1000
 
 export interface ObservedLifetime {
@@ -12,8 +12,8 @@ export interface ObservedLifetime {
   /** Reports that the server accepted the credential in use. */
   readonly accepted: (now: number) => void
   /**
-   * Reports that the server refused the credential in use. If it accepted that credential before, the lifetime ended in
-   * between, and the last acceptance is the age up to which the next credentials are used.
+   * Reports that the server refused the credential in use. If it accepted that credential before, its age at the last
+   * acceptance becomes the limit for the credentials that follow.
    */
   readonly refused: (now: number) => void
   /** Whether the credential in use is older than any that the server is known to accept. */

@@ -10,11 +10,11 @@ export const Authentication = Schema.Union(
   Schema.Struct({ jwtToken: Schema.RedactedFromSelf(Schema.String) })
 ).annotations(issueMessage("must be { clientToken } or { jwtToken }, the token made by Redacted.make"))
 
-export const ProviderOptions = Schema.Struct({
+const ProviderOptions = Schema.Struct({
   renewBefore: Schema.optionalWith(DurationInput, { default: () => Duration.minutes(1) })
 })
 
-export const TokenFileOptions = Schema.Struct({
+const TokenFileOptions = Schema.Struct({
   as: Schema.Literal("clientToken", "jwtToken").annotations(issueMessage('must be "clientToken" or "jwtToken"'))
 })
 

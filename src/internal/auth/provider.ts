@@ -184,7 +184,7 @@ export const make = <E, R>(options: {
     )
 
     /**
-     * Waits for the renewal in progress, or requests one. After a failure it returns at once, because the back-off
+     * Waits for the renewal in progress, or requests one. After a failure it returns immediately, because the back-off
      * decides when to try again.
      */
     const awaitRenewal = Effect.suspend(() =>

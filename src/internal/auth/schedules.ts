@@ -4,7 +4,7 @@
 import * as Duration from "effect/Duration"
 import * as Schedule from "effect/Schedule"
 
-export const cappedExponential = (base: Duration.Duration, max: Duration.Duration): Schedule.Schedule<unknown> =>
+const cappedExponential = (base: Duration.Duration, max: Duration.Duration): Schedule.Schedule<unknown> =>
   Schedule.exponential(base).pipe(
     Schedule.jittered,
     Schedule.modifyDelay((_, delay) => Duration.min(delay, max))

@@ -61,7 +61,7 @@ const difference = (before: Fingerprints, after: Fingerprints): FliptClient.Chan
 const isEmpty = ({ added, changed, removed }: FliptClient.Changes): boolean =>
   added.length + changed.length + removed.length === 0
 
-/** The state that the stream has reported last. */
+/** The last state that the stream has reported. */
 interface Reported {
   readonly generation: number
   readonly flags: Fingerprints

@@ -36,7 +36,7 @@ export const plain = ({ current }: SnapshotRef): Evaluations => ({
 })
 
 /** The hooks and telemetry of a client. */
-export interface Instruments {
+interface Instruments {
   /** Runs the `before` stage of all hooks. */
   readonly beginHooks: ((request: EvaluationRequest) => HookRun) | undefined
   readonly record: RecordOutcome | undefined

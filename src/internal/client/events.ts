@@ -40,7 +40,7 @@ export const defectsToErrors = <A, E extends RefreshError>(
     })
   )
 
-export interface EventHandlers {
+interface EventHandlers {
   readonly state: State
   readonly events: Stream.Stream<Fetcher.Event>
   readonly refresh: Effect.Effect<boolean, RefreshError>
@@ -52,8 +52,8 @@ export interface EventHandlers {
 }
 
 /**
- * Requests that repair a state of which an update was lost: the first one at once, further ones paced by the schedule.
- * Returns the effect that asks for a repair. None is made if another update arrived in the meantime.
+ * Fetches the state after a lost update: immediately the first time, then at the pace of the schedule. Returns the effect
+ * that asks for such a repair. A repair is skipped if another update has arrived in the meantime.
  */
 const makeRepairs = (
   state: State,

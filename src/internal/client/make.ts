@@ -39,8 +39,8 @@ const START_NOTICE_DELAY = Duration.seconds(2)
 /** Logs what a start waits for if its first fetch takes longer than a moment. */
 const withStartNotice = <A, E>(firstFetch: Effect.Effect<A, E>, source: Fetcher.Source): Effect.Effect<A, E> =>
   Effect.logInfo(
-    `Flipt namespace ${source.namespace} of environment ${source.environment}: still waiting for the first state from ` +
-      `${source.url ?? source.kind}; failed attempts are repeated and logged at Debug level`
+    `Flipt namespace ${printable(source.namespace)} (environment ${printable(source.environment)}): still waiting for ` +
+      `the first state from ${printable(source.url ?? source.kind)}; failed attempts are repeated and logged at Debug level`
   ).pipe(Effect.delay(START_NOTICE_DELAY), Effect.forkScoped, Effect.zipRight(firstFetch), Effect.scoped)
 
 const notModifiedFromNothing = () =>

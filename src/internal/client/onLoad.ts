@@ -5,20 +5,19 @@ import type { Snapshot } from "../../Snapshot.js"
 import { makeEscapedListWarning } from "./escapedLists.js"
 
 /**
- * What looks at every state that a client loads, made once for each client; by default a warning about lists that only the
- * server reads. A Reference, so that the
- * client does not depend on what looks.
+ * Makes the observer of the states that a client loads, once per client. By default it warns about lists that only the
+ * server can read. A Reference, so that clients do not depend on their observers.
  */
 export class OnLoad extends Context.Reference<OnLoad>()("flipt-client-effect/internal/client/OnLoad", {
   defaultValue: (): (() => (snapshot: Snapshot) => Effect.Effect<void>) => makeEscapedListWarning
 }) {}
 
-/** The engine, with a look at everything that it loads. */
+/** Shows everything that an engine loads to an observer. */
 export const withOnLoad = (
   engine: Engine.Service,
-  look: (snapshot: Snapshot) => Effect.Effect<void>
+  observe: (snapshot: Snapshot) => Effect.Effect<void>
 ): Engine.Service => ({
   ...engine,
-  compile: (namespace, document) => Effect.tap(engine.compile(namespace, document), look),
-  restore: (namespace, seed) => Effect.tap(engine.restore(namespace, seed), look)
+  compile: (namespace, document) => Effect.tap(engine.compile(namespace, document), observe),
+  restore: (namespace, seed) => Effect.tap(engine.restore(namespace, seed), observe)
 })

@@ -19,7 +19,7 @@ export interface SnapshotRef {
 }
 
 /** A reference that can change. Its owner must retain the Snapshot that it refers to. */
-export interface MutableSnapshotRef extends SnapshotRef {
+interface MutableSnapshotRef extends SnapshotRef {
   readonly set: (refCounted: RefCounted) => void
   readonly setError: (error: EvaluationError) => void
 }

@@ -35,8 +35,8 @@ interface Outage {
   readonly isLogged: boolean
 }
 
-/** An outage that begins this soon after the last one belongs to the same trouble, which is logged once. */
-const SAME_TROUBLE_MILLIS = 60_000
+/** An outage that begins this soon after the last one is logged only if it lasts longer than this. */
+const QUIET_MILLIS = 60_000
 
 /** Monotonic, so that changes of the system clock have no effect. */
 const nowMillis = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos) / 1e6)
@@ -87,7 +87,7 @@ export const make = (
       reason: "Closed",
       message: "the client is closed: its scope has ended"
     })
-    const label = `Flipt namespace ${printable(source.namespace)} of environment ${printable(source.environment)}`
+    const label = `Flipt namespace ${printable(source.namespace)} (environment ${printable(source.environment)})`
 
     let loaded: Loaded | undefined
     let outage: Outage | undefined
@@ -198,8 +198,8 @@ export const make = (
           const now = yield* DateTime.now
           const millis = yield* nowMillis
           const wasLogged = outage?.isLogged === true
-          // An outage that outlives the trouble that it belonged to is logged after all.
-          const isLogged = wasLogged || endedAt === undefined || millis - endedAt >= SAME_TROUBLE_MILLIS
+          // An outage that was silent at first is logged once it lasts longer.
+          const isLogged = wasLogged || endedAt === undefined || millis - endedAt >= QUIET_MILLIS
           outage = { since: outage?.since ?? now, error, isLogged }
           updateRef()
           yield* signal

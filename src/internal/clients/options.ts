@@ -8,9 +8,9 @@ import { DurationInput, issueMessage, makeDecoder } from "../util/decodeOptions.
 
 const idleTimeToLive = Schema.optionalWith(DurationInput, { default: () => Duration.minutes(5) })
 
-export const notAllowed = (problem: string) => Schema.optional(Schema.Undefined.annotations(issueMessage(problem)))
+const notAllowed = (problem: string) => Schema.optional(Schema.Undefined.annotations(issueMessage(problem)))
 
-export const clientsFields = {
+const clientsFields = {
   ...clientFields,
   environment: notAllowed("does not apply to FliptClients: pass it to get or provide"),
   namespace: notAllowed("does not apply to FliptClients: pass it to get or provide"),

@@ -1,7 +1,7 @@
 /**
  * A JSON reader that keeps what `JSON.parse` discards: the path of each value, duplicate keys, the order of integer-like
  * keys and the nesting depth. It can pause between two values and takes the text in parts, so a large document does not
- * block the event loop: V8 would flatten a text of many megabytes at once.
+ * block the event loop: V8 would flatten a text of many megabytes in one step.
  */
 import { quoted } from "../util/outsideText.js"
 

@@ -13,9 +13,9 @@ import { HoldTimer } from "../util/holdTimer.js"
 import { makePortable, portable } from "./portable/engine.js"
 
 /**
- * Documents from this size on are loaded by the native engine. The portable engine needs about 50 ms of the event loop's
- * thread for a megabyte, in slices of a few milliseconds: a service does not notice it. Below this size, loading the
- * library would take longer than it saves, and the portable engine evaluates faster.
+ * The native engine loads documents of at least this size. The portable engine takes about 50 ms of the main thread per
+ * megabyte, in slices of a few milliseconds, which a service does not notice. For smaller documents, loading the library
+ * would take longer than it saves, and the portable engine evaluates faster.
  */
 export const LARGE_DOCUMENT_BYTES = 1024 * 1024
 

@@ -37,8 +37,8 @@ export const native: Effect.Effect<Engine.Service, EngineError> = Effect.flatMap
 )
 
 /**
- * The engine that `FLIPT_ENGINE` names, or else one that chooses for each document. The native engine is loaded at once
- * only if it is named, so that a missing library is reported early. Worker threads use the portable engine by default.
+ * The engine that `FLIPT_ENGINE` names, or else one that chooses for each document. The native engine is loaded early only
+ * if it is named, so that a missing library is reported at startup. Worker threads use the portable engine by default.
  */
 export const best: Effect.Effect<Engine.Service, EngineError> = Effect.gen(function* () {
   const { engine, path } = yield* config

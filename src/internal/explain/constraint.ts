@@ -1,5 +1,5 @@
 /**
- * One constraint, compared with a request, and the reason for the outcome where the two values do not show it.
+ * Compares one constraint with a request. If the two values do not show why it holds or fails, adds the reason.
  */
 import type { ConstraintStep } from "../../Explain.js"
 import type { EvaluationRequest } from "../../Model.js"
@@ -33,7 +33,7 @@ export class Reading {
     return value
   }
 
-  /** A property of the request whose name differs in blanks or letter case alone. */
+  /** A property of the request whose name differs only in blanks or letter case. */
   similar(property: string): string | undefined {
     this.names ??= new Map(Object.keys(this.request.context ?? {}).map((found) => [fold(found), found]))
     const found = this.names.get(fold(property))
@@ -51,7 +51,7 @@ const problems: { readonly [P in Problem]: (definition: Definition.Constraint) =
   List: () => "the value is not a list of strings, so it counts as empty"
 }
 
-/** What is wrong with a constraint, and what follows from it. */
+/** Describes what is wrong with a constraint, and the consequence. */
 const describe = (problem: Problem, definition: Definition.Constraint): string => {
   const text = problems[problem](definition)
   return problem === "UnknownType"

@@ -1,5 +1,5 @@
 /**
- * The definitions behind a Snapshot. Snapshots of an application's own engine have them in their seed alone.
+ * The definitions behind a Snapshot. Snapshots of custom engines have them only in their seed.
  */
 import * as Effect from "effect/Effect"
 import { EvaluationError } from "../../FliptError.js"

@@ -1,6 +1,6 @@
 /**
- * The way to a result. The result is the Snapshot's own; the steps come from the definitions in its seed, compared by the
- * functions that the portable engine evaluates with.
+ * Computes the steps to a result. The result is that of the Snapshot; the steps come from its definitions, and use the
+ * functions with which the portable engine evaluates.
  */
 import * as Effect from "effect/Effect"
 import type * as Explain from "../../Explain.js"

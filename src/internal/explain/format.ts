@@ -1,5 +1,5 @@
 /**
- * An explanation as text: first the result and why, then each rule or rollout in the order of evaluation.
+ * Formats an explanation: first the result and its reason, then each rule or rollout in the order of evaluation.
  */
 import type * as Explain from "../../Explain.js"
 import { isAbsent } from "../flag/attachments.js"
@@ -8,14 +8,14 @@ import { columns, name, plain, quote, value, WIDTH, wrap } from "./text.js"
 const MAX_PROPERTY = 24
 const MAX_OPERATOR = 14
 const MAX_KEY = 40
-/** Beside a bucket's share and points. */
+/** A variant's key in the line of a bucket, which also has the share and the points. */
 const MAX_VARIANT = 32
 
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
 
 type Constraint = Pick<Explain.ConstraintStep, "operator" | "property" | "type" | "value">
 
-/** Operators as Flipt's own pages show them. */
+/** Operators as Flipt's UI shows them. */
 const operators: { readonly [operator: string]: string } = {
   eq: "==",
   neq: "!=",
@@ -48,8 +48,8 @@ const isEntity = ({ type }: Constraint): boolean => type === "ENTITY_ID_CONSTRAI
 const nameOf = (constraint: Constraint): string =>
   isEntity(constraint) ? "the entity id" : name(constraint.property, MAX_PROPERTY)
 
-/** A constraint in so many columns. */
-export const constraintText = (constraint: Constraint, limit: number): string => {
+/** A constraint, cut to a number of columns. */
+const constraintText = (constraint: Constraint, limit: number): string => {
   const { operator, type, value: expected } = constraint
   const unary = own(operatorsWithoutValue, operator)
   if (unary !== undefined) {
@@ -150,7 +150,7 @@ const formatSplit = (buckets: ReadonlyArray<Explain.Bucket>, point: number): Rea
   const width = keys.reduce((longest, key) => Math.max(longest, columns(key)), 0)
   const pad = (key: string) => key + " ".repeat(width - columns(key))
   return [
-    "    Splits by the entity's point",
+    `    Splits by share: the variant whose points include ${point} wins`,
     ...buckets.map((bucket, index) => {
       const isHit = bucket.first <= point && point <= bucket.last
       return `      ${pad(keys[index] as string)} ${percent(bucket.rollout).padStart(9)}  ${points(bucket)}${isHit ? ` <- ${point}` : ""}`
@@ -182,7 +182,7 @@ const formatRollout = (rollout: Explain.RolloutStep, index: number, point: numbe
 
 const variantOf = (key: string): string => (key === "" ? "no variant" : `variant ${quote(key, MAX_KEY)}`)
 
-const reasonOfVariant = ({ bucket, decidedBy, flag, result, rules }: Explain.VariantExplanation): string => {
+const reasonOfVariant = ({ bucket, decidedBy, flag, point, result, rules }: Explain.VariantExplanation): string => {
   const rule = decidedBy === undefined ? undefined : rules[decidedBy]
   if (decidedBy !== undefined && rule !== undefined) {
     const start = `rule ${decidedBy + 1} matches`
@@ -190,7 +190,7 @@ const reasonOfVariant = ({ bucket, decidedBy, flag, result, rules }: Explain.Var
       ? `${start}, and no distribution has a share: the default variant counts`
       : rule.buckets.length === 1
         ? start
-        : `${start}, and its split has this variant at this point`
+        : `${start}, and its split gives point ${point} this variant`
   }
   return result.reason === "FLAG_DISABLED_EVALUATION_REASON"
     ? "the flag is disabled, so no rule is evaluated"
@@ -207,7 +207,8 @@ const reasonOfBoolean = ({ decidedBy, rollouts }: Explain.BooleanExplanation): s
 const about = ({ flag, namespace, point, request }: Explain.Explanation, range: string): ReadonlyArray<string> => [
   `Flag       ${quote(flag.key, 66)}`,
   `Namespace  ${quote(namespace, 66)}`,
-  `Entity     ${quote(request.entityId, 40)}, point ${point} (${range})`
+  `Entity     ${quote(request.entityId, 66)}`,
+  `Point      ${point} of ${range}, fixed by the flag's key and the entity's id`
 ]
 
 const outcome = (text: string, reason: string): ReadonlyArray<string> => [
@@ -223,7 +224,7 @@ const formatVariant = (explanation: Explain.VariantExplanation): string => {
   }`
   return [
     [
-      ...about(explanation, "of 1 to 1000"),
+      ...about(explanation, "1 to 1000"),
       `Type       ${type}`,
       ...outcome(variantOf(result.variantKey), reasonOfVariant(explanation)),
       ...(isAbsent(attachment) ? [] : [`           attachment ${plain(attachment, 58)}`])
@@ -236,7 +237,7 @@ const formatBoolean = (explanation: Explain.BooleanExplanation): string => {
   const { flag, point, result, rollouts } = explanation
   return [
     [
-      ...about(explanation, "of 0 to 99"),
+      ...about(explanation, "0 to 99"),
       `Type       boolean flag, ${flag.enabled} if no rollout matches`,
       ...outcome(String(result.enabled), reasonOfBoolean(explanation))
     ].join("\n"),

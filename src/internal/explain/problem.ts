@@ -1,5 +1,5 @@
 /**
- * What keeps a constraint from working, whatever the request has.
+ * Finds problems that keep a constraint from working for every request.
  */
 
 import type * as Definition from "../document/definition.js"
@@ -59,8 +59,8 @@ export const problemOf = ({ operator, type, value }: Definition.Constraint): Pro
 }
 
 /**
- * Whether a constraint with this problem never holds. The one exception is a list of strings that counts as empty:
- * nothing is in it, so `isnotoneof` holds for every value.
+ * Whether a constraint with this problem never holds. The one exception is a list of strings that counts as empty, with
+ * which `isnotoneof` always holds.
  */
 export const neverHolds = (problem: Problem, operator: string): boolean =>
   !((problem === "List" || problem === "ListEscape") && operator === "isnotoneof")

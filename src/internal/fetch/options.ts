@@ -33,13 +33,13 @@ const headerNameIssue = (name: string): Schema.FilterIssue => ({
   message: `must be a valid header name other than ${[...reservedHeaders].join(", ")}`
 })
 
-export const HeaderValue = Schema.Union(Schema.String, Schema.RedactedFromSelf(Schema.String))
+const HeaderValue = Schema.Union(Schema.String, Schema.RedactedFromSelf(Schema.String))
   .pipe(Schema.filter((value) => headerValuePattern.test(reveal(value))))
   .annotations(
     issueMessage("must be a string or a Redacted string that a header can contain: not empty, no line breaks")
   )
 
-export const isBaseUrl = (text: string): boolean => {
+const isBaseUrl = (text: string): boolean => {
   if (!URL.canParse(text) || text !== text.trim()) {
     return false
   }
@@ -53,7 +53,7 @@ export const isBaseUrl = (text: string): boolean => {
   )
 }
 
-export const BaseUrl = Schema.transform(
+const BaseUrl = Schema.transform(
   Schema.String.pipe(
     Schema.filter(isBaseUrl),
     Schema.annotations(
@@ -66,7 +66,7 @@ export const BaseUrl = Schema.transform(
   { strict: true, decode: (url) => url.replace(/\/+$/, ""), encode: (url) => url }
 )
 
-export const pollingFields = {
+const pollingFields = {
   ...targetFields,
   updateInterval: Schema.optionalWith(DurationInput, { default: () => Duration.seconds(120) })
 }
@@ -97,9 +97,9 @@ export const fetcherFields = {
   fullFetchInterval: Schema.optional(DurationInput)
 }
 
-export const PollingOptions = Schema.Struct(pollingFields)
+const PollingOptions = Schema.Struct(pollingFields)
 
-export const FetcherOptions = Schema.Struct(fetcherFields)
+const FetcherOptions = Schema.Struct(fetcherFields)
 
 export type FetcherSettings = typeof FetcherOptions.Type
 

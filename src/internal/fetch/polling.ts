@@ -6,25 +6,16 @@ import * as Effect from "effect/Effect"
 import type * as Auth from "../../Auth.js"
 import type * as Fetcher from "../../Fetcher.js"
 import type { ValidationError } from "../../FliptError.js"
-import { withFullFetches } from "./fullFetches.js"
 import { decodeFetcher, type FetcherSettings } from "./options.js"
 import { periodicChecks } from "./periodicChecks.js"
-import { type Policy, retry } from "./retry.js"
-import { makeServer, toSource } from "./server.js"
-import { fetchSnapshot } from "./snapshotRequest.js"
+import type { Policy } from "./retry.js"
+import { makeService } from "./service.js"
 
 export const fromSettings = (
   settings: FetcherSettings,
   policy: Policy
 ): Effect.Effect<Fetcher.Service, never, HttpClient.HttpClient | Auth.Auth> =>
-  Effect.gen(function* () {
-    const server = yield* makeServer(settings)
-    return {
-      source: toSource("polling", settings),
-      fetch: yield* withFullFetches(settings, (loaded) => fetchSnapshot(server, loaded).pipe(retry(policy))),
-      events: () => periodicChecks(settings.updateInterval)
-    }
-  })
+  makeService("polling", settings, policy, () => () => periodicChecks(settings.updateInterval))
 
 export const make = (
   options: Fetcher.Options | undefined,

@@ -8,7 +8,7 @@ import type { FetcherSettings } from "./options.js"
 /** Puts a text on one line, and removes characters that could control a terminal. */
 export const toOneLine = (text: string): string => text.replaceAll(/[\p{C}\s]+/gu, " ").trim()
 
-/** Shorter secrets occur in ordinary words, so they are only found as words of their own. */
+/** Shorter secrets occur in ordinary words, so they are only found as separate words. */
 const MIN_LENGTH = 4
 
 const percentEncoded = (text: string): ReadonlyArray<string> => {

@@ -101,7 +101,7 @@ export const execute = (server: Server, options: RequestOptions): Effect.Effect<
   })
 
 /**
- * Timeouts and streams run in fibers of their own. The runtime would log each failure of such a fiber as unhandled, even
+ * Timeouts and streams run in separate fibers. The runtime would log each failure of such a fiber as unhandled, even
  * though it is handled here.
  */
 export const withoutUnhandledLogs: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> =

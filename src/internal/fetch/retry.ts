@@ -10,7 +10,7 @@ import { withRetryAfter } from "./schedules.js"
 /** The type of `Fetcher.RetryPolicy`. */
 export type Policy = Schedule.Schedule<unknown, FetchError>
 
-/** Retries errors that are `retryable`, by the policy. Other errors fail at once and never reach the policy. */
+/** Retries errors that are `retryable`, by the policy. Other errors fail immediately and never reach the policy. */
 export const retry =
   (policy: Policy) =>
   <A>(fetch: Effect.Effect<A, FetchError>): Effect.Effect<A, FetchError> =>

@@ -1,5 +1,5 @@
 /**
- * When to retry, to poll and to reconnect, as Schedules: they can also be run without waiting.
+ * The Schedules of retries, polls and reconnects. Tests run them without waiting.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -16,8 +16,8 @@ const MAX_DELAY = Duration.seconds(30)
 const RETRIES = 3
 
 /**
- * Random waits are whole milliseconds. Timers are no finer, and at a fraction of a millisecond the TestClock of Effect
- * cannot give the nanoseconds of its time: it dies.
+ * Random waits are whole milliseconds. Timers are no finer, and Effect's TestClock dies at a fraction of a millisecond,
+ * because it cannot convert it to nanoseconds.
  */
 const wholeMillis = (duration: Duration.Duration): Duration.Duration =>
   Duration.millis(Math.round(Duration.toMillis(duration)))
@@ -48,9 +48,9 @@ export const withRetryAfter = (
 const JITTER = 0.1
 
 /**
- * When one client polls: first after a random part of the interval, then once per interval, slightly varied. So clients
- * that start together do not poll together. Returns true when a poll is due, and false while a long interval takes more
- * than one sleep.
+ * The polls of one client: the first after a random part of the interval, then one per interval, slightly varied, so that
+ * clients that start together do not poll together. Returns true when a poll is due, and false while a long interval
+ * takes more than one sleep.
  */
 export const pollSchedule = (interval: Duration.Duration): Schedule.Schedule<boolean> => {
   const millis = Duration.toMillis(interval)
@@ -87,12 +87,12 @@ export const isHealthy = ({ lifetime }: StreamEnd): boolean =>
   Option.exists(lifetime, Duration.greaterThanOrEqualTo(HEALTHY_LIFETIME))
 
 /**
- * When to open the next stream: after a random part of a delay, so that the clients of a restarted server do not return
- * all at once. The delay doubles from one second to 30 seconds. Returns the number of consecutive unhealthy streams.
+ * The wait before the next stream is a random part of a delay, so that the clients of a restarted server do not all return
+ * together. The delay doubles from one second to 30 seconds. Returns the number of consecutive unhealthy streams.
  *
- * After a healthy stream, the delay is a tenth of its lifetime, at most 30 seconds. A restart ends the streams of all
- * clients in the same second, which a delay of one second would not spread. A proxy that ends every stream after a
- * minute costs no more than a twentieth of the time.
+ * After a healthy stream, the delay is a tenth of its lifetime, at most 30 seconds. A server restart ends the streams of
+ * all clients in the same second, and a delay of one second would not spread them enough. With a proxy that ends every
+ * stream after a minute, a client is still connected for at least 95 % of the time.
  */
 export const reconnectSchedule: Schedule.Schedule<number, StreamEnd> = Schedule.makeWithState(
   0,
@@ -112,8 +112,8 @@ export const reconnectSchedule: Schedule.Schedule<number, StreamEnd> = Schedule.
 )
 
 /**
- * When a request may next repair a state that was lost with a bad frame: after a delay that doubles from one second to 30
- * seconds. Starts over once no repair was needed for a minute.
+ * The delays between requests that repair a state after bad frames: they double from one second to 30 seconds, and start
+ * over after a minute without repairs.
  */
 export const repairSchedule: Schedule.Schedule<unknown> = Schedule.exponential(BASE_DELAY).pipe(
   Schedule.modifyDelay((_, delay) => Duration.min(delay, MAX_DELAY)),

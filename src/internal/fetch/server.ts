@@ -1,5 +1,5 @@
 /**
- * A Flipt server as a Fetcher addresses it: its URLs, and what its requests have in common.
+ * A Flipt server: its URLs, and what all requests to it have in common.
  */
 import * as Headers from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
@@ -21,7 +21,7 @@ export const toSource = (
 ): Fetcher.Source => ({ kind, environment, namespace, url })
 
 /** The version of Flipt whose documents the client understands. A v1 server omits newer fields for older clients. */
-export const ACCEPTED_SERVER_VERSION = "1.47.0"
+const ACCEPTED_SERVER_VERSION = "1.47.0"
 
 /** What all requests of one Fetcher have in common. */
 export interface Server {
@@ -35,10 +35,10 @@ export interface Server {
 }
 
 /** Host names of the loopback interface (RFC 6761, section 6.3). `URL` normalizes its addresses. */
-export const loopbackPattern = /^(?:(?:.+\.)?localhost\.?|127(?:\.\d{1,3}){3}|\[::1\])$/
+const loopbackPattern = /^(?:(?:.+\.)?localhost\.?|127(?:\.\d{1,3}){3}|\[::1\])$/
 
 /** Warns once if credentials would be sent unencrypted over a network. */
-export const makePlainTextWarning = ({ url }: FetcherSettings): Effect.Effect<Effect.Effect<void>> => {
+const makePlainTextWarning = ({ url }: FetcherSettings): Effect.Effect<Effect.Effect<void>> => {
   const { host, hostname, protocol } = new URL(url)
   return protocol === "https:" || loopbackPattern.test(hostname)
     ? Effect.succeed(Effect.void)
@@ -69,7 +69,7 @@ export const snapshotUrl = (settings: FetcherSettings): string =>
   `${settings.url}/internal/v1/evaluation/snapshot/namespace/${encodeURIComponent(settings.namespace)}${settings.reference === undefined ? "" : `?reference=${encodeURIComponent(settings.reference)}`}`
 
 /** The digests that a stream accepts (`digest: must be a 40-character string`). */
-export const digestPattern = /^[0-9a-f]{40}$/i
+const digestPattern = /^[0-9a-f]{40}$/i
 
 /** The URL of a stream. Only Flipt v2 has streams. */
 export const streamUrl = (settings: FetcherSettings, loaded: Option.Option<Fetcher.Version>): string => {

@@ -18,15 +18,14 @@ import type * as Fetcher from "../../Fetcher.js"
 import { FetchError, type RefreshError, type ValidationError } from "../../FliptError.js"
 import { printable } from "../util/outsideText.js"
 import { Event } from "./event.js"
-import { withFullFetches } from "./fullFetches.js"
 import * as LatestEvents from "./latestEvents.js"
 import { decodeFetcher, type FetcherSettings } from "./options.js"
 import { periodicChecks } from "./periodicChecks.js"
 import { withoutUnhandledLogs } from "./request.js"
-import { type Policy, retry } from "./retry.js"
+import type { Policy } from "./retry.js"
 import { isHealthy, randomDuration, reconnectSchedule, type StreamEnd } from "./schedules.js"
-import { makeServer, type Server, streamUrl, toSource } from "./server.js"
-import { fetchSnapshot } from "./snapshotRequest.js"
+import { type Server, streamUrl } from "./server.js"
+import { makeService } from "./service.js"
 import { disconnected, type Emit, readStream } from "./stream.js"
 
 /** How long a stream may lag behind a request before a change counts as missed. */
@@ -84,7 +83,7 @@ const makeWatch = (
   })
 
 interface Ended extends StreamEnd {
-  /** The status with which the server refused the stream itself. Requests beside the stream have statuses too. */
+  /** The status with which the server refused the stream itself, as opposed to a request for the snapshot. */
   readonly refusal: number | undefined
 }
 
@@ -162,7 +161,7 @@ const runStreams = (
     }
   })
 
-/** Polls at a steady pace, whatever becomes of the streams, so that no client is behind for longer than the interval. */
+/** Polls at a steady pace, even if streams fail, so that no client is behind for longer than the interval. */
 const run = (server: Server, listener: Fetcher.Listener, emit: Emit): Effect.Effect<never> =>
   Effect.suspend(() => {
     let watch: Watch | undefined
@@ -178,21 +177,19 @@ export const fromSettings = (
   settings: FetcherSettings,
   policy: Policy
 ): Effect.Effect<Fetcher.Service, never, HttpClient.HttpClient | Auth.Auth> =>
-  Effect.gen(function* () {
-    const server = yield* makeServer(settings)
-    return {
-      source: toSource("streaming", settings),
-      fetch: yield* withFullFetches(settings, (loaded) => fetchSnapshot(server, loaded).pipe(retry(policy))),
-      events: (listener) =>
-        Stream.unwrapScoped(
-          Effect.gen(function* () {
-            const { events, offer } = yield* LatestEvents.make
-            const running = yield* Effect.forkScoped(run(server, listener, offer))
-            return Stream.interruptWhen(events, Fiber.join(running))
-          })
-        )
-    }
-  })
+  makeService(
+    "streaming",
+    settings,
+    policy,
+    (server) => (listener) =>
+      Stream.unwrapScoped(
+        Effect.gen(function* () {
+          const { events, offer } = yield* LatestEvents.make
+          const running = yield* Effect.forkScoped(run(server, listener, offer))
+          return Stream.interruptWhen(events, Fiber.join(running))
+        })
+      )
+  )
 
 export const make = (
   options: Fetcher.Options | undefined,

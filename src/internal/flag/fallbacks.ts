@@ -18,10 +18,10 @@ import type { DecodeError, EvaluateError } from "../../FliptError.js"
 import type { Snapshot } from "../../Snapshot.js"
 import { printable } from "../util/outsideText.js"
 
-export type FlagError = EvaluateError | DecodeError
+type FlagError = EvaluateError | DecodeError
 
 /** What a flag was evaluated with. */
-export type FlagSource = FliptClient.Service | Snapshot
+type FlagSource = FliptClient.Service | Snapshot
 
 /** Limits the kinds per state: the variant keys of a mock are unbounded. */
 const MAX_LOGGED_KINDS = 256
@@ -32,7 +32,7 @@ interface LoggedOnce {
   readonly kinds: Set<string>
 }
 
-export interface Fallbacks {
+interface Fallbacks {
   /** Counts a fallback. Returns the effect that logs it, or a no-op. */
   readonly report: (source: FlagSource, error: FlagError) => Effect.Effect<void>
   /** The same outside of an effect: logs in the current fiber, if there is one. */

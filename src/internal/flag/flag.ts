@@ -23,7 +23,7 @@ import * as Fallback from "./fallbacks.js"
 import { Entity } from "./tags.js"
 
 /** The internal members of a typed flag. */
-export interface Declaration<A> extends Flag.Flag<A> {
+interface Declaration<A> extends Flag.Flag<A> {
   readonly kind: "boolean" | "variant" | "json"
   /** Checks a variant. Returns the error, if any. */
   readonly problemOf: (variantKey: string, attachment: string | undefined) => DecodeError | undefined

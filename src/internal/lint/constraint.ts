@@ -1,8 +1,9 @@
 /**
- * What is wrong with one constraint.
+ * Finds what is wrong with one constraint.
  *
- * What the server does is read in its sources, `internal/server/evaluation` of v1.61.1 and v2.11.0: numbers and dates go
- * through Go's `strconv.ParseFloat` and `time.Parse`, lists through `encoding/json`; what does not parse is a miss.
+ * The server's behaviour is taken from its sources, `internal/server/evaluation` of v1.61.1 and v2.11.0: it parses numbers
+ * and dates with Go's `strconv.ParseFloat` and `time.Parse`, and lists with `encoding/json`. If a value does not parse,
+ * the constraint fails.
  */
 import type { Finding } from "../../Lint.js"
 import type * as Definition from "../document/definition.js"
@@ -17,7 +18,7 @@ const SAME = "the same"
 const goNumber =
   /^[+-]?(?:(?:\d+(?:_\d+)*(?:\.(?:\d+(?:_\d+)*)?)?|\.\d+(?:_\d+)*)(?:e[+-]?\d+)?|0x[\da-f_]*\.?[\da-f_]*p[+-]?\d+|inf(?:inity)?|nan)$/i
 
-/** Of a longer number nobody needs to know whether the server reads it, and the pattern needs memory for each group. */
+/** Longer texts are not tested, because the pattern needs memory for each group. No real number is that long. */
 const MAX_NUMBER_LENGTH = 1000
 
 const isGoNumber = (text: string): boolean => text.length <= MAX_NUMBER_LENGTH && goNumber.test(text)
@@ -65,7 +66,7 @@ const problems: { readonly [P in Problem]: (definition: Definition.Constraint) =
   }),
   NumberList: ({ value }) => ({
     kind: "Number",
-    here: "the constraint never holds: its list is not one of 32-bit integers",
+    here: "the constraint never holds: its value is not a list of 32-bit integers",
     server: isNumberList(value)
       ? "compares the elements as 64-bit floating-point numbers"
       : "the constraint never holds either",
@@ -100,7 +101,7 @@ const isText = (type: string): boolean =>
 
 const takesText: ReadonlySet<string> = new Set(["eq", "neq", "prefix", "suffix", "contains", "notcontains"])
 
-/** What an empty value makes of a constraint on a text. */
+/** The effect of an empty value on a constraint of text. */
 const ofEmptyValue = (operator: string): string =>
   operator === "eq" || operator === "notcontains"
     ? "the constraint never holds"
@@ -120,7 +121,7 @@ const checkText = ({ operator, property, type, value }: Definition.Constraint): 
     if (value === "") {
       faults.push({
         kind: "EmptyValue",
-        here: `${ofEmptyValue(operator)}, since its own value is empty`,
+        here: `${ofEmptyValue(operator)}, because its value is empty`,
         server: SAME,
         advice: 'for "not set" use the operator "empty", for "set" use "notempty"'
       })
@@ -129,9 +130,9 @@ const checkText = ({ operator, property, type, value }: Definition.Constraint): 
         (operator === "prefix" && value !== value.trimStart()) || (operator === "suffix" && value !== value.trimEnd())
       faults.push({
         kind: "Blanks",
-        here: `${quote(value)} is compared with its blanks`,
+        here: `the comparison includes the blanks of ${quote(value)}`,
         server: isTrimmed
-          ? "the constraint never holds, since the server removes blanks around the request's value"
+          ? "the constraint never holds, because the server removes blanks around the request's value"
           : SAME,
         advice: "remove the blanks around the value"
       })

@@ -10,7 +10,7 @@ import { checkConstraint, type Fault } from "./constraint.js"
 import { Reach } from "./reach.js"
 import { checkSegment } from "./segment.js"
 
-/** Half a point of a thousand: thirds that are written with two decimals are fine. */
+/** Half a point of a thousand, which permits thirds with two decimals. */
 const TOLERANCE = 0.05
 
 const percent = (share: number): string => `${Number(share.toFixed(2))} %`
@@ -30,8 +30,8 @@ const checkAttachment = (place: string, attachment: string | undefined, add: Add
   if (!isAbsent(attachment) && !isJson(attachment)) {
     add(place, {
       kind: "Attachment",
-      here: `results have the attachment as it is, and Flag.json cannot decode it: ${plain(attachment, 30)}`,
-      server: "gives the attachment as it is",
+      here: `results contain the attachment unchanged, and Flag.json cannot decode it: ${plain(attachment, 30)}`,
+      server: "returns the attachment unchanged",
       advice: "make the attachment JSON"
     })
   }
@@ -64,9 +64,9 @@ const sumFault = (sum: number): Fault =>
         here: `the shares sum to ${percent(sum)}, and are scaled to 100 %`,
         server:
           sum < 100
-            ? `Flipt before v2.9 gives no variant to the remaining ${percent(100 - sum)}; later versions scale, too`
-            : "Flipt before v2.9 cuts off what is above 100 %; later versions scale, too",
-        advice: "make the shares sum to 100, if need be by a distribution for the default variant"
+            ? `Flipt before v2.9 gives no variant to the remaining ${percent(100 - sum)}; later versions also scale the shares`
+            : "Flipt before v2.9 cuts off shares above 100 %; later versions also scale them",
+        advice: "make the shares sum to 100, for example with a distribution for the default variant"
       }
 
 const checkDistributions = (place: string, rule: Definition.Rule, isRepeated: boolean, add: Add): void => {
@@ -82,7 +82,7 @@ const checkDistributions = (place: string, rule: Definition.Rule, isRepeated: bo
     if (rollout < 0 || (rollout > 0 && bucket !== undefined && bucket.last < bucket.first)) {
       add(at, {
         kind: "NoShare",
-        here: `the variant is never given: ${percent(rollout)} is ${rollout < 0 ? "below 0" : "less than one point of 1000"}`,
+        here: `no entity gets the variant: ${percent(rollout)} is ${rollout < 0 ? "below 0" : "less than one point of 1000"}`,
         server: rollout < 0 ? "the same" : "about the same; the server rounds bounds down",
         advice: "give the distribution at least 0.1 %, or remove it"
       })
@@ -91,7 +91,7 @@ const checkDistributions = (place: string, rule: Definition.Rule, isRepeated: bo
   })
 }
 
-/** A number for each rule, the same for equal ones: rules are compared often, and may be long. */
+/** Numbers the rules so that equal rules have equal numbers: rules are compared often, and may be long. */
 const numberContents = (rules: ReadonlyArray<Definition.Rule>): ReadonlyArray<number> => {
   const numbers = new Map<string, number>()
   return rules.map((rule) => {
@@ -102,7 +102,7 @@ const numberContents = (rules: ReadonlyArray<Definition.Rule>): ReadonlyArray<nu
   })
 }
 
-/** How often a rule stands here that Flipt v1 sends once for each of its segments, with its distributions as often. */
+/** How often Flipt v1 has sent a rule: once per segment, each time with all distributions repeated as often. */
 const repetitions = (rules: ReadonlyArray<Definition.Rule>, contents: ReadonlyArray<number>, index: number): number => {
   const { distributions, segments } = rules[index] as Definition.Rule
   const count = segments.length
@@ -121,7 +121,7 @@ const repetitions = (rules: ReadonlyArray<Definition.Rule>, contents: ReadonlyAr
 
 const repeatedRule = (count: number): Fault => ({
   kind: "RepeatedRule",
-  here: `the rule and its distributions stand here ${count} times, as Flipt v1 sends a rule with ${count} segments: the split has ${count} rounds, and many entities get another variant`,
+  here: `the rule and its distributions occur ${count} times, because Flipt v1 sent a rule with ${count} segments: the rule splits ${count} times, and many entities get another variant`,
   server: "splits once",
   advice: "use one segment with all constraints, or upgrade to Flipt v2"
 })

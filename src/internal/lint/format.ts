@@ -1,15 +1,15 @@
 /**
- * Findings as text. A segment stands in every rule that uses it, so what is wrong with it is printed once.
+ * Formats findings. Documents repeat a segment in every rule that uses it, so a finding about it is printed once.
  */
 import type { Finding } from "../../Lint.js"
 import { quote, wrap } from "../explain/text.js"
 
-/** Of one finding. */
+/** The number of places printed for one finding. */
 const MAX_PLACES = 5
 
 const INDENT = " ".repeat(10)
 
-/** Findings that differ only in their place, in the order of the first of each. */
+/** Groups findings that differ only in their place, in the order of the first of each group. */
 export const group = (findings: ReadonlyArray<Finding>): ReadonlyArray<ReadonlyArray<Finding>> => {
   const groups = new Map<string, Array<Finding>>()
   for (const finding of findings) {

@@ -1,5 +1,5 @@
 /**
- * Rules and rollouts that no entity reaches, or that cannot match.
+ * Finds rules and rollouts that no entity reaches, or that cannot match.
  */
 import type * as Definition from "../document/definition.js"
 import { quote } from "../explain/text.js"
@@ -55,8 +55,9 @@ const everyone = "matches everyone before it"
 const thoseEntities = "matches all of its entities before it"
 
 /**
- * Follows what earlier rules or rollouts take. A segment that is enough for one of them has no entity left for a later
- * one. An entity has the same point in all thresholds of a flag, so that of two thresholds the higher one counts.
+ * Tracks the entities for which earlier rules or rollouts decide. If a segment alone is enough for one of them, later ones
+ * never see its entities. An entity has the same point for all thresholds of a flag, so only the highest threshold so far
+ * matters.
  */
 export class Reach {
   private closedBy: number | undefined

@@ -1,5 +1,5 @@
 /**
- * What is wrong with a segment as a whole, and whether segments can match at all.
+ * Finds what is wrong with a segment as a whole, and whether it can match.
  */
 import type * as Definition from "../document/definition.js"
 import { parseInteger } from "../engine/portable/constraint.js"
@@ -13,7 +13,7 @@ const isAbsence = (operator: string): boolean => operator === "empty" || operato
 
 const isPresence = (operator: string): boolean => operator === "notempty" || operator === "present"
 
-/** What constraints of one property leave over, where all of them must hold. */
+/** The values of a property that satisfy all of its constraints so far. */
 interface Left {
   absent: boolean
   present: boolean
@@ -22,7 +22,7 @@ interface Left {
   high: number
 }
 
-/** Numbers and dates are whole numbers. A value that does not parse is a finding of its own. */
+/** Numbers and dates are whole numbers. Values that do not parse are reported separately. */
 const narrow = (left: Left, operator: string, number: number): void => {
   if (Number.isNaN(number)) {
     return
@@ -73,7 +73,7 @@ const contradiction = ({ any, constraints }: Definition.Segment): string | undef
   return undefined
 }
 
-/** The property of which one of two constraints always holds, if there is one. */
+/** A property with two constraints of which at least one always holds, if there is one. */
 const tautology = ({ any, constraints }: Definition.Segment): string | undefined => {
   if (!any) {
     return undefined
@@ -131,7 +131,7 @@ export const fateOfSegment = (segment: Definition.Segment): Fate => {
   }
   const fates = constraints.map(fateOf)
   if (any) {
-    // what comes after an unknown type is not reached
+    // evaluation stops at an unknown type
     const abort = fates.indexOf("abort")
     const reached = abort < 0 ? fates : fates.slice(0, abort)
     return reached.includes("always") ? "always" : reached.every((fate) => fate === "never") ? "never" : "depends"

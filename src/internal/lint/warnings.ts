@@ -1,5 +1,5 @@
 /**
- * A warning when a client loads a state with findings.
+ * Warns when a client loads a state with findings.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -10,7 +10,7 @@ import { quote } from "../explain/text.js"
 import { check } from "./check.js"
 import { group } from "./format.js"
 
-/** In one warning. */
+/** The number of findings in one warning. */
 const MAX_FINDINGS = 5
 
 const describe = (group: ReadonlyArray<Finding>): string => {
@@ -23,7 +23,7 @@ const message = (namespace: string, findings: ReadonlyArray<Finding>): string =>
   const groups = group(findings)
   const rest = groups.length - MAX_FINDINGS
   return [
-    `Flipt: namespace ${quote(namespace)} has flags that most likely do not do what they were meant to do`,
+    `Flipt: namespace ${quote(namespace)} has flags that probably do not work as intended`,
     ...groups.slice(0, MAX_FINDINGS).map(describe),
     ...(rest > 0 ? [`and ${rest} more; Lint.check finds all of them`] : [])
   ].join("\n- ")
@@ -40,7 +40,7 @@ const makeWarn = (): ((snapshot: Snapshot) => Effect.Effect<void>) => {
         last = text
         return isNew && text !== "" ? Effect.logWarning(text) : Effect.void
       }),
-      // a Snapshot that is closed again is not of interest
+      // the client may have closed the Snapshot already
       Effect.ignore
     )
 }

@@ -1,5 +1,5 @@
 /**
- * What a proxy could repeat of its credentials.
+ * The credentials of proxies, in the forms in which a proxy could repeat them.
  */
 import * as Encoding from "effect/Encoding"
 import { parseProxy } from "./proxy.js"
@@ -16,7 +16,7 @@ const secretsOf = (proxy: string): ReadonlyArray<string> => {
   return [user, password, `${user}:${password}`, Encoding.encodeBase64(`${user}:${password}`)]
 }
 
-/** The credentials of the proxy of the options, or of every proxy of the environment. */
+/** The credentials of the configured proxy, or of all proxies in the environment. */
 export const proxySecrets = (
   proxy: string | undefined,
   variables: Readonly<Record<string, string | undefined>>

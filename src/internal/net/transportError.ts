@@ -18,7 +18,7 @@ const causeChain = (error: unknown): ReadonlyArray<Error> => {
 const codeOf = (error: Error): string | undefined =>
   "code" in error && typeof error.code === "string" ? error.code : undefined
 
-/** An attempt for each address of a host ends in one error without a message, which holds the error of each. */
+/** If the connections to all addresses of a host fail, Node throws an AggregateError without a message. */
 const messageOf = (error: Error): string =>
   error.message !== ""
     ? error.message
@@ -54,7 +54,7 @@ const corruptPattern = /^Z_DATA_ERROR$|^ERR__ERROR_FORMAT|^ERR_BROTLI|^ERR_CONTE
 
 const NETWORK_HINT = "check that the server is running and that url is correct"
 
-export interface TransportFailure {
+interface TransportFailure {
   readonly reason: "Network" | "Certificate" | "Body"
   readonly message: string
   /** What to do about it. */

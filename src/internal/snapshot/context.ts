@@ -11,7 +11,7 @@ export const toWellFormed = (value: string): string => (value.isWellFormed() ? v
 export const hasReplacementCharacter = (property: string): boolean => property.includes("\ufffd")
 
 /** Converts a context value for evaluation. Numbers stay numbers; a value that the request check rejects becomes `""`. */
-export const normalizeValue = (value: unknown): string | number => {
+const normalizeValue = (value: unknown): string | number => {
   if (typeof value === "string") {
     return value
   }

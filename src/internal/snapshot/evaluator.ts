@@ -45,9 +45,9 @@ export interface Evaluator {
 }
 
 /** Bounds the cached errors: flag keys can come from outside. */
-export const MAX_CACHED_ERRORS = 256
+const MAX_CACHED_ERRORS = 256
 
-export const MAX_CACHED_KEY_LENGTH = 256
+const MAX_CACHED_KEY_LENGTH = 256
 
 /**
  * Creates and caches evaluation errors. Each message begins with the text of the official engine, and a semicolon and an

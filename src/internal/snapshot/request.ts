@@ -108,7 +108,7 @@ export const checkFlagKey = (flagKey: unknown, prefix: string): ValidationError 
   checkText("flagKey", flagKey, prefix)
 
 /** Checks a request. Returns the error, if any. `prefix` is its path in a batch, such as `requests[2].`, or empty. */
-export const checkRequest = (request: unknown, prefix: string): ValidationError | undefined => {
+const checkRequest = (request: unknown, prefix: string): ValidationError | undefined => {
   if (typeof request !== "object" || request === null) {
     return invalid(
       prefix === "" ? "request" : prefix.slice(0, -1),

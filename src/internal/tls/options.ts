@@ -13,22 +13,22 @@ import {
   nonEmptyString
 } from "../util/decodeOptions.js"
 
-export const PemString = nonEmptyString("must be text in PEM form, not empty")
+const PemString = nonEmptyString("must be text in PEM form, not empty")
 
-export const redactedString = (what: string) =>
+const redactedString = (what: string) =>
   Schema.RedactedFromSelf(Schema.String)
     .pipe(Schema.filter((value) => Redacted.value(value) !== ""))
     .annotations(issueMessage(`must be ${what}, not empty, made by Redacted.make`))
 
 /** SNI allows host names only, not addresses (RFC 6066, section 3). */
-export const ServerName = Schema.String.pipe(
+const ServerName = Schema.String.pipe(
   Schema.filter((name) => /^(?!.*\.\d+$)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?$/.test(name) && /\D/.test(name)),
   Schema.annotations(
     issueMessage("must be the name of a host, such as flipt.example.com, without port, and not an address")
   )
 )
 
-export const ProxyUrl = Schema.String.pipe(
+const ProxyUrl = Schema.String.pipe(
   Schema.filter((proxy) => parseProxy(proxy) !== undefined),
   Schema.annotations(issueMessage(proxyProblem))
 )

@@ -1,6 +1,6 @@
 /**
  * A lock that goes to whoever has waited longest. `Effect.makeSemaphore` promises no order: a fiber that releases a permit
- * and takes one again at once gets it before the fibers that wait.
+ * and immediately takes one again gets it before the fibers that wait.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"

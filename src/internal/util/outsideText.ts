@@ -1,6 +1,6 @@
 /**
- * Text from outside, such as keys, documents, responses and the messages of other libraries, as messages and logs show
- * it: escaped, so that it cannot move a cursor, add a line or change the direction of the text, and cut.
+ * Prepares text from outside, such as keys, documents, responses and the messages of other libraries, for messages and
+ * logs: escapes it, so that it cannot move a cursor, add a line or change the direction of the text, and cuts it.
  */
 
 /** Controls, format characters such as those that reverse a line, line separators, lone surrogates, private use. */
@@ -44,7 +44,7 @@ const clean = (text: string, limit: number, isQuoted: boolean): string => {
   return cleaned
 }
 
-/** The text as it is if it is short and printable. Otherwise escaped, and cut after `limit` characters. */
+/** The text unchanged if it is short and printable. Otherwise escaped, and cut after `limit` characters. */
 export const printable = (text: string, limit: number = MAX_VALUE): string =>
   text.length <= limit && !unprintable.test(text) ? text : clean(text, limit, false)
 

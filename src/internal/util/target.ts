@@ -11,7 +11,7 @@ export const Key = Schema.String.pipe(
 )
 
 /** The environment is also sent as a header value, so it is limited to visible ASCII. */
-export const EnvironmentKey = Key.pipe(
+const EnvironmentKey = Key.pipe(
   Schema.filter((key) => /^[\x21-\x7e]+$/.test(key)),
   Schema.annotations(issueMessage("must be a key of visible ASCII characters, not empty"))
 )

@@ -1,5 +1,5 @@
 /**
- * From texts to snapshot documents.
+ * Converts texts to snapshot documents.
  */
 import * as Either from "effect/Either"
 import { FeaturesError, formatProblem, type Problem } from "../FeaturesError.js"
@@ -11,9 +11,9 @@ import { decodeSegments } from "./segments.js"
 import { parse, type Value } from "./tree.js"
 
 export const DEFAULT_MAX_SIZE = 16 * 1024 * 1024
-/** As much as a Fetcher takes by default. */
+/** The default limit of a Fetcher. */
 const MAX_REPEATED_CHARACTERS = 256 * 1024 * 1024
-/** Problems that an error's message shows. */
+/** The number of problems in an error's message. */
 const MAX_SHOWN = 3
 
 const documentFields = new Set(["version", "namespace", "flags", "segments"])
@@ -31,7 +31,7 @@ interface Conversion {
   repeated: number
 }
 
-/** The namespace of a document, as a key or as a mapping; `default` where there is none. */
+/** The namespace of a document, which is a key or a mapping. Default: `default`. */
 const decodeNamespace = (document: Fields): { readonly key: string; readonly name: string } | undefined => {
   const { report } = document
   const field = document.get("namespace")
@@ -54,7 +54,7 @@ const decodeNamespace = (document: Fields): { readonly key: string; readonly nam
 
 const versionPattern = /^1\.([0-6])$/
 
-/** The minor version of the format; the latest where there is none. */
+/** The minor version of the format. Default: the latest. */
 const decodeVersion = (document: Fields): number => {
   const { report } = document
   const field = document.get("version")
@@ -138,7 +138,7 @@ export const makeError = (problems: ReadonlyArray<Problem>): FeaturesError => {
   })
 }
 
-/** Fails where a problem is an error, or has to be taken for one. */
+/** Fails if a problem is an error or, in strict mode, a warning. */
 export const settle = <A>(
   problems: ReadonlyArray<Problem>,
   { strict = false }: Options,

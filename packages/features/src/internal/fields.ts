@@ -1,5 +1,5 @@
 /**
- * Reading the fields of mappings: each reader reports what is wrong with a field and gives `undefined`, or its default.
+ * Reads the fields of mappings. Each reader reports what is wrong with a field and returns `undefined` or the default.
  */
 import type { Problem } from "../FeaturesError.js"
 import { quote, type Reporter } from "./report.js"
@@ -19,7 +19,7 @@ export interface Fields {
   readonly get: (name: string) => Field | undefined
 }
 
-/** What was found, as messages show it. */
+/** Describes a value that was found, for messages. */
 export const describe = (value: Value): string => {
   if (value._tag !== "Scalar") {
     return value._tag === "List" ? "a list" : "a mapping"
@@ -184,7 +184,7 @@ export const itemsOf = (fields: Fields, name: string): ReadonlyArray<Field> => {
   return []
 }
 
-/** What does not affect evaluation: warns instead of failing. */
+/** Checks a field that does not affect evaluation: warns instead of failing. */
 export const checkNote = (
   fields: Fields,
   name: string,

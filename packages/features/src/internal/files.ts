@@ -1,5 +1,5 @@
 /**
- * Which files there are, and what is in them.
+ * Finds and reads the files.
  */
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -18,13 +18,13 @@ import { parse } from "./tree.js"
 
 const INDEX = ".flipt.yml"
 
-/** Of Flipt 1 without an index, and what Flipt 2 reads beside. */
+/** What Flipt 1 reads without an index, and what Flipt 2 reads in addition. */
 const DEFAULT_INCLUDE = ["**features.yml", "**features.yaml", "*/features.json"]
 
-/** Never entered: their content is no flags, and there may be a lot of it. */
+/** Skipped, because they contain no flags and may be large. */
 const isSkipped = (name: string): boolean => name === ".git" || name === "node_modules" || name.startsWith("..")
 
-/** Files as they are now. */
+/** The files and their current contents. */
 export interface Sources {
   readonly files: ReadonlyArray<File>
   /** What was wrong with the index. */
@@ -136,7 +136,7 @@ const parseIndex = ({ path, text }: File, options: Options): Either.Either<Index
   return settle(report.problems, options, (warnings) => ({ matches: makeMatches(include, exclude), warnings }))
 }
 
-/** The files below a folder, by their paths relative to it, in the order in which Go walks. */
+/** The files below a folder, by their relative paths, in the order of Go's `filepath.Walk`. */
 const walk = ({ fs, path }: Services, root: string): Effect.Effect<ReadonlyArray<string>, PlatformError> => {
   const visit = (folder: string, prefix: string): Effect.Effect<ReadonlyArray<string>, PlatformError> =>
     Effect.gen(function* () {
@@ -190,7 +190,7 @@ const services: Effect.Effect<Services, never, FileSystem.FileSystem | Path.Path
   path: Path.Path
 })
 
-/** The folder to watch for a path of which nothing could be read. */
+/** The folder to watch for a path that cannot be read. */
 export const folderOf = (root: string): Effect.Effect<Sources["folders"], never, FileSystem.FileSystem | Path.Path> =>
   Effect.flatMap(services, (services) =>
     Effect.flatMap(Effect.option(services.fs.stat(root)), (info) =>

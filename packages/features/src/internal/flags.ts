@@ -1,5 +1,5 @@
 /**
- * The flags of a document, as a snapshot document has them.
+ * Converts the flags of a document to the form of snapshot documents.
  */
 import {
   booleanOf,
@@ -20,7 +20,7 @@ import { escapeHtml, toJson } from "./json.js"
 import { quote, type Reporter } from "./report.js"
 import type { Segment } from "./segments.js"
 
-/** What flags of a document refer to, and what they are limited by. */
+/** The definitions that flags can refer to, and the limits of a document. */
 export interface Scope {
   readonly report: Reporter
   /** The minor version of the format. */

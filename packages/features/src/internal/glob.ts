@@ -7,7 +7,7 @@
  */
 import * as Either from "effect/Either"
 
-/** A state: it consumes a character that passes, or moves on at once. */
+/** A state: it consumes a character that passes the test, or moves on without consuming one. */
 type State =
   | { readonly _tag: "Character"; readonly accepts: (character: string) => boolean; next: number }
   | { readonly _tag: "Split"; readonly targets: Array<number> }
@@ -130,7 +130,7 @@ export const compile = (pattern: string): Either.Either<Glob, string> => {
   }
   states.push({ _tag: "End" })
 
-  /** A set of states with all that can be reached from it at once. */
+  /** A set of states, with all states that are reachable from it without consuming a character. */
   const close = (from: ReadonlyArray<number>): ReadonlySet<number> => {
     const reached = new Set<number>()
     const pending = [...from]

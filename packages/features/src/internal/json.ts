@@ -1,5 +1,5 @@
 /**
- * YAML values as JSON text, as Flipt writes attachments and lists: keys sorted, no blanks.
+ * Writes YAML values as JSON text, like Flipt writes attachments and lists: with sorted keys and no blanks.
  */
 import { byCodePoint } from "./order.js"
 import type { Reporter } from "./report.js"
@@ -14,14 +14,14 @@ const escapes: Readonly<Record<string, string>> = {
   "\u2029": "\\u2029"
 }
 
-/** JSON text as Go's `json.Marshal` writes it. These characters are in strings alone. */
+/** JSON text as Go's `json.Marshal` writes it. These characters occur only in strings. */
 export const escapeHtml = (json: string): string =>
   json.replaceAll(/[<>&\u2028\u2029]/g, (character) => escapes[character] ?? character)
 
-/** YAML 1.1's form of times. Go reads them as such where they stand without quotes, YAML 1.2 as text. */
+/** Times in the format of YAML 1.1. Without quotes, Go reads them as times, and YAML 1.2 as text. */
 const timePattern = /^\d{4}-\d{1,2}-\d{1,2}(?:(?:[Tt]|[ \t]+)\d{1,2}:\d{1,2}:\d{1,2}(?:\.\d*)?.*)?$/
 
-/** Warns of a text that Flipt takes for a time. */
+/** Warns about a text that Flipt reads as a time. */
 export const checkTime = (report: Reporter, value: Value, path: string): void => {
   if (value._tag === "Scalar" && value.isPlain && typeof value.value === "string" && timePattern.test(value.value)) {
     report.warn(

@@ -1,5 +1,5 @@
 /**
- * The order in which Go sorts texts: by their UTF-8 bytes, which is the order of code points.
+ * Sorts texts like Go: by their UTF-8 bytes, which is the order of code points.
  */
 
 /** Surrogates stand for code points above all others, but sort below U+E000 to U+FFFF. */

@@ -1,16 +1,16 @@
 /**
- * Problems as they are found, with their place.
+ * Collects problems with their places.
  */
 import type { Problem } from "../FeaturesError.js"
 
-/** How much of a text from a file a message quotes. */
+/** The number of characters of a text that a message quotes. */
 const MAX_QUOTED = 60
 
 /** One line of text, without characters that could affect a terminal or reorder what is shown. */
 export const printable = (text: string): string =>
   text.replaceAll(/[\p{C}\u2028\u2029]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
 
-/** A text from a file, as messages show it. */
+/** Quotes a text from a file in a message. */
 export const quote = (text: string): string => {
   const shown = printable(text.slice(0, MAX_QUOTED + 1).toWellFormed())
   return text.length > MAX_QUOTED || shown.length > MAX_QUOTED ? `"${shown.slice(0, MAX_QUOTED)}…"` : `"${shown}"`
@@ -22,7 +22,7 @@ export interface Reporter {
   readonly warn: (offset: number, reason: Problem["reason"], path: string, message: string) => void
 }
 
-export interface Position {
+interface Position {
   readonly line: number
   readonly column: number
 }

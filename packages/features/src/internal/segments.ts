@@ -1,5 +1,5 @@
 /**
- * The segments of a document, with their constraints.
+ * Converts the segments of a document, with their constraints.
  */
 import {
   checkNote,
@@ -121,7 +121,7 @@ const valueOf = (
   return isNull(value) ? "" : String(value.value)
 }
 
-/** What Go's `ParseFloat` takes. */
+/** The numbers that Go's `ParseFloat` accepts. */
 const isFloat = (text: string): boolean =>
   /^[+-]?(?:inf|infinity|nan)$/i.test(text) ||
   /^[+-]?0x[\da-f]*\.?[\da-f]*p[+-]?\d+$/i.test(text) ||
@@ -130,7 +130,7 @@ const isFloat = (text: string): boolean =>
 const instantPattern =
   /^(\d{4})-(\d{2})-(\d{2})(?:T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:[.,]\d+)?(?:Z|[+-]\d{2}:[0-5]\d))?$/
 
-/** What Flipt takes for a time: RFC 3339, or a date. */
+/** The times that Flipt accepts: RFC 3339, or a date. */
 const isInstant = (text: string): boolean => {
   const match = instantPattern.exec(text)
   if (match === null) {
@@ -215,7 +215,7 @@ const decodeConstraint = (
   }
 }
 
-/** The segments of a document by their keys. Of two with the same key the last counts. */
+/** The segments of a document by their keys. If two have the same key, the last one counts. */
 export const decodeSegments = (document: Fields, version: number): ReadonlyMap<string, Segment> => {
   const { report } = document
   const segments = new Map<string, Segment>()

@@ -19,10 +19,10 @@ import type { Converted, LayerOptions } from "../index.js"
 import { convertSources, folderOf, readSources, type Sources } from "./files.js"
 import { printable, quote } from "./report.js"
 
-/** A file is often written in several steps, each of which is told. */
+/** A file is often written in several steps, each of which triggers an event. */
 const SETTLE = Duration.millis(50)
 const UPDATE_INTERVAL = Duration.seconds(10)
-/** Warnings that are logged for one content of the files. */
+/** The maximum number of warnings to log per content of the files. */
 const MAX_LOGGED = 20
 
 const failure = (message: string, cause?: unknown): FetchError =>

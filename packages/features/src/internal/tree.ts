@@ -1,7 +1,7 @@
 /**
- * YAML as a tree of values that know their place in the text. Aliases and merge keys (`<<`) are resolved; the tree
- * shares what they refer to, so it is linear in the text, and so is a walk over it, since the nodes that aliases repeat
- * are limited.
+ * Parses YAML to a tree of values with their places in the text. Aliases and merge keys (`<<`) are resolved. The tree
+ * shares the nodes that they refer to, so its size is linear in the text. Walking it is linear too, because the number of
+ * nodes that aliases repeat is limited.
  */
 import * as Yaml from "yaml"
 import { makeReporter, printable, quote, type Reporter } from "./report.js"
@@ -9,7 +9,7 @@ import { makeReporter, printable, quote, type Reporter } from "./report.js"
 export interface Scalar {
   readonly _tag: "Scalar"
   readonly value: string | number | bigint | boolean | null
-  /** Whether it stands without quotes, so that its type depends on its form. */
+  /** Whether the value has no quotes, so that its type depends on its form. */
   readonly isPlain: boolean
   readonly offset: number
   /** Characters and nodes, counted once for each alias. */
@@ -39,7 +39,7 @@ export type Value = Scalar | List | Mapping
 
 const MAX_DEPTH = 100
 const TOO_DEEP = `values are nested deeper than ${MAX_DEPTH} levels; flatten them`
-/** Characters and nodes that aliases and merge keys may repeat in one document. */
+/** The maximum number of characters and nodes that aliases and merge keys may repeat in one document. */
 const MAX_REPEATED = 1_000_000
 
 const nothing = (offset: number): Scalar => ({ _tag: "Scalar", value: null, isPlain: true, offset, size: 1 })
@@ -49,7 +49,7 @@ const sizeOf = (values: ReadonlyArray<Value>): number => values.reduce((size, va
 const isMerge = (key: unknown): boolean =>
   Yaml.isScalar(key) && key.source === "<<" && (key.type === undefined || key.type === Yaml.Scalar.PLAIN)
 
-/** One document. What is wrong is reported, and has a null in its place. */
+/** Builds the tree of one document. Reports invalid values, and replaces them with null. */
 const build = (root: Yaml.ParsedNode | null, report: Reporter): Value => {
   /** `undefined` for a node that is not finished: an alias in it would have no end. */
   const anchors = new Map<string, Value | undefined>()

@@ -30,7 +30,7 @@ import type { Status } from "flipt-client-effect/Status"
 import type { NestedContext } from "./context.js"
 import { errorCodes, type Serving } from "./resolve.js"
 
-/** Where a provider's client comes from, and how its evaluations are made. */
+/** The client of a provider, and the settings of its evaluations. */
 export interface Source {
   readonly client: Effect.Effect<FliptClient.Service, StartError, Scope.Scope>
   readonly environment: string | undefined
@@ -39,7 +39,7 @@ export interface Source {
 
 export interface Connection {
   readonly serving: () => Serving
-  /** Resolves when there is a state to evaluate, and rejects when there is none after the first attempt to get one. */
+  /** Resolves when there is a state to evaluate. Rejects if there is none after the first attempt to get one. */
   readonly started: Promise<void>
   /** False once it is closed, or could not be opened. */
   readonly isOpen: () => boolean
@@ -73,7 +73,7 @@ const metadataOf = (environment: string | undefined, { digest, namespace }: Snap
     ...(digest === undefined || digest === "" ? {} : { digest, version: digest })
   })
 
-/** No later attempt can make these good, so OpenFeature need not ask the provider again. */
+/** Errors that no later attempt can resolve, so OpenFeature need not initialize the provider again. */
 const isFatal = (error: StartError): boolean =>
   error._tag === "ValidationError" ||
   (error._tag === "EngineError"
@@ -114,7 +114,7 @@ export const open = (source: Source, events: OpenFeatureEventEmitter): Connectio
       const scope = yield* Effect.scope
       let held: Scope.CloseableScope | undefined
 
-      /** Serves the client's Snapshot of now, and then gives up the one before. */
+      /** Serves the client's current Snapshot, then releases the previous one. */
       const serve = (isStale: boolean) =>
         Effect.gen(function* () {
           const next = yield* Scope.fork(scope, ExecutionStrategy.sequential)
@@ -143,7 +143,7 @@ export const open = (source: Source, events: OpenFeatureEventEmitter): Connectio
           if (phase === undefined) {
             yield* Deferred.complete(started, Either.mapBoth(snapshot, { onLeft: notReady, onRight: () => undefined }))
             phase = Either.isLeft(snapshot) ? ProviderEvents.Error : ProviderEvents.Ready
-            // The SDK reports the outcome of `initialize` in microtasks of its own. What differs comes after that.
+            // The SDK sets the status in a microtask after `initialize`. A different status must be emitted after that.
             yield* Effect.sleep(Duration.zero)
           }
           const next = Either.isLeft(snapshot)
@@ -188,7 +188,7 @@ export const open = (source: Source, events: OpenFeatureEventEmitter): Connectio
 
   const fiber = source.client.pipe(
     Effect.flatMap(follow),
-    // before the scope closes what evaluations would still use
+    // runs before the scope closes the Snapshot that evaluations still use
     Effect.onExit(onEnd),
     Effect.scoped,
     Effect.exit,

@@ -1,5 +1,5 @@
 /**
- * OpenFeature's evaluation context as the entity that Flipt evaluates for.
+ * Converts OpenFeature's evaluation context to the entity that Flipt evaluates flags for.
  */
 import { ErrorCode, type EvaluationContext as OpenFeatureContext } from "@openfeature/server-sdk"
 import * as Either from "effect/Either"
@@ -18,7 +18,7 @@ const MAX_NESTED = 1_000
 
 const MAX_QUOTED = 100
 
-/** A name from outside, fit for a message. */
+/** A name from outside, escaped for a message. */
 export const quote = (name: string): string =>
   JSON.stringify(name.length > MAX_QUOTED ? `${name.slice(0, MAX_QUOTED)}…` : name).replaceAll(
     /[\p{C}\u2028\u2029]/gu,
@@ -37,7 +37,7 @@ const missing: Either.Either<never, Problem> = Either.left({
 const isNested = (value: unknown): value is object =>
   typeof value === "object" && value !== null && !(value instanceof Date)
 
-/** Breadth first, so that of two properties with one name the less nested one counts. */
+/** Breadth first, so that if two properties get the same name, the less nested one counts. */
 const flatten = (properties: object): Either.Either<EvaluationContext, Problem> => {
   const flat = new Map<string, unknown>()
   const pending: Array<readonly [name: string, value: unknown]> = Object.entries(properties)
@@ -60,8 +60,8 @@ const flatten = (properties: object): Either.Either<EvaluationContext, Problem> 
 }
 
 /**
- * The entity of a context. `null` counts as absent, which to Flipt is the same as an empty text. Values that are no
- * objects are left for the client to check.
+ * The entity of a context. `null` counts as absent, which Flipt treats like an empty text. The client checks values that
+ * are not objects.
  */
 export const toEntity = (context: OpenFeatureContext, nested: NestedContext): Either.Either<Entity, Problem> => {
   const { targetingKey, ...properties } = context

@@ -1,5 +1,5 @@
 /**
- * Options of callers without Effect, as the client takes them. The client checks them.
+ * Converts the options of callers without Effect to those of the client, which checks them.
  */
 import { DefaultLogger, type Logger as OpenFeatureLogger } from "@openfeature/server-sdk"
 import * as Arr from "effect/Array"
@@ -14,7 +14,7 @@ import { ValidationError } from "flipt-client-effect/FliptError"
 import type { Options } from "../FliptProvider.js"
 import type { Source } from "./connection.js"
 
-/** Anything but a string stays what it is, for the client to complain about. */
+/** Leaves anything but a string unchanged: the client rejects it. */
 const redact = (value: string | undefined): Redacted.Redacted | undefined =>
   typeof value === "string" ? Redacted.make(value) : value
 

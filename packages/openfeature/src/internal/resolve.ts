@@ -1,5 +1,5 @@
 /**
- * One evaluation: from OpenFeature's question to its answer, synchronously and over the Snapshot that is served.
+ * Evaluates flags for OpenFeature, synchronously and with the current Snapshot.
  */
 import {
   ErrorCode,
@@ -15,7 +15,7 @@ import type { BooleanResult, EvaluationRequest, VariantResult } from "flipt-clie
 import type { Snapshot } from "flipt-client-effect/Snapshot"
 import { type NestedContext, type Problem, quote, toEntity } from "./context.js"
 
-/** What evaluations are answered from, replaced as a whole when something changes. */
+/** Everything that evaluations use. Replaced as a whole when something changes. */
 export interface Serving {
   readonly snapshot: Either.Either<Snapshot, EvaluationError>
   readonly isStale: boolean
@@ -24,7 +24,7 @@ export interface Serving {
   readonly metadata: FlagMetadata
   /** The metadata of results with segments. Results of a Snapshot are shared, so there are few. */
   readonly withSegments: WeakMap<VariantResult | BooleanResult, FlagMetadata>
-  /** Attachments that have been parsed. */
+  /** Parsed attachments. */
   readonly attachments: WeakMap<VariantResult, JsonValue>
 }
 
@@ -153,13 +153,13 @@ const describe = ({ flagKey, variantKey }: VariantResult): string =>
 
 const readKey = ({ variantKey }: VariantResult) => Either.right(variantKey)
 
-/** As Flipt's remote provider reads it, so that a flag means the same to both. */
+/** Parses numbers like Flipt's remote provider, so that both return the same values. */
 const readNumber = (result: VariantResult): Either.Either<number, Problem> => {
   const value = Number.parseFloat(result.variantKey)
   return Number.isNaN(value) ? mismatch(`${describe(result)} is not a number`) : Either.right(value)
 }
 
-/** Freezes a parsed value and all that is in it, however deep. */
+/** Freezes a parsed value deeply. */
 const freeze = (value: JsonValue): JsonValue => {
   const pending: Array<unknown> = [value]
   for (const next of pending) {
@@ -198,7 +198,7 @@ export const string = (serving: Serving, flagKey: string, defaultValue: string, 
 export const number = (serving: Serving, flagKey: string, defaultValue: number, context: EvaluationContext) =>
   variant(serving, flagKey, defaultValue, context, readNumber)
 
-/** What a flag's attachments look like is the caller's to know: OpenFeature's `T` is a claim. */
+/** Evaluates a variant flag to its attachment. Like in OpenFeature, `T` is not checked: the caller must know the type. */
 export const object = <T extends JsonValue>(
   serving: Serving,
   flagKey: string,

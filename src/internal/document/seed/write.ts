@@ -11,23 +11,23 @@ export const quote = JSON.stringify
 type Entry = readonly [string, string | undefined]
 
 /** Writes an object with one entry for each field. */
-export const writeObject = (...entries: ReadonlyArray<Entry>): string => writeEntries(entries)
+const writeObject = (...entries: ReadonlyArray<Entry>): string => writeEntries(entries)
 
 /** Writes an object with any number of entries. Not an argument for each: there may be too many for the stack. */
-export const writeEntries = (entries: ReadonlyArray<Entry>): string =>
+const writeEntries = (entries: ReadonlyArray<Entry>): string =>
   `{${entries
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => `${quote(key)}:${value}`)
     .join(",")}}`
 
-export const writeArray = <A>(values: ReadonlyArray<A>, write: (value: A, index: number) => string): string =>
+const writeArray = <A>(values: ReadonlyArray<A>, write: (value: A, index: number) => string): string =>
   `[${values.map(write).join(",")}]`
 
-export const quoteOptional = (value: string | undefined): string | undefined =>
+const quoteOptional = (value: string | undefined): string | undefined =>
   value === undefined ? undefined : quote(value)
 
 /** The shortest decimal that reads back as the same single-precision number; ties go to the nearest, then to even. */
-export const formatFloat = (value: number): string => {
+const formatFloat = (value: number): string => {
   const sign = value < 0 ? "-" : ""
   const magnitude = Math.abs(value)
   // 100 digits represent any single-precision number exactly
@@ -48,7 +48,7 @@ export const formatFloat = (value: number): string => {
   return String(value)
 }
 
-export const writeOperator = (and: boolean): string => quote(and ? "AND_SEGMENT_OPERATOR" : "OR_SEGMENT_OPERATOR")
+const writeOperator = (and: boolean): string => quote(and ? "AND_SEGMENT_OPERATOR" : "OR_SEGMENT_OPERATOR")
 
 export const writeSegments = (segments: ReadonlyArray<Definition.Segment>): string =>
   writeEntries(
@@ -77,7 +77,7 @@ export const writeSegments = (segments: ReadonlyArray<Definition.Segment>): stri
 
 export const ruleId = (flag: Definition.Flag, index: number): string => `${flag.key}-${index + 1}`
 
-export const writeFlag = (flag: Definition.Flag): string =>
+const writeFlag = (flag: Definition.Flag): string =>
   writeObject(
     ["key", quote(flag.key)],
     ["enabled", String(flag.enabled)],
@@ -94,7 +94,7 @@ export const writeFlag = (flag: Definition.Flag): string =>
     ]
   )
 
-export const writeRules = (flag: Definition.Flag): string =>
+const writeRules = (flag: Definition.Flag): string =>
   writeArray(flag.rules, (rule, index) =>
     writeObject(
       ["id", quote(ruleId(flag, index))],
@@ -105,7 +105,7 @@ export const writeRules = (flag: Definition.Flag): string =>
     )
   )
 
-export const writeRollouts = (flag: Definition.Flag): string =>
+const writeRollouts = (flag: Definition.Flag): string =>
   writeArray(flag.rollouts, (rollout, index) => {
     const rank = ["rank", String(index + 1)] as const
     switch (rollout._tag) {
@@ -128,7 +128,7 @@ export const writeRollouts = (flag: Definition.Flag): string =>
     }
   })
 
-export const writeDistributions = (flag: Definition.Flag): ReadonlyArray<readonly [string, string]> =>
+const writeDistributions = (flag: Definition.Flag): ReadonlyArray<readonly [string, string]> =>
   flag.rules.map(
     (rule, index) =>
       [

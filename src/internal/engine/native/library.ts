@@ -31,8 +31,8 @@ export const BlobKind = { seed: 0, flags: 1, digest: 2, fingerprint: 3, flag: 4,
 export const Stat = { snapshots: 0, jobs: 1, arenas: 2, blobs: 3, bytes: 4 } as const
 
 /**
- * The functions of the library. Handles are integers that a number holds exactly; a negative one is a code. Memory that
- * is handed in is read or written during the call alone, but for an arena's, which belongs to the library until it is
+ * The functions of the library. Handles are integers that a number holds exactly; a negative one is a code. The library
+ * uses the memory that it is passed only during the call, except for an arena's memory, which it uses until the arena is
  * freed.
  */
 export interface Library {
@@ -41,13 +41,13 @@ export interface Library {
   readonly arenaFree: (arena: number) => number
   readonly jobNew: (kind: number, namespace: Uint8Array, length: number) => number
   readonly jobPush: (job: number, chunk: Uint8Array, length: number) => number
-  /** Compiles, on a thread of its own where that is possible. */
+  /** Compiles, on another thread if possible. */
   readonly jobRun: (job: number) => Effect.Effect<number>
   readonly jobMessage: (job: number, out: Uint8Array, capacity: number) => number
   readonly jobTake: (job: number) => number
   readonly jobFree: (job: number) => number
   readonly snapshotClose: (snapshot: number) => number
-  /** The same for a large Snapshot, which takes a while: on a thread of its own, where that is possible. */
+  /** Closes a large Snapshot, which takes a while, on another thread if possible. */
   readonly snapshotCloseElsewhere: (snapshot: number) => Effect.Effect<number>
   readonly snapshotBlob: (snapshot: number, kind: number, key: Uint8Array, length: number) => number
   readonly blobLength: (blob: number) => number
@@ -102,8 +102,8 @@ const bind = (path: string, native: LibraryHandle): Library => ({
 })
 
 /**
- * The libraries that this process has loaded. Process-wide, since neither the dynamic loader nor koffi gives anything of
- * a loaded library back: binding its functions again for each Engine layer would leak.
+ * The libraries that this process has loaded. Process-wide, because neither the dynamic loader nor koffi frees a loaded
+ * library: binding its functions again for each Engine layer would leak.
  */
 const libraries = globalValue("flipt-client-effect/native/libraries", () => new Map<string, Library>())
 

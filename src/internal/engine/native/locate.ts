@@ -11,7 +11,7 @@ import { printable } from "../../util/outsideText.js"
 import { version } from "../../util/version.js"
 
 /** The C library of a Linux system. A library linked against one of them does not load on the other. */
-export type Libc = "gnu" | "musl"
+type Libc = "gnu" | "musl"
 
 const SCOPE = "@flipt-client-effect"
 
@@ -97,7 +97,7 @@ export const requireOptional = (id: string): Effect.Effect<unknown, EngineError>
         })
   })
 
-/** Platform packages in the folders where `name` is looked for. Another platform's means that `node_modules` was copied. */
+/** All platform packages in the folders that would contain `name`: one for another platform reveals a copied `node_modules`. */
 const installedPackages = (name: string): ReadonlyArray<string> => {
   const folders = new Set(requires().flatMap((require) => require.resolve.paths(name) ?? []))
   return [...folders].flatMap((folder) => {

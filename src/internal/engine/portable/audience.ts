@@ -34,9 +34,9 @@ export interface Audience<A> {
 }
 
 /** Bounds the cached outcomes per audience: an attacker could produce every set of matching segments. */
-export const MAX_PARTIAL_OUTCOMES = 256
+const MAX_PARTIAL_OUTCOMES = 256
 
-export const matchesSegment = (segment: Segment, subject: Subject): boolean => {
+const matchesSegment = (segment: Segment, subject: Subject): boolean => {
   const { any, constraints } = segment
   for (let i = 0; i < constraints.length; i++) {
     const { matches, property } = constraints[i] as Constraint
@@ -71,7 +71,7 @@ export const matchAudience = <A>(audience: Audience<A>, subject: Subject): A | u
   return count === 0 ? undefined : partialOutcome(audience, matched)
 }
 
-export const partialOutcome = <A>(audience: Audience<A>, matched: string): A => {
+const partialOutcome = <A>(audience: Audience<A>, matched: string): A => {
   audience.partial ??= new Map()
   let outcome = audience.partial.get(matched)
   if (outcome === undefined) {

@@ -36,7 +36,7 @@ export interface EntityHash {
 
 export const makeEntityHash = (): EntityHash => ({ entityId: undefined, register: 0, combineOp: undefined })
 
-export const hashEntity = (entityHash: EntityHash, id: string): void => {
+const hashEntity = (entityHash: EntityHash, id: string): void => {
   const ascii = Crc32.updateAscii(Crc32.initial, id)
   entityHash.register = ascii ?? Crc32.update(Crc32.initial, id)
   entityHash.combineOp = Crc32.combineOp(ascii === undefined ? Crc32.byteLength(id) : id.length)

@@ -134,9 +134,9 @@ type Run = HoldTimer["run"]
 const makeDecoder = (ignoreBOM: boolean) => new TextDecoder("utf-8", { fatal: true, ignoreBOM })
 
 interface Parts {
-  /** Returns the next part, of at least the given length until the end. */
+  /** Returns the next part, which has at least the given length unless it is the last one. */
   readonly next: (length: number) => string | undefined
-  /** Whether the parts so far have two backslashes in a row, as an escape inside of a string in a string has. */
+  /** Whether the parts so far contain two backslashes in a row, which an escape in a string within a string requires. */
   readonly hasNestedEscape: () => boolean
 }
 

@@ -26,7 +26,7 @@ export const onDone = (source: Readable, onEnd: () => void, onError: (error: Err
   )
 }
 
-/** A body that arrives. Its source is attached at once or later, and read ahead up to a limit. */
+/** An incoming body. Its source is attached now or later, and is read ahead up to a limit. */
 export class Body {
   private chunks: Array<Uint8Array> = []
   private size = 0

@@ -22,7 +22,7 @@ export interface Target {
   readonly key: string
 }
 
-export type Protocol = "h2" | "http/1.1"
+type Protocol = "h2" | "http/1.1"
 
 export interface Connector {
   /** Finds the target of a URL. Fails if the configured proxy is invalid. */

@@ -207,7 +207,7 @@ export const makeHttp2 = (connector: Connector): Effect.Effect<Send, never, Scop
             connector.markEarlyEnd(socket, error)
           }
           resume(Effect.fail(error))
-          // Destroys the socket too, but not at once: Node may be reading from it.
+          // Destroys the socket too, but later: Node may be reading from it.
           session.destroy()
         }
         session.on("timeout", () => {

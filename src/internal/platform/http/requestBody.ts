@@ -7,7 +7,7 @@ import type * as HttpBody from "@effect/platform/HttpBody"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 
-export interface RequestBody {
+interface RequestBody {
   readonly content: Uint8Array | Readable | undefined
   readonly contentType?: string
 }
