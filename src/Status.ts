@@ -72,7 +72,7 @@ export type Status = Data.TaggedEnum<{
  * @since 0.1.0
  * @category constructors
  */
-export const Starting: Data.Case.Constructor<Extract<Status, { _tag: "Starting" }>, "_tag"> = constructors.Starting
+export const Starting: Data.TaggedEnum.Constructor<Status>["Starting"] = constructors.Starting
 
 /**
  * Creates a `Ready` status, for example for a stub client in a test.
@@ -80,7 +80,7 @@ export const Starting: Data.Case.Constructor<Extract<Status, { _tag: "Starting" 
  * @since 0.1.0
  * @category constructors
  */
-export const Ready: Data.Case.Constructor<Extract<Status, { _tag: "Ready" }>, "_tag"> = constructors.Ready
+export const Ready: Data.TaggedEnum.Constructor<Status>["Ready"] = constructors.Ready
 
 /**
  * Creates a `Stale` status, for example for a stub client in a test.
@@ -88,7 +88,7 @@ export const Ready: Data.Case.Constructor<Extract<Status, { _tag: "Ready" }>, "_
  * @since 0.1.0
  * @category constructors
  */
-export const Stale: Data.Case.Constructor<Extract<Status, { _tag: "Stale" }>, "_tag"> = constructors.Stale
+export const Stale: Data.TaggedEnum.Constructor<Status>["Stale"] = constructors.Stale
 
 /**
  * Creates a `Failed` status, for example for a stub client in a test.
@@ -96,7 +96,7 @@ export const Stale: Data.Case.Constructor<Extract<Status, { _tag: "Stale" }>, "_
  * @since 0.1.0
  * @category constructors
  */
-export const Failed: Data.Case.Constructor<Extract<Status, { _tag: "Failed" }>, "_tag"> = constructors.Failed
+export const Failed: Data.TaggedEnum.Constructor<Status>["Failed"] = constructors.Failed
 
 /**
  * Tests the kind of a status.

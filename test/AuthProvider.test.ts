@@ -2,7 +2,6 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -21,6 +20,7 @@ import { AuthError, ValidationError } from "../src/FliptError.js"
 import { refusalSchedule, renewalSchedule } from "../src/internal/auth/schedules.js"
 import * as Tls from "../src/Tls.js"
 import { onDocument } from "./support/documents.js"
+import { drive } from "./support/drive.js"
 import { exposed, shown } from "./support/Exposure.js"
 import * as FliptServer from "./support/FliptServer.js"
 import * as Issuer from "./support/Issuer.js"
@@ -420,7 +420,7 @@ describe("a renewal that fails", () => {
         [renewalSchedule, MINUTE],
         [refusalSchedule, 10 * MINUTE]
       ] as const) {
-        const delays = [...(yield* Schedule.run(Schedule.delays(schedule), 0, inputs))].map(Duration.toMillis)
+        const delays = (yield* drive(schedule, inputs)).map(({ delay }) => delay)
         expect(delays.length).toBe(inputs.length)
         expect(new Set(delays.slice(10))).toEqual(new Set([max]))
       }

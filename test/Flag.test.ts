@@ -3,7 +3,6 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
@@ -19,6 +18,7 @@ import type { Strategy } from "./support/clients.js"
 import { booleanFlag, makeDocument, variantFlag } from "./support/documents.js"
 import { engines } from "./support/engines.js"
 import { captured, type Line } from "./support/logs.js"
+import * as Metrics from "./support/metrics.js"
 
 const user = { entityId: "user-1" }
 
@@ -81,15 +81,7 @@ const warnings = (lines: ReadonlyArray<Line>) =>
 
 /** How often a flag gave its default because of this. */
 const fallbacks = (flag: string, error: string) =>
-  Effect.map(Metric.snapshot, (pairs) => {
-    const pair = pairs.find(
-      ({ metricKey }) =>
-        metricKey.name === "flipt_client_fallbacks" &&
-        metricKey.tags.some(({ key, value }) => key === "flag" && value === flag) &&
-        metricKey.tags.some(({ key, value }) => key === "error" && value === error)
-    )
-    return pair === undefined ? 0 : (pair.metricState as unknown as { readonly count: number }).count
-  })
+  Effect.map(Metrics.find("flipt_client_fallbacks", { flag, error }), ([state]) => Number(state?.count ?? 0))
 
 /** A Schema of texts that counts how often it decodes. */
 const counting = () => {

@@ -8,8 +8,6 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
-import * as MetricState from "effect/MetricState"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
@@ -441,14 +439,8 @@ describe("metrics", () => {
   it.scoped("distinguish loads of a millisecond from loads of a minute", () =>
     Effect.gen(function* () {
       const { source } = yield* over({ events: "none" })
-      const found = (yield* Metric.snapshot).find(
-        ({ metricKey: { name, tags } }) =>
-          name === "flipt_client_load_seconds" && tags.some(({ value }) => value === source.namespace)
-      )
-      const bounds =
-        found !== undefined && MetricState.isHistogramState(found.metricState)
-          ? Array.from(found.metricState.buckets, ([bound]) => bound)
-          : []
+      const [found] = yield* Metrics.find("flipt_client_load_seconds", { namespace: source.namespace })
+      const bounds = (found?.buckets ?? []).map(([bound]) => bound)
       expect([bounds[0], bounds.at(-2), bounds.at(-1)]).toEqual([0.001, 65.536, Number.POSITIVE_INFINITY])
     })
   )

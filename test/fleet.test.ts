@@ -13,8 +13,6 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
-import * as ScheduleDecision from "effect/ScheduleDecision"
-import * as ScheduleIntervals from "effect/ScheduleIntervals"
 import { type Model, simulate } from "../bench/simulation.js"
 import * as Auth from "../src/Auth.js"
 import * as Engine from "../src/Engine.js"
@@ -22,6 +20,7 @@ import * as Fetcher from "../src/Fetcher.js"
 import * as FliptClient from "../src/FliptClient.js"
 import { FetchError } from "../src/FliptError.js"
 import * as schedules from "../src/internal/fetch/schedules.js"
+import { drive } from "./support/drive.js"
 import * as FleetClock from "./support/fleetClock.js"
 
 const CLIENTS = 100
@@ -183,14 +182,9 @@ const longestWait = (...lives: ReadonlyArray<Duration.DurationInput>) =>
     let longest = 0
     for (let seed = 0; seed < 500; seed++) {
       const random = Random.make(seed)
-      let state = schedules.reconnectSchedule.initial
-      let wait = 0
-      for (const life of lives) {
-        const ended = { error, lifetime: Option.some(Duration.decode(life)) }
-        const [next, , decision] = yield* Effect.withRandom(schedules.reconnectSchedule.step(0, ended, state), random)
-        state = next
-        wait = ScheduleDecision.isDone(decision) ? Number.NaN : ScheduleIntervals.start(decision.intervals)
-      }
+      const ends = lives.map((life) => ({ error, lifetime: Option.some(Duration.decode(life)) }))
+      const steps = yield* Effect.withRandom(drive(schedules.reconnectSchedule, ends), random)
+      const wait = steps.at(-1)?.delay ?? Number.NaN
       longest = Math.max(longest, wait)
     }
     return longest / 1000

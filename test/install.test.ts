@@ -132,7 +132,7 @@ describe.skipIf(!native || host === undefined)(`the packages${native ? "" : ` (s
                 Fs.cpSync(aside, folder, { recursive: true })
                 Fs.writeFileSync(manifestPath, JSON.stringify({ ...manifest, version: "0.0.1" }))
               },
-              [`${name} has version 0.0.1`, `needs the same version`]
+              [`${name} has version 0.0.1`, "flipt-client-effect needs version"]
             ],
             [
               () => {

@@ -670,7 +670,7 @@ describe.skipIf(!native)("the native library", () => {
       const request = { flagKey: "on", entityId: "e" }
       expect(yield* Effect.flip(snapshot.seed)).toMatchObject({ _tag: "EngineError", reason: "Panic" })
       for (const call of [() => snapshot.boolean(request), () => snapshot.flags]) {
-        expect(yield* Effect.flip(Effect.suspend<unknown, unknown, never>(call))).toMatchObject({
+        expect(yield* Effect.flip(Effect.suspend<unknown, unknown, never>(() => call()))).toMatchObject({
           _tag: "EvaluationError",
           cause: { _tag: "EngineError", reason: "Panic" }
         })

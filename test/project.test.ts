@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Esbuild from "esbuild"
 import { publint } from "publint"
 import { formatMessage } from "publint/utils"
-import { version } from "../src/internal/util/version.js"
+import { nativeVersion, version } from "../src/internal/util/version.js"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 
@@ -55,6 +55,7 @@ describe("the modules", () => {
 describe("the package", () => {
   it("has the version that it sends to the server", () => {
     expect(version).toBe(manifest.version)
+    expect(nativeVersion).toBe(manifest.version)
   })
 
   it.live("passes publint", () =>

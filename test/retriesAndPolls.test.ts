@@ -11,8 +11,6 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
-import * as ScheduleDecision from "effect/ScheduleDecision"
-import * as ScheduleIntervals from "effect/ScheduleIntervals"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as Auth from "../src/Auth.js"
@@ -20,37 +18,18 @@ import * as Fetcher from "../src/Fetcher.js"
 import { FetchError } from "../src/FliptError.js"
 import { pollSchedule, retryPolicy, withRetryAfter } from "../src/internal/fetch/schedules.js"
 import * as Tls from "../src/Tls.js"
+import * as Drive from "./support/drive.js"
 import * as Fault from "./support/Fault.js"
 import { defaultPolicy, failureOf, fetchOf, makeFetcher, never, type Policy, serve, small } from "./support/fetching.js"
 import { idle } from "./support/listeners.js"
 import { contentOf, errorOf } from "./support/updates.js"
 import { awaitSleep, awhile, wakeUps } from "./support/wait.js"
 
-interface Step<Out> {
-  readonly out: Out
-  readonly delay: number
-}
-
-/** Runs a schedule without waiting: what it gives for each input and how long it would wait, until it is done. */
 const drive = <Out, In>(
   schedule: Schedule.Schedule<Out, In>,
   inputs: Iterable<In>,
   random: Random.Random = Random.make("a fixed seed")
-): Effect.Effect<ReadonlyArray<Step<Out>>> =>
-  Effect.gen(function* () {
-    const steps: Array<Step<Out>> = []
-    let state = schedule.initial
-    let now = 0
-    for (const input of inputs) {
-      const [next, out, decision] = yield* schedule.step(now, input, state)
-      if (ScheduleDecision.isDone(decision)) break
-      const start = ScheduleIntervals.start(decision.intervals)
-      steps.push({ out, delay: start - now })
-      state = next
-      now = start
-    }
-    return steps
-  }).pipe(Effect.withRandom(random))
+): Effect.Effect<ReadonlyArray<Drive.Step<Out>>> => Effect.withRandom(Drive.drive(schedule, inputs), random)
 
 const errors = (count: number, retryAfter?: Duration.DurationInput): ReadonlyArray<FetchError> =>
   Array.from(

@@ -9,14 +9,13 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
-import * as ScheduleDecision from "effect/ScheduleDecision"
-import * as ScheduleIntervals from "effect/ScheduleIntervals"
 import * as Scope from "effect/Scope"
 import * as Supervisor from "effect/Supervisor"
 import * as TestClock from "effect/TestClock"
 import type * as FliptClient from "../src/FliptClient.js"
 import { FetchError } from "../src/FliptError.js"
 import { reconnectSchedule, type StreamEnd } from "../src/internal/fetch/schedules.js"
+import { drive } from "./support/drive.js"
 import * as Fault from "./support/Fault.js"
 import * as FliptServer from "./support/FliptServer.js"
 import { captured } from "./support/logs.js"
@@ -97,22 +96,9 @@ describe("the delays between streams", () => {
   })
 
   const delaysOf = (inputs: ReadonlyArray<StreamEnd>, random: Random.Random) =>
-    Effect.gen(function* () {
-      const delays: Array<number> = []
-      let state: unknown = reconnectSchedule.initial
-      let now = 1_000_000
-      for (const input of inputs) {
-        const [next, , decision] = yield* reconnectSchedule.step(now, input, state)
-        if (ScheduleDecision.isDone(decision)) {
-          break
-        }
-        const start = ScheduleIntervals.start(decision.intervals)
-        delays.push(start - now)
-        state = next
-        now = start
-      }
-      return delays
-    }).pipe(Effect.withRandom(random))
+    Effect.map(drive(reconnectSchedule, inputs, 1_000_000), (steps) => steps.map(({ delay }) => delay)).pipe(
+      Effect.withRandom(random)
+    )
 
   const times = (count: number, each: StreamEnd) => Array.from({ length: count }, () => each)
   const longest = Random.fixed([1])

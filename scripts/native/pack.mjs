@@ -81,12 +81,16 @@ export const manifestOf = (platform, { license, name, repository, version }, byt
  * The manifest of the client as it is published: with the platform packages, and without what only a checkout needs.
  *
  * @param {Record<string, unknown>} manifest
+ * @param {unknown} nativeVersion the version of the platform packages
  */
-export const publishedManifest = ({ devDependencies, overrides, scripts, workspaces, ...manifest }) => ({
+export const publishedManifest = (
+  { devDependencies, overrides, scripts, workspaces, ...manifest },
+  nativeVersion = manifest.version
+) => ({
   ...manifest,
   optionalDependencies: {
     .../** @type {object} */ (manifest.optionalDependencies ?? {}),
-    ...Object.fromEntries(platforms.map((platform) => [packageName(platform), manifest.version]))
+    ...Object.fromEntries(platforms.map((platform) => [packageName(platform), nativeVersion]))
   }
 })
 
@@ -139,15 +143,15 @@ export const packPlatform = ({ client, development, library, notices, out, platf
   return packFolder(folder, join(out, "tarballs"), platform.id)
 }
 
-/** Packs the client, which must be built. @param {string} root @param {string} out */
-export const packClient = (root, out) => {
+/** Packs the client, which must be built. @param {string} root @param {string} out @param {string} [nativeVersion] */
+export const packClient = (root, out, nativeVersion) => {
   const folder = join(out, "stage", "client")
   const [{ files }] = JSON.parse(npm(["pack", "--dry-run", "--json", "--ignore-scripts"], { cwd: root }))
   for (const { path } of files) {
     mkdirSync(dirname(join(folder, path)), { recursive: true })
     cpSync(join(root, path), join(folder, path))
   }
-  writeJson(join(folder, "package.json"), publishedManifest(readJson(join(root, "package.json"))))
+  writeJson(join(folder, "package.json"), publishedManifest(readJson(join(root, "package.json")), nativeVersion))
   return packFolder(folder, join(out, "tarballs"), "client")
 }
 

@@ -13,6 +13,25 @@ let count = 0
 /** A source of which no other test has metrics. */
 export const ownSource = (): Fetcher.Source => ({ ...source, namespace: `own-${count++}` })
 
+export interface State {
+  readonly count?: number | bigint
+  readonly buckets?: ReadonlyArray<readonly [bound: number, count: number]>
+}
+
+/** The states of the metrics of a name whose tags include these. */
+export const find = (name: string, tags: Readonly<Record<string, string>>): Effect.Effect<ReadonlyArray<State>> =>
+  Effect.map(Metric.snapshot, (pairs) =>
+    pairs
+      .filter(
+        ({ metricKey }) =>
+          metricKey.name === name &&
+          Object.entries(tags).every(([key, value]) =>
+            metricKey.tags.some((tag) => tag.key === key && tag.value === value)
+          )
+      )
+      .map(({ metricState }) => metricState as unknown as State)
+  )
+
 /** Names with their tags, but for environment and namespace, and their values: a histogram's count. */
 export const of = ({ namespace }: Fetcher.Source): Effect.Effect<Readonly<Record<string, number>>> =>
   Effect.map(Metric.snapshot, (pairs) => {

@@ -4,9 +4,9 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type * as Schedule from "effect/Schedule"
-import * as ScheduleDecision from "effect/ScheduleDecision"
-import * as ScheduleIntervals from "effect/ScheduleIntervals"
+import { makeSteps } from "../util/schedule.js"
 
 export interface BackoffGate {
   /** Whether the action may run now. */
@@ -25,7 +25,7 @@ export const make = (
   { minInterval, resetAfter }: { readonly minInterval: Duration.Duration; readonly resetAfter: Duration.Duration }
 ): BackoffGate => {
   const resetAfterMillis = Duration.toMillis(resetAfter)
-  let state = schedule.initial
+  const steps = makeSteps(schedule)
   let opensAt = Number.NEGATIVE_INFINITY
   let passedAt = Number.NEGATIVE_INFINITY
   let calledAt = Number.NEGATIVE_INFINITY
@@ -33,23 +33,20 @@ export const make = (
     tryPass: Effect.flatMap(Clock.currentTimeMillis, (now) => {
       // If the clock was set back, the elapsed time is unknown.
       if (now - calledAt >= resetAfterMillis || now < calledAt) {
-        state = schedule.initial
+        steps.reset()
         opensAt = now
       }
       calledAt = now
       return now < opensAt
         ? Effect.succeed(false)
-        : Effect.map(schedule.step(now, undefined, state), ([next, , decision]) => {
-            state = next
+        : Effect.map(steps.next(now), (delay) => {
             passedAt = now
-            opensAt = ScheduleDecision.isDone(decision)
-              ? Number.POSITIVE_INFINITY
-              : ScheduleIntervals.start(decision.intervals)
+            opensAt = now + Option.getOrElse(delay, () => Number.POSITIVE_INFINITY)
             return true
           })
     }),
     reset: () => {
-      state = schedule.initial
+      steps.reset()
       opensAt = Math.min(opensAt, passedAt + Duration.toMillis(minInterval))
     }
   }

@@ -2,22 +2,33 @@
  * The options of Auth, decoded.
  */
 import * as Duration from "effect/Duration"
-import * as Schema from "effect/Schema"
-import { DurationInput, issueMessage, makeDecoder } from "../util/decodeOptions.js"
+import * as Either from "effect/Either"
+import type * as Auth from "../../Auth.js"
+import {
+  type Decoder,
+  decodeWith,
+  duration,
+  literal,
+  redactedString,
+  reject,
+  struct,
+  withDefault
+} from "../util/decodeOptions.js"
 
-export const Authentication = Schema.Union(
-  Schema.Struct({ clientToken: Schema.RedactedFromSelf(Schema.String) }),
-  Schema.Struct({ jwtToken: Schema.RedactedFromSelf(Schema.String) })
-).annotations(issueMessage("must be { clientToken } or { jwtToken }, the token made by Redacted.make"))
+const token = redactedString("", () => true)
+const clientToken = struct({ clientToken: token })
+const jwtToken = struct({ jwtToken: token })
 
-const ProviderOptions = Schema.Struct({
-  renewBefore: Schema.optionalWith(DurationInput, { default: () => Duration.minutes(1) })
-})
+export const authentication: Decoder<Auth.Authentication> = (value) =>
+  Either.orElse(
+    Either.orElse(clientToken(value), () => jwtToken(value)),
+    () => reject("must be { clientToken } or { jwtToken }, the token made by Redacted.make")
+  )
 
-const TokenFileOptions = Schema.Struct({
-  as: Schema.Literal("clientToken", "jwtToken").annotations(issueMessage('must be "clientToken" or "jwtToken"'))
-})
+const providerOptions = struct({ renewBefore: withDefault(duration, Duration.minutes(1)) })
 
-export const decodeProvider = makeDecoder(ProviderOptions)
+const tokenFileOptions = struct({ as: literal("clientToken", "jwtToken") })
 
-export const decodeTokenFile = makeDecoder(TokenFileOptions)
+export const decodeProvider = decodeWith(providerOptions)
+
+export const decodeTokenFile = decodeWith(tokenFileOptions)

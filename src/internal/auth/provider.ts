@@ -19,6 +19,7 @@ import type * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import type * as Auth from "../../Auth.js"
 import { AuthError, ValidationError } from "../../FliptError.js"
+import { disconnect } from "../util/fiber.js"
 import { printable } from "../util/outsideText.js"
 import { MAX_SLEEP_MILLIS } from "../util/timers.js"
 import { withoutParentSpan } from "../util/withoutParentSpan.js"
@@ -64,7 +65,7 @@ const acquireFrom = <E>(acquire: Effect.Effect<Auth.Credential, E>): Effect.Effe
     // `disconnect` ends the wait on timeout even if the effect cannot be interrupted. `either` keeps the failure out of
     // the log, where the runtime reports the failures of fibers.
     Effect.either,
-    Effect.disconnect,
+    disconnect,
     Effect.flatten,
     Effect.timeoutFail({
       duration: ACQUIRE_TIMEOUT,

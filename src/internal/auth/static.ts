@@ -3,12 +3,12 @@
  */
 import * as Headers from "@effect/platform/Headers"
 import * as Config from "effect/Config"
-import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as Auth from "../../Auth.js"
 import { ValidationError } from "../../FliptError.js"
+import { checked, secret } from "../util/configValue.js"
 import { toHeaders } from "./credential.js"
 
 export const none: Auth.Service = {
@@ -34,21 +34,21 @@ export const make = (authentication: Auth.Authentication | undefined): Effect.Ef
 
 /** Reads `FLIPT_CLIENT_TOKEN` or `FLIPT_JWT_TOKEN`. Fails if both are set. */
 export const config: Config.Config<Auth.Authentication | undefined> = Config.all({
-  clientToken: Config.option(Config.redacted(Config.nonEmptyString("FLIPT_CLIENT_TOKEN"))),
-  jwtToken: Config.option(Config.redacted(Config.nonEmptyString("FLIPT_JWT_TOKEN")))
-}).pipe(
-  Config.mapOrFail(({ clientToken, jwtToken }) => {
-    if (Option.isSome(clientToken) && Option.isSome(jwtToken)) {
-      return Either.left(
-        ConfigError.InvalidData(["FLIPT_JWT_TOKEN"], "FLIPT_CLIENT_TOKEN and FLIPT_JWT_TOKEN are both set; keep one")
-      )
-    }
-    return Either.right(
-      Option.isSome(clientToken)
-        ? { clientToken: clientToken.value }
-        : Option.isSome(jwtToken)
-          ? { jwtToken: jwtToken.value }
-          : undefined
-    )
-  })
+  clientToken: Config.option(secret("FLIPT_CLIENT_TOKEN")),
+  jwtToken: Config.option(secret("FLIPT_JWT_TOKEN"))
+}).pipe((tokens) =>
+  checked(tokens, ({ clientToken, jwtToken }) =>
+    Option.isSome(clientToken) && Option.isSome(jwtToken)
+      ? Either.left({
+          name: "FLIPT_JWT_TOKEN",
+          problem: "FLIPT_CLIENT_TOKEN and FLIPT_JWT_TOKEN are both set; keep one"
+        })
+      : Either.right(
+          Option.isSome(clientToken)
+            ? { clientToken: clientToken.value }
+            : Option.isSome(jwtToken)
+              ? { jwtToken: jwtToken.value }
+              : undefined
+        )
+  )
 )

@@ -69,26 +69,28 @@ interface Reported {
 
 /** The flags that changed since the stream started, and after that since the last element. */
 export const changes = (state: State): Stream.Stream<FliptClient.Changes> =>
-  state.signals.pipe(
-    Stream.mapAccumEffect(Option.none<Reported>(), (seen, _) =>
-      Effect.gen(function* () {
-        const generation = state.generation()
-        if (Option.exists(seen, (it) => it.generation === generation)) {
-          return [seen, Option.none<FliptClient.Changes>()] as const
-        }
-        const snapshot = yield* state.acquireLoaded
-        const read = Option.isSome(snapshot)
-          ? yield* fingerprints(snapshot.value)
-          : Option.some<Fingerprints>(new Map())
-        return Option.match(read, {
-          onNone: () => [seen, Option.none<FliptClient.Changes>()] as const,
-          onSome: (flags) =>
-            [Option.some({ generation, flags }), Option.map(seen, (before) => difference(before.flags, flags))] as const
-        })
-      }).pipe(Effect.scoped)
-    ),
-    Stream.filterMap(Option.filter((difference) => !isEmpty(difference)))
-  )
+  Stream.suspend(() => {
+    let reported: Reported | undefined
+    const next: Effect.Effect<ReadonlyArray<FliptClient.Changes>> = Effect.gen(function* () {
+      const generation = state.generation()
+      if (reported?.generation === generation) {
+        return []
+      }
+      const snapshot = yield* state.acquireLoaded
+      const read = Option.isSome(snapshot) ? yield* fingerprints(snapshot.value) : Option.some<Fingerprints>(new Map())
+      if (Option.isNone(read)) {
+        return []
+      }
+      const before = reported
+      reported = { generation, flags: read.value }
+      return before === undefined ? [] : [difference(before.flags, read.value)]
+    }).pipe(Effect.scoped)
+    return state.signals.pipe(
+      Stream.mapEffect(() => next),
+      Stream.flattenIterables,
+      Stream.filter((changes) => !isEmpty(changes))
+    )
+  })
 
 const sameError = (a: EvaluateError, b: EvaluateError): boolean => a._tag === b._tag && a.reason === b.reason
 

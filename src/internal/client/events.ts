@@ -7,13 +7,13 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Fetcher from "../../Fetcher.js"
 import { FetchError, type RefreshError } from "../../FliptError.js"
 import { repairSchedule } from "../fetch/schedules.js"
 import { printable } from "../util/outsideText.js"
+import { makeWaits } from "../util/schedule.js"
 import { yieldToEventLoop } from "../util/yieldToEventLoop.js"
 import type { State } from "./state.js"
 
@@ -61,13 +61,13 @@ const makeRepairs = (
 ): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const isWanted = yield* Effect.makeLatch(false)
-    const driver = yield* Schedule.driver(repairSchedule)
+    const waitAfter = yield* makeWaits(repairSchedule)
     const repairOnce = Effect.gen(function* () {
       yield* isWanted.await
       yield* isWanted.close
       if ((yield* state.status)._tag !== "Ready") {
         yield* Effect.ignore(refresh)
-        yield* Effect.orDie(driver.next(undefined))
+        yield* waitAfter(undefined)
       }
     })
     yield* Effect.forkScoped(Effect.forever(repairOnce))

@@ -17,6 +17,7 @@ import { contentHash } from "../document/contentHash.js"
 import { SnapshotStore } from "../store/tags.js"
 import * as WriteBehind from "../store/writeBehind.js"
 import * as FairLock from "../util/fairLock.js"
+import { disconnect } from "../util/fiber.js"
 import { printable } from "../util/outsideText.js"
 import * as SingleFlight from "../util/singleFlight.js"
 import { withoutParentSpan } from "../util/withoutParentSpan.js"
@@ -104,7 +105,7 @@ export const make = (
       })
 
     const loadStored = Effect.gen(function* () {
-      const found = yield* Effect.disconnect(store.load(fetcher.source)).pipe(Effect.timeoutOption(START_TIMEOUT))
+      const found = yield* disconnect(store.load(fetcher.source)).pipe(Effect.timeoutOption(START_TIMEOUT))
       if (Option.isNone(found)) {
         return yield* Effect.logWarning(
           `Flipt: ignoring the store: it did not respond within ${Duration.format(START_TIMEOUT)}`

@@ -1,37 +1,38 @@
 /**
  * The options of a client.
  */
-import * as Schema from "effect/Schema"
-import { Authentication } from "../auth/options.js"
+import { authentication } from "../auth/options.js"
 import { fetcherFields } from "../fetch/options.js"
-import { TlsOptions } from "../tls/options.js"
-import { issueMessage, makeDecoder, nonEmptyString } from "../util/decodeOptions.js"
+import { tlsOptions } from "../tls/options.js"
+import {
+  type Decoded,
+  decodeWith,
+  literal,
+  nonEmptyString,
+  optional,
+  struct,
+  withDefault
+} from "../util/decodeOptions.js"
 
 const stateFields = {
-  errorStrategy: Schema.optionalWith(
-    Schema.Literal("fail", "fallback").annotations(issueMessage('must be "fail" or "fallback"')),
-    { default: () => "fail" as const }
-  ),
-  snapshot: Schema.optional(nonEmptyString("must be the base64 text that getSnapshot returned, not empty"))
+  errorStrategy: withDefault(literal("fail", "fallback"), "fail"),
+  snapshot: optional(nonEmptyString("must be the base64 text that getSnapshot returned, not empty"))
 }
 
 export const clientFields = {
   ...fetcherFields,
   ...stateFields,
-  authentication: Schema.optional(Authentication),
-  fetchMode: Schema.optionalWith(
-    Schema.Literal("polling", "streaming").annotations(issueMessage('must be "polling" or "streaming"')),
-    { default: () => "polling" as const }
-  ),
-  tlsConfig: Schema.optional(TlsOptions)
+  authentication: optional(authentication),
+  fetchMode: withDefault(literal("polling", "streaming"), "polling"),
+  tlsConfig: optional(tlsOptions)
 }
 
-const State = Schema.Struct(stateFields)
-const Client = Schema.Struct(clientFields)
+const state = struct(stateFields)
+const client = struct(clientFields)
 /** The decoded options of the client without its dependencies. */
-export type StateSettings = typeof State.Type
+export type StateSettings = Decoded<typeof state>
 /** The decoded options of the client with its dependencies. */
-export type ClientSettings = typeof Client.Type
+export type ClientSettings = Decoded<typeof client>
 
-export const decodeState = makeDecoder(State)
-export const decodeClient = makeDecoder(Client)
+export const decodeState = decodeWith(state)
+export const decodeClient = decodeWith(client)

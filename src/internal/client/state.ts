@@ -2,7 +2,6 @@
  * The state of a client: the current Snapshot, its version, and whether it is up to date. Evaluations read a plain
  * variable.
  */
-import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -16,6 +15,7 @@ import type * as Fetcher from "../../Fetcher.js"
 import { EngineError, EvaluationError, type RefreshError } from "../../FliptError.js"
 import type { Snapshot } from "../../Snapshot.js"
 import type * as Status from "../../Status.js"
+import { monotonicMillis } from "../util/monotonic.js"
 import { printable } from "../util/outsideText.js"
 import type { StateSettings } from "./options.js"
 import * as RefCounted from "./refCounted.js"
@@ -37,9 +37,6 @@ interface Outage {
 
 /** An outage that begins this soon after the last one is logged only if it lasts longer than this. */
 const QUIET_MILLIS = 60_000
-
-/** Monotonic, so that changes of the system clock have no effect. */
-const nowMillis = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos) / 1e6)
 
 export interface State extends SnapshotRef.SnapshotRef {
   /** The error of all operations after the Scope has ended. */
@@ -166,7 +163,7 @@ export const make = (
               Effect.onError((cause) => Scope.close(own, Exit.failCause(cause)))
             )
             const now = yield* DateTime.now
-            const millis = yield* nowMillis
+            const millis = yield* monotonicMillis
             const replaced = loaded
             loaded = {
               refCounted: RefCounted.make(snapshot, own),
@@ -188,7 +185,7 @@ export const make = (
             yield* Effect.ensuring(log, replaced?.refCounted.release ?? Effect.void)
           })
         ),
-      confirm: Effect.flatMap(Effect.zip(DateTime.now, nowMillis), ([now, millis]) => {
+      confirm: Effect.flatMap(Effect.zip(DateTime.now, monotonicMillis), ([now, millis]) => {
         const log = confirmAt(now, millis)
         updateRef()
         return Effect.zipRight(signal, log)
@@ -196,7 +193,7 @@ export const make = (
       fail: (error) =>
         Effect.gen(function* () {
           const now = yield* DateTime.now
-          const millis = yield* nowMillis
+          const millis = yield* monotonicMillis
           const wasLogged = outage?.isLogged === true
           // An outage that was silent at first is logged once it lasts longer.
           const isLogged = wasLogged || endedAt === undefined || millis - endedAt >= QUIET_MILLIS

@@ -11,6 +11,7 @@ import * as Scope from "effect/Scope"
 import type * as FliptClient from "../../FliptClient.js"
 import type * as FliptClients from "../../FliptClients.js"
 import { EngineError, type StartError } from "../../FliptError.js"
+import { monotonicMillisOf } from "../util/monotonic.js"
 import { decodeTargetArgument, type TargetSettings } from "../util/target.js"
 import { MAX_SLEEP_MILLIS } from "../util/timers.js"
 import { withoutParentSpan } from "../util/withoutParentSpan.js"
@@ -50,8 +51,7 @@ export const make = <R>(
       })
     )
 
-    // monotonic: changes of the system clock have no effect
-    const now = () => Number(clock.unsafeCurrentTimeNanos()) / 1e6
+    const now = () => monotonicMillisOf(clock)
 
     const open = (target: TargetSettings, key: string): Entry => {
       const client = Deferred.unsafeMake<FliptClient.Service, StartError>(FiberId.none)

@@ -3,12 +3,12 @@
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import { globalValue } from "effect/GlobalValue"
 import * as MutableRef from "effect/MutableRef"
 import type * as Scope from "effect/Scope"
 import type * as Engine from "../../Engine.js"
 import type { EngineError } from "../../FliptError.js"
 import type { Snapshot } from "../../Snapshot.js"
+import { globalValue } from "../util/globalValue.js"
 import { HoldTimer } from "../util/holdTimer.js"
 import { makePortable, portable } from "./portable/engine.js"
 
@@ -43,8 +43,9 @@ export const make = (native: Effect.Effect<Engine.Service, EngineError>): Effect
     // not `Effect.cached`: if its first caller is interrupted, the later ones are too (Effect 3.22)
     const loadNative = Effect.suspend(() =>
       loaded === undefined
-        ? Effect.tap(Effect.either(native), (result) => {
+        ? Effect.map(Effect.either(native), (result) => {
             loaded = result
+            return result
           })
         : Effect.succeed(loaded)
     ).pipe(permit.withPermits(1))

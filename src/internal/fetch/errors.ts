@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Platform from "#platform"
 import { FetchError } from "../../FliptError.js"
+import { causeOf } from "../net/httpClient.js"
 import { classify } from "../net/transportError.js"
 import { printable, quoted } from "../util/outsideText.js"
 import type { FetcherSettings } from "./options.js"
@@ -57,7 +58,7 @@ export const transportError = (
   error: HttpClientError.HttpClientError,
   problem: string
 ): FetchError => {
-  const { code, hint, message, reason } = classify(error.cause ?? error.message)
+  const { code, hint, message, reason } = classify(causeOf(error) ?? error.message)
   const more = reason === "Network" ? Platform.noResponseHint(Object.keys(attempt.headers)) : ""
   return requestError(attempt, `${problem}: ${message}; ${hint}${more}`, {
     reason,
@@ -146,19 +147,24 @@ export const serverMessage = (attempt: Attempt, body: ReadonlyArray<Uint8Array>)
 
 /** Reads the message of an error response. Returns an empty text if it cannot be read. */
 const readServerMessage = (attempt: Attempt, response: HttpClientResponse.HttpClientResponse): Effect.Effect<string> =>
-  response.stream.pipe(
-    // First, because the runtime logs the failures of fibers that later operators fork, and this error has the request.
-    Stream.catchAll(() => Stream.empty),
-    Stream.runFoldWhile(
-      { chunks: [] as Array<Uint8Array>, size: 0 },
-      (body) => body.size < MAX_ERROR_BYTES,
-      (body, chunk) => ({ chunks: [...body.chunks, chunk], size: body.size + chunk.length })
-    ),
-    Effect.timeout(attempt.settings.requestTimeout),
-    Effect.map((body) => body.chunks),
-    Effect.map((chunks) => serverMessage(attempt, chunks)),
-    Effect.orElseSucceed(() => "")
-  )
+  Effect.suspend(() => {
+    const chunks: Array<Uint8Array> = []
+    let size = 0
+    return response.stream.pipe(
+      // First, because the runtime logs the failures of fibers that later operators fork, and this error has the request.
+      Stream.catchAll(() => Stream.empty),
+      Stream.runForEachWhile((chunk) =>
+        Effect.sync(() => {
+          chunks.push(chunk)
+          size += chunk.length
+          return size < MAX_ERROR_BYTES
+        })
+      ),
+      Effect.timeout(attempt.settings.requestTimeout),
+      Effect.map(() => serverMessage(attempt, chunks)),
+      Effect.orElseSucceed(() => "")
+    )
+  })
 
 const knownStatuses: {
   readonly [status: number]: { readonly reason: FetchError["reason"]; readonly hint: string } | undefined

@@ -2,12 +2,12 @@
  * Unconditional requests at long intervals. Some servers answer "not modified" although the state has changed, and only
  * such a request reveals it.
  */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Fetcher from "../../Fetcher.js"
 import type { FetchError } from "../../FliptError.js"
+import { monotonicMillis } from "../util/monotonic.js"
 import type { FetcherSettings } from "./options.js"
 
 type Fetch = Fetcher.Service["fetch"]
@@ -21,21 +21,19 @@ const intervalMillis = ({ fullFetchInterval, updateInterval }: FetcherSettings):
     ? Math.max(Duration.toMillis(MIN_DEFAULT_INTERVAL), DEFAULT_POLLS * Duration.toMillis(updateInterval))
     : Duration.toMillis(fullFetchInterval)
 
-/** Monotonic, so that changes of the system clock have no effect. */
-const nowMillis = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos) / 1e6)
-
 /** Makes a fetch unconditional if the last one that succeeded without a condition is `fullFetchInterval` ago. */
 export const withFullFetches = (settings: FetcherSettings, fetch: Fetch): Effect.Effect<Fetch> =>
-  Effect.map(nowMillis, (start): Fetch => {
+  Effect.map(monotonicMillis, (start): Fetch => {
     const interval = intervalMillis(settings)
     let lastFullAt = start
     return (loaded): Effect.Effect<Fetcher.Update, FetchError> =>
-      Effect.flatMap(nowMillis, (now) => {
+      Effect.flatMap(monotonicMillis, (now) => {
         const condition = now - lastFullAt >= interval ? Option.none() : loaded
-        return Effect.tap(fetch(condition), () => {
+        return Effect.map(fetch(condition), (update) => {
           if (Option.isNone(condition)) {
             lastFullAt = now
           }
+          return update
         })
       })
   })

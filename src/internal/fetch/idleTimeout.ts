@@ -5,6 +5,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { FetchError } from "../../FliptError.js"
+import { monotonicMillisOf } from "../util/monotonic.js"
 
 /** Activity restarts the timer only after this share of the limit has passed since the last restart: one tenth. */
 const RESTART_SHARE = 10
@@ -19,8 +20,7 @@ export const makeIdleTimeout = (
 ): Effect.Effect<{ readonly onActivity: () => void; readonly timeout: Effect.Effect<never, FetchError> }> =>
   Clock.clockWith((clock) =>
     Effect.sync(() => {
-      // A monotonic clock, in milliseconds: corrections of the system time do not affect it.
-      const now = () => Number(clock.unsafeCurrentTimeNanos() / 1000n) / 1000
+      const now = () => monotonicMillisOf(clock)
       const millis = Duration.toMillis(limit)
       const restart = Effect.unsafeMakeLatch()
       let activeAt = now()

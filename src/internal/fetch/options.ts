@@ -2,9 +2,22 @@
  * The options of Fetchers, decoded.
  */
 import * as Duration from "effect/Duration"
-import * as Schema from "effect/Schema"
-import { DurationInput, issueMessage, makeDecoder } from "../util/decodeOptions.js"
-import { reveal } from "../util/reveal.js"
+import * as Either from "effect/Either"
+import type * as Redacted from "effect/Redacted"
+import {
+  type Decoded,
+  type Decoder,
+  decodeWith,
+  duration,
+  guard,
+  optional,
+  record,
+  redactedString,
+  reject,
+  string,
+  struct,
+  withDefault
+} from "../util/decodeOptions.js"
 import { targetFields } from "../util/target.js"
 
 /** A header value that is safe to send: visible ASCII and the upper half of Latin-1, with whitespace only inside. */
@@ -28,16 +41,25 @@ const reservedHeaders: ReadonlySet<string> = new Set([
 const isForbiddenHeader = (name: string): boolean =>
   !headerNamePattern.test(name) || reservedHeaders.has(name.toLowerCase())
 
-const headerNameIssue = (name: string): Schema.FilterIssue => ({
-  path: [name],
-  message: `must be a valid header name other than ${[...reservedHeaders].join(", ")}`
-})
+const headerValueProblem = "must be a string or a Redacted string that a header can contain: not empty, no line breaks"
 
-const HeaderValue = Schema.Union(Schema.String, Schema.RedactedFromSelf(Schema.String))
-  .pipe(Schema.filter((value) => headerValuePattern.test(reveal(value))))
-  .annotations(
-    issueMessage("must be a string or a Redacted string that a header can contain: not empty, no line breaks")
-  )
+const canBeSent = (text: string): boolean => headerValuePattern.test(text)
+
+const plainValue = string(headerValueProblem, canBeSent)
+const redactedValue = redactedString(headerValueProblem, canBeSent)
+
+const headerValue: Decoder<string | Redacted.Redacted<string>> = (value) =>
+  Either.orElse(plainValue(value), () => redactedValue(value))
+
+const headerValues = record(headerValue, "must be an object of header values by their names")
+
+const headers: Decoder<Decoded<typeof headerValues>> = (value) =>
+  Either.flatMap(headerValues(value), (decoded) => {
+    const name = Object.keys(decoded).find(isForbiddenHeader)
+    return name === undefined
+      ? Either.right(decoded)
+      : reject(`must be a valid header name other than ${[...reservedHeaders].join(", ")}`, [name])
+  })
 
 const isBaseUrl = (text: string): boolean => {
   if (!URL.canParse(text) || text !== text.trim()) {
@@ -53,56 +75,42 @@ const isBaseUrl = (text: string): boolean => {
   )
 }
 
-const BaseUrl = Schema.transform(
-  Schema.String.pipe(
-    Schema.filter(isBaseUrl),
-    Schema.annotations(
-      issueMessage(
-        "must be an http or https URL without user, password, query or fragment, such as http://localhost:8080"
-      )
-    )
-  ),
-  Schema.String,
-  { strict: true, decode: (url) => url.replace(/\/+$/, ""), encode: (url) => url }
+const givenUrl = string(
+  "must be an http or https URL without user, password, query or fragment, such as http://localhost:8080",
+  isBaseUrl
 )
+
+const baseUrl: Decoder<string> = (value) => Either.map(givenUrl(value), (url) => url.replace(/\/+$/, ""))
 
 const pollingFields = {
   ...targetFields,
-  updateInterval: Schema.optionalWith(DurationInput, { default: () => Duration.seconds(120) })
+  updateInterval: withDefault(duration, Duration.seconds(120))
 }
 
 export const fetcherFields = {
   ...pollingFields,
-  url: Schema.optionalWith(BaseUrl, { default: () => "http://localhost:8080" }),
-  reference: Schema.optional(
-    Schema.NonEmptyString.pipe(
-      Schema.filter((reference) => reference.isWellFormed()),
-      Schema.annotations(issueMessage("must be the name of a reference, not empty"))
-    )
+  url: withDefault(baseUrl, "http://localhost:8080"),
+  reference: optional(
+    string("must be the name of a reference, not empty", (name) => name !== "" && name.isWellFormed())
   ),
-  headers: Schema.optionalWith(
-    Schema.Record({ key: Schema.String, value: HeaderValue })
-      .annotations({ message: () => "must be an object of header values by their names" })
-      .pipe(Schema.filter((headers) => Object.keys(headers).filter(isForbiddenHeader).map(headerNameIssue))),
-    { default: () => ({}) }
-  ),
-  maxBodySize: Schema.optionalWith(
-    Schema.Number.pipe(
-      Schema.greaterThan(0),
-      Schema.annotations(issueMessage("must be a number of bytes greater than zero, or Infinity"))
+  headers: withDefault(headers, {}),
+  maxBodySize: withDefault(
+    guard(
+      (value): value is number => typeof value === "number" && value > 0,
+      "must be a number of bytes greater than zero, or Infinity"
     ),
-    { default: () => 256 * 1024 * 1024 }
+    256 * 1024 * 1024
   ),
-  requestTimeout: Schema.optionalWith(DurationInput, { default: () => Duration.seconds(30) }),
-  fullFetchInterval: Schema.optional(DurationInput)
+  requestTimeout: withDefault(duration, Duration.seconds(30)),
+  fullFetchInterval: optional(duration)
 }
 
-const PollingOptions = Schema.Struct(pollingFields)
+const pollingOptions = struct(pollingFields)
 
-const FetcherOptions = Schema.Struct(fetcherFields)
+const fetcherOptions = struct(fetcherFields)
 
-export type FetcherSettings = typeof FetcherOptions.Type
+export type FetcherSettings = Decoded<typeof fetcherOptions>
 
-export const decodePolling = makeDecoder(PollingOptions)
+export const decodePolling = decodeWith(pollingOptions)
 
-export const decodeFetcher = makeDecoder(FetcherOptions)
+export const decodeFetcher = decodeWith(fetcherOptions)

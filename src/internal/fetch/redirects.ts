@@ -9,6 +9,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { FetchError } from "../../FliptError.js"
+import { refusedResponse } from "../net/httpClient.js"
 import { printable } from "../util/outsideText.js"
 import { type Attempt, requestError, timeoutError, transportError } from "./errors.js"
 
@@ -31,11 +32,12 @@ const sendOnce = (
 ): Effect.Effect<HttpClientResponse.HttpClientResponse, FetchError, Scope.Scope> =>
   client.execute(HttpClientRequest.get(attempt.url, { headers: attempt.headers })).pipe(
     // A client that fails on statuses, such as `filterStatusOk`, still provides the response.
-    Effect.catchIf(
-      (error) => error._tag === "ResponseError" && error.reason === "StatusCode",
-      (error) => Effect.succeed((error as HttpClientError.ResponseError).response)
-    ),
-    Effect.mapError((error) => transportError(attempt, error, "no response")),
+    Effect.catchAll((error) => {
+      const response = refusedResponse(error)
+      return response === undefined
+        ? Effect.fail(transportError(attempt, error, "no response"))
+        : Effect.succeed(response)
+    }),
     Effect.timeoutFail({ duration: timeout, onTimeout: () => timeoutError(attempt, timeout, "no response") })
   )
 

@@ -6,12 +6,13 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Equivalence from "effect/Equivalence"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type * as Fetcher from "../../Fetcher.js"
 import { type AuthError, FetchError } from "../../FliptError.js"
+import { withoutSpans } from "../net/httpClient.js"
 import { makeRedactor } from "./redaction.js"
 import { type Exchange, send } from "./redirects.js"
 import { requestHeaders, type Server } from "./server.js"
@@ -57,7 +58,7 @@ const executeWith = (
   const hasSecret = hasCredential || Object.values(settings.headers).some(Redacted.isRedacted)
   const sent = send(
     // No spans: a poll belongs to no trace, and spans would show the headers, including those that are Redacted.
-    HttpClient.withScope(HttpClient.withTracerDisabledWhen(client, () => true)),
+    HttpClient.withScope(withoutSpans(client)),
     {
       settings,
       url,
@@ -99,10 +100,3 @@ export const execute = (server: Server, options: RequestOptions): Effect.Effect<
           reportAccepted(server, renewed, repeated)
         )
   })
-
-/**
- * Timeouts and streams run in separate fibers. The runtime would log each failure of such a fiber as unhandled, even
- * though it is handled here.
- */
-export const withoutUnhandledLogs: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> =
-  Effect.withUnhandledErrorLogLevel(Option.none())

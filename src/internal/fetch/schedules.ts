@@ -6,9 +6,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
-import * as ScheduleDecision from "effect/ScheduleDecision"
-import * as ScheduleInterval from "effect/ScheduleInterval"
 import type { FetchError, RefreshError } from "../../FliptError.js"
+import { makeSchedule } from "../util/schedule.js"
 import { MAX_SLEEP_MILLIS } from "../util/timers.js"
 import { wholeMillis } from "../util/wholeMillis.js"
 
@@ -23,10 +22,12 @@ export const randomDuration = (min: Duration.Duration, max: Duration.Duration): 
   )
 
 /** The default retry policy: three retries, exponential from one second, jittered, at most 30 seconds apart. */
-export const retryPolicy: Schedule.Schedule<unknown, FetchError> = Schedule.exponential(BASE_DELAY).pipe(
-  Schedule.jittered,
-  Schedule.modifyDelay((_, delay) => wholeMillis(Duration.min(delay, MAX_DELAY))),
-  Schedule.intersect(Schedule.recurs(RETRIES))
+export const retryPolicy: Schedule.Schedule<unknown, FetchError> = Schedule.intersect(
+  Schedule.exponential(BASE_DELAY).pipe(
+    Schedule.jittered,
+    Schedule.modifyDelay((_, delay) => wholeMillis(Duration.min(delay, MAX_DELAY)))
+  ),
+  Schedule.recurs(RETRIES)
 )
 
 /** Extends the delays of a policy to at least what the server asked for with `Retry-After`, in whole milliseconds. */
@@ -51,15 +52,14 @@ export const pollSchedule = (interval: Duration.Duration): Schedule.Schedule<boo
   const first = Effect.map(Random.next, (random) => Math.round(random * millis))
   const later = Effect.map(Random.nextRange(1 - JITTER, 1 + JITTER), (factor) => Math.round(factor * millis))
   // The state is the remaining wait before the next poll: none at the start, zero after a poll.
-  return Schedule.makeWithState(Option.none<number>(), (now, _, state) =>
+  return makeSchedule(Option.none<number>(), (state) =>
     Option.match(state, {
       onNone: () => first,
       onSome: (left) => (left > 0 ? Effect.succeed(left) : later)
     }).pipe(
       Effect.map((wait) => {
-        const sleep = Math.min(wait, MAX_SLEEP_MILLIS)
-        const decision = ScheduleDecision.continueWith(ScheduleInterval.after(now + sleep))
-        return [Option.some(wait - sleep), sleep === wait, decision] as const
+        const delay = Math.min(wait, MAX_SLEEP_MILLIS)
+        return { state: Option.some(wait - delay), output: delay === wait, delay }
       })
     )
   )
@@ -88,28 +88,34 @@ export const isHealthy = ({ lifetime }: StreamEnd): boolean =>
  * all clients in the same second, and a delay of one second would not spread them enough. With a proxy that ends every
  * stream after a minute, a client is still connected for at least 95 % of the time.
  */
-export const reconnectSchedule: Schedule.Schedule<number, StreamEnd> = Schedule.makeWithState(
+export const reconnectSchedule: Schedule.Schedule<number, StreamEnd> = makeSchedule(
   0,
-  (now, { error, lifetime }, before) =>
+  (before: number, { error, lifetime }: StreamEnd) =>
     Effect.map(Random.next, (random) => {
       const healthy = Option.filter(lifetime, Duration.greaterThanOrEqualTo(HEALTHY_LIFETIME))
       const failures = Option.isSome(healthy) ? 0 : before
-      const delay = Option.match(healthy, {
+      const base = Option.match(healthy, {
         onNone: () => Duration.toMillis(BASE_DELAY) * 2 ** failures,
         onSome: (duration) => Duration.toMillis(duration) * SHARE_OF_LIFETIME
       })
-      const maxWait = Math.min(delay, Duration.toMillis(MAX_DELAY))
+      const maxWait = Math.min(base, Duration.toMillis(MAX_DELAY))
       const retryAfter = (error._tag === "FetchError" ? error.retryAfter : undefined) ?? Duration.zero
-      const wait = Math.max(Math.round(random * maxWait), Duration.toMillis(retryAfter))
-      return [failures + 1, failures, ScheduleDecision.continueWith(ScheduleInterval.after(now + wait))] as const
+      const delay = Math.max(Math.round(random * maxWait), Duration.toMillis(retryAfter))
+      return { state: failures + 1, output: failures, delay }
     })
 )
+
+const REPAIR_QUIET_MILLIS = 60_000
 
 /**
  * The delays between requests that repair a state after bad frames: they double from one second to 30 seconds, and start
  * over after a minute without repairs.
  */
-export const repairSchedule: Schedule.Schedule<unknown> = Schedule.exponential(BASE_DELAY).pipe(
-  Schedule.modifyDelay((_, delay) => Duration.min(delay, MAX_DELAY)),
-  Schedule.resetAfter(Duration.minutes(1))
+export const repairSchedule: Schedule.Schedule<unknown> = makeSchedule(
+  { repairs: 0, at: Number.NEGATIVE_INFINITY },
+  ({ at, repairs }, _, now) => {
+    const before = now - at >= REPAIR_QUIET_MILLIS ? 0 : repairs
+    const delay = Math.min(Duration.toMillis(BASE_DELAY) * 2 ** before, Duration.toMillis(MAX_DELAY))
+    return Effect.succeed({ state: { repairs: before + 1, at: now + delay }, output: before, delay })
+  }
 )

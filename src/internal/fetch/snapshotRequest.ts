@@ -5,10 +5,11 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Fetcher from "../../Fetcher.js"
 import type { FetchError } from "../../FliptError.js"
+import { withoutUnhandledLogs } from "../util/fiber.js"
 import { readBody } from "./body.js"
 import { checkContent, statusError } from "./errors.js"
 import { Document, NotModified } from "./event.js"
-import { execute, withoutUnhandledLogs } from "./request.js"
+import { execute } from "./request.js"
 import { type Server, snapshotUrl } from "./server.js"
 
 /**

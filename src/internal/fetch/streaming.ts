@@ -11,17 +11,17 @@ import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type * as Auth from "../../Auth.js"
 import type * as Fetcher from "../../Fetcher.js"
 import { FetchError, type RefreshError, type ValidationError } from "../../FliptError.js"
+import { withoutUnhandledLogs } from "../util/fiber.js"
 import { printable } from "../util/outsideText.js"
+import { makeWaits } from "../util/schedule.js"
 import { Event } from "./event.js"
 import * as LatestEvents from "./latestEvents.js"
 import { decodeFetcher, type FetcherSettings } from "./options.js"
 import { periodicChecks } from "./periodicChecks.js"
-import { withoutUnhandledLogs } from "./request.js"
 import type { Policy } from "./retry.js"
 import { isHealthy, randomDuration, reconnectSchedule, type StreamEnd } from "./schedules.js"
 import { type Server, streamUrl } from "./server.js"
@@ -120,7 +120,7 @@ const runStreams = (
   setWatch: (watch: Watch | undefined) => void
 ): Effect.Effect<never> =>
   Effect.gen(function* () {
-    const driver = yield* Schedule.driver(reconnectSchedule)
+    const waitAfter = yield* makeWaits(reconnectSchedule)
     const request = Effect.asVoid(listener.refresh)
     // The client has already made its first request.
     let skipRequest = yield* listener.isReady
@@ -156,7 +156,7 @@ const runStreams = (
           status === undefined ? undefined : "refused",
           `Flipt: the stream ended and will be opened again: ${ended.error.message}`
         )
-        yield* Effect.orDie(driver.next(ended))
+        yield* waitAfter(ended)
       }
     }
   })
@@ -170,7 +170,7 @@ const run = (server: Server, listener: Fetcher.Listener, emit: Emit): Effect.Eff
     const streams = runStreams(server, listener, emit, (next) => {
       watch = next
     })
-    return Effect.zipRight(polls, streams, { concurrent: true })
+    return Effect.map(Effect.all([polls, streams], { concurrency: "unbounded" }), ([, ended]) => ended)
   })
 
 export const fromSettings = (

@@ -5,17 +5,11 @@
 import type * as Cause from "effect/Cause"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
-import type * as FiberRefs from "effect/FiberRefs"
-import * as Metric from "effect/Metric"
-import * as MetricKey from "effect/MetricKey"
-import * as MetricLabel from "effect/MetricLabel"
-import * as Option from "effect/Option"
-import * as Runtime from "effect/Runtime"
-import * as RuntimeFlags from "effect/RuntimeFlags"
 import type * as FliptClient from "../../FliptClient.js"
 import type { DecodeError, EvaluateError } from "../../FliptError.js"
 import type { Snapshot } from "../../Snapshot.js"
+import { runInCurrentFiber } from "../util/fiber.js"
+import { type Counter, increment, makeCounter } from "../util/metrics.js"
 import { printable } from "../util/outsideText.js"
 
 type FlagError = EvaluateError | DecodeError
@@ -39,16 +33,11 @@ interface Fallbacks {
   readonly unsafeReport: (source: FlagSource, error: FlagError) => void
 }
 
-const counterKey = MetricKey.counter("flipt_client_fallbacks", {
-  description: "Fallbacks of typed flags to their default because of an error",
-  incremental: true
-})
-
-/** Builds the counter from a tagged key: tagging it later would look it up at every update. */
-const counterOf = (flag: string, error: string): Metric.Metric.Counter<number> =>
-  Metric.fromMetricKey(
-    MetricKey.taggedWithLabels(counterKey, [MetricLabel.make("flag", flag), MetricLabel.make("error", error)])
-  )
+const counterOf = (flag: string, error: string): Counter =>
+  makeCounter("flipt_client_fallbacks", "Fallbacks of typed flags to their default because of an error", {
+    flag,
+    error
+  })
 
 const isClient = (source: FlagSource): source is FliptClient.Service => "status" in source
 
@@ -84,22 +73,8 @@ const kindOf = (error: FlagError, since: number | undefined): string => {
 
 const alreadyLogged = Effect.void
 
-/** Runs a synchronous effect in the current fiber. Returns false if there is no fiber. */
-const runInCurrentFiber = (effect: Effect.Effect<void>): boolean =>
-  Option.match(Fiber.getCurrentFiber(), {
-    onNone: () => false,
-    onSome: (fiber) => {
-      // the public interface exposes the refs only as an effect, which would wait for the fiber
-      const refs = (fiber as unknown as { readonly getFiberRefs: () => FiberRefs.FiberRefs }).getFiberRefs()
-      Runtime.runSyncExit(
-        Runtime.make({ context: fiber.currentContext, fiberRefs: refs, runtimeFlags: RuntimeFlags.none })
-      )(effect)
-      return true
-    }
-  })
-
 export const make = (flagKey: string): Fallbacks => {
-  const counters = new Map<string, Metric.Metric.Counter<number>>()
+  const counters = new Map<string, Counter>()
   /** A Snapshot returns the same error object again, which needs no second look. */
   const loggedErrors = new WeakSet<FlagError>()
   const loggedOnce = new WeakMap<object, LoggedOnce>()
@@ -110,7 +85,7 @@ export const make = (flagKey: string): Fallbacks => {
       tagged = counterOf(flagKey, reason)
       counters.set(reason, tagged)
     }
-    tagged.unsafeUpdate(1, [])
+    increment(tagged)
   }
 
   /** Whether a kind of error occurs for the first time in a state. */

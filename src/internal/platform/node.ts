@@ -58,13 +58,19 @@ export const readFile = async (path: string): Promise<{ readonly bytes: Uint8Arr
  * with two dots count as changes too: Kubernetes mounts new content by switching such a symbolic link.
  */
 export const watchFile = (path: string): Stream.Stream<void, unknown> =>
-  Stream.asyncScoped<void, unknown>((emit) =>
+  Stream.unwrapScoped(
     Effect.gen(function* () {
       const [fs, { basename, dirname }] = yield* Effect.promise(() =>
         Promise.all([import("node:fs"), import("node:path")])
       )
       const folder = dirname(path)
       const name = basename(path)
+      const changed = yield* Effect.makeLatch(true)
+      let error: unknown
+      const fail = (cause: unknown) => {
+        error ??= cause
+        changed.unsafeOpen()
+      }
       yield* Effect.acquireRelease(
         Effect.try({
           try: () => {
@@ -76,20 +82,25 @@ export const watchFile = (path: string): Stream.Stream<void, unknown> =>
                 return true
               }
             }
-            const watcher = fs.watch(folder, (type, changed) => {
+            const watcher = fs.watch(folder, (type, entry) => {
               if (type === "rename" && isRemoved()) {
-                void emit.fail(new Error(`the folder ${folder} is gone`))
-              } else if (changed === null || changed === name || changed.startsWith("..")) {
-                void emit.single(undefined)
+                fail(new Error(`the folder ${folder} is gone`))
+              } else if (entry === null || entry === name || entry.startsWith("..")) {
+                changed.unsafeOpen()
               }
             })
-            watcher.on("error", (error) => void emit.fail(error))
+            watcher.on("error", fail)
             return watcher
           },
-          catch: (error) => error
+          catch: (cause) => cause
         }),
         (watcher) => Effect.sync(() => watcher.close())
       )
-      void emit.single(undefined)
+      return Stream.repeatEffect(
+        Effect.zipRight(
+          Effect.zipRight(changed.await, changed.close),
+          Effect.suspend(() => (error === undefined ? Effect.void : Effect.fail(error)))
+        )
+      )
     })
   )

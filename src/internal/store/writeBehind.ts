@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type * as Fetcher from "../../Fetcher.js"
 import type * as SnapshotStore from "../../SnapshotStore.js"
+import { disconnect } from "../util/fiber.js"
 
 /** How long closing waits for the last save. */
 const LAST_SAVE_TIMEOUT = Duration.seconds(5)
@@ -53,7 +54,7 @@ export const make = (
     )
 
     yield* Effect.addFinalizer(() =>
-      Effect.interruptible(Effect.disconnect(savePending)).pipe(
+      Effect.interruptible(disconnect(savePending)).pipe(
         Effect.timeoutOption(LAST_SAVE_TIMEOUT),
         Effect.flatMap((saved) =>
           Option.isSome(saved)
@@ -71,6 +72,6 @@ export const make = (
           return Effect.void
         }
         isScheduled = true
-        return Effect.asVoid(Effect.forkIn(Effect.disconnect(savePending), saves))
+        return Effect.asVoid(Effect.forkIn(disconnect(savePending), saves))
       })
   })

@@ -4,17 +4,17 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import type * as DefaultServices from "effect/DefaultServices"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import { globalValue } from "effect/GlobalValue"
-import type * as Metric from "effect/Metric"
 import * as Tracer from "effect/Tracer"
 import type * as Fetcher from "../../Fetcher.js"
 import type { EvaluateError } from "../../FliptError.js"
 import type { BooleanResult, EvaluationRequest, Reason, VariantResult } from "../../Model.js"
 import type { Settings } from "../../Telemetry.js"
+import { servicesOf, spanOf } from "../util/fiber.js"
+import { globalValue } from "../util/globalValue.js"
 import { Hasher } from "../util/hash64.js"
+import { type Counter, increment } from "../util/metrics.js"
 import type { DeferredLogs } from "./deferredLogs.js"
 import type { Metrics } from "./metrics.js"
 import type { Outcome, RecordOutcome } from "./outcome.js"
@@ -39,7 +39,7 @@ type Attributes = Readonly<Record<string, string | boolean>>
 
 /** Evaluation counters, up to a maximum number of series. */
 const makeSeries = (metrics: Metrics, maxSeries: number) => {
-  type Counters = Map<string, Metric.Metric.Counter<number>>
+  type Counters = Map<string, Counter>
   const byFlag = new Map<string, Counters>()
   const others: Counters = new Map()
   let count = 0
@@ -56,7 +56,7 @@ const makeSeries = (metrics: Metrics, maxSeries: number) => {
   }
 
   /** Above the maximum, counts under the flag `other` with `otherResult`. */
-  return (flag: string, result: string, reason: string, otherResult: string): Metric.Metric.Counter<number> => {
+  return (flag: string, result: string, reason: string, otherResult: string): Counter => {
     let ofFlag = byFlag.get(flag)
     if (ofFlag?.has(`${reason} ${result}`) !== true) {
       if (count >= maxSeries) {
@@ -144,10 +144,8 @@ const hashOf = (text: string): string => new Hasher().text(text).hex
 interface ResultRecord {
   readonly version: string | undefined
   readonly attributes: Attributes
-  readonly counter: Metric.Metric.Counter<number> | undefined
+  readonly counter: Counter | undefined
 }
-
-const noTags: ReadonlyArray<never> = []
 
 /** Returns `undefined` if neither events nor metrics are enabled. */
 export const make = (
@@ -251,23 +249,24 @@ export const make = (
   }
 
   const count: RecordOutcome = (_, version, request, outcome) => {
-    recordFor(version, request, outcome).counter?.unsafeUpdate(1, noTags)
+    increment(recordFor(version, request, outcome).counter)
   }
 
   // caches the clock: consecutive fibers nearly always share their services
-  let services: Context.Context<DefaultServices.DefaultServices> | undefined
+  let services: ReturnType<typeof servicesOf> | undefined
   let clock: Clock.Clock
 
   const recordOnSpan: RecordOutcome = (fiber, version, request, outcome) => {
     const record = recordFor(version, request, outcome)
-    record.counter?.unsafeUpdate(1, noTags)
-    const span = fiber.currentSpan
+    increment(record.counter)
+    const span = spanOf(fiber)
     if (span === undefined || span._tag !== "Span" || !span.sampled || !canAddEvent(span)) {
       return
     }
-    if (services !== fiber.currentDefaultServices) {
-      services = fiber.currentDefaultServices
-      clock = Context.get(services, Clock.Clock)
+    const current = servicesOf(fiber)
+    if (services !== current) {
+      services = current
+      clock = Context.get(current, Clock.Clock)
     }
     try {
       span.event(EVENT, clock.unsafeCurrentTimeNanos(), withEntity(record.attributes, request))
@@ -278,7 +277,7 @@ export const make = (
 
   const recordInLog: RecordOutcome = (_, version, request, outcome) => {
     const record = recordFor(version, request, outcome)
-    record.counter?.unsafeUpdate(1, noTags)
+    increment(record.counter)
     deferredLogs.add(Effect.annotateLogs(Effect.logInfo(EVENT), withEntity(record.attributes, request)))
   }
 

@@ -6,10 +6,6 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Metric from "effect/Metric"
-import * as MetricBoundaries from "effect/MetricBoundaries"
-import * as MetricKey from "effect/MetricKey"
-import * as MetricLabel from "effect/MetricLabel"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
@@ -18,48 +14,41 @@ import type * as Engine from "../../Engine.js"
 import type * as Fetcher from "../../Fetcher.js"
 import type { Snapshot } from "../../Snapshot.js"
 import type * as Status from "../../Status.js"
+import {
+  type Bounds,
+  type Counter,
+  change,
+  type Gauge,
+  type Histogram,
+  increment,
+  makeCounter,
+  makeGauge,
+  makeHistogram,
+  observe,
+  set,
+  type Tags
+} from "../util/metrics.js"
+import { monotonicMillis } from "../util/monotonic.js"
 
 const PREFIX = "flipt_client_"
 
 /** How often the age of the state is reported. */
 const AGE_INTERVAL = Duration.seconds(5)
 
-type Tags = Readonly<Record<string, string>>
-
-/** Makes metrics with their tags built in: adding tags to each update would cost many times the update. */
+/** Makes metrics that are tagged with a source. */
 export interface Metrics {
-  readonly counter: (name: string, description: string, tags?: Tags) => Metric.Metric.Counter<number>
-  readonly gauge: (name: string, description: string, tags?: Tags) => Metric.Metric.Gauge<number>
-  readonly histogram: (
-    name: string,
-    description: string,
-    boundaries: MetricBoundaries.MetricBoundaries
-  ) => ReturnType<typeof Metric.histogram>
+  readonly counter: (name: string, description: string, tags?: Tags) => Counter
+  readonly gauge: (name: string, description: string, tags?: Tags) => Gauge
+  readonly histogram: (name: string, description: string, bounds: Bounds) => Histogram
 }
 
-const noTags: ReadonlyArray<MetricLabel.MetricLabel> = []
-
-export const make = ({ environment, namespace }: Fetcher.Source): Metrics => {
-  const labels = (tags: Tags | undefined) =>
-    Object.entries({ environment, namespace, ...tags }).map(([key, value]) => MetricLabel.make(key, value))
-  return {
-    counter: (name, description, tags) =>
-      Metric.fromMetricKey(
-        MetricKey.taggedWithLabels(
-          MetricKey.counter(`${PREFIX}${name}`, { description, incremental: true }),
-          labels(tags)
-        )
-      ),
-    gauge: (name, description, tags) =>
-      Metric.fromMetricKey(
-        MetricKey.taggedWithLabels(MetricKey.gauge(`${PREFIX}${name}`, { description }), labels(tags))
-      ),
-    histogram: (name, description, boundaries) =>
-      Metric.fromMetricKey(
-        MetricKey.taggedWithLabels(MetricKey.histogram(`${PREFIX}${name}`, boundaries, description), labels(undefined))
-      )
-  }
-}
+export const make = ({ environment, namespace }: Fetcher.Source): Metrics => ({
+  counter: (name, description, tags) =>
+    makeCounter(`${PREFIX}${name}`, description, { environment, namespace, ...tags }),
+  gauge: (name, description, tags) => makeGauge(`${PREFIX}${name}`, description, { environment, namespace, ...tags }),
+  histogram: (name, description, bounds) =>
+    makeHistogram(`${PREFIX}${name}`, description, bounds, { environment, namespace })
+})
 
 /** Converts an error's reason for a tag: `TooLarge` becomes `too_large`. */
 const toSnakeCase = (reason: string): string => reason.replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_").toLowerCase()
@@ -80,12 +69,12 @@ const outcomeLabel = <A, E extends { readonly reason: string }>(
   })
 
 const countBy = (metrics: Metrics, name: string, description: string): ((outcome: string | undefined) => void) => {
-  const counters = new Map<string, Metric.Metric.Counter<number>>()
+  const counters = new Map<string, Counter>()
   return (outcome) => {
     if (outcome !== undefined) {
       const counter = counters.get(outcome) ?? metrics.counter(name, description, { outcome })
       counters.set(outcome, counter)
-      counter.unsafeUpdate(1, noTags)
+      increment(counter)
     }
   }
 }
@@ -99,30 +88,34 @@ export const measureEngine = (
   engine: Engine.Service
 ): Effect.Effect<Engine.Service, never, Scope.Scope> => {
   // from one millisecond to about a minute; each bucket is four times the previous one, the last is infinity
-  const boundaries = MetricBoundaries.exponential({ start: 0.001, factor: 4, count: 10 })
-  const seconds = metrics.histogram("load_seconds", "Duration of loading a state, in seconds", boundaries)
+  const bounds = { start: 0.001, factor: 4, count: 10 }
+  const seconds = metrics.histogram("load_seconds", "Duration of loading a state, in seconds", bounds)
   const count = countBy(metrics, "loads", "Loads of a state, by outcome")
-  let current: { readonly engine: string; readonly clients: Metric.Metric.Gauge<number> } | undefined
+  let current: { readonly engine: string; readonly clients: Gauge } | undefined
 
   const countClient = (engine: string | undefined): void => {
     if (engine !== current?.engine) {
-      current?.clients.unsafeModify(-1, noTags)
+      if (current !== undefined) {
+        change(current.clients, -1)
+      }
       current =
         engine === undefined
           ? undefined
           : { engine, clients: metrics.gauge("engine", "Open clients, by engine", { engine }) }
-      current?.clients.unsafeModify(1, noTags)
+      if (current !== undefined) {
+        change(current.clients, 1)
+      }
     }
   }
 
   const measured = <E extends { readonly reason: string }, R>(load: Effect.Effect<Snapshot, E, R>) =>
-    Effect.flatMap(Clock.currentTimeNanos, (start) =>
+    Effect.flatMap(monotonicMillis, (start) =>
       Effect.onExit(load, (exit) =>
-        Effect.map(Clock.currentTimeNanos, (end) => {
+        Effect.map(monotonicMillis, (end) => {
           count(outcomeLabel(exit, () => "loaded", "panic"))
           if (Exit.isSuccess(exit)) {
             countClient(exit.value.engine)
-            seconds.unsafeUpdate(Number(end - start) / 1e9, noTags)
+            observe(seconds, (end - start) / 1000)
           }
         })
       )
@@ -151,7 +144,7 @@ export const measureFetcher = (metrics: Metrics, fetcher: Fetcher.Service): Fetc
       // polling as a fallback for a stream is not a connection
       isUp = event.connected && event.mode === fetcher.source.kind
       if (isUp && !before && wasUp) {
-        reconnects.unsafeUpdate(1, noTags)
+        increment(reconnects)
       }
       wasUp ||= isUp
     }
@@ -174,14 +167,19 @@ export const reportAge = (
   metrics: Metrics,
   status: Effect.Effect<Status.Status>
 ): Effect.Effect<void, never, Scope.Scope> => {
-  let age: Metric.Metric.Gauge<number> | undefined
+  let age: Gauge | undefined
   const report = Effect.zipWith(status, Clock.currentTimeMillis, ({ confirmedAt }, now) => {
     if (confirmedAt !== undefined) {
       age ??= metrics.gauge("state_age_seconds", "Seconds since the source last confirmed the state")
-      age.unsafeUpdate(Math.max(0, now - confirmedAt.epochMillis) / 1000, noTags)
+      set(age, Math.max(0, now - confirmedAt.epochMillis) / 1000)
     }
   })
-  return Effect.addFinalizer(() => Effect.sync(() => age?.unsafeUpdate(0, noTags))).pipe(
+  const reset = Effect.sync(() => {
+    if (age !== undefined) {
+      set(age, 0)
+    }
+  })
+  return Effect.addFinalizer(() => reset).pipe(
     Effect.zipRight(Effect.forkScoped(Effect.repeat(report, Schedule.spaced(AGE_INTERVAL)))),
     Effect.asVoid
   )

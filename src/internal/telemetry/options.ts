@@ -1,19 +1,12 @@
 /**
  * The options of telemetry.
  */
-import * as Schema from "effect/Schema"
-import { BooleanOption, issueMessage, makeDecoder } from "../util/decodeOptions.js"
+import { boolean, decodeWith, literal, struct, withDefault } from "../util/decodeOptions.js"
 
-export const Telemetry = Schema.Struct({
-  events: Schema.optionalWith(
-    Schema.Literal("span", "log", "none").annotations(issueMessage('must be "span", "log" or "none"')),
-    { default: () => "span" as const }
-  ),
-  metrics: Schema.optionalWith(BooleanOption, { default: () => true }),
-  entityId: Schema.optionalWith(
-    Schema.Literal("omit", "hash", "include").annotations(issueMessage('must be "omit", "hash" or "include"')),
-    { default: () => "omit" as const }
-  )
+const telemetry = struct({
+  events: withDefault(literal("span", "log", "none"), "span"),
+  metrics: withDefault(boolean, true),
+  entityId: withDefault(literal("omit", "hash", "include"), "omit")
 })
 
-export const decodeTelemetry = makeDecoder(Telemetry)
+export const decodeTelemetry = decodeWith(telemetry)

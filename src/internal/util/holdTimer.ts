@@ -1,4 +1,5 @@
 import type * as Clock from "effect/Clock"
+import { monotonicMillisOf } from "./monotonic.js"
 
 /** Measures how long synchronous work holds the event loop, in milliseconds. */
 export class HoldTimer {
@@ -10,11 +11,11 @@ export class HoldTimer {
   constructor(private readonly clock: Clock.Clock) {}
 
   run<A>(work: () => A): A {
-    const start = this.clock.unsafeCurrentTimeNanos()
+    const start = monotonicMillisOf(this.clock)
     try {
       return work()
     } finally {
-      const held = Number(this.clock.unsafeCurrentTimeNanos() - start) / 1e6
+      const held = monotonicMillisOf(this.clock) - start
       this.total += held
       this.longest = Math.max(this.longest, held)
     }

@@ -3,10 +3,10 @@
  */
 import { isMainThread } from "node:worker_threads"
 import * as Effect from "effect/Effect"
-import { globalValue } from "effect/GlobalValue"
 import type { LibraryHandle } from "koffi"
 import type { EngineError } from "../../../FliptError.js"
 import { errorMessage } from "../../util/errorMessage.js"
+import { globalValue } from "../../util/globalValue.js"
 import { printable } from "../../util/outsideText.js"
 import { loadError, locate, requireOptional } from "./locate.js"
 

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import { EngineError } from "../../../FliptError.js"
 import { errorMessage } from "../../util/errorMessage.js"
 import { printable } from "../../util/outsideText.js"
-import { version } from "../../util/version.js"
+import { nativeVersion } from "../../util/version.js"
 
 /** The C library of a Linux system. A library linked against one of them does not load on the other. */
 type Libc = "gnu" | "musl"
@@ -125,9 +125,9 @@ const inPackage = (name: string, manifestPath: string): Effect.Effect<string, En
       catch: (cause) =>
         loadError(`${manifestPath} cannot be read: ${errorMessage(cause)}. Install ${name} again`, cause)
     })
-    if (found !== version) {
+    if (found !== nativeVersion) {
       return yield* loadError(
-        `${name} has version ${found}, but flipt-client-effect ${version} needs the same version. Install both again`
+        `${name} has version ${found}, but flipt-client-effect needs version ${nativeVersion}. Install both again`
       )
     }
     const path = join(dirname(manifestPath), String(library?.file))

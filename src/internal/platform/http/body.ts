@@ -2,7 +2,6 @@
  * Reads bodies in the order in which they arrive, and no faster than they are consumed.
  */
 import type { Readable } from "node:stream"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 
@@ -59,9 +58,9 @@ export class Body {
   }
 
   /** Takes everything that has arrived, and waits if nothing has. Fails with `None` at the end. */
-  readonly take: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<Error>> = Effect.suspend(() => {
+  readonly take: Effect.Effect<ReadonlyArray<Uint8Array>, Option.Option<Error>> = Effect.suspend(() => {
     if (this.chunks.length > 0) {
-      const taken = Chunk.unsafeFromArray(this.chunks)
+      const taken = this.chunks
       this.chunks = []
       this.size = 0
       this.source?.resume()

@@ -2,10 +2,10 @@
  * An HttpClient over `node:http` and `node:http2`, whose connections close with the Scope.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
-import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { ConnectionOptions } from "../../../Tls.js"
+import { noResponse } from "../../net/httpClient.js"
 import { makeConnector } from "./connector.js"
 import { ACCEPTED_ENCODINGS, readBody } from "./decompression.js"
 import type { Outgoing } from "./exchange.js"
@@ -57,6 +57,6 @@ export const makeHttpClient = (
         const isEmpty = request.method === "HEAD" || EMPTY_STATUSES.has(incoming.status)
         const contentEncoding = isEmpty ? "" : String(incoming.headers["content-encoding"] ?? "")
         return new NodeResponse(request, incoming, readBody(incoming.body, contentEncoding))
-      }).pipe(Effect.mapError((cause) => new HttpClientError.RequestError({ request, reason: "Transport", cause })))
+      }).pipe(Effect.mapError((cause) => noResponse(request, cause)))
     )
   })

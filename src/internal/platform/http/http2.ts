@@ -7,7 +7,7 @@ import type * as Net from "node:net"
 import type * as NodeTls from "node:tls"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Schedule from "effect/Schedule"
@@ -270,9 +270,11 @@ export const makeHttp2 = (connector: Connector): Effect.Effect<Send, never, Scop
           return origin.opening
         }),
         ({ fiber }) =>
-          Effect.flatMap(Fiber.await(fiber), (exit) =>
-            Effect.mapErrorCause(Exit.flatten(exit), (cause) =>
-              Cause.isInterrupted(cause) ? Cause.fail(new Error("the HttpClient is closed")) : cause
+          Fiber.await(fiber).pipe(
+            Effect.flatten,
+            Effect.flatten,
+            Effect.catchAllCause((cause) =>
+              Cause.isInterrupted(cause) ? Effect.fail(new Error("the HttpClient is closed")) : Effect.failCause(cause)
             )
           ),
         (opening) => (--opening.waiting === 0 ? Fiber.interrupt(opening.fiber) : Effect.void)

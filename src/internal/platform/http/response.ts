@@ -44,10 +44,10 @@ export class NodeResponse extends Inspectable.Class implements HttpClientRespons
     this.status = incoming.status
     this.headers = Headers.fromInput(incoming.headers)
     this.stream = Stream.repeatEffectChunkOption(
-      Effect.mapError(
-        body.take,
-        Option.map((cause) => this.decodeError(cause))
-      )
+      Effect.mapBoth(body.take, {
+        onSuccess: Chunk.unsafeFromArray,
+        onFailure: Option.map((cause) => this.decodeError(cause))
+      })
     )
   }
 

@@ -1,0 +1,201 @@
+/**
+ * Writes the edition for Effect 4 to `build/effect4`: `npm run effect4`.
+ *
+ * `npm run effect4 -- --accept <path>` records instead that the overlay of a file is up to date.
+ */
+import { spawnSync } from "node:child_process"
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { dirname } from "node:path"
+import process from "node:process"
+import { fileURLToPath } from "node:url"
+import ts from "typescript"
+import { rewrite, rewriteProse } from "./codemod.mjs"
+import * as Overlays from "./overlays.mjs"
+import { passages } from "./rules.mjs"
+
+const root = fileURLToPath(new URL("../../", import.meta.url))
+const out = `${root}build/effect4/`
+const edition = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"))
+const manifest = JSON.parse(readFileSync(`${root}package.json`, "utf8"))
+
+const [command, ...paths] = process.argv.slice(2)
+if (command === "--accept") {
+  paths.forEach(Overlays.accept)
+  process.exit(0)
+}
+const [problem] = Overlays.problems()
+if (problem !== undefined) {
+  console.error(problem)
+  process.exit(1)
+}
+
+const read = (path) => readFileSync(`${root}${path}`, "utf8")
+
+const write = (path, text) => {
+  mkdirSync(dirname(`${out}${path}`), { recursive: true })
+  writeFileSync(`${out}${path}`, text)
+}
+
+const list = (folder) =>
+  readdirSync(`${root}${folder}`, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => `${entry.parentPath}/${entry.name}`.replaceAll("\\", "/").slice(root.length))
+
+const format = (...targets) => {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [
+      `${root}node_modules/@biomejs/biome/bin/biome`,
+      "check",
+      "--write",
+      "--linter-enabled=false",
+      `--config-path=${out}`,
+      ...targets
+    ],
+    { cwd: out, encoding: "utf8" }
+  )
+  if (status !== 0) {
+    throw new Error(`the edition cannot be formatted:\n${stdout}${stderr}`)
+  }
+}
+
+// What is generated goes away, what npm installed stays.
+for (const name of existsSync(out) ? readdirSync(out) : []) {
+  if (name !== "node_modules" && name !== "package-lock.json") {
+    rmSync(`${out}${name}`, { recursive: true, force: true })
+  }
+}
+mkdirSync(out, { recursive: true })
+
+const biome = JSON.parse(read("biome.json"))
+write("biome.json", JSON.stringify({ ...biome, root: true, vcs: { enabled: false }, $schema: undefined }, undefined, 2))
+
+/** Pages that describe this repository, which is the same for all editions. */
+const shared = new Set(["docs/design.md", "docs/benchmarks.md", "docs/releasing.md", "docs/effect4.md"])
+
+/** Not in the edition, see excluded.mjs. */
+const left = new Set(["examples/http-server.ts"])
+
+const sources = [...["src", "test", "examples"].flatMap(list), "scripts/native/corpus.mjs"].filter(
+  (path) => !left.has(path)
+)
+const pages = ["README.md", ...list("docs").filter((path) => path.endsWith(".md") && !shared.has(path))]
+const isCode = (path) => /\.(?:ts|mjs)$/.test(path)
+
+/** Fenced TypeScript, in comments with the stars that begin its lines. Group 3 is the code. */
+const fence = /^([ \t]*(\*)?[ \t]*)```ts\n([\s\S]*?)^\1```$/gm
+const unstarred = (code, star) => (star === undefined ? code : code.replaceAll(/^[ \t]*\* ?/gm, ""))
+
+/** The code of examples in comments and pages. That of packages for Effect 3 stays as it is. */
+const examples = new Map()
+for (const path of [...sources.filter((name) => name.startsWith("src/")), ...pages]) {
+  for (const [, , star, code] of read(path).matchAll(fence)) {
+    const text = unstarred(code, star)
+    if (!examples.has(text) && !/@flipt-client-effect\//.test(text)) {
+      examples.set(text, `examples/example-${examples.size}.ts`)
+    }
+  }
+}
+
+const { config } = ts.readConfigFile(`${root}tsconfig.json`, ts.sys.readFile)
+const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
+const virtual = new Map(Array.from(examples, ([text, path]) => [`${root}${path}`, text]))
+const host = ts.createCompilerHost(options)
+const program = ts.createProgram(
+  [...sources.filter(isCode).map((path) => `${root}${path}`), ...virtual.keys()],
+  options,
+  {
+    ...host,
+    fileExists: (name) => virtual.has(name) || host.fileExists(name),
+    readFile: (name) => virtual.get(name) ?? host.readFile(name),
+    getSourceFile: (name, ...rest) =>
+      virtual.has(name)
+        ? ts.createSourceFile(name, virtual.get(name), ts.ScriptTarget.ES2022, true)
+        : host.getSourceFile(name, ...rest)
+  }
+)
+const checker = program.getTypeChecker()
+
+const rewritten = new Map()
+for (const [text, path] of examples) {
+  write(path, rewrite(program.getSourceFile(`${root}${path}`), checker, { path }))
+  rewritten.set(text, path)
+}
+format("examples")
+for (const [text, path] of rewritten) {
+  rewritten.set(text, readFileSync(`${out}${path}`, "utf8"))
+  rmSync(`${out}${path}`)
+}
+
+const starred = (code, prefix = "") => code.replaceAll(/^.+$|^(?=\n)/gm, (line) => `${prefix}${line}`.trimEnd())
+
+/** Rewrites prose, and takes the examples in it from those that were rewritten as code. */
+const renderProse = (text) => {
+  let result = ""
+  let position = 0
+  for (const match of text.matchAll(fence)) {
+    const [whole, indent, star, code] = match
+    const example = rewritten.get(unstarred(code, star))
+    result += rewriteProse(text.slice(position, match.index))
+    result += example === undefined ? whole : `${indent}\`\`\`ts\n${starred(example, star && indent)}${indent}\`\`\``
+    position = match.index + whole.length
+  }
+  return result + rewriteProse(text.slice(position))
+}
+
+for (const path of sources) {
+  if (isCode(path)) {
+    write(path, rewrite(program.getSourceFile(`${root}${path}`), checker, { path, renderComment: renderProse }))
+  } else {
+    mkdirSync(dirname(`${out}${path}`), { recursive: true })
+    cpSync(`${root}${path}`, `${out}${path}`)
+  }
+}
+for (const path of Overlays.overlays) {
+  write(path, Overlays.read(path))
+}
+for (const path of pages) {
+  const text = (passages[path] ?? []).reduce((result, [from, to]) => {
+    if (!result.includes(from)) {
+      throw new Error(
+        `${path} does not contain the passage "${from}" of editions/effect4/rules.mjs. Bring the rule up to date`
+      )
+    }
+    return result.replace(from, to)
+  }, read(path))
+  write(path, renderProse(text))
+}
+
+write(
+  "src/internal/util/version.ts",
+  read("src/internal/util/version.ts").replace(
+    `export const version = "${manifest.version}"`,
+    `export const version = "${edition.version}"`
+  )
+)
+const { devDependencies: _, overrides, workspaces, ...common } = manifest
+write("package.json", `${JSON.stringify({ ...common, ...edition }, undefined, 2)}\n`)
+
+for (const path of ["tsconfig.base.json", "tsconfig.build.json", "tsconfig.examples.json", "CHANGELOG.md", "LICENSE"]) {
+  cpSync(`${root}${path}`, `${out}${path}`)
+}
+for (const path of shared) {
+  cpSync(`${root}${path}`, `${out}${path}`)
+}
+cpSync(`${root}docs/benchmarks.svg`, `${out}docs/benchmarks.svg`)
+cpSync(`${root}scripts`, `${out}scripts`, {
+  recursive: true,
+  filter: (from) => !from.endsWith("corpus.mjs")
+})
+for (const path of ["tsconfig.json", "vitest.config.ts"]) {
+  cpSync(fileURLToPath(new URL(path, import.meta.url)), `${out}${path}`)
+}
+// The library is the same for all editions.
+symlinkSync(`${root}native`, `${out}native`, "junction")
+// no packages for Effect 4 yet
+mkdirSync(`${out}packages`)
+
+format("src", "test", "examples")
+console.log(
+  `${sources.length} files and ${pages.length} pages in build/effect4, ${Overlays.overlays.length} of them by hand`
+)

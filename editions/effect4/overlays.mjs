@@ -1,0 +1,55 @@
+/**
+ * Overlays: files that are written for Effect 4 by hand. The first line of one that takes the place of a generated file
+ * holds the hash of the source it was written after, so that a change of the source is not forgotten in the overlay.
+ */
+import { createHash } from "node:crypto"
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+
+const root = fileURLToPath(new URL("../../", import.meta.url))
+const folder = fileURLToPath(new URL("overlays/", import.meta.url))
+
+const header = /^\/\/ Written after sha256:([0-9a-f]{16}) of the same path\n/
+
+const hashOf = (text) => createHash("sha256").update(text).digest("hex").slice(0, 16)
+
+/** The sources have a file of the same path, or the overlay adds one. */
+const sourceOf = (path) => (existsSync(`${root}${path}`) ? readFileSync(`${root}${path}`, "utf8") : undefined)
+
+/** The overlays by their path in the project. */
+export const overlays = readdirSync(folder, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile())
+  .map((entry) => `${entry.parentPath}/${entry.name}`.replaceAll("\\", "/").slice(folder.length).replace(/^\//, ""))
+  .sort()
+
+const textOf = (path) => readFileSync(`${folder}${path}`, "utf8")
+
+/** The text of an overlay, without its header. */
+export const read = (path) => textOf(path).replace(header, "")
+
+/** What is wrong with the overlays, with what to do about it. */
+export const problems = () =>
+  overlays.flatMap((path) => {
+    const source = sourceOf(path)
+    const written = header.exec(textOf(path))?.[1]
+    if (source === undefined) {
+      return written === undefined
+        ? []
+        : [`editions/effect4/overlays/${path} replaces ${path}, which is gone. Delete the overlay or move it.`]
+    }
+    return written === hashOf(source)
+      ? []
+      : [
+          `${path} has changed since editions/effect4/overlays/${path} was written after it. Bring the overlay for ` +
+            `Effect 4 up to date, then run: npm run effect4 -- --accept ${path}`
+        ]
+  })
+
+/** Records that an overlay is up to date with its source. */
+export const accept = (path) => {
+  const source = sourceOf(path)
+  if (source === undefined || !overlays.includes(path)) {
+    throw new Error(`${path} has no overlay in editions/effect4/overlays`)
+  }
+  writeFileSync(`${folder}${path}`, `// Written after sha256:${hashOf(source)} of the same path\n${read(path)}`)
+}
