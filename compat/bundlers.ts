@@ -62,9 +62,7 @@ const program = Effect.gen(function* () {
       }
       project.write(section.files)
       const PATH = [Path.join(project.folder, "node_modules", "node22", "bin"), project.env.PATH].join(Path.delimiter)
-      yield* Effect.forEach(commands, (command) =>
-        project.shell(command, { env: { PATH }, timeout: "20 minutes" })
-      )
+      yield* Effect.forEach(commands, (command) => project.shell(command, { env: { PATH }, timeout: "20 minutes" }))
     })
 
   const resultOf = (output: string) => {
