@@ -28,6 +28,8 @@ import { onDocument } from "../test/support/documents.js"
 import * as FliptServer from "../test/support/FliptServer.js"
 
 const FLEETS = [1, 10, 200]
+/** Processes of a fleet that may lead. */
+const LEADERS = 3
 const POLL_SECONDS = 5
 const OBSERVED_SECONDS = 15
 const CHANGES = 40
@@ -79,7 +81,7 @@ interface Fleet {
   readonly mode: "polling" | "streaming"
 }
 
-const makeClient = ({ flipt, mode, redis }: Fleet) => {
+const makeClient = ({ flipt, mode, redis }: Fleet, index: number) => {
   const origin = (mode === "polling" ? Fetcher.layerPolling : Fetcher.layerStreaming)({
     url: flipt,
     updateInterval: mode === "polling" ? `${POLL_SECONDS} seconds` : "2 minutes"
@@ -87,7 +89,10 @@ const makeClient = ({ flipt, mode, redis }: Fleet) => {
   const fetcher =
     redis === undefined
       ? origin
-      : Layer.provide(Relay.layer(), [origin, Connection.layer({ url: redis, requestTimeout: "1 minute" })])
+      : Layer.provide(Relay.layer({ lead: index < LEADERS }), [
+          origin,
+          Connection.layer({ url: redis, requestTimeout: "1 minute" })
+        ])
   return Effect.map(
     Layer.build(FliptClient.layerWithoutDependencies().pipe(Layer.provide([fetcher, Engine.layerPortable]))),
     Context.get(FliptClient.FliptClient)
@@ -96,7 +101,7 @@ const makeClient = ({ flipt, mode, redis }: Fleet) => {
 
 const makeFleet = (fleet: Fleet) =>
   Effect.all(
-    Array.from({ length: fleet.clients }, () => makeClient(fleet)),
+    Array.from({ length: fleet.clients }, (_, index) => makeClient(fleet, index)),
     { concurrency: 5 }
   )
 
