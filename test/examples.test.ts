@@ -37,8 +37,8 @@ it("there is a test for every example", () => {
   // testing.test.ts is run by the test runner itself, http-server.ts by httpServer.test.ts, fleet.ts by packages/redis
   expect(names.sort()).toEqual([
     "errors.ts",
-    "fleet.ts",
     "flags.ts",
+    "fleet.ts",
     "http-server.ts",
     "namespaces.ts",
     "own-http-client.ts",
