@@ -15,6 +15,7 @@ const wholeProcess = [
   "test/resources.test.ts",
   "test/unhandled.test.ts",
   "test/workers.test.ts",
+  "packages/*/test/chaos.test.ts",
   "packages/*/test/package.test.ts"
 ]
 

@@ -24,11 +24,12 @@ const percentile = (sorted: Float64Array, part: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN
 const round = (number: number): string => number.toFixed(1)
 
-type Fleet = Pick<Model, "mode" | "interval" | "cuts" | "outages" | "streamLife">
+type Fleet = Pick<Model, "mode" | "interval" | "cuts" | "outages" | "streamLife"> & { readonly clients?: number }
 
 /** Runs a fleet; gives the requests of every second, and when each client first got an answer after `back`. */
 const observe = async ({
   back = Number.POSITIVE_INFINITY,
+  clients = CLIENTS,
   ...model
 }: Fleet & Pick<Model, "until"> & { readonly back?: number }) => {
   const perSecond = new Uint32Array(Math.ceil(model.until / SECOND) + 1)
@@ -36,7 +37,7 @@ const observe = async ({
   await Effect.runPromise(
     simulate({
       schedules,
-      clients: CLIENTS,
+      clients,
       latency: 20,
       random: (client) => Random.make(`client ${client}`),
       ...model,
@@ -172,5 +173,20 @@ for (const hour of [0, 2]) {
     isPromised: false
   })
 }
+console.log("\nWith a relay over Redis:\n")
+await steady("what Flipt sees: the leader alone, streaming, every 120 s", {
+  clients: 1,
+  mode: "streaming",
+  interval: 120 * SECOND,
+  from: 4 * MINUTE,
+  isPromised: false
+})
+// a relay's reads have the phase and the jitter of polls
+await steady(`what Redis sees: reads of ${CLIENTS} processes, every 10 s`, {
+  mode: "polling",
+  interval: 10 * SECOND,
+  from: MINUTE,
+  span: 5 * MINUTE
+})
 console.log(broken === 0 ? "\nall promises kept" : `\n${broken} promises broken`)
 process.exitCode = broken === 0 ? 0 : 1

@@ -443,6 +443,38 @@ describe("layerFileSystem", () => {
     })
   )
 
+  // Windows cannot flush a directory
+  it.scopedLive.skipIf(process.platform === "win32")(
+    "flushes a file to disk before it gets its name, and then the directory with the name",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* Folder.make
+        const store = yield* build(SnapshotStore.layerFileSystem(folder))
+        const handle = yield* Effect.promise(() => Fs.promises.open(folder))
+        yield* Effect.promise(() => handle.close())
+        // whoever flushes does it with a method of all open files
+        const methods: { sync: () => Promise<void> } = Object.getPrototypeOf(handle)
+        const { sync } = methods
+        const flushed: Array<ReadonlyArray<readonly [isTemporary: boolean, size: number]>> = []
+        yield* Effect.acquireRelease(
+          Effect.sync(() => {
+            methods.sync = function () {
+              const names = Fs.readdirSync(folder)
+              flushed.push(names.map((name) => [name.endsWith(".tmp"), Fs.statSync(Path.join(folder, name)).size]))
+              return sync.call(this)
+            }
+          }),
+          () =>
+            Effect.sync(() => {
+              methods.sync = sync
+            })
+        )
+        yield* store.save(target, small)
+        const { size } = Fs.statSync(Path.join(folder, entryName(target)))
+        expect(flushed).toEqual([[[true, size]], [[false, size]]])
+      })
+  )
+
   it.scopedLive("finds what an earlier process stored", () =>
     Effect.gen(function* () {
       const folder = yield* Folder.make

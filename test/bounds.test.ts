@@ -11,10 +11,11 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as EngineModule from "../src/Engine.js"
 import { Engine } from "../src/Engine.js"
-import { writeSegments } from "../src/internal/document/seed/write.js"
+import { writeSeed, writeSegments } from "../src/internal/document/seed/write.js"
 import * as native from "../src/internal/engine/native/engine.js"
 import { type Library, load, Stat } from "../src/internal/engine/native/library.js"
 import { parseIntegers } from "../src/internal/engine/portable/constraint.js"
+import { encodeBase64 } from "../src/internal/util/base64.js"
 import type { Snapshot } from "../src/Snapshot.js"
 import { booleanFlag, makeDocument } from "./support/documents.js"
 import { engines, native as isNativeBuilt, library } from "./support/engines.js"
@@ -111,6 +112,14 @@ const useAll = (snapshot: Snapshot, { flag, type }: (typeof worst)[number]) =>
     yield* snapshot.flags
     return { result, seed: (yield* snapshot.seed).length }
   })
+
+it("base64 in slices is base64 of the whole", () => {
+  for (const length of [0, 1, 2, 3, 4, 6143, 6144, 6145, 6146, 12_288, 20_000]) {
+    for (const text of ["x".repeat(length), `${"x".repeat(length)}é日😀`, "é".repeat(length)]) {
+      expect(encodeBase64(text)).toBe(Encoding.encodeBase64(text))
+    }
+  }
+})
 
 const failure = <A, E>(exit: Exit.Exit<A, E>): Option.Option<E> =>
   Exit.isFailure(exit) ? Cause.failureOption(exit.cause) : Option.none()
@@ -333,6 +342,22 @@ it("writes 200,000 entries of an object", () => {
   const segment = { any: true, constraints: [] }
   const segments = repeat(200_000, (index) => ({ ...segment, key: String(index) }))
   expect(Object.keys(JSON.parse(writeSegments(segments)))).toHaveLength(200_000)
+})
+
+it("writes the seed of 130,000 flags, and of a flag with 130,000 rules", () => {
+  const flag = {
+    key: "f",
+    boolean: false,
+    enabled: true,
+    description: undefined,
+    defaultVariant: undefined,
+    rules: [],
+    rollouts: []
+  }
+  const rules = repeat(130_000, () => ({ and: false, segments: [], distributions: [] }))
+  for (const flags of [repeat(130_000, (index) => ({ ...flag, key: String(index) })), [{ ...flag, rules }]]) {
+    expect(writeSeed("default", flags).length).toBeGreaterThan(130_000 * 40)
+  }
 })
 
 it("reads a list of 5,000,000 numbers", () => {

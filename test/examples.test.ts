@@ -34,10 +34,11 @@ const run = (name: string, variables: Readonly<Record<string, string>> = {}) =>
 
 it("there is a test for every example", () => {
   const names = readdirSync(`${root}examples`).filter((name) => name.endsWith(".ts"))
-  // testing.test.ts is run by the test runner itself, http-server.ts by httpServer.test.ts
+  // testing.test.ts is run by the test runner itself, http-server.ts by httpServer.test.ts, fleet.ts by packages/redis
   expect(names.sort()).toEqual([
     "errors.ts",
     "flags.ts",
+    "fleet.ts",
     "http-server.ts",
     "namespaces.ts",
     "own-http-client.ts",

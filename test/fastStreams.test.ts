@@ -14,6 +14,7 @@ import * as TestClock from "effect/TestClock"
 import * as Engine from "../src/Engine.js"
 import * as Fetcher from "../src/Fetcher.js"
 import * as FliptClient from "../src/FliptClient.js"
+import * as FliptClients from "../src/FliptClients.js"
 import * as FairLock from "../src/internal/util/fairLock.js"
 import { onDocument } from "./support/documents.js"
 import { engines } from "./support/engines.js"
@@ -132,6 +133,43 @@ describe("a lock", () => {
       expect(yield* withLock(Effect.succeed("free"))).toBe("free")
     })
   )
+})
+
+describe("a namespace whose stream always has another document", () => {
+  for (const [name, engine] of engines) {
+    it.scopedLive(`delays the start and refresh of another one by a few compilations (${name} engine)`, () =>
+      Effect.gen(function* () {
+        let sent = 0
+        const encode = (document: object) => [new TextEncoder().encode(JSON.stringify(document))]
+        const push = Effect.sync(() => {
+          const document = { ...onDocument(true, "fast"), digest: `${++sent}` }
+          return Fetcher.Event.Pushed({ bytes: encode(document), version: Option.none() })
+        })
+        const layer = FliptClients.layerWithoutDependencies({
+          client: ({ namespace }) =>
+            FliptClient.layerWithoutDependencies().pipe(
+              Layer.provide(
+                Layer.succeed(Fetcher.Fetcher, {
+                  source: { ...source, namespace },
+                  fetch: () =>
+                    Effect.sync(() =>
+                      Fetcher.Document({ bytes: encode(onDocument(true, namespace)), version: Option.none() })
+                    ),
+                  events: () => (namespace === "fast" ? Stream.repeatEffect(push) : Stream.never)
+                })
+              )
+            )
+        })
+        const clients = Context.get(yield* Layer.build(Layer.provide(layer, engine)), FliptClients.FliptClients)
+        yield* clients.get({ namespace: "fast" })
+        yield* until(() => sent > 10)
+        const before = sent
+        const other = yield* clients.get({ namespace: "other" })
+        yield* other.refetch
+        expect(sent - before).toBeLessThan(40)
+      })
+    )
+  }
 })
 
 describe("a refresh during a stream that always has another document", () => {

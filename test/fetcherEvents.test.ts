@@ -14,10 +14,20 @@ import * as TestClock from "effect/TestClock"
 import * as Engine from "../src/Engine.js"
 import * as Fetcher from "../src/Fetcher.js"
 import * as FliptClient from "../src/FliptClient.js"
-import { FetchError } from "../src/FliptError.js"
+import { EngineError, FetchError } from "../src/FliptError.js"
 import { onDocument } from "./support/documents.js"
 import { captured } from "./support/logs.js"
 import { makeManual, on } from "./support/testClient.js"
+import { awhile, until } from "./support/wait.js"
+
+/** The portable engine with another way to compile. */
+const withCompile = (
+  wrap: (compile: Engine.Service["compile"]) => Engine.Service["compile"]
+): Layer.Layer<Engine.Engine> =>
+  Layer.map(Engine.layerPortable, (context) => {
+    const engine = Context.get(context, Engine.Engine)
+    return Context.add(context, Engine.Engine, { ...engine, compile: wrap(engine.compile) })
+  })
 
 describe("a Fetcher that misbehaves", () => {
   const target = { environment: "default", namespace: "default" }
@@ -76,14 +86,9 @@ describe("a Fetcher that misbehaves", () => {
     captured(() =>
       Effect.gen(function* () {
         const pushes = yield* Queue.unbounded<Fetcher.Event>()
-        const dying = Layer.map(Engine.layerPortable, (context) =>
-          Context.add(context, Engine.Engine, {
-            ...Context.get(context, Engine.Engine),
-            compile: (namespace, bytes) =>
-              bytes.length === 0
-                ? Effect.dieMessage("the engine died")
-                : Context.get(context, Engine.Engine).compile(namespace, bytes)
-          })
+        const dying = withCompile(
+          (compile) => (namespace, bytes) =>
+            bytes.length === 0 ? Effect.dieMessage("the engine died") : compile(namespace, bytes)
         )
         let fetches = 0
         const client = yield* over(
@@ -148,6 +153,85 @@ describe("events of a Fetcher", () => {
       yield* sees(client, true)
       expect((yield* client.status).version).toBe("new")
     })
+  )
+
+  it.scopedLive("a request whose answers are all overtaken ends, confirmed by the pushed documents", () =>
+    Effect.gen(function* () {
+      const fetcher = yield* makeManual(onDocument(true))
+      const client = yield* FliptClient.makeWithoutDependencies().pipe(
+        Effect.provide([fetcher.layer, Engine.layerPortable])
+      )
+      const before = fetcher.state.asked.length
+      fetcher.state.answer = Effect.gen(function* () {
+        const asked = fetcher.state.asked.length - before
+        if (asked > 20) {
+          return Fetcher.NotModified()
+        }
+        const version = `pushed ${asked}`
+        const bytes = fetcher.encode({ ...onDocument(true), digest: version })
+        yield* fetcher.tell(Fetcher.Event.Pushed({ bytes, version: Option.some(version) }))
+        yield* until(Effect.map(client.status, (status) => status.version === version))
+        return Fetcher.Document({ bytes: fetcher.encode(onDocument(false)), version: Option.some("old") })
+      })
+      expect(yield* client.refresh).toBe(false)
+      expect(fetcher.state.asked.length - before).toBe(4)
+      expect(yield* client.status).toMatchObject({ _tag: "Ready", version: "pushed 4" })
+    })
+  )
+
+  it.scopedLive("a pushed document is not compiled while a fetched one is", () =>
+    Effect.gen(function* () {
+      const compiling = new Set<string>()
+      let overlaps = 0
+      const slow = withCompile((compile) => (namespace, bytes) => {
+        const text = Buffer.concat(bytes).toString()
+        return Effect.sync(() => {
+          overlaps += compiling.size
+          compiling.add(text)
+        }).pipe(
+          // time in which another compilation would start
+          Effect.zipRight(awhile),
+          Effect.zipRight(compile(namespace, bytes)),
+          Effect.ensuring(Effect.sync(() => compiling.delete(text)))
+        )
+      })
+      const fetcher = yield* makeManual(onDocument(true))
+      const client = yield* FliptClient.makeWithoutDependencies().pipe(Effect.provide([fetcher.layer, slow]))
+      const document = (version: string) => ({
+        bytes: fetcher.encode({ ...onDocument(true), digest: version }),
+        version: Option.some(version)
+      })
+      fetcher.state.answer = Effect.succeed(Fetcher.Document(document("fetched")))
+      const refresh = yield* Effect.fork(client.refresh)
+      yield* until(() => compiling.size === 1)
+      yield* fetcher.tell(Fetcher.Event.Pushed(document("pushed")))
+      expect(yield* Fiber.join(refresh)).toBe(true)
+      yield* until(Effect.map(client.status, (status) => status.version === "pushed"))
+      expect(overlaps).toBe(0)
+    })
+  )
+
+  it.scopedLive("what a compilation that fails has opened is closed at once", () =>
+    captured(() =>
+      Effect.gen(function* () {
+        let opened = 0
+        let closed = 0
+        const failing = withCompile(
+          () => () =>
+            Effect.acquireRelease(
+              Effect.sync(() => void opened++),
+              () => Effect.sync(() => void closed++)
+            ).pipe(Effect.zipRight(Effect.fail(new EngineError({ reason: "Document", message: "it does not load" }))))
+        )
+        const fetcher = yield* makeManual(onDocument(true))
+        const client = yield* FliptClient.makeWithoutDependencies({ errorStrategy: "fallback" }).pipe(
+          Effect.provide([fetcher.layer, failing])
+        )
+        expect(yield* Effect.flip(client.refresh)).toMatchObject({ _tag: "EngineError", reason: "Document" })
+        expect(opened).toBe(2)
+        expect(closed).toBe(2)
+      })
+    )
   )
 
   it.scopedLive("a failure is an outage until a request repairs it", () =>

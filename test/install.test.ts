@@ -19,7 +19,6 @@ import { library, native, reason } from "./support/engines.js"
 import * as Folder from "./support/Folder.js"
 import * as PackageRegistry from "./support/PackageRegistry.js"
 import * as Project from "./support/Project.js"
-import * as Tarball from "./support/tarball.js"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 const client = JSON.parse(Fs.readFileSync(`${root}package.json`, "utf8"))
@@ -48,12 +47,6 @@ const engineOf = (project: Project.Project) =>
     return JSON.parse(output) as { readonly engine: string; readonly lines: ReadonlyArray<string> }
   })
 
-/** What the client depends on, from this checkout's own installation. */
-const installed = (name: string): ReadonlyArray<PackageRegistry.Package> =>
-  Object.keys(JSON.parse(Fs.readFileSync(`${root}package-lock.json`, "utf8")).packages)
-    .filter((path) => path.endsWith(`node_modules/${name}`) && Fs.existsSync(Path.join(root, path, "package.json")))
-    .map((path) => PackageRegistry.packageOf(Tarball.packInstalled(Path.join(root, path))))
-
 class Registry extends Context.Tag("test/Registry")<Registry, PackageRegistry.Registry>() {}
 
 /** A registry with the client and the packages of all platforms, of which this machine's is complete. */
@@ -76,7 +69,7 @@ const registry = Layer.scoped(
     const others = platforms
       .filter((platform) => platform !== host)
       .map((platform) => ({ manifest: manifestOf(platform, client, 0), tarball: undefined }))
-    return yield* PackageRegistry.make([...others, ...packed], installed)
+    return yield* PackageRegistry.make([...others, ...packed], PackageRegistry.installedIn(root))
   })
 )
 
@@ -209,27 +202,39 @@ describe.skipIf(!native || host === undefined)(`the packages${native ? "" : ` (s
       const home = yield* Folder.make
       const folder = Path.join(home, "a", "b", "c")
       Fs.mkdirSync(folder, { recursive: true })
-      const bundle = Path.join(folder, "bundle.mjs")
-      yield* Effect.promise(() =>
-        Esbuild.build({
-          stdin: {
-            contents: `
-              import * as Effect from "effect/Effect"
-              import * as Engine from "flipt-client-effect/Engine"
-              const engine = Effect.provide(Effect.map(Engine.Engine, ({ name }) => name), Engine.layerNative)
-              console.log(await Effect.runPromise(Effect.catchAll(engine, (error) => Effect.succeed(error.message))))
-            `,
-            resolveDir: root
-          },
-          bundle: true,
-          // the paths of our tsconfig lead to the sources, for the tests
-          tsconfigRaw: "{}",
-          format: "esm",
-          platform: "node",
-          outfile: bundle,
-          logLevel: "silent"
-        })
-      )
+      const bundles = [
+        { format: "esm", name: "bundle.mjs", define: {} },
+        // as webpack does, with the path that the module had where the bundle was built
+        {
+          format: "cjs",
+          name: "bundle.cjs",
+          define: { "import.meta.url": JSON.stringify(`file://${home}/dist/internal/flipt-client-effect-0.js`) }
+        }
+      ] as const
+      for (const { define, format, name } of bundles) {
+        yield* Effect.promise(() =>
+          Esbuild.build({
+            stdin: {
+              contents: `
+                import * as Effect from "effect/Effect"
+                import * as Engine from "flipt-client-effect/Engine"
+                const engine = Effect.provide(Effect.map(Engine.Engine, ({ name }) => name), Engine.layerNative)
+                const named = Effect.catchAll(engine, (error) => Effect.succeed(error.message))
+                Effect.runPromise(named).then(console.log)
+              `,
+              resolveDir: root
+            },
+            bundle: true,
+            define,
+            // the paths of our tsconfig lead to the sources, for the tests
+            tsconfigRaw: "{}",
+            format,
+            platform: "node",
+            outfile: Path.join(folder, name),
+            logLevel: "silent"
+          })
+        )
+      }
       // a library that would load, and koffi to load it with
       for (const above of [home, Path.join(home, "a"), Path.join(home, "a", "b"), folder]) {
         const planted = Path.join(above, "native", "target", "release")
@@ -241,14 +246,16 @@ describe.skipIf(!native || host === undefined)(`the packages${native ? "" : ` (s
         Fs.symlinkSync(Path.join(root, "node_modules", name), Path.join(folder, "node_modules", name), "junction")
       }
       const project = yield* Project.make("http://127.0.0.1/")
-      const run = (environment?: Readonly<Record<string, string>>) =>
-        Effect.map(
-          project.run(`await import(${JSON.stringify(`file://${bundle}`)})`, environment),
-          ({ output }) => output
-        )
-      expect(yield* run()).toContain(`${packageName(host!)} is not installed`)
-      // and with the library named, the same bundle does run on it
-      expect(yield* run({ FLIPT_ENGINE_PATH: library })).toBe("native")
+      for (const { name } of bundles) {
+        const run = (environment?: Readonly<Record<string, string>>) =>
+          Effect.map(
+            project.run(`await import(${JSON.stringify(`file://${Path.join(folder, name)}`)})`, environment),
+            ({ output }) => output
+          )
+        expect(yield* run()).toContain(`${packageName(host!)} is not installed`)
+        // and with the library named, the same bundle does run on it
+        expect(yield* run({ FLIPT_ENGINE_PATH: library })).toBe("native")
+      }
     })
   )
 })

@@ -1,7 +1,8 @@
 /**
  * Any document, any request: the same answers as the official engine gives.
  *
- * `FLIPT_PARITY_EVALUATIONS=100000` asks that many questions, `FLIPT_PARITY_SEED=...` repeats a run.
+ * `FLIPT_PARITY_EVALUATIONS=100000` asks that many questions, `FLIPT_PARITY_SECONDS=60` asks for so long, and
+ * `FLIPT_PARITY_SEED=...` repeats a run.
  */
 import { inspect, isDeepStrictEqual } from "node:util"
 import { crc32 } from "node:zlib"
@@ -26,6 +27,11 @@ const kinds = ["variant", "boolean"] as const
 const REQUESTS_PER_DOCUMENT = 8
 const evaluations = Number(process.env.FLIPT_PARITY_EVALUATIONS ?? 12_800)
 const documents = Math.ceil(evaluations / (REQUESTS_PER_DOCUMENT * kinds.length))
+const seconds = Number(process.env.FLIPT_PARITY_SECONDS ?? 0)
+const limits =
+  seconds > 0
+    ? { numRuns: 2 ** 31 - 1, interruptAfterTimeLimit: (seconds * 1000) / 2, markInterruptAsFailure: false }
+    : { numRuns: documents }
 /** Fewer would not show every kind of answer for certain. */
 const ENOUGH = 4000
 const seed = Number(process.env.FLIPT_PARITY_SEED ?? Math.floor(Math.random() * 0x7fffffff))
@@ -229,11 +235,12 @@ const run = <E>(effect: Effect.Effect<void, E, Scope.Scope>): Promise<void> =>
 const show = (value: unknown): string =>
   inspect(value, { depth: null, maxStringLength: null, maxArrayLength: null, breakLength: 120 })
 
-const report = ({ counterexample, errorInstance, numShrinks }: fc.RunDetails<[Generators.Drawn]>): string => {
+const report = ({ counterexample, errorInstance, numRuns, numShrinks }: fc.RunDetails<[Generators.Drawn]>): string => {
   const difference = errorInstance instanceof Difference ? errorInstance : undefined
+  const needed = Math.max(evaluations, numRuns * REQUESTS_PER_DOCUMENT * kinds.length)
   return [
     difference === undefined ? `failed: ${show(errorInstance)}` : `not the official answer: ${difference.what}`,
-    `repeat with: FLIPT_PARITY_SEED=${seed} FLIPT_PARITY_EVALUATIONS=${evaluations} npx vitest run test/parity.test.ts`,
+    `repeat with: FLIPT_PARITY_SEED=${seed} FLIPT_PARITY_EVALUATIONS=${needed} npx vitest run test/parity.test.ts`,
     `made smaller ${numShrinks} times`,
     ...(difference === undefined
       ? [`requests: ${show(counterexample?.[0].requests)}`]
@@ -254,12 +261,17 @@ describe("every engine and the official one", () => {
         const seen = new Seen()
         const drawn = Generators.drawn(REQUESTS_PER_DOCUMENT)
         const property = fc.asyncProperty(drawn, (drawn) => run(compareAll(drawn, seen)))
-        const details = yield* Effect.promise(() => fc.check(property, { numRuns: documents, seed }))
+        const details = yield* Effect.promise(() => fc.check(property, { ...limits, seed }))
         if (details.failed) {
           return yield* Effect.fail(new Error(report(details)))
         }
-        expect(seen.of("answer")).toBeGreaterThanOrEqual(evaluations)
-        if (evaluations >= ENOUGH) {
+        if (seconds > 0) {
+          // for scripts/fuzz.mjs
+          console.log(`compared ${details.numRuns} documents and ${seen.of("answer")} evaluations`)
+        } else {
+          expect(seen.of("answer")).toBeGreaterThanOrEqual(evaluations)
+        }
+        if (seen.of("answer") >= ENOUGH) {
           expect(seen.share("variant", "variant MATCH_EVALUATION_REASON")).toBeGreaterThan(0.1)
           expect(seen.share("variant", "variant by segments")).toBeGreaterThan(0.05)
           expect(seen.share("variant", "variant DEFAULT_EVALUATION_REASON")).toBeGreaterThan(0.1)
@@ -272,6 +284,86 @@ describe("every engine and the official one", () => {
           expect(seen.of("ERROR_EVALUATION_RESPONSE_TYPE")).toBeGreaterThan(10)
         }
       }),
-    120_000 + evaluations * 20
+    120_000 + evaluations * 20 + seconds * 2000
+  )
+})
+
+/** A change of a text: at a place of it, a share between 0 and 1, some characters go and others come. */
+interface Damage {
+  readonly place: number
+  readonly removed: number
+  readonly added: string
+}
+
+const damage: fc.Arbitrary<ReadonlyArray<Damage>> = fc.array(
+  fc.record({
+    place: fc.double({ min: 0, max: 1, noNaN: true }),
+    removed: fc.nat(2),
+    added: fc.oneof(
+      fc.constantFrom(
+        "",
+        "{",
+        "}",
+        "[",
+        "]",
+        '"',
+        ",",
+        ":",
+        "\\",
+        "\\ud800",
+        "0",
+        "-",
+        "e9",
+        "null",
+        "\u0000",
+        "\ufeff"
+      ),
+      fc.string({ unit: "binary", maxLength: 2 })
+    )
+  }),
+  { minLength: 1, maxLength: 3 }
+)
+
+const applyDamage = (text: string, changes: ReadonlyArray<Damage>): string =>
+  changes.reduce((text, { added, place, removed }) => {
+    const at = Math.floor(place * text.length)
+    return text.slice(0, at) + added + text.slice(at + removed)
+  }, text)
+
+describe.skipIf(engines.length < 2)("all engines", () => {
+  it.effect(
+    "load the same damaged documents, and refuse the others for the same reason",
+    () =>
+      Effect.gen(function* () {
+        let refused = 0
+        const outcome = (layer: (typeof engines)[number][1], namespace: string, text: string) =>
+          Effect.flatMap(Engine.Engine, ({ compile }) => compile(namespace, [Buffer.from(text)])).pipe(
+            Effect.flatMap(({ seed }) => Effect.map(seed, decodeSeed)),
+            Effect.catchTag("EngineError", ({ reason }) => Effect.succeed(reason)),
+            Effect.provide(layer),
+            Effect.scoped
+          )
+        const compare = ({ document }: Generators.Drawn, changes: ReadonlyArray<Damage>) =>
+          Effect.gen(function* () {
+            const text = applyDamage(JSON.stringify(document), changes)
+            const [first, ...others] = yield* Effect.forEach(engines, ([, layer]) =>
+              outcome(layer, document.namespace.key, text)
+            )
+            refused += typeof first === "string" ? 1 : 0
+            for (const other of others) {
+              agree("a damaged document", text, first, other)
+            }
+          })
+        const property = fc.asyncProperty(Generators.drawn(1), damage, (drawn, changes) => run(compare(drawn, changes)))
+        const details = yield* Effect.promise(() => fc.check(property, { ...limits, seed }))
+        if (details.failed) {
+          return yield* Effect.fail(new Error(`with FLIPT_PARITY_SEED=${seed}: ${show(details.errorInstance)}`))
+        }
+        expect(refused).toBeGreaterThan(0)
+        if (seconds > 0) {
+          console.log(`compared ${details.numRuns} damaged documents, of which ${refused} are refused`)
+        }
+      }),
+    120_000 + evaluations * 20 + seconds * 2000
   )
 })

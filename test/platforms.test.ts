@@ -31,10 +31,17 @@ describe("the list of platforms", () => {
     expect(new Set(platforms.map(({ id }) => id)).size).toBe(8)
   })
 
-  it("is the table of docs/platforms.md", () => {
-    const table = Fs.readFileSync(`${root}docs/platforms.md`, "utf8")
-    const rows = [...table.matchAll(/^\|[^|]*\| `@flipt-client-effect\/native-([\w-]+)` \|/gm)].map(([, id]) => id)
-    expect(rows).toEqual(platforms.map(({ id }) => id))
+  it("is the table of docs/platforms.md, which README.md repeats", () => {
+    const rowsOf = (path: string) =>
+      Array.from(
+        Fs.readFileSync(`${root}${path}`, "utf8").matchAll(
+          /^\| (?:\w+ )+\w+(?:, \w+)? +\| `@flipt-client-effect\/native-([\w-]+)` +\|.*$/gm
+        ),
+        ([row, id]) => ({ row, id })
+      )
+    const rows = rowsOf("docs/platforms.md")
+    expect(rows.map(({ id }) => id)).toEqual(platforms.map(({ id }) => id))
+    expect(rowsOf("README.md")).toEqual(rows)
   })
 
   it("is only in the published manifest, as exact optional dependencies", () => {

@@ -197,6 +197,25 @@ describe("the option proxy", () => {
     })
   )
 
+  it.scopedLive("asks for the client's certificate in vain", () =>
+    Effect.gen(function* () {
+      const { client, ours, server: certificate } = yield* pki
+      const server = yield* serve({ ...certificate, ca: ours.cert, requestCert: true })
+      const proxy = yield* Proxy.make({ tls: certificate })
+      const tls = Tls.layer({
+        caCertData: ours.cert,
+        clientCertData: client.cert,
+        clientKeyData: Redacted.make(client.key),
+        proxy: proxy.url
+      })
+      yield* fetchWith(tls, { url: server.url })
+      expect((yield* server.requests).at(-1)?.tls).toMatchObject({ client: "client" })
+      yield* fetchWith(tls, { url: (yield* plain).url })
+      expect(proxy.asked).toHaveLength(2)
+      expect(proxy.certificates).toEqual([])
+    })
+  )
+
   it.scopedLive("is handed requests for a server without TLS", () =>
     Effect.gen(function* () {
       const server = yield* plain

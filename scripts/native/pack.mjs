@@ -145,6 +145,9 @@ export const packPlatform = ({ client, development, library, notices, out, platf
 
 /** Packs the client, which must be built. @param {string} root @param {string} out @param {string} [nativeVersion] */
 export const packClient = (root, out, nativeVersion) => {
+  if (!existsSync(join(root, "dist", "index.js"))) {
+    throw new Error(`${join(root, "dist")} is not built. Run npm run build`)
+  }
   const folder = join(out, "stage", "client")
   const [{ files }] = JSON.parse(npm(["pack", "--dry-run", "--json", "--ignore-scripts"], { cwd: root }))
   for (const { path } of files) {

@@ -2,7 +2,9 @@
  * A registry of packages on the loopback interface, for npm to install from and to publish to.
  */
 import { createHash } from "node:crypto"
+import * as Fs from "node:fs"
 import * as Http from "node:http"
+import * as Path from "node:path"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Listener from "./Listener.js"
@@ -34,6 +36,33 @@ export const packageOf = (tarball: Buffer): Package => ({
   manifest: JSON.parse((Tarball.read(tarball, "package.json") as Buffer).toString("utf8")) as Manifest,
   tarball
 })
+
+interface Locked {
+  readonly version: string
+  readonly os?: ReadonlyArray<string>
+  readonly cpu?: ReadonlyArray<string>
+  readonly libc?: ReadonlyArray<string>
+}
+
+/**
+ * Looks a package up in the installation of a folder: every version that its lock file names. Those for other platforms
+ * are empty.
+ */
+export const installedIn = (folder: string): ((name: string) => ReadonlyArray<Package>) => {
+  const lock: { readonly packages: Readonly<Record<string, Locked>> } = JSON.parse(
+    Fs.readFileSync(Path.join(folder, "package-lock.json"), "utf8")
+  )
+  return (name) =>
+    Object.entries(lock.packages)
+      .filter(([path]) => path.endsWith(`node_modules/${name}`))
+      .map(([path, { cpu, libc, os, version }]) =>
+        packageOf(
+          Fs.existsSync(Path.join(folder, path, "package.json"))
+            ? Tarball.packInstalled(Path.join(folder, path))
+            : Tarball.pack(new Map([["package.json", Buffer.from(JSON.stringify({ name, version, os, cpu, libc }))]]))
+        )
+      )
+}
 
 interface Publication {
   readonly versions: Readonly<Record<string, Manifest>>

@@ -4,6 +4,7 @@
 import * as Http from "node:http"
 import * as Https from "node:https"
 import * as Net from "node:net"
+import type * as NodeTls from "node:tls"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Certificate } from "./certificates.js"
@@ -21,6 +22,8 @@ export interface Proxy {
   readonly port: number
   /** What was asked of it: `CONNECT host:port`, or `GET http://...`. */
   readonly asked: ReadonlyArray<string>
+  /** The names in the certificates that clients showed to it. */
+  readonly certificates: ReadonlyArray<string>
   /** The tunnels that are open. */
   readonly tunnels: ReadonlySet<Net.Socket>
 }
@@ -28,6 +31,7 @@ export interface Proxy {
 export const make = (options: Options = {}): Effect.Effect<Proxy, never, Scope.Scope> =>
   Effect.gen(function* () {
     const asked: Array<string> = []
+    const certificates: Array<string> = []
     const tunnels = new Set<Net.Socket>()
     const lets = (headers: Http.IncomingHttpHeaders): boolean =>
       options.credential === undefined ||
@@ -49,7 +53,16 @@ export const make = (options: Options = {}): Effect.Effect<Proxy, never, Scope.S
         response.once("close", () => answer.destroy())
       })
     }
-    const server = options.tls === undefined ? Http.createServer(pass) : Https.createServer({ ...options.tls }, pass)
+    const server =
+      options.tls === undefined
+        ? Http.createServer(pass)
+        : Https.createServer({ ...options.tls, requestCert: true, rejectUnauthorized: false }, pass)
+    server.on("secureConnection", (socket: NodeTls.TLSSocket) => {
+      const name = socket.getPeerCertificate().subject?.CN
+      if (name !== undefined) {
+        certificates.push(String(name))
+      }
+    })
     server.on("connect", (request: Http.IncomingMessage, socket: Net.Socket) => {
       asked.push(`CONNECT ${request.url}`)
       socket.on("error", () => {})
@@ -74,6 +87,7 @@ export const make = (options: Options = {}): Effect.Effect<Proxy, never, Scope.S
       url: `${options.tls === undefined ? "http" : "https"}://${credential}127.0.0.1:${port}`,
       port,
       asked,
+      certificates,
       tunnels
     }
   })

@@ -630,6 +630,8 @@ describe("a problem", () => {
         expect(message.length).toBeLessThan(250)
       }
     }
+    const [problem] = problemsOf(convertText(`flags: *${"x".repeat(5000)}`))
+    expect(problem?.message).toMatch(/^the alias \*x{300}… has no anchor/)
   })
 })
 

@@ -3,11 +3,12 @@
  */
 import * as Duration from "effect/Duration"
 import * as Schedule from "effect/Schedule"
+import { wholeMillis } from "../util/wholeMillis.js"
 
 const cappedExponential = (base: Duration.Duration, max: Duration.Duration): Schedule.Schedule<unknown> =>
   Schedule.exponential(base).pipe(
     Schedule.jittered,
-    Schedule.modifyDelay((_, delay) => Duration.min(delay, max))
+    Schedule.modifyDelay((_, delay) => wholeMillis(Duration.min(delay, max)))
   )
 
 /** The delays after a failed renewal: exponential from one second to one minute, jittered. */

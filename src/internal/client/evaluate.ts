@@ -46,23 +46,19 @@ interface Instruments {
 const evaluateVariant = (snapshot: Snapshot, request: EvaluationRequest) => snapshot.variant(request)
 const evaluateBoolean = (snapshot: Snapshot, request: EvaluationRequest) => snapshot.boolean(request)
 
-/** The outcome of one batch entry, for hooks and telemetry. */
-const toOutcome = (entry: BatchEntry): Outcome =>
+/** The outcome of one batch entry, for hooks and telemetry. An unknown flag has the error of a single evaluation. */
+const toOutcome = (snapshot: Snapshot, { entityId }: EvaluationRequest, entry: BatchEntry): Outcome =>
   entry._tag !== "Error"
     ? Either.right(entry)
-    : Either.left(
-        entry.reason === "NOT_FOUND_ERROR_EVALUATION_REASON"
-          ? new EvaluationError({
-              reason: "FlagNotFound",
-              flagKey: entry.flagKey,
-              message: `invalid request: failed to get flag information ${printable(entry.namespaceKey)}/${printable(entry.flagKey)}; the namespace has no flag with this key`
-            })
-          : new EvaluationError({
-              reason: "Unavailable",
-              flagKey: entry.flagKey,
-              message: `the engine failed to evaluate ${printable(entry.namespaceKey)}/${printable(entry.flagKey)}`
-            })
-      )
+    : entry.reason === "NOT_FOUND_ERROR_EVALUATION_REASON"
+      ? snapshot.variant({ flagKey: entry.flagKey, entityId })
+      : Either.left(
+          new EvaluationError({
+            reason: "Unavailable",
+            flagKey: entry.flagKey,
+            message: `the engine failed to evaluate ${printable(entry.namespaceKey)}/${printable(entry.flagKey)}`
+          })
+        )
 
 /** Evaluations with hooks and telemetry. */
 export const instrumented = (
@@ -101,7 +97,9 @@ export const instrumented = (
         : Either.left(now.left)
       const version = Either.isRight(now) ? now.right.digest : undefined
       list.forEach((request, index) => {
-        const outcome = Either.flatMap(result, (entries) => toOutcome(entries[index] as BatchEntry))
+        const outcome = Either.flatMap(now, (snapshot) =>
+          Either.flatMap(result, (entries) => toOutcome(snapshot, request, entries[index] as BatchEntry))
+        )
         record?.(fiber, version, request, outcome)
         hookRuns?.[index]?.complete(outcome)
         hookRuns?.[index]?.end()

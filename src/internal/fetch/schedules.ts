@@ -9,17 +9,11 @@ import * as Schedule from "effect/Schedule"
 import type { FetchError, RefreshError } from "../../FliptError.js"
 import { makeSchedule } from "../util/schedule.js"
 import { MAX_SLEEP_MILLIS } from "../util/timers.js"
+import { wholeMillis } from "../util/wholeMillis.js"
 
 const BASE_DELAY = Duration.seconds(1)
 const MAX_DELAY = Duration.seconds(30)
 const RETRIES = 3
-
-/**
- * Random waits are whole milliseconds. Timers are no finer, and Effect's TestClock dies at a fraction of a millisecond,
- * because it cannot convert it to nanoseconds.
- */
-const wholeMillis = (duration: Duration.Duration): Duration.Duration =>
-  Duration.millis(Math.round(Duration.toMillis(duration)))
 
 /** A random duration of whole milliseconds. */
 export const randomDuration = (min: Duration.Duration, max: Duration.Duration): Effect.Effect<Duration.Duration> =>
@@ -36,13 +30,13 @@ export const retryPolicy: Schedule.Schedule<unknown, FetchError> = Schedule.inte
   Schedule.recurs(RETRIES)
 )
 
-/** Extends the delays of a policy to at least what the server asked for with `Retry-After`. */
+/** Extends the delays of a policy to at least what the server asked for with `Retry-After`, in whole milliseconds. */
 export const withRetryAfter = (
   policy: Schedule.Schedule<unknown, FetchError>
 ): Schedule.Schedule<FetchError, FetchError> =>
   policy.pipe(
     Schedule.passthrough,
-    Schedule.modifyDelay((error, delay) => Duration.max(delay, error.retryAfter ?? Duration.zero))
+    Schedule.modifyDelay((error, delay) => wholeMillis(Duration.max(delay, error.retryAfter ?? Duration.zero)))
   )
 
 /** How much an interval varies, as a share of itself, in either direction. */

@@ -9,13 +9,31 @@ import * as Stream from "effect/Stream"
 import type { ValidationError } from "../../FliptError.js"
 import type { CheckedMaterial, TlsMaterial } from "../net/tlsMaterial.js"
 
+/** Whether the runtime accepts a setting of a request. Cloudflare's workerd throws at those that it does not implement. */
+const accepts = (init: RequestInit): boolean => {
+  try {
+    new Request("http://localhost/", init)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /**
- * An HttpClient over the global `fetch`. It rejects redirects, because a browser hides their target, which must be
- * checked before a credential is sent there.
+ * An HttpClient over the global `fetch`. It rejects redirects where a browser would hide their target, which must be
+ * checked before a credential is sent there. workerd shows the target, and the client follows it.
  */
 export const layerHttpClient = (_connectionOptions: unknown): Layer.Layer<HttpClient.HttpClient> =>
   FetchHttpClient.layer.pipe(
-    Layer.provide(Layer.succeed(FetchHttpClient.RequestInit, { redirect: "error", cache: "no-store" }))
+    Layer.provide(
+      Layer.sync(
+        FetchHttpClient.RequestInit,
+        (): RequestInit => ({
+          redirect: accepts({ redirect: "error" }) ? "error" : "manual",
+          ...(accepts({ cache: "no-store" }) ? { cache: "no-store" } : {})
+        })
+      )
+    )
   )
 
 export const environment = (): Readonly<Record<string, string | undefined>> => ({})

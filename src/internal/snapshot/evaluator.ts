@@ -51,7 +51,8 @@ const MAX_CACHED_KEY_LENGTH = 256
 
 /**
  * Creates and caches evaluation errors. Each message begins with the text of the official engine, and a semicolon and an
- * explanation follow. `countFlags` is there if the engine can count the flags of the namespace at no cost.
+ * explanation follow. `countFlags` returns the number of flags, or `undefined` if the engine cannot tell. It is called for
+ * every new error of an unknown flag, so an engine that has to count keeps the number.
  */
 export const makeErrors = (namespace: string, countFlags: () => number | undefined) => {
   const notFound = new Map<string, Either.Either<never, EvaluationError>>()

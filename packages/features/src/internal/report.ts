@@ -5,16 +5,27 @@ import type { Problem } from "../FeaturesError.js"
 
 /** The number of characters of a text that a message quotes. */
 const MAX_QUOTED = 60
+/** How much of a text a message shows otherwise. */
+const MAX_SHOWN = 300
 
-/** One line of text, without characters that could affect a terminal or reorder what is shown. */
-export const printable = (text: string): string =>
-  text.replaceAll(/[\p{C}\u2028\u2029]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
-
-/** Quotes a text from a file in a message. */
-export const quote = (text: string): string => {
-  const shown = printable(text.slice(0, MAX_QUOTED + 1).toWellFormed())
-  return text.length > MAX_QUOTED || shown.length > MAX_QUOTED ? `"${shown.slice(0, MAX_QUOTED)}…"` : `"${shown}"`
+/** Escapes a text, and cuts it after `limit` characters. */
+const clean = (text: string, limit: number): string => {
+  const start = text.slice(0, limit + 1).toWellFormed()
+  const shown = start.replaceAll(
+    /[\p{C}\u2028\u2029]/gu,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`
+  )
+  return text.length > limit || shown.length > limit ? `${shown.slice(0, limit)}…` : shown
 }
+
+/**
+ * One line of text, cut and without characters that could affect a terminal or reorder what is shown. The client escapes
+ * in the same way, but its function is not part of its API.
+ */
+export const printable = (text: string): string => clean(text, MAX_SHOWN)
+
+/** A text from a file, as messages quote it. */
+export const quote = (text: string): string => `"${clean(text, MAX_QUOTED)}"`
 
 export interface Reporter {
   readonly problems: Array<Problem>
@@ -22,7 +33,7 @@ export interface Reporter {
   readonly warn: (offset: number, reason: Problem["reason"], path: string, message: string) => void
 }
 
-interface Position {
+export interface Position {
   readonly line: number
   readonly column: number
 }

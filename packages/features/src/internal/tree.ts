@@ -4,7 +4,7 @@
  * nodes that aliases repeat is limited.
  */
 import * as Yaml from "yaml"
-import { makeReporter, printable, quote, type Reporter } from "./report.js"
+import { makeReporter, type Position, printable, quote, type Reporter } from "./report.js"
 
 export interface Scalar {
   readonly _tag: "Scalar"
@@ -175,18 +175,34 @@ const build = (root: Yaml.ParsedNode | null, report: Reporter): Value => {
     : value
 }
 
+/** Places by their offset. The counter of `yaml` leaves out the line breaks inside of what it cannot read. */
+const makeLocate = (text: string): ((offset: number) => Position) => {
+  const starts = [0]
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) {
+    starts.push(at + 1)
+  }
+  return (offset) => {
+    let low = 0
+    let high = starts.length
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1
+      if ((starts[middle] as number) <= offset) {
+        low = middle
+      } else {
+        high = middle
+      }
+    }
+    return { line: low + 1, column: offset - (starts[low] as number) + 1 }
+  }
+}
+
 /** The documents of a text: none when it has errors, which `report` then has. */
 export const parse = (
   file: string,
   text: string
 ): { readonly documents: ReadonlyArray<Value>; readonly report: Reporter } => {
-  const lines = new Yaml.LineCounter()
-  const report = makeReporter(file, (offset) => {
-    const { col, line } = lines.linePos(offset)
-    return { line: Math.max(1, line), column: Math.max(1, col) }
-  })
+  const report = makeReporter(file, makeLocate(text))
   const parsed = Yaml.parseAllDocuments<Yaml.ParsedNode>(text, {
-    lineCounter: lines,
     intAsBigInt: true,
     logLevel: "silent",
     prettyErrors: false,

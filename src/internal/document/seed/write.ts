@@ -2,7 +2,7 @@
  * Writes a seed. The JSON is written by hand because a JavaScript object would reorder integer-like keys and treat
  * `__proto__` as its prototype.
  */
-import * as Encoding from "effect/Encoding"
+import { encodeBase64 } from "../../util/base64.js"
 import type * as Definition from "../definition.js"
 import { VERSION } from "./read.js"
 
@@ -28,6 +28,10 @@ const quoteOptional = (value: string | undefined): string | undefined =>
 
 /** The shortest decimal that reads back as the same single-precision number; ties go to the nearest, then to even. */
 const formatFloat = (value: number): string => {
+  if (Number.isInteger(value) && Math.abs(value) < 2 ** 24) {
+    // consecutive integers up to here have different single-precision numbers
+    return String(value)
+  }
   const sign = value < 0 ? "-" : ""
   const magnitude = Math.abs(value)
   // 100 digits represent any single-precision number exactly
@@ -148,7 +152,7 @@ const writeDistributions = (flag: Definition.Flag): ReadonlyArray<readonly [stri
 export const writeSeed = (namespace: string, flags: ReadonlyArray<Definition.Flag>): string => {
   const byKey = (write: (flag: Definition.Flag) => string) =>
     writeEntries(flags.map((flag) => [flag.key, write(flag)] as const))
-  return Encoding.encodeBase64(
+  return encodeBase64(
     writeObject(
       ["version", String(VERSION)],
       [

@@ -16,7 +16,7 @@ import { yieldToEventLoop } from "../../util/yieldToEventLoop.js"
 import { Arena } from "./arena.js"
 import { engineFailure } from "./blob.js"
 import { makeEvaluator } from "./evaluator.js"
-import { Code, JobKind, type Library } from "./library.js"
+import { Code, JobKind, type Library, load as loadLibrary } from "./library.js"
 
 /** Bytes to copy before yielding to the event loop: about a millisecond of work. */
 const SLICE_BYTES = 2 * 1024 * 1024
@@ -160,3 +160,7 @@ export const make = (library: Library): Effect.Effect<Engine.Service> =>
         )
     }
   })
+
+/** Loads the library, from the given path or from the default places, and makes an engine with it. */
+export const load = (path: string | undefined): Effect.Effect<Engine.Service, EngineError> =>
+  Effect.flatMap(loadLibrary(path), make)

@@ -4,7 +4,6 @@
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Encoding from "effect/Encoding"
 import { EngineError, EvaluationError } from "../../../FliptError.js"
 import type {
   BatchEntry,
@@ -21,6 +20,7 @@ import { hasReplacementCharacter, readProperty } from "../../snapshot/context.js
 import { type Evaluator, errorEntry, makeErrors } from "../../snapshot/evaluator.js"
 import { intern } from "../../snapshot/intern.js"
 import { checked } from "../../snapshot/request.js"
+import { encodeBase64 } from "../../util/base64.js"
 import { printable } from "../../util/outsideText.js"
 import { type Arena, makeTextEntry, slotWords, type TextEntry } from "./arena.js"
 import { engineFailure, readBlob } from "./blob.js"
@@ -166,7 +166,7 @@ const makeEvaluations = (
   snapshot: number
 ): Evaluator => {
   let flagCount: number | undefined
-  // read once, for the message of an unknown flag
+  // The library lists the flags, which takes time in proportion to them: only the first unknown flag pays for it.
   const errors = makeErrors(namespace, () => {
     flagCount ??= Either.getOrUndefined(
       Either.map(
@@ -374,7 +374,7 @@ const makeEvaluations = (
         onRight: (text) => (JSON.parse(text ?? "[]") as Array<FlagInfo>).map(freezeFlag)
       }),
     seed: Effect.suspend(() =>
-      Either.map(readBlob(library, snapshot, BlobKind.seed, ""), (text) => Encoding.encodeBase64(text ?? ""))
+      Either.map(readBlob(library, snapshot, BlobKind.seed, ""), (text) => encodeBase64(text ?? ""))
     ),
     definitions: Effect.suspend(() =>
       Either.map(readBlob(library, snapshot, BlobKind.seed, ""), (text) => readSeed(text ?? "", namespace))

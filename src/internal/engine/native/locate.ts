@@ -46,8 +46,11 @@ export const loadError = (message: string, cause?: unknown): EngineError =>
     ...(cause === undefined ? {} : { cause })
   })
 
-/** This module or the bundle that contains it. A CommonJS bundle has no `import.meta.url`. */
-const here: string | undefined = import.meta.url ?? (typeof __filename === "string" ? __filename : undefined)
+/**
+ * This module or the bundle that contains it. In a CommonJS bundle `__filename` comes first: some bundlers put the path
+ * that this module had on the building machine into the place of `import.meta.url`.
+ */
+const here: string | undefined = typeof __filename === "string" ? __filename : import.meta.url
 
 /**
  * Resolves from this module, as package managers with isolated dependencies need, and from the program, which may run

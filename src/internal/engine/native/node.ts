@@ -13,17 +13,17 @@ import { printable } from "../../util/outsideText.js"
  */
 export const preferred = isMainThread
 
-/** Loads the library, from the given path or from the default places, and makes an engine with it. */
+/**
+ * Loads the library, from the given path or from the default places, and makes an engine with it. One import, not two at
+ * once: Jest fails to link modules that concurrent imports share.
+ */
 export const load = (path: string | undefined): Effect.Effect<Engine.Service, EngineError> =>
-  Effect.gen(function* () {
-    const [library, engine] = yield* Effect.tryPromise({
-      try: () => Promise.all([import("./library.js"), import("./engine.js")]),
-      catch: (cause) =>
-        new EngineError({
-          reason: "Load",
-          message: `the native engine cannot be loaded: its modules do not load: ${printable(String(cause), 1000)}. Install flipt-client-effect again`,
-          cause
-        })
-    })
-    return yield* engine.make(yield* library.load(path))
-  })
+  Effect.tryPromise({
+    try: () => import("./engine.js"),
+    catch: (cause) =>
+      new EngineError({
+        reason: "Load",
+        message: `the native engine cannot be loaded: its modules do not load: ${printable(String(cause), 1000)}. Install flipt-client-effect again`,
+        cause
+      })
+  }).pipe(Effect.flatMap((engine) => engine.load(path)))

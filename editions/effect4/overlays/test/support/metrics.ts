@@ -23,8 +23,7 @@ export const find = (name: string, tags: Readonly<Record<string, string>>): Effe
   Effect.map(Metric.snapshot, (metrics) =>
     metrics
       .filter(
-        ({ attributes, id }) =>
-          id === name && Object.entries(tags).every(([key, value]) => attributes?.[key] === value)
+        ({ attributes, id }) => id === name && Object.entries(tags).every(([key, value]) => attributes?.[key] === value)
       )
       .map(({ state }) => state as unknown as State)
   )

@@ -39,8 +39,10 @@ const onRecordingClock = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effec
 type Run = (...args: ReadonlyArray<never>) => Effect.Effect<unknown, unknown, unknown>
 type Register = (name: string, run: Run, options?: unknown) => unknown
 
-const wrapped = (register: Register): Register =>
-  (name, run, options) => register(name, (...args) => onRecordingClock(run(...args)), options)
+const wrapped =
+  (register: Register): Register =>
+  (name, run, options) =>
+    register(name, (...args) => onRecordingClock(run(...args)), options)
 
 const { effect } = vitest.it as unknown as {
   readonly effect: Register & {

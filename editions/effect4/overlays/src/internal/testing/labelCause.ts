@@ -38,14 +38,10 @@ export const labelCause = <E>(cause: Cause.Cause<E>, flagKey: string, value: unk
   }
   return Cause.fromReasons(
     cause.reasons.flatMap((reason): ReadonlyArray<Cause.Reason<E>> => {
-      switch (reason._tag) {
-        case "Fail":
-          return add(reason.error, Cause.fail).reasons
-        case "Die":
-          return add(reason.defect, Cause.die).reasons
-        case "Interrupt":
-          return [reason]
+      if (reason._tag === "Fail") {
+        return add(reason.error, Cause.fail).reasons
       }
+      return reason._tag === "Die" ? add(reason.defect, Cause.die).reasons : [reason]
     })
   )
 }

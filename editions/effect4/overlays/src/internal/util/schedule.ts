@@ -35,10 +35,7 @@ export const makeSchedule = <State, Out, In = unknown>(
 export const makeWaits = <Out, In>(
   schedule: Schedule.Schedule<Out, In>
 ): Effect.Effect<(input: In) => Effect.Effect<Out>> =>
-  Effect.map(
-    Schedule.toStepWithSleep(schedule),
-    (next) => (input) => Effect.orDie(next(input))
-  )
+  Effect.map(Schedule.toStepWithSleep(schedule), (next) => (input) => Effect.orDie(next(input)))
 
 export interface Steps {
   /** The next delay, in milliseconds. None when the Schedule has ended. */

@@ -1,0 +1,8 @@
+// Runs the scenario of the page's query in a browser.
+import { scenario } from "./scenario.js"
+
+const report = (result) => fetch("/report", { method: "POST", body: JSON.stringify(result) })
+
+scenario(JSON.parse(new URLSearchParams(location.search).get("scenario"))).then(report, (error) =>
+  report([String(error)])
+)

@@ -1,0 +1,37 @@
+/**
+ * Names of declarations, from keys of flags.
+ */
+
+const reserved: ReadonlySet<string> = new Set(["Flag", "Schema"])
+
+/** `new-checkout` becomes `NewCheckout`. Characters that no identifier can have separate words. */
+const pascal = (key: string): string => {
+  const words = key
+    .normalize("NFC")
+    .split(/[^\p{ID_Continue}$]+|_+/u)
+    .filter((word) => word !== "")
+  const name = words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("")
+  return name === "" ? "Flag1" : /^[\p{ID_Start}$]/u.test(name) && !reserved.has(name) ? name : `Flag${name}`
+}
+
+const MAX_NAME = 80
+
+/** Gives each key a name that no other key has, in the order in which they are asked for. */
+export const makeNames = (): ((key: string, ...suffixes: ReadonlyArray<string>) => string) => {
+  const taken = new Set<string>()
+  /** The next number to try for a name, so that many equal names take linear time. */
+  const next = new Map<string, number>()
+  return (key, ...suffixes) => {
+    const base = [...pascal(key)].slice(0, MAX_NAME).join("")
+    const isFree = (name: string) => ["", ...suffixes].every((suffix) => !taken.has(name + suffix))
+    let name = base
+    for (let index = next.get(base) ?? 2; !isFree(name); index++) {
+      name = `${base}${index}`
+      next.set(base, index + 1)
+    }
+    for (const suffix of ["", ...suffixes]) {
+      taken.add(name + suffix)
+    }
+    return name
+  }
+}
