@@ -1,7 +1,8 @@
 /**
  * What the native library holds, and for how long; and that nothing that is asked of it takes the process down.
  *
- * `FLIPT_NATIVE_LOADS` sets how often a document is loaded to check that memory stays flat. Default: 2,000.
+ * `FLIPT_NATIVE_LOADS` sets how often a document is loaded to check that memory stays flat. Default: 1,000.
+ * `FLIPT_CLIENTS` sets how many clients are opened and closed. Default: 400.
  */
 import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
@@ -26,6 +27,8 @@ import { encode } from "./support/corpus.js"
 import { booleanFlag, makeDocument, onDocument, variantFlag } from "./support/documents.js"
 import { native } from "./support/engines.js"
 import { until } from "./support/wait.js"
+
+const clients = Number(process.env.FLIPT_CLIENTS ?? 400)
 
 const library = Effect.orDie(load(process.env.FLIPT_ENGINE_PATH))
 
@@ -203,7 +206,7 @@ describe.skipIf(!native)("the native library", () => {
   it.live.each([
     ["each with an engine of its own", false],
     ["all over one Engine layer", true]
-  ] as const)("1,000 clients opened and closed, %s, leave nothing in it", ([_name, shared]) => {
+  ] as const)("hundreds of clients opened and closed, %s, leave nothing in it", ([_name, shared]) => {
     const client = FliptClient.layerWithoutDependencies().pipe(
       Layer.provide(Fetcher.layerStatic(JSON.stringify(onDocument(true))))
     )
@@ -217,7 +220,7 @@ describe.skipIf(!native)("the native library", () => {
       shared
         ? Effect.provide(replicate(one, count), Engine.layerNative)
         : replicate(Effect.provide(one, Engine.layerNative), count)
-    return leavesNothing(many(1000), many(20))
+    return leavesNothing(many(clients), many(20))
   })
 
   it.live(

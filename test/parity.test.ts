@@ -25,7 +25,7 @@ import * as Oracle from "./support/oracle.js"
 const kinds = ["variant", "boolean"] as const
 
 const REQUESTS_PER_DOCUMENT = 8
-const evaluations = Number(process.env.FLIPT_PARITY_EVALUATIONS ?? 12_800)
+const evaluations = Number(process.env.FLIPT_PARITY_EVALUATIONS ?? 6_400)
 const documents = Math.ceil(evaluations / (REQUESTS_PER_DOCUMENT * kinds.length))
 const seconds = Number(process.env.FLIPT_PARITY_SECONDS ?? 0)
 const limits =
@@ -36,7 +36,7 @@ const limits =
 const ENOUGH = 4000
 const seed = Number(process.env.FLIPT_PARITY_SEED ?? Math.floor(Math.random() * 0x7fffffff))
 
-/** Fails the property. What happened is told by whoever sees it, since the case is still to be made smaller. */
+/** Fails the property. Its reporter prints it, because fast-check shrinks the case first. */
 class Difference extends Error {
   constructor(
     readonly what: string,

@@ -172,7 +172,7 @@ it.live("a listener that evaluates, refreshes and closes the client in its handl
         for (const inside of [false, true]) {
           yield* server.setDocument(onDocument(true))
           const scope = yield* Scope.make()
-          const client = yield* Scope.extend(Clients.make(kind, { url: server.url, updateInterval: "1 hours" }), scope)
+          const client = yield* Scope.extend(Clients.make(kind, { url: server.url, updateInterval: "1 days" }), scope)
           const seen: Array<unknown> = []
           const handle = Effect.gen(function* () {
             seen.push(yield* isOn(client), yield* client.refresh)

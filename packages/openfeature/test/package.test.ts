@@ -117,7 +117,7 @@ it.scopedLive(
       expect(program.trim().split("\n").length).toBeLessThan(20)
       writeFileSync(`${project}/program.ts`, program)
       const options = ["--strict", "--module", "nodenext", "--target", "es2022", "--skipLibCheck", "--types", "node"]
-      yield* run(bin("tsc"), [...options, "program.ts"], project)
+      yield* run(bin("tsgo"), [...options, "program.ts"], project)
 
       const server = yield* FliptServer.make({
         documents: { default: makeDocument([booleanFlag("new-checkout", true), variantFlag("theme", "dark")]) }

@@ -86,7 +86,7 @@ describe("the package", () => {
 
         Fs.writeFileSync(Path.join(folder, "main.ts"), program)
         const options = ["--strict", "--module", "nodenext", "--target", "es2022", "--skipLibCheck", "--types", "node"]
-        yield* run(Path.join(root, "node_modules/.bin/tsc"), [...options, "main.ts"], folder)
+        yield* run(Path.join(root, "node_modules/.bin/tsgo"), [...options, "main.ts"], folder)
         if (missing === undefined) {
           const redis = yield* RedisServer.make()
           const flipt = yield* FliptServer.make({
