@@ -1,8 +1,7 @@
 /**
  * What the native library holds, and for how long; and that nothing that is asked of it takes the process down.
  *
- * `FLIPT_NATIVE_LOADS` sets how often a document is loaded to check that memory stays flat. Default: 1,000.
- * `FLIPT_CLIENTS` sets how many clients are opened and closed. Default: 400.
+ * Clients and loads are repeated less often by default than with `FLIPT_TESTS=all`.
  */
 import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
@@ -28,7 +27,7 @@ import { booleanFlag, makeDocument, onDocument, variantFlag } from "./support/do
 import { native } from "./support/engines.js"
 import { until } from "./support/wait.js"
 
-const clients = Number(process.env.FLIPT_CLIENTS ?? 400)
+const clients = process.env.FLIPT_TESTS === "all" ? 1_000 : 400
 
 const library = Effect.orDie(load(process.env.FLIPT_ENGINE_PATH))
 

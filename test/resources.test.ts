@@ -1,6 +1,5 @@
 /**
- * What a process holds after its clients are closed. `FLIPT_CLIENTS` sets how many clients are opened and closed.
- * Default: 400.
+ * What a process holds after its clients are closed: 400 of them, or 1,000 with `FLIPT_TESTS=all`.
  */
 import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
@@ -47,7 +46,7 @@ it.scopedLive(
       }
       expect(after?.resources).toEqual(before?.resources)
       // one small object per client would be more
-      expect(after!.bytes - before!.bytes).toBeLessThan(60_000)
+      expect(after!.bytes - before!.bytes).toBeLessThan(process.env.FLIPT_TESTS === "all" ? 150_000 : 60_000)
       yield* server.awaitConnections(0)
     }),
   300_000

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Engine from "flipt-client-effect/Engine"
 import { load, Stat } from "../../build/test/internals.js"
 
-const loads = Number(process.env.FLIPT_NATIVE_LOADS ?? 1_000)
+const loads = process.env.FLIPT_TESTS === "all" ? 10_000 : 1_000
 
 const rules = [
   {
