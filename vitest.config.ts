@@ -3,22 +3,6 @@ import { defineConfig } from "vitest/config"
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 
-/** Tests of what a whole process does or holds. Each file has a process of its own; the other files share processes. */
-const wholeProcess = [
-  "test/chaos/**/*.test.ts",
-  "test/choice.test.ts",
-  "test/crate.test.ts",
-  "test/install.test.ts",
-  "test/native.test.ts",
-  "test/platforms.test.ts",
-  "test/project.test.ts",
-  "test/resources.test.ts",
-  "test/unhandled.test.ts",
-  "test/workers.test.ts",
-  "packages/*/test/chaos.test.ts",
-  "packages/*/test/package.test.ts"
-]
-
 // The sources are tested, not the build: the packages' names and the client's `imports` map lead to `src/`.
 export default defineConfig({
   resolve: {
@@ -31,23 +15,12 @@ export default defineConfig({
     ]
   },
   test: {
+    include: ["test/**/*.test.ts", "examples/**/*.test.ts", "packages/*/test/**/*.test.ts"],
     reporters: ["default", ["json", { outputFile: path("./build/tests.json") }]],
     // Tests wait for conditions: this ends those that wait in vain, even on a machine that is busy with other work.
     testTimeout: 120_000,
     // much of the time is spent waiting for sockets and timers
     maxWorkers: 3,
-    minWorkers: 1,
-    projects: [
-      { extends: true, test: { name: "process", include: wholeProcess } },
-      {
-        extends: true,
-        test: {
-          name: "shared",
-          include: ["test/**/*.test.ts", "examples/**/*.test.ts", "packages/*/test/**/*.test.ts"],
-          exclude: wholeProcess,
-          isolate: false
-        }
-      }
-    ]
+    minWorkers: 1
   }
 })
