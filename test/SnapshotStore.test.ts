@@ -443,7 +443,7 @@ describe("layerFileSystem", () => {
     })
   )
 
-  // Windows cannot flush a directory
+  // Not on Windows, where a directory cannot be opened, so the store flushes only the file there.
   it.scopedLive.skipIf(process.platform === "win32")(
     "flushes a file to disk before it gets its name, and then the directory with the name",
     () =>
@@ -452,7 +452,7 @@ describe("layerFileSystem", () => {
         const store = yield* build(SnapshotStore.layerFileSystem(folder))
         const handle = yield* Effect.promise(() => Fs.promises.open(folder))
         yield* Effect.promise(() => handle.close())
-        // whoever flushes does it with a method of all open files
+        // all open files share this method
         const methods: { sync: () => Promise<void> } = Object.getPrototypeOf(handle)
         const { sync } = methods
         const flushed: Array<ReadonlyArray<readonly [isTemporary: boolean, size: number]>> = []

@@ -187,7 +187,7 @@ describe("changes", () => {
       })
   )
 
-  // where there is one engine there is nothing to compare; the portable one's are in Engine.test.ts
+  // Compares engines, so it needs two. Engine.test.ts checks the portable engine's fingerprints by themselves.
   it.scopedLive.skipIf(!native)("are the same on every engine for any change in a document", () =>
     quiet(
       Effect.gen(function* () {

@@ -178,7 +178,7 @@ describe("Engine.layerNative", () => {
     })
   )
 
-  // where the library is built it is found, and there is no such message
+  // Describes a checkout without the library. With it, install.test.ts checks the message in a fresh project.
   it.effect.skipIf(native)("names the package that is missing, and the build", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(nameOf(Engine.layerNative))

@@ -262,8 +262,7 @@ const publish = (folder: string, registry: string) =>
 describe("publishing", () => {
   const names = [...platforms.map(packageName), client.name]
 
-  // npm starts for each package, which takes half a minute
-  it.scopedLive.skipIf(process.env.FLIPT_TESTS !== "all")(
+  it.scopedLive(
     "continues where it stopped, with the client last, and publishes nothing twice",
     () =>
       Effect.gen(function* () {

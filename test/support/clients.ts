@@ -26,21 +26,13 @@ export interface Kind {
 
 export const strategies: ReadonlyArray<Strategy> = ["fail", "fallback"]
 
-const all: ReadonlyArray<Kind> = engines.flatMap(([name, engine]) =>
+/** Every engine with every strategy. */
+export const kinds: ReadonlyArray<Kind> = engines.flatMap(([name, engine]) =>
   strategies.map((strategy) => ({ name: `${name}, ${strategy}`, strategy, engine }))
 )
 
-/**
- * Every engine and every strategy: each strategy with one engine by default, and with every engine if `FLIPT_TESTS` is
- * `all`.
- */
-export const kinds: ReadonlyArray<Kind> =
-  process.env.FLIPT_TESTS === "all" || engines.length < 2
-    ? all
-    : all.filter((_, index) => index % strategies.length === Math.floor(index / strategies.length))
-
 /** One engine, with every strategy. */
-export const kindsOfOneEngine: ReadonlyArray<Kind> = all.slice(0, strategies.length)
+export const kindsOfOneEngine: ReadonlyArray<Kind> = kinds.slice(0, strategies.length)
 
 const httpClient = Layer.provide(Tls.layerHttpClient, Tls.layerSystem)
 
