@@ -38,7 +38,7 @@ export const disconnect: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Eff
 
 /**
  * Timeouts and streams run in fibers of their own. The runtime would log each failure of such a fiber as unhandled, even
- * though it is handled by whoever waits for it.
+ * though the code that waits for the fiber handles it.
  */
 export const withoutUnhandledLogs: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> =
   Effect.withUnhandledErrorLogLevel(Option.none())

@@ -12,7 +12,7 @@ export type Histogram = ReturnType<typeof Metric.histogram>
 
 export type Tags = Readonly<Record<string, string>>
 
-/** The first bound, the factor from one to the next, and how many there are; the last one is infinity. */
+/** The first bound, the factor between two bounds, and the number of bounds. The last one is infinity. */
 export interface Bounds {
   readonly start: number
   readonly factor: number

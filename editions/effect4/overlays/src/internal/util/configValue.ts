@@ -1,4 +1,4 @@
-// Written after sha256:d976014bd4f755a8 of the same path
+// Written after sha256:11baa389cc369178 of the same path
 /**
  * Values of Effect's Config, and the errors of invalid ones.
  */
@@ -11,20 +11,20 @@ import * as Result from "effect/Result"
 /** A text. An empty variable counts as unset. */
 export const text = (name: string): Config.Config<string> => Config.NonEmptyString(name)
 
-/** A text that is not shown. An empty variable counts as unset. */
+/** A text that is never printed. An empty variable counts as unset. */
 export const secret = (name: string): Config.Config<Redacted.Redacted> =>
   Config.map(text(name), (value) => Redacted.make(value))
 
 const invalid = (message: string): Config.ConfigError =>
   new Config.ConfigError(new ConfigProvider.SourceError({ message }))
 
-/** A text that is read by a function, which returns what was expected if the text is something else. */
+/** A text that a function parses. If it cannot, it returns what it expected. */
 export const parsed = <A>(name: string, parse: (text: string) => Result.Result<A, string>): Config.Config<A> =>
   Config.mapEffect(text(name), (value) =>
     Effect.fromResult(Result.mapError(parse(value), (expected) => invalid(`${name}: expected ${expected}`)))
   )
 
-/** Several values together, of which a function says what is wrong and with which variable. */
+/** Checks several values together. If they are invalid, the function returns the problem and the variable to blame. */
 export const checked = <A, B>(
   config: Config.Config<A>,
   check: (value: A) => Result.Result<B, { readonly name: string; readonly problem: string }>

@@ -1,4 +1,4 @@
-// Written after sha256:67b6877f648a010b of the same path
+// Written after sha256:d6ab854a58c877da of the same path
 /**
  * What only the runtime of Effect knows about a fiber.
  */
@@ -36,7 +36,7 @@ export const disconnect = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effe
 
 /**
  * Timeouts and streams run in fibers of their own. The runtime would log each failure of such a fiber as unhandled, even
- * though it is handled by whoever waits for it.
+ * though the code that waits for the fiber handles it.
  */
 export const withoutUnhandledLogs: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> =
   Effect.provideService(References.UnhandledLogLevel, undefined)

@@ -1,4 +1,4 @@
-// Written after sha256:65ffec76621a722b of the same path
+// Written after sha256:7fb0b1bf8246ba8e of the same path
 /**
  * Metrics of Effect, in the registry of the process.
  */
@@ -11,7 +11,7 @@ export type Histogram = ReturnType<typeof Metric.histogram>
 
 export type Tags = Readonly<Record<string, string>>
 
-/** The first bound, the factor from one to the next, and how many there are; the last one is infinity. */
+/** The first bound, the factor between two bounds, and the number of bounds. The last one is infinity. */
 export interface Bounds {
   readonly start: number
   readonly factor: number
