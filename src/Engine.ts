@@ -105,8 +105,8 @@ export const layerNative: Layer.Layer<Engine, EngineError> = Layer.effect(
  *
  * The native library is loaded when the first large document arrives. If it cannot be loaded, the portable engine
  * compiles large documents too. The first such document of a process logs one line at Info level, with the reason and how
- * long the event loop was held. Browsers and worker threads use the portable engine and log nothing: ending a worker
- * while the native engine loads would abort the process.
+ * long the event loop was held. Browsers and worker threads use the portable engine and log nothing: in a worker the
+ * native engine would compile on the worker's own thread. Let workers share the state of the main thread with `Workers`.
  *
  * Set `FLIPT_ENGINE` to `native` or `portable` to use one engine for all documents. With `native`, this layer fails if the
  * library cannot be loaded. The layer is a constant, so clients that are built together share one engine.

@@ -56,10 +56,10 @@ describe("the list of platforms", () => {
 })
 
 describe("the exports of the library", () => {
-  it("are the functions that the loader binds", () => {
+  it("are the functions that the loader binds, and the entry point of an addon", () => {
     const source = Fs.readFileSync(`${root}src/internal/engine/native/library.ts`, "utf8")
     const bound = new Set([...source.matchAll(/\b(fce_\w+)\(/g)].map(([, name]) => name))
-    expect([...bound].sort()).toEqual(exportsOf(root))
+    expect([...bound, "napi_register_module_v1"].sort()).toEqual(exportsOf(root))
   })
 })
 

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 
 /// Defines an enum of numbers that cross the ABI, with a table of their names and meanings.
 macro_rules! numbers {

@@ -11,7 +11,7 @@ use std::ptr;
 use flipt_client_effect::ffi::{
     fce_abi_version, fce_arena_free, fce_arena_new, fce_blob_free, fce_blob_len, fce_blob_read, fce_evaluate,
     fce_evaluate_batch, fce_job_free, fce_job_message, fce_job_new, fce_job_push, fce_job_run, fce_job_take,
-    fce_snapshot_blob, fce_snapshot_close, fce_stat, fce_test_panic,
+    fce_snapshot_blob, fce_snapshot_close, fce_snapshot_retain, fce_stat, fce_test_panic,
 };
 use flipt_client_effect::request::{encode, encode_batch};
 use serde_json::{json, Value};
@@ -52,7 +52,7 @@ fn wrong_handles() -> impl Iterator<Item = f64> {
 
 #[test]
 fn has_a_version_and_catches_panics() {
-    assert_eq!(fce_abi_version(), 3);
+    assert_eq!(fce_abi_version(), 4);
     assert_eq!(fce_test_panic(), -99);
     assert_eq!(fce_stat(5).to_bits(), f64::from(ARGUMENT).to_bits());
 }
@@ -89,6 +89,29 @@ fn a_closed_snapshot_is_rejected_in_every_arena() {
     assert_eq!(fce_snapshot_close(snapshot), 0);
     assert_eq!(arena.evaluate(snapshot, 0, &encode("user-2", [])), HANDLE);
     assert_eq!(fce_evaluate_batch(arena.handle, snapshot, 0), HANDLE);
+}
+
+#[test]
+fn a_snapshot_lives_as_long_as_its_last_handle() {
+    let first = load();
+    let second = fce_snapshot_retain(first);
+    assert_ne!(first.to_bits(), second.to_bits());
+    assert_eq!(fce_snapshot_close(first), 0);
+    assert_eq!(fce_snapshot_retain(first).to_bits(), f64::from(HANDLE).to_bits());
+    let other_thread = move || {
+        let mut arena = Arena::new(64);
+        assert_eq!(arena.evaluate(first, 0, &encode("user-2", [])), HANDLE);
+        assert_eq!(arena.evaluate(second, 0, &encode("user-2", [])), INSIDE);
+        let third = fce_snapshot_retain(second);
+        assert_eq!(fce_snapshot_close(second), 0);
+        assert_eq!(arena.evaluate(second, 0, &encode("user-2", [])), HANDLE);
+        assert_eq!(arena.evaluate(third, 0, &encode("user-2", [])), INSIDE);
+        assert_eq!(fce_snapshot_close(third), 0);
+    };
+    std::thread::spawn(other_thread).join().unwrap();
+    for wrong in wrong_handles() {
+        assert_eq!(fce_snapshot_retain(wrong).to_bits(), f64::from(HANDLE).to_bits());
+    }
 }
 
 #[test]

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use flipt_client_effect::ffi::{
-    fce_arena_new, fce_evaluate, fce_job_free, fce_job_run, fce_snapshot_close, fce_stat, fce_thread_owns,
+    fce_arena_new, fce_evaluate, fce_job_free, fce_job_run, fce_snapshot_close, fce_snapshot_retain, fce_stat,
+    fce_thread_owns,
 };
 use flipt_client_effect::request::encode;
 use support::abi::{blob, compile, new_job, push, Arena};
@@ -96,8 +97,10 @@ fn work(document: &str) {
     .unwrap();
     // handles that a thread leaves open are closed with it, if it owns what it opens
     let text = document.to_owned();
+    let shared = compile(0, "default", document.as_bytes()).unwrap();
     thread::spawn(move || {
         assert_eq!(fce_thread_owns(), 0);
+        assert!(fce_snapshot_retain(shared) > 0.0);
         let closed = compile(0, "default", text.as_bytes()).unwrap();
         assert_eq!(fce_snapshot_close(closed), 0);
         compile(0, "default", text.as_bytes()).unwrap();
@@ -105,6 +108,9 @@ fn work(document: &str) {
     })
     .join()
     .unwrap();
+    // it only closes its own handle of a snapshot
+    assert_eq!(fce_stat(0).to_bits(), 1.0_f64.to_bits());
+    assert_eq!(fce_snapshot_close(shared), 0);
 }
 
 #[test]

@@ -53,6 +53,7 @@ fn names_the_version_and_every_function() {
         fce_job_take,
         fce_snapshot_blob,
         fce_snapshot_close,
+        fce_snapshot_retain,
         fce_stat,
         fce_test_panic,
         fce_thread_owns,

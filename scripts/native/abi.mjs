@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 
 /**
- * The names of the functions that the library exports.
+ * The names of the functions that the library exports: those of the ABI, and the entry point of a Node-API addon.
  *
  * @param {string} root the checkout
  */
@@ -14,6 +14,8 @@ export const exportsOf = (root) => {
   const folder = join(root, "native", "src", "ffi")
   const sources = readdirSync(folder).map((file) => readFileSync(join(folder, file), "utf8"))
   return sources
-    .flatMap((source) => [...source.matchAll(/extern "C" fn (fce_\w+)/g)].map(([, name = ""]) => name))
+    .flatMap((source) =>
+      [...source.matchAll(/#\[no_mangle\]\s+pub (?:unsafe )?extern "C" fn (\w+)/g)].map(([, name = ""]) => name)
+    )
     .sort()
 }

@@ -13,7 +13,7 @@ use flipt_client_effect::evaluate::evaluate;
 use flipt_client_effect::ffi::{
     fce_arena_free, fce_arena_new, fce_blob_free, fce_blob_len, fce_blob_read, fce_evaluate, fce_evaluate_batch,
     fce_job_free, fce_job_message, fce_job_new, fce_job_push, fce_job_run, fce_job_take, fce_snapshot_blob,
-    fce_snapshot_close, fce_stat, fce_thread_owns,
+    fce_snapshot_close, fce_snapshot_retain, fce_stat, fce_thread_owns,
 };
 use flipt_client_effect::json::{Kind, Malformed};
 use flipt_client_effect::outcomes::{describe, json, list_flags};
@@ -57,6 +57,7 @@ enum Call {
     FreeJob(Pick),
     /// All of the above at once.
     Load(Document),
+    Retain(Pick),
     Close(Pick),
     Blob {
         snapshot: Pick,
@@ -413,6 +414,14 @@ impl Model {
                 self.push(job, document.text().as_bytes());
                 self.run(job);
                 self.take(job);
+            }
+            Call::Retain(snapshot) => {
+                let snapshot = self.handle(snapshot);
+                let retained = fce_snapshot_retain(snapshot);
+                match self.snapshot(snapshot) {
+                    Some(snapshot) => self.add(retained, Value::Snapshot(snapshot)),
+                    None => assert_eq!(retained, f64::from(Code::Closed)),
+                }
             }
             Call::Close(snapshot) => {
                 let snapshot = self.handle(snapshot);

@@ -82,7 +82,17 @@ pub extern "C" fn fce_job_free(job: f64) -> i32 {
     })
 }
 
-/// Closes a snapshot. Its memory is freed immediately, or when running evaluations have finished.
+/// Returns another handle of the same snapshot, which the caller must close. A snapshot is freed with its last handle.
+#[no_mangle]
+pub extern "C" fn fce_snapshot_retain(snapshot: f64) -> f64 {
+    guard(|| {
+        let snapshot = SNAPSHOTS.get(snapshot).ok_or(Code::Closed)?;
+        SNAPSHOTS.insert(snapshot).map(owned::add).ok_or(Code::Limit)
+    })
+}
+
+/// Closes a handle of a snapshot. With the last handle the memory is freed, immediately or when running evaluations have
+/// finished.
 #[no_mangle]
 pub extern "C" fn fce_snapshot_close(snapshot: f64) -> i32 {
     guard(|| {

@@ -9,6 +9,7 @@ mod blobs;
 mod compilations;
 mod evaluation;
 mod memory;
+pub mod node;
 mod owned;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -22,6 +23,7 @@ pub use arena::{fce_arena_free, fce_arena_new};
 pub use blobs::{fce_blob_free, fce_blob_len, fce_blob_read, fce_snapshot_blob};
 pub use compilations::{
     fce_job_free, fce_job_message, fce_job_new, fce_job_push, fce_job_run, fce_job_take, fce_snapshot_close,
+    fce_snapshot_retain,
 };
 pub use evaluation::{fce_evaluate, fce_evaluate_batch};
 pub use owned::fce_thread_owns;

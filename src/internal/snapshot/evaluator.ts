@@ -17,6 +17,7 @@ import type {
 import type { Snapshot } from "../../Snapshot.js"
 import type * as Definition from "../document/definition.js"
 import { printable } from "../util/outsideText.js"
+import type { NativeHandle } from "./nativeHandle.js"
 
 /** Evaluation for one entity. */
 export interface BoundEvaluator {
@@ -40,6 +41,8 @@ export interface Evaluator {
   readonly fingerprint: (flagKey: string) => string | undefined
   readonly flags: () => Either.Either<ReadonlyArray<FlagInfo>, EvaluationError>
   readonly seed: Effect.Effect<Seed, EngineError>
+  /** Where the compiled state is, if it is native. */
+  readonly nativeHandle?: NativeHandle
   /** All flags as they are defined, where that takes less than reading the seed. */
   readonly definitions?: Effect.Effect<ReadonlyArray<Definition.Flag>, EngineError>
 }

@@ -9,6 +9,7 @@ import type { EvaluationRequest } from "../../Model.js"
 import type { Snapshot } from "../../Snapshot.js"
 import { type Defined, definitions, escapedLists } from "./definitions.js"
 import type { BoundEvaluator, Evaluator } from "./evaluator.js"
+import { type HasNativeHandle, nativeHandle } from "./nativeHandle.js"
 import { checkBatch, checkEntity, checkFlagKey } from "./request.js"
 
 const closedMessage = "the snapshot is closed: its scope has ended"
@@ -53,7 +54,7 @@ const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readon
       open === undefined ? Effect.fail(new EngineError({ reason: "Closed", message: closedMessage })) : ask(open)
     )
 
-  const snapshot: Snapshot & Defined = {
+  const snapshot: Snapshot & Defined & HasNativeHandle = {
     namespace,
     engine,
     digest,
@@ -107,6 +108,7 @@ const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readon
       return flags
     },
     seed: whileOpen((it) => it.seed),
+    [nativeHandle]: evaluator.nativeHandle,
     [escapedLists]: evaluator.escapedLists,
     [definitions]: evaluator.definitions && whileOpen((it) => it.definitions as NonNullable<Evaluator["definitions"]>)
   }

@@ -9,6 +9,7 @@ import { EngineError } from "../../../FliptError.js"
 import type { Snapshot } from "../../../Snapshot.js"
 import { decodeSeed, seedError } from "../../document/seed/text.js"
 import type { Evaluator } from "../../snapshot/evaluator.js"
+import type { NativeHandle } from "../../snapshot/nativeHandle.js"
 import { makeSnapshot } from "../../snapshot/snapshot.js"
 import * as FairLock from "../../util/fairLock.js"
 import { printable } from "../../util/outsideText.js"
@@ -16,7 +17,7 @@ import { yieldToEventLoop } from "../../util/yieldToEventLoop.js"
 import { Arena } from "./arena.js"
 import { engineFailure } from "./blob.js"
 import { makeEvaluator } from "./evaluator.js"
-import { Code, JobKind, type Library, load as loadLibrary } from "./library.js"
+import { Code, JobKind, type Library, loadFrom, load as loadLibrary } from "./library.js"
 
 /** Bytes to copy before yielding to the event loop: about a millisecond of work. */
 const SLICE_BYTES = 2 * 1024 * 1024
@@ -71,35 +72,54 @@ interface OpenSnapshot {
   readonly close: (large: boolean) => Effect.Effect<unknown>
 }
 
-/** Takes the Snapshot out of a finished job. Closes it again if it cannot be used. */
-const takeSnapshot = (library: Library, job: number, namespace: string): Effect.Effect<OpenSnapshot, EngineError> =>
-  Effect.flatMap(
-    call("compile", () => library.jobTake(job)),
-    (snapshot) =>
+/** Makes the evaluator of a handle that the caller owns. Closes the handle if it cannot be used. */
+const openHandle = (library: Library, handle: number, namespace: string): Effect.Effect<OpenSnapshot, EngineError> =>
+  Effect.suspend(() => {
+    const arena = new Arena(library)
+    const close = (large: boolean) =>
       Effect.suspend(() => {
-        const arena = new Arena(library)
-        const close = (large: boolean) =>
-          Effect.suspend(() => {
-            arena.free()
-            return large ? library.snapshotCloseElsewhere(snapshot) : Effect.sync(() => library.snapshotClose(snapshot))
-          })
-        return Either.match(makeEvaluator(library, arena, namespace, snapshot), {
-          onLeft: (error) => Effect.zipRight(close(false), Effect.fail(error)),
-          onRight: (evaluator) => Effect.succeed({ evaluator, close })
-        })
+        arena.free()
+        return large ? library.snapshotCloseElsewhere(handle) : Effect.sync(() => library.snapshotClose(handle))
       })
-  )
+    return Either.match(makeEvaluator(library, arena, namespace, handle), {
+      onLeft: (error) => Effect.zipRight(close(false), Effect.fail(error)),
+      onRight: (evaluator) => Effect.succeed({ evaluator, close })
+    })
+  })
 
-/** The Snapshot of a job, open until the Scope ends. Outside of `compile`, so that no closure retains the document. */
+/**
+ * The Snapshot of a handle that `take` opens, open until the Scope ends. Outside of `compile`, so that no closure retains
+ * the document.
+ */
 const acquireSnapshot = (
   library: Library,
-  job: number,
+  take: Effect.Effect<number, EngineError>,
   namespace: string,
   large: boolean
 ): Effect.Effect<Snapshot, EngineError, Scope.Scope> =>
   Effect.flatMap(
-    Effect.acquireRelease(takeSnapshot(library, job, namespace), ({ close }) => close(large)),
+    Effect.acquireRelease(
+      Effect.flatMap(take, (handle) => openHandle(library, handle, namespace)),
+      ({ close }) => close(large)
+    ),
     ({ evaluator }) => makeSnapshot(evaluator)
+  )
+
+/**
+ * A Snapshot over the compiled state of another one, which any thread of the process may have opened. Fails with reason
+ * `Closed` if that one is closed. The state is freed when both are closed.
+ */
+export const retain = (
+  { handle, path }: NativeHandle,
+  namespace: string
+): Effect.Effect<Snapshot, EngineError, Scope.Scope> =>
+  Effect.flatMap(loadFrom(path), (library) =>
+    acquireSnapshot(
+      library,
+      call("share a snapshot", () => library.snapshotRetain(handle)),
+      namespace,
+      false
+    )
   )
 
 /** Makes an engine with a loaded library. */
@@ -134,7 +154,14 @@ export const make = (library: Library): Effect.Effect<Engine.Service> =>
           const large = chunks.reduce((size, chunk) => size + chunk.length, 0) > SLOW_CLOSE_BYTES
           return pushDocument(library, job, chunks).pipe(
             Effect.zipRight(run(job)),
-            Effect.zipRight(acquireSnapshot(library, job, namespace, large))
+            Effect.zipRight(
+              acquireSnapshot(
+                library,
+                call("compile", () => library.jobTake(job)),
+                namespace,
+                large
+              )
+            )
           )
         },
         (job) => Effect.sync(() => library.jobFree(job))

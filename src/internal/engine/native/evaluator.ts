@@ -318,6 +318,7 @@ const makeEvaluations = (
     namespace,
     digest,
     escapedLists,
+    nativeHandle: { path: library.path, handle: snapshot },
     variant: checked(variant),
     boolean: checked(boolean),
     bind: (entityId, context) => ({

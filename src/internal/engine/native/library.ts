@@ -46,6 +46,8 @@ export interface Library {
   readonly jobMessage: (job: number, out: Uint8Array, capacity: number) => number
   readonly jobTake: (job: number) => number
   readonly jobFree: (job: number) => number
+  /** Returns another handle of a Snapshot, which any thread of the process may have opened. */
+  readonly snapshotRetain: (snapshot: number) => number
   readonly snapshotClose: (snapshot: number) => number
   /** Closes a large Snapshot, which takes a while, on another thread if possible. */
   readonly snapshotCloseElsewhere: (snapshot: number) => Effect.Effect<number>
@@ -60,24 +62,36 @@ export interface Library {
 }
 
 /** The version of the library's interface that this module is written for. */
-const ABI_VERSION = 3
+const ABI_VERSION = 4
 
-/** Calls a function on another thread; in worker threads, where koffi's asynchronous calls are not safe, in place. */
+/** A function of the library, by its declaration in C. */
+interface Functions {
+  // biome-ignore lint/suspicious/noExplicitAny: `Library` gives the functions their types
+  readonly func: (declaration: string) => ((...args: Array<any>) => any) & {
+    readonly async?: LibraryFunction["async"]
+  }
+}
+
+type LibraryFunction = ReturnType<LibraryHandle["func"]>
+
+/** Calls a function on another thread with koffi, and in place with the addon. */
 const elsewhere =
-  (call: ReturnType<LibraryHandle["func"]>) =>
-  (handle: number): Effect.Effect<number> =>
-    isMainThread
-      ? Effect.async((resume) => {
+  (call: ReturnType<Functions["func"]>) =>
+  (handle: number): Effect.Effect<number> => {
+    const { async } = call
+    return async === undefined
+      ? Effect.sync(() => call(handle))
+      : Effect.async((resume) => {
           try {
-            call.async(handle, (error: unknown, code: number) => resume(Effect.succeed(error ? Code.panic : code)))
+            async(handle, (error: unknown, code: number) => resume(Effect.succeed(error ? Code.panic : code)))
           } catch {
             // koffi refuses more asynchronous calls at a time than its configuration allows
             resume(Effect.sync(() => call(handle)))
           }
         })
-      : Effect.sync(() => call(handle))
+  }
 
-const bind = (path: string, native: LibraryHandle): Library => ({
+const bind = (path: string, native: Functions): Library => ({
   path,
   arenaNew: native.func("double fce_arena_new(uint8_t *buffer, uint32_t length)"),
   arenaFree: native.func("int32_t fce_arena_free(double arena)"),
@@ -87,6 +101,7 @@ const bind = (path: string, native: LibraryHandle): Library => ({
   jobMessage: native.func("int32_t fce_job_message(double job, uint8_t *out, uint32_t capacity)"),
   jobTake: native.func("double fce_job_take(double job)"),
   jobFree: native.func("int32_t fce_job_free(double job)"),
+  snapshotRetain: native.func("double fce_snapshot_retain(double snapshot)"),
   snapshotClose: native.func("int32_t fce_snapshot_close(double snapshot)"),
   snapshotCloseElsewhere: elsewhere(native.func("int32_t fce_snapshot_close(double snapshot)")),
   snapshotBlob: native.func(
@@ -102,8 +117,8 @@ const bind = (path: string, native: LibraryHandle): Library => ({
 })
 
 /**
- * The libraries that this process has loaded. Process-wide, because neither the dynamic loader nor koffi frees a loaded
- * library: binding its functions again for each Engine layer would leak.
+ * The libraries that this thread has loaded. Global, because neither the dynamic loader nor koffi frees a loaded library:
+ * binding its functions again for each Engine layer would leak.
  */
 const libraries = globalValue("flipt-client-effect/native/libraries", () => new Map<string, Library>())
 
@@ -112,12 +127,23 @@ interface Koffi {
   readonly load: (path: string) => LibraryHandle
 }
 
-const open = (path: string, koffi: Koffi): Library => {
-  const known = libraries.get(path)
-  if (known !== undefined) {
-    return known
+/** Loads the library as a Node-API addon: its functions by name. */
+const addon = (path: string): Functions => {
+  const module: { exports: Readonly<Record<string, (...args: Array<unknown>) => number>> } = { exports: {} }
+  process.dlopen(module, path)
+  return {
+    func: (declaration) => {
+      const name = /fce_\w+/.exec(declaration)?.[0] ?? declaration
+      const found = module.exports[name]
+      if (found === undefined) {
+        throw new Error(`it has no function ${name}. Build or install it again`)
+      }
+      return found
+    }
   }
-  const native = koffi.load(path)
+}
+
+const open = (path: string, native: Functions): Library => {
   const version: number = native.func("uint32_t fce_abi_version()")()
   if (version !== ABI_VERSION) {
     throw new Error(`it has ABI version ${version} instead of ${ABI_VERSION}. Build or install it again`)
@@ -131,13 +157,23 @@ const open = (path: string, koffi: Koffi): Library => {
   return library
 }
 
-/** Loads the library from the path, or from where {@link locate} finds it. */
-export const load = (path: string | undefined): Effect.Effect<Library, EngineError> =>
+/**
+ * Loads the library from a path. Worker threads load it as an addon, because a thread that is terminated while koffi loads
+ * aborts the process. The main thread uses koffi, which can call a function on another thread.
+ */
+export const loadFrom = (path: string): Effect.Effect<Library, EngineError> =>
   Effect.gen(function* () {
-    const found = yield* locate(path)
-    const koffi = (yield* requireOptional("koffi")) as Koffi
+    const known = libraries.get(path)
+    if (known !== undefined) {
+      return known
+    }
+    const koffi = isMainThread ? ((yield* requireOptional("koffi")) as Koffi) : undefined
     return yield* Effect.try({
-      try: () => open(found, koffi),
-      catch: (cause) => loadError(`${printable(found)} does not load: ${errorMessage(cause)}`, cause)
+      try: () => open(path, koffi === undefined ? addon(path) : koffi.load(path)),
+      catch: (cause) => loadError(`${printable(path)} does not load: ${errorMessage(cause)}`, cause)
     })
   })
+
+/** Loads the library from the path, or from where {@link locate} finds it. */
+export const load = (path: string | undefined): Effect.Effect<Library, EngineError> =>
+  Effect.flatMap(locate(path), loadFrom)
