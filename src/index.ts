@@ -36,3 +36,5 @@ export * as Status from "./Status.js"
 export * as Telemetry from "./Telemetry.js"
 /** TLS and proxy settings. */
 export * as Tls from "./Tls.js"
+/** One flag state for all worker threads of a process. */
+export * as Workers from "./Workers.js"

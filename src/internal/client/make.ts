@@ -25,6 +25,7 @@ import * as Changes from "./changes.js"
 import { defectsToErrors, listen } from "./events.js"
 import * as Instrumentation from "./instrumentation.js"
 import type { StateSettings } from "./options.js"
+import { Sharing } from "./sharing.js"
 import type { SnapshotRef } from "./snapshotRef.js"
 import * as State from "./state.js"
 
@@ -64,6 +65,7 @@ export const make = (
   Effect.gen(function* () {
     const { engine, evaluations, fetcher, reportAge } = yield* Instrumentation.make
     const { environment, kind, namespace } = fetcher.source
+    const sharer = (yield* Sharing)()
     const scope = yield* Effect.scope
     // Forked first and therefore closed last: everything that runs while the client closes still has its state.
     const state = yield* State.make(fetcher.source, settings.errorStrategy).pipe(
@@ -82,6 +84,9 @@ export const make = (
     /** Whether the source has returned a document: until then, fetches are unconditional. */
     let hasFetched = false
 
+    const compile = (bytes: ReadonlyArray<Uint8Array>) =>
+      Effect.tap(engine.compile(namespace, bytes), (snapshot) => Effect.sync(() => sharer.compiled(snapshot, bytes)))
+
     /** Loads a document and returns true, or confirms the state if it is the loaded document. */
     const loadDocument = (
       bytes: ReadonlyArray<Uint8Array>,
@@ -97,7 +102,7 @@ export const make = (
           yield* state.confirm
           return false
         }
-        yield* state.load(engine.compile(namespace, bytes), kind === "file" ? "file" : "server", version)
+        yield* state.load(compile(bytes), kind === "file" ? "file" : "server", version)
         isPushed = pushed
         loadedContent = content
         yield* save(bytes, yield* state.version)
@@ -114,7 +119,7 @@ export const make = (
       const stored = found.value
       if (Option.isSome(stored)) {
         const { bytes, storedAt, version } = stored.value
-        yield* state.load(engine.compile(namespace, bytes), "store", version, storedAt)
+        yield* state.load(compile(bytes), "store", version, storedAt)
         loadedContent = yield* contentHash(bytes)
         yield* Effect.logDebug(`Flipt: starting from the state stored at ${DateTime.formatIso(storedAt)}`)
       }
@@ -188,6 +193,9 @@ export const make = (
       push: (bytes, version) =>
         loadDocument(bytes, version, true).pipe(loadLock.withLock, defectsToErrors, Effect.asVoid)
     }).pipe(withoutParentSpan)
+
+    const { acquireLoaded, signals, status } = state
+    yield* withoutParentSpan(sharer.start({ source: fetcher.source, acquireLoaded, signals, status, refresh, refetch }))
 
     const spanOptions = {
       captureStackTrace: false,

@@ -14,7 +14,7 @@ import {
   withDefault
 } from "../util/decodeOptions.js"
 
-const stateFields = {
+export const stateFields = {
   errorStrategy: withDefault(literal("fail", "fallback"), "fail"),
   snapshot: optional(nonEmptyString("must be the base64 text that getSnapshot returned, not empty"))
 }

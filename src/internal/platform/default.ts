@@ -66,6 +66,16 @@ export const watchFile = (_path: string): Stream.Stream<void, unknown> => Stream
 
 export const supportsFiles: boolean = false
 
+/** A BroadcastChannel of a browser reaches other pages too, which is not wanted. */
+export const supportsThreads: boolean = false
+
+/** Unreachable, because `supportsThreads` is false. */
+export const openChannel = (
+  _name: string,
+  _onMessage: (message: unknown) => void
+): Effect.Effect<{ readonly post: (message: unknown) => Effect.Effect<void> }> =>
+  Effect.succeed({ post: () => Effect.void })
+
 export const openDirectory = (
   _directory: string,
   _probe: string

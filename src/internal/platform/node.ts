@@ -9,9 +9,13 @@ import type { ValidationError } from "../../FliptError.js"
 import type { ConnectionOptions } from "../../Tls.js"
 import type { CheckedMaterial, TlsMaterial } from "../net/tlsMaterial.js"
 
+export { openChannel } from "./channel.js"
 export { openDirectory, readFileIn, removeTemporaryFiles, replaceFileIn } from "./directory.js"
 
 export const supportsFiles: boolean = true
+
+/** Whether the threads of the program can send each other messages. */
+export const supportsThreads: boolean = true
 
 export const environment = (): Readonly<Record<string, string | undefined>> => process.env
 
