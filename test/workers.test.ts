@@ -4,6 +4,7 @@
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { run } from "./support/child.js"
+import { native, reason } from "./support/engines.js"
 
 it.live(
   "a process survives 50 worker threads that end while they build an engine, which is the portable one",
@@ -11,6 +12,16 @@ it.live(
     Effect.gen(function* () {
       const result = yield* run("workers.mjs", [], 600_000)
       expect(result).toEqual({ ended: 50, inWorker: "portable", inMain: "automatic" })
+    }),
+  { timeout: 630_000 }
+)
+
+it.live.skipIf(!native)(
+  `a process survives 50 worker threads that end while they load the native engine${native ? "" : ` (skipped: ${reason})`}`,
+  () =>
+    Effect.gen(function* () {
+      const result = yield* run("workers.mjs", ["native"], 600_000)
+      expect(result).toEqual({ ended: 50, inWorker: "native", inMain: "automatic" })
     }),
   { timeout: 630_000 }
 )

@@ -1,14 +1,16 @@
-// Ends 50 worker threads while they build an engine, and prints the engines that others have got.
+// Ends 50 worker threads while they build an engine, and prints the engines that others have got. With "native" the workers
+// ask for the native engine.
 import { once } from "node:events"
 import { fileURLToPath } from "node:url"
 import { isMainThread, parentPort, Worker } from "node:worker_threads"
 import * as Effect from "effect/Effect"
 import * as Engine from "flipt-client-effect/Engine"
 
-const name = Effect.map(Engine.Engine, (engine) => engine.name).pipe(Effect.provide(Engine.layer))
+const layer = !isMainThread && process.argv[2] === "native" ? Engine.layerNative : Engine.layer
+const name = Effect.map(Engine.Engine, (engine) => engine.name).pipe(Effect.provide(layer))
 
 const start = async () => {
-  const worker = new Worker(fileURLToPath(import.meta.url))
+  const worker = new Worker(fileURLToPath(import.meta.url), { argv: process.argv.slice(2) })
   await once(worker, "message")
   return worker
 }
