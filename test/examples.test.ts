@@ -47,7 +47,8 @@ it("there is a test for every example", () => {
     "snapshot.ts",
     "telemetry.ts",
     "testing.test.ts",
-    "tls.ts"
+    "tls.ts",
+    "workers.ts"
   ])
 })
 
@@ -212,5 +213,11 @@ it.live("telemetry brings events and metrics to a collector", () =>
       event("feature_flag.key=no-such-flag feature_flag.result.reason=error error.type=flag_not_found"),
       event("feature_flag.key=theme feature_flag.result.variant=light feature_flag.result.reason=targeting_match")
     ])
+  })
+)
+
+it.live("workers evaluate what the main thread has loaded", () =>
+  Effect.map(run("workers"), (output) => {
+    expect(output.trim().split("\n")).toEqual(["the workers start: on,on", "the flag has changed: off,off"])
   })
 )

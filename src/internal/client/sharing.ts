@@ -23,9 +23,12 @@ export interface Sharer {
   readonly start: (client: SharedClient) => Effect.Effect<void, never, Scope.Scope>
 }
 
-const none: Sharer = { compiled: () => {}, start: () => Effect.void }
+const nobody: Sharer = { compiled: () => {}, start: () => Effect.void }
+
+/** Shares nothing. */
+export const none = (): Sharer => nobody
 
 /** Makes the sharer of a client, once per client. By default nothing is shared. */
 export class Sharing extends Context.Reference<Sharing>()("flipt-client-effect/internal/client/Sharing", {
-  defaultValue: (): (() => Sharer) => () => none
+  defaultValue: (): (() => Sharer) => none
 }) {}

@@ -13,6 +13,7 @@ import type * as Workers from "../../Workers.js"
 import * as client from "../client/make.js"
 import { OnLoad } from "../client/onLoad.js"
 import { stateFields } from "../client/options.js"
+import { none, Sharing } from "../client/sharing.js"
 import { Engine } from "../engine/tags.js"
 import { Fetcher } from "../fetch/tags.js"
 import { SnapshotStore } from "../store/tags.js"
@@ -45,7 +46,8 @@ const provideSource =
       Effect.provideService(Fetcher, source.fetcher),
       // the documents are names, which mean nothing later
       Effect.provideService(SnapshotStore, { load: () => Effect.succeedNone, save: () => Effect.void }),
-      // the main thread warns
+      // the main thread serves and warns
+      Effect.provideService(Sharing, none),
       Effect.provideService(OnLoad, () => () => Effect.void)
     )
 
