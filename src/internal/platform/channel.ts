@@ -9,17 +9,20 @@ export interface Channel {
   readonly post: (message: unknown) => Effect.Effect<void>
 }
 
-/** Opens the channel with this name until the Scope ends. It does not keep the thread alive. */
+/** Opens the channel with this name until the Scope ends. `keepsAlive` says whether the thread then has something to do. */
 export const openChannel = (
   name: string,
+  keepsAlive: boolean,
   onMessage: (message: unknown) => void
 ): Effect.Effect<Channel, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
       const { BroadcastChannel } = process.getBuiltinModule("node:worker_threads")
       const channel = new BroadcastChannel(name)
-      channel.unref()
       channel.onmessage = (event) => onMessage((event as { readonly data: unknown }).data)
+      if (!keepsAlive) {
+        channel.unref()
+      }
       return channel
     }),
     (channel) => Effect.sync(() => channel.close())

@@ -72,6 +72,7 @@ export const supportsThreads: boolean = false
 /** Unreachable, because `supportsThreads` is false. */
 export const openChannel = (
   _name: string,
+  _keepsAlive: boolean,
   _onMessage: (message: unknown) => void
 ): Effect.Effect<{ readonly post: (message: unknown) => Effect.Effect<void> }> =>
   Effect.succeed({ post: () => Effect.void })

@@ -67,7 +67,8 @@ export const make = (target: TargetSettings): Effect.Effect<Link, never, Scope.S
     })
     const questions = new Map<string, Deferred.Deferred<boolean, RefreshError>>()
     const messages = yield* Mailbox.make<unknown>()
-    const channel = yield* Platform.openChannel(protocol.channelName(target), messages.offer)
+    // as the polls of a client that loads keep its thread alive
+    const channel = yield* Platform.openChannel(protocol.channelName(target), true, messages.offer)
     const post = (message: protocol.FromWorker) => channel.post(message)
     let number = 0
 

@@ -63,7 +63,7 @@ export const make = (): Sharer => {
       const scope = yield* Effect.scope
       const id = String(yield* Random.next)
       const messages = yield* Mailbox.make<unknown>()
-      const channel = yield* Platform.openChannel(protocol.channelName(client.source), messages.offer)
+      const channel = yield* Platform.openChannel(protocol.channelName(client.source), false, messages.offer)
       const post = (message: protocol.FromClient) => channel.post(message)
       const lock = yield* Effect.makeSemaphore(1)
       let held: Held | undefined
