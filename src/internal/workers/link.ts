@@ -3,11 +3,10 @@
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import * as PubSub from "effect/PubSub"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
-import * as SubscriptionRef from "effect/SubscriptionRef"
+import * as Stream from "effect/Stream"
 import * as Platform from "#platform"
 import { FetchError, type RefreshError } from "../../FliptError.js"
 import type * as Status from "../../Status.js"
@@ -30,7 +29,7 @@ export interface Received {
 
 export interface Link {
   readonly received: Effect.Effect<Received>
-  /** What is known now, and then every change. */
+  /** What is known now, and then what is known after changes. A slow consumer skips some. */
   readonly changes: Stream.Stream<Received>
   /** Lets the client fetch, and returns its result. */
   readonly ask: (kind: "refresh" | "refetch") => Effect.Effect<boolean, RefreshError>
@@ -59,12 +58,14 @@ const statusOf = (plain: Parameters<typeof protocol.decodeStatus>[0]): NonNullab
 
 export const make = (target: TargetSettings): Effect.Effect<Link, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const known = yield* SubscriptionRef.make<Received>({
-      client: undefined,
-      state: undefined,
-      error: undefined,
-      status: undefined
-    })
+    let received: Received = { client: undefined, state: undefined, error: undefined, status: undefined }
+    // capacity 2, as for the signals of a client
+    const hub = yield* PubSub.sliding<void>(2)
+    const set = (next: Received) =>
+      Effect.suspend(() => {
+        received = next
+        return PubSub.publish(hub, undefined)
+      })
     const questions = new Map<string, Deferred.Deferred<boolean, RefreshError>>()
     const messages = yield* Mailbox.make<unknown>()
     // as the polls of a client that loads keep its thread alive
@@ -72,25 +73,25 @@ export const make = (target: TargetSettings): Effect.Effect<Link, never, Scope.S
     const post = (message: protocol.FromWorker) => channel.post(message)
     let number = 0
 
-    const onState = (message: Extract<protocol.FromClient, { readonly kind: "state" }>) =>
-      SubscriptionRef.updateSome(known, ({ client }) => {
-        // a second client of the same namespace, or a state that was sent again for another worker
-        if (client !== undefined && (message.client !== client || message.number <= number)) {
-          return Option.none()
-        }
-        number = message.number
-        const { error } = message.status
-        return Option.some<Received>({
-          client: message.client,
-          state: message.state,
-          error: error === undefined ? undefined : protocol.decodeError(error),
-          status: statusOf(message.status)
-        })
+    const onState = (message: Extract<protocol.FromClient, { readonly kind: "state" }>): Effect.Effect<unknown> => {
+      const { client } = received
+      // a second client of the same namespace, or a state that was sent again for another worker
+      if (client !== undefined && (message.client !== client || message.number <= number)) {
+        return Effect.void
+      }
+      number = message.number
+      const { error } = message.status
+      return set({
+        client: message.client,
+        state: message.state,
+        error: error === undefined ? undefined : protocol.decodeError(error),
+        status: statusOf(message.status)
       })
+    }
 
     const onClosed = Effect.gen(function* () {
       const error = closedError(target)
-      yield* SubscriptionRef.update(known, ({ state }) => ({ client: undefined, state, error, status: undefined }))
+      yield* set({ client: undefined, state: received.state, error, status: undefined })
       const waiting = [...questions.values()]
       questions.clear()
       yield* Effect.forEach(waiting, (question) => Deferred.fail(question, error), { discard: true })
@@ -103,9 +104,7 @@ export const make = (target: TargetSettings): Effect.Effect<Link, never, Scope.S
         case "state":
           return onState(message)
         case "closed":
-          return Effect.flatMap(SubscriptionRef.get(known), ({ client }) =>
-            client === message.client ? onClosed : Effect.void
-          )
+          return received.client === message.client ? onClosed : Effect.void
         case "answer": {
           const question = questions.get(message.question)
           questions.delete(message.question)
@@ -126,10 +125,13 @@ export const make = (target: TargetSettings): Effect.Effect<Link, never, Scope.S
     yield* post({ kind: "hello" })
 
     return {
-      received: SubscriptionRef.get(known),
-      changes: known.changes,
+      received: Effect.sync(() => received),
+      changes: Stream.unwrapScoped(
+        Effect.map(PubSub.subscribe(hub), (queue) => Stream.concat(Stream.void, Stream.fromQueue(queue)))
+      ).pipe(Stream.map(() => received)),
       ask: (kind) =>
-        Effect.flatMap(SubscriptionRef.get(known), ({ client, error }) => {
+        Effect.suspend(() => {
+          const { client, error } = received
           if (client === undefined) {
             return Effect.fail(error ?? closedError(target))
           }

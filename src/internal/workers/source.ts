@@ -67,8 +67,8 @@ export const make = (link: Link, target: TargetSettings): Source => {
   let loaded: string | undefined
   let hasFetched = false
 
-  /** The first element that passes. The changes do not end before the client. */
-  const await_ = (accepts: (received: Received) => boolean): Effect.Effect<Received> =>
+  /** Waits for something that is known of the client. The changes do not end before this client. */
+  const firstThat = (accepts: (received: Received) => boolean): Effect.Effect<Received> =>
     Effect.flatMap(
       Stream.runHead(Stream.filter(link.changes, accepts)),
       Option.match({ onNone: () => Effect.never, onSome: Effect.succeed })
@@ -81,18 +81,20 @@ export const make = (link: Link, target: TargetSettings): Source => {
   const openLatest: Effect.Effect<Snapshot, EngineError, Scope.Scope> = Effect.flatMap(link.received, ({ state }) =>
     state === undefined
       ? Effect.fail(nothing())
-      : Effect.catchIf(
-          Effect.tap(open(target.namespace, state), () =>
+      : open(target.namespace, state).pipe(
+          Effect.tap(() =>
             Effect.sync(() => {
               loaded = state.id
             })
           ),
-          ({ reason }) => reason === "Closed",
-          (error) =>
-            Effect.flatMap(
-              await_((next) => next.client === undefined || next.state?.id !== state.id),
-              (next) => (next.client === undefined ? Effect.fail(error) : openLatest)
-            )
+          Effect.catchAll((error) =>
+            error.reason !== "Closed"
+              ? Effect.fail(error)
+              : Effect.flatMap(
+                  firstThat((next) => next.client === undefined || next.state?.id !== state.id),
+                  (next) => (next.client === undefined ? Effect.fail(error) : openLatest)
+                )
+          )
         )
   )
 
@@ -103,7 +105,7 @@ export const make = (link: Link, target: TargetSettings): Source => {
 
   const fetch = (version: Option.Option<Fetcher.Version>): Effect.Effect<Fetcher.Update, FetchError> =>
     Effect.gen(function* () {
-      const received = yield* await_(isFilled).pipe(
+      const received = yield* firstThat(isFilled).pipe(
         Effect.timeoutFail({ duration: START_TIMEOUT, onTimeout: () => nobody(target) })
       )
       const { error, state } = received
