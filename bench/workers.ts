@@ -1,5 +1,5 @@
 /**
- * What workers that share a state take, beside workers with a client each: `npm run bench:workers -- [--json] [--rounds 3]`.
+ * What workers that share a state take, beside workers with a client each: `npm run bench:workers -- [--json] [--rounds 1]`.
  *
  * Each row is a process of its own with 1, 4 and 16 workers, and 10,000 and 100,000 flags: the memory of the whole process,
  * and the time until every worker has evaluated a flag. `empty` is what Node and Effect take in so many workers. Where
@@ -13,7 +13,7 @@ import { start } from "./lib/modules.js"
 import type { Measured, Way } from "./lib/workers-one.js"
 import { documentOf, flagsOf } from "./lib/workloads.js"
 
-const ROUNDS = argument("rounds", 3)
+const ROUNDS = argument("rounds", 1)
 const FLAGS = [10_000, 100_000]
 const WORKERS = [1, 4, 16] as const
 const WAYS: ReadonlyArray<Way> = ["empty", "shared", "bytes", "each"]
