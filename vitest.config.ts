@@ -1,7 +1,15 @@
 import { fileURLToPath } from "node:url"
-import { defineConfig } from "vitest/config"
+import { configDefaults, defineConfig } from "vitest/config"
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
+
+/**
+ * The files that get a process each, because they replace modules, measure the whole process, or count on every sleep of
+ * the TestClock (retriesAndPolls). The others share processes, if Vitest runs by `npm test` (scripts/test.mjs).
+ */
+const isolated = ["changes", "choice", "resources", "retriesAndPolls", "status", "unhandled"].map(
+  (name) => `test/${name}.test.ts`
+)
 
 // The sources are tested, not the build: the packages' names and the client's `imports` map lead to `src/`.
 export default defineConfig({
@@ -15,12 +23,22 @@ export default defineConfig({
     ]
   },
   test: {
-    include: ["test/**/*.test.ts", "examples/**/*.test.ts", "packages/*/test/**/*.test.ts"],
-    reporters: ["default", ["json", { outputFile: path("./build/tests.json") }]],
+    projects: [
+      { extends: true, test: { name: "isolated", include: isolated } },
+      {
+        extends: true,
+        test: {
+          name: "shared",
+          include: ["test/**/*.test.ts", "examples/**/*.test.ts", "packages/*/test/**/*.test.ts"],
+          exclude: [...configDefaults.exclude, ...isolated]
+        }
+      }
+    ],
     // Tests wait for conditions: this ends those that wait in vain, even on a machine that is busy with other work.
     testTimeout: 120_000,
-    // much of the time is spent waiting for sockets and timers
-    maxWorkers: 3,
-    minWorkers: 1
+    // Much of the time is spent waiting for sockets and timers. Equal numbers, because Vitest 3 may give a file to a worker
+    // that it is ending as idle.
+    maxWorkers: 4,
+    minWorkers: 4
   }
 })

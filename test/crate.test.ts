@@ -41,7 +41,8 @@ describe.skipIf(!native)(`the crate${native ? "" : ` (skipped: ${reason})`}`, ()
     () =>
       Effect.runPromise(
         Effect.map(
-          cargo("clippy", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"),
+          // `--release`, because the build has already compiled the dependencies for it
+          cargo("clippy", "--release", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"),
           ({ code, output }) => {
             expect(code, output).toBe(0)
           }

@@ -264,8 +264,9 @@ const scenarios = {
     return { seen, held: held() }
   },
 
-  /** 50 workers come and go while states are loaded. Some end by themselves; the others are terminated at any time. */
+  /** Workers come and go while states are loaded. Some end by themselves; the others are terminated at any time. */
   churn: async () => {
+    const batches = Number(process.argv.at(-1))
     const warm = await serve({})
     await warm.push(2)
     await warm.close()
@@ -281,7 +282,7 @@ const scenarios = {
       }
     })()
     const ends = { closed: 0, terminated: 0 }
-    for (let batch = 0; batch < 10; batch++) {
+    for (let batch = 0; batch < batches; batch++) {
       await Promise.all(
         Array.from({ length: 5 }, async (_, index) => {
           const worker = start({}, index === 4)

@@ -1,4 +1,4 @@
-// Ends 50 worker threads while they build an engine, and prints the engines that others have got. With "native" the workers
+// Ends worker threads, as many as the last argument says, while they build an engine, and prints the engines that others have got. With "native" the workers
 // ask for the native engine.
 import { once } from "node:events"
 import { fileURLToPath } from "node:url"
@@ -6,6 +6,7 @@ import { isMainThread, parentPort, Worker } from "node:worker_threads"
 import * as Effect from "effect/Effect"
 import * as Engine from "flipt-client-effect/Engine"
 
+const workerCount = Number(process.argv.at(-1))
 const layer = !isMainThread && process.argv[2] === "native" ? Engine.layerNative : Engine.layer
 const name = Effect.map(Engine.Engine, (engine) => engine.name).pipe(Effect.provide(layer))
 
@@ -17,7 +18,7 @@ const start = async () => {
 
 if (isMainThread) {
   let ended = 0
-  for (let batch = 0; batch < 10; batch++) {
+  for (let batch = 0; batch < workerCount / 5; batch++) {
     const workers = await Promise.all(Array.from({ length: 5 }, start))
     await Promise.all(
       workers.map(async (worker, index) => {
