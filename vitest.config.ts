@@ -1,15 +1,24 @@
+import { readdirSync, readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { configDefaults, defineConfig } from "vitest/config"
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 
 /**
- * The files that get a process each, because they replace modules, measure the whole process, or count on every sleep of
- * the TestClock (retriesAndPolls). The others share processes, if Vitest runs by `npm test` (scripts/test.mjs).
+ * The files that get a process each: those that replace modules, measure the whole process, or move a clock. Tests that move
+ * a clock have met clocks of other files in a shared process. All other files share processes, if Vitest runs by `npm test`
+ * (scripts/test.mjs).
  */
-const isolated = ["changes", "choice", "resources", "retriesAndPolls", "status", "unhandled"].map(
-  (name) => `test/${name}.test.ts`
-)
+const movesClock = /TestClock|HandClock|fleetClock|withClock|awaitSleep|handMade|grace/
+const isolated = [
+  "test/choice.test.ts",
+  "test/resources.test.ts",
+  ...["test", "test/chaos"].flatMap((folder) =>
+    readdirSync(path(folder))
+      .filter((name) => name.endsWith(".test.ts") && movesClock.test(readFileSync(path(`${folder}/${name}`), "utf8")))
+      .map((name) => `${folder}/${name}`)
+  )
+]
 
 // The sources are tested, not the build: the packages' names and the client's `imports` map lead to `src/`.
 export default defineConfig({
