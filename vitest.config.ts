@@ -9,13 +9,13 @@ const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.u
  * a clock have met clocks of other files in a shared process. All other files share processes, if Vitest runs by `npm test`
  * (scripts/test.mjs).
  */
-const movesClock = /TestClock|HandClock|fleetClock|withClock|awaitSleep|handMade|grace/
+const needsProcess = /vi\.mock|TestClock|HandClock|fleetClock|withClock|awaitSleep|handMade|grace/
 const isolated = [
   "test/choice.test.ts",
   "test/resources.test.ts",
   ...["test", "test/chaos"].flatMap((folder) =>
     readdirSync(path(folder))
-      .filter((name) => name.endsWith(".test.ts") && movesClock.test(readFileSync(path(`${folder}/${name}`), "utf8")))
+      .filter((name) => name.endsWith(".test.ts") && needsProcess.test(readFileSync(path(`${folder}/${name}`), "utf8")))
       .map((name) => `${folder}/${name}`)
   )
 ]
