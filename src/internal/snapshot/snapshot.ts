@@ -25,6 +25,20 @@ const evaluateVariant = (evaluator: Evaluator, request: EvaluationRequest) => ev
 
 const evaluateBoolean = (evaluator: Evaluator, request: EvaluationRequest) => evaluator.boolean(request)
 
+const readFlags: unique symbol = Symbol("flipt-client-effect/readFlags")
+
+interface LazyFlags {
+  readonly [readFlags]: () => Snapshot["flags"]
+}
+
+/** The property `flags`. All Snapshots share the getter: V8 makes slow dictionaries of objects with a getter each. */
+const flagsProperty: PropertyDescriptor & ThisType<LazyFlags> = {
+  enumerable: true,
+  get() {
+    return this[readFlags]()
+  }
+}
+
 const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readonly close: () => void } => {
   // Checked before and after each evaluation, because a getter in the context may close the Snapshot.
   let open: Evaluator | undefined = evaluator
@@ -54,7 +68,21 @@ const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readon
       open === undefined ? Effect.fail(new EngineError({ reason: "Closed", message: closedMessage })) : ask(open)
     )
 
-  const snapshot: Snapshot & Defined & HasNativeHandle = {
+  const flagsWhileOpen = (): Snapshot["flags"] => {
+    if (open === undefined) {
+      return closedResult()
+    }
+    if (flags === undefined) {
+      const made = Either.map(open.flags(), (list) => Object.freeze(list))
+      if (Either.isLeft(made)) {
+        return made
+      }
+      flags = made
+    }
+    return flags
+  }
+
+  const withoutFlags: Omit<Snapshot, "flags"> & Defined & HasNativeHandle & LazyFlags = {
     namespace,
     engine,
     digest,
@@ -94,27 +122,15 @@ const unsafeMake = (evaluator: Evaluator): { readonly snapshot: Snapshot; readon
         }
       }
     },
-    get flags() {
-      if (open === undefined) {
-        return closedResult()
-      }
-      if (flags === undefined) {
-        const made = Either.map(open.flags(), (list) => Object.freeze(list))
-        if (Either.isLeft(made)) {
-          return made
-        }
-        flags = made
-      }
-      return flags
-    },
     seed: whileOpen((it) => it.seed),
+    [readFlags]: flagsWhileOpen,
     [nativeHandle]: evaluator.nativeHandle,
     [escapedLists]: evaluator.escapedLists,
     [definitions]: evaluator.definitions && whileOpen((it) => it.definitions as NonNullable<Evaluator["definitions"]>)
   }
 
   return {
-    snapshot,
+    snapshot: Object.defineProperty(withoutFlags, "flags", flagsProperty) as typeof withoutFlags & Snapshot,
     close: () => {
       open = undefined
       flags = undefined

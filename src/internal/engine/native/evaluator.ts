@@ -9,7 +9,6 @@ import type {
   BatchEntry,
   BooleanResult,
   EvaluationContext,
-  EvaluationRequest,
   FlagInfo,
   FlagType,
   Reason,
@@ -19,7 +18,7 @@ import { readSeed } from "../../document/seed/read.js"
 import { hasReplacementCharacter, readProperty } from "../../snapshot/context.js"
 import { type Evaluator, errorEntry, makeErrors } from "../../snapshot/evaluator.js"
 import { intern } from "../../snapshot/intern.js"
-import { checked } from "../../snapshot/request.js"
+import { isContext, isText, refuse } from "../../snapshot/request.js"
 import { encodeBase64 } from "../../util/base64.js"
 import { printable } from "../../util/outsideText.js"
 import { type Arena, makeTextEntry, slotWords, type TextEntry } from "./arena.js"
@@ -308,9 +307,9 @@ const makeEvaluations = (
     return code < PARTIAL ? (entry.outcomes[code] as Either.Either<Result>) : partialResult(entry, code - PARTIAL, 0)
   }
 
-  const variant = ({ context, entityId, flagKey }: EvaluationRequest) =>
+  const variant = (flagKey: string, entityId: string, context: EvaluationContext | undefined) =>
     evaluate(flagKey, entityId, context, "variant") as Either.Either<VariantResult, EvaluationError>
-  const boolean = ({ context, entityId, flagKey }: EvaluationRequest) =>
+  const boolean = (flagKey: string, entityId: string, context: EvaluationContext | undefined) =>
     evaluate(flagKey, entityId, context, "boolean") as Either.Either<BooleanResult, EvaluationError>
 
   return {
@@ -319,11 +318,27 @@ const makeEvaluations = (
     digest,
     escapedLists,
     nativeHandle: { path: library.path, handle: snapshot },
-    variant: checked(variant),
-    boolean: checked(boolean),
+    variant: (request) => {
+      if (typeof request !== "object" || request === null) {
+        return refuse(request, errors.notFound)
+      }
+      const { context, entityId, flagKey } = request
+      return isText(flagKey) && isText(entityId) && isContext(context)
+        ? variant(flagKey, entityId, context)
+        : refuse(request, errors.notFound)
+    },
+    boolean: (request) => {
+      if (typeof request !== "object" || request === null) {
+        return refuse(request, errors.notFound)
+      }
+      const { context, entityId, flagKey } = request
+      return isText(flagKey) && isText(entityId) && isContext(context)
+        ? boolean(flagKey, entityId, context)
+        : refuse(request, errors.notFound)
+    },
     bind: (entityId, context) => ({
-      variant: (flagKey) => variant({ flagKey, entityId, context }),
-      boolean: (flagKey) => boolean({ flagKey, entityId, context })
+      variant: (flagKey) => variant(flagKey, entityId, context),
+      boolean: (flagKey) => boolean(flagKey, entityId, context)
     }),
     batch: (requests) => {
       const found = requests.map(({ context, entityId, flagKey }) => {
