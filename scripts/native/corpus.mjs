@@ -165,13 +165,15 @@ const work = {
 /** Starts a worker, and waits for what it has found. @param {keyof typeof work} task */
 const start = async (task) => {
   const worker = new Worker(fileURLToPath(import.meta.url), { argv: [file], workerData: task })
+  // listened to from here on, since a worker can end together with its message
+  const ended = once(worker, "exit")
   const [message] = await Promise.race([
     once(worker, "message"),
-    once(worker, "exit").then(() => assert.fail("the worker ended too early"))
+    ended.then(() => assert.fail("the worker ended too early"))
   ])
   /** @type {{ count: number, library: string }} */
   const found = message
-  return { worker, found }
+  return { worker, found, ended }
 }
 
 /** What the library has open. @param {string} path */
@@ -185,7 +187,7 @@ const openIn = (path) => {
 
 const main = async () => {
   const first = await start("alone")
-  await once(first.worker, "exit")
+  await first.ended
   const count = await Effect.runPromise(compileAll)
   assert.ok(loadsKoffi(), "the main thread did not use koffi")
 
