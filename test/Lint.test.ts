@@ -359,6 +359,21 @@ describe("the layer", () => {
     })
   )
 
+  it.effect("lists the first kinds of finding, and counts the others", () =>
+    Effect.gen(function* () {
+      const flags = Array.from({ length: 9 }, (_, index) => ({ ...mistaken(index + 51), key: `flag-${index}` }))
+      const [, ...lines] = (yield* warningsOf([makeDocument(flags)], Lint.layer))[0]!.split("\n- ")
+      expect(lines.map((line) => line.split(/[:;] /)[0])).toEqual([
+        'flag "flag-0", rule 1 and 8 more',
+        'flag "flag-0", rule 1, segment "impossible", constraint 1 and 8 more',
+        'flag "flag-0", rule 2',
+        'flag "flag-1", rule 2',
+        'flag "flag-2", rule 2',
+        "and 6 more"
+      ])
+    })
+  )
+
   it.effect("logs nothing for a state without findings", () =>
     Effect.gen(function* () {
       const documents = [makeDocument([booleanFlag("on", true)])]
