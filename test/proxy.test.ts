@@ -152,6 +152,21 @@ describe("the option proxy", () => {
     })
   )
 
+  it.scopedLive("gets a user without a password, a password without a user, and nothing where there is neither", () =>
+    Effect.gen(function* () {
+      const { ours, server: certificate } = yield* pki
+      const basic = (credential: string) => `Basic ${Buffer.from(credential).toString("base64")}`
+      for (const server of [yield* serve(certificate), yield* plain]) {
+        const proxy = yield* Proxy.make()
+        for (const credential of ["someone@", ":s3cret@", "a%40b:s%3A3@", ""]) {
+          const url = `http://${credential}127.0.0.1:${proxy.port}`
+          yield* fetchWith(Tls.layer({ caCertData: ours.cert, proxy: url }), { url: server.url })
+        }
+        expect(proxy.authorizations).toEqual([basic("someone:"), basic(":s3cret"), basic("a@b:s:3"), undefined])
+      }
+    })
+  )
+
   it.scopedLive("whose user is refused is an error that says so, without the password", () =>
     Effect.gen(function* () {
       const { ours, server: certificate } = yield* pki

@@ -22,6 +22,8 @@ export interface Proxy {
   readonly port: number
   /** What was asked of it: `CONNECT host:port`, or `GET http://...`. */
   readonly asked: ReadonlyArray<string>
+  /** The value of `Proxy-Authorization` in each request. */
+  readonly authorizations: ReadonlyArray<string | undefined>
   /** The names in the certificates that clients showed to it. */
   readonly certificates: ReadonlyArray<string>
   /** The tunnels that are open. */
@@ -33,9 +35,14 @@ export const make = (options: Options = {}): Effect.Effect<Proxy, never, Scope.S
     const asked: Array<string> = []
     const certificates: Array<string> = []
     const tunnels = new Set<Net.Socket>()
-    const lets = (headers: Http.IncomingHttpHeaders): boolean =>
-      options.credential === undefined ||
-      headers["proxy-authorization"] === `Basic ${Buffer.from(options.credential).toString("base64")}`
+    const authorizations: Array<string | undefined> = []
+    const lets = (headers: Http.IncomingHttpHeaders): boolean => {
+      authorizations.push(headers["proxy-authorization"])
+      return (
+        options.credential === undefined ||
+        headers["proxy-authorization"] === `Basic ${Buffer.from(options.credential).toString("base64")}`
+      )
+    }
 
     const pass = (request: Http.IncomingMessage, response: Http.ServerResponse) => {
       asked.push(`${request.method} ${request.url}`)
@@ -87,6 +94,7 @@ export const make = (options: Options = {}): Effect.Effect<Proxy, never, Scope.S
       url: `${options.tls === undefined ? "http" : "https"}://${credential}127.0.0.1:${port}`,
       port,
       asked,
+      authorizations,
       certificates,
       tunnels
     }
