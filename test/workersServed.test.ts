@@ -3,16 +3,24 @@
  * threads; workersShared.test.ts has real ones.
  */
 import { describe, expect, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as Engine from "../src/Engine.js"
 import * as Fetcher from "../src/Fetcher.js"
 import * as FliptClient from "../src/FliptClient.js"
 import * as FliptClients from "../src/FliptClients.js"
 import * as FliptTest from "../src/FliptTest.js"
+import { type HasNativeHandle, nativeHandle } from "../src/internal/snapshot/nativeHandle.js"
+import type { Received } from "../src/internal/workers/link.js"
+import * as Source from "../src/internal/workers/source.js"
 import * as Workers from "../src/Workers.js"
 import { booleanFlag, makeDocument } from "./support/documents.js"
+import { native, reason } from "./support/engines.js"
 import { untilOf } from "./support/wait.js"
 
 /** What a client says of a flag. */
@@ -90,6 +98,53 @@ describe("what is served", () => {
       yield* untilOf(Effect.zip(client.status, main.status), ([its, ours]) => its._tag === ours._tag)
       expect(yield* client.status).toMatchObject({ _tag: "Stale", origin: "seed", confirmedAt: undefined })
       expect((yield* client.statusChanges.pipe(Stream.take(1), Stream.runCollect)).length).toBe(1)
+    })
+  )
+})
+
+describe.skipIf(!native)(`a state that closes before a worker opens it${native ? "" : ` (skipped: ${reason})`}`, () => {
+  const bytes = new TextEncoder().encode(JSON.stringify(makeDocument([booleanFlag("a", true)])))
+
+  /** A worker's engine, which is opening a state that is already closed. */
+  const opening = Effect.gen(function* () {
+    const { compile } = yield* Engine.Engine
+    const closed = yield* Effect.scoped(compile("default", [bytes]))
+    const link = yield* SubscriptionRef.make<Received>({
+      client: "main",
+      state: { id: "1", content: { kind: "native", native: (closed as HasNativeHandle)[nativeHandle]! } },
+      error: undefined,
+      status: undefined
+    })
+    const isRefused = yield* Deferred.make<void>()
+    const changes = Stream.unwrap(Effect.as(Deferred.succeed(isRefused, undefined), link.changes))
+    const { engine } = Source.make(
+      { received: link.get, changes, ask: () => Effect.never },
+      { environment: "default", namespace: "default" }
+    )
+    const opened = yield* Effect.fork(Effect.either(engine.compile("default", [])))
+    yield* Deferred.await(isRefused)
+    return { link, opened }
+  }).pipe(Effect.provide(Engine.layerNative))
+
+  it.scopedLive("is skipped for the next one", () =>
+    Effect.gen(function* () {
+      const { link, opened } = yield* opening
+      const shared = new SharedArrayBuffer(bytes.length)
+      new Uint8Array(shared).set(bytes)
+      yield* SubscriptionRef.update(link, (received) => ({
+        ...received,
+        state: { id: "2", content: { kind: "document", bytes: shared } } as const
+      }))
+      const snapshot = yield* Effect.flatten(Fiber.join(opened))
+      expect(Either.map(snapshot.flags, (flags) => flags.map(({ key }) => key))).toEqual(Either.right(["a"]))
+    })
+  )
+
+  it.scopedLive("is an error if the client closes, too", () =>
+    Effect.gen(function* () {
+      const { link, opened } = yield* opening
+      yield* SubscriptionRef.update(link, (received) => ({ ...received, client: undefined }))
+      expect(Either.flip(yield* Fiber.join(opened))).toMatchObject({ right: { reason: "Closed" } })
     })
   )
 })
