@@ -197,6 +197,22 @@ describe.each(engines)("the %s engine", (_name, layer) => {
     })
   )
 
+  it.scoped("returns results that nobody can change", () =>
+    Effect.gen(function* () {
+      const { compile } = yield* engine
+      for (const { cases, document, namespace } of corpus) {
+        const snapshot = yield* compile(namespace, encode(document))
+        for (const { kind, request } of cases) {
+          const result: Either.Either<{ readonly segmentKeys: ReadonlyArray<string> }, unknown> =
+            snapshot[kind](request)
+          if (Either.isRight(result)) {
+            expect(Object.isFrozen(result.right) && Object.isFrozen(result.right.segmentKeys)).toBe(true)
+          }
+        }
+      }
+    })
+  )
+
   it.scoped("joins a document's chunks at any boundary, even inside a character", () =>
     Effect.gen(function* () {
       const { compile } = yield* engine

@@ -369,8 +369,11 @@ describe("a status", () => {
         const body = Readable.from(endless("lorem ipsum ".repeat(1000)))
         pipeline(body, response.writeHead(500), () => {})
       })
-      const error = yield* failureOf({ url: http(yield* listen(server)) }, never)
+      const url = http(yield* listen(server))
+      const error = yield* failureOf({ url, requestTimeout: "10 seconds" }, never)
       expect(error).toMatchObject({ reason: "Status", status: 500 })
+      // the message of a body that was still read at the timeout is lost
+      expect(error.message).toContain("(lorem ipsum lorem ipsum")
     })
   )
 })

@@ -204,6 +204,7 @@ describe("the hash of a document's content", () => {
     Effect.gen(function* () {
       const hash = yield* contentHash([encode(JSON.stringify(JSON.parse(text)))])
       expect(yield* contentHash([encode(text)])).toBe(hash)
+      expect(yield* contentHash([encode(`\n ${text} \n`)])).toBe(hash)
       expect(yield* contentHash([encode(JSON.stringify(JSON.parse(text), undefined, 2))])).toBe(hash)
       expect(yield* contentHash([...encode(text)].map((byte) => Uint8Array.of(byte)))).toBe(hash)
     })

@@ -21,6 +21,7 @@ import * as Source from "../src/internal/workers/source.js"
 import * as Workers from "../src/Workers.js"
 import { booleanFlag, makeDocument } from "./support/documents.js"
 import { native, reason } from "./support/engines.js"
+import { captured } from "./support/logs.js"
 import { untilOf } from "./support/wait.js"
 
 /** What a client says of a flag. */
@@ -39,8 +40,15 @@ describe("what is served", () => {
     Effect.gen(function* () {
       const client = yield* worker()
       expect(yield* enabled(client, "a")).toBe(true)
-      yield* FliptTest.set("a", false)
-      yield* untilOf(enabled(client, "a"), (value) => value === false)
+      yield* captured((lines) =>
+        Effect.gen(function* () {
+          for (const next of [false, true, false, true]) {
+            yield* FliptTest.set("a", next)
+            yield* untilOf(enabled(client, "a"), (value) => value === next)
+          }
+          expect(lines.filter(({ level }) => level !== "DEBUG")).toEqual([])
+        })
+      )
     }).pipe(Effect.provide(FliptTest.layer({ flags: { a: true } }).pipe(Layer.provide(Workers.layerServe))))
   )
 

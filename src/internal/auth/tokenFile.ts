@@ -67,7 +67,7 @@ export const make = (
     const reread = yield* SingleFlight.make(
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
         readAt = now
-        return Effect.ignore(renewable.renew)
+        return renewable.renew
       }),
       undefined
     ).pipe(Effect.map(Effect.ignore))
