@@ -6,8 +6,10 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as Engine from "../src/Engine.js"
@@ -50,6 +52,22 @@ describe("what is served", () => {
         })
       )
     }).pipe(Effect.provide(FliptTest.layer({ flags: { a: true } }).pipe(Layer.provide(Workers.layerServe))))
+  )
+
+  it.scopedLive("stays with the workers when its client closes, and their status says so", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      yield* FliptTest.layer({ flags: { a: true } }).pipe(
+        Layer.provide(Workers.layerServe),
+        Layer.buildWithScope(scope)
+      )
+      const client = yield* worker({ errorStrategy: "fallback" })
+      yield* untilOf(client.status, ({ _tag }) => _tag === "Ready")
+      yield* Scope.close(scope, Exit.void)
+      yield* untilOf(client.status, ({ _tag }) => _tag === "Stale")
+      expect(yield* client.status).toMatchObject({ mode: "workers", connected: false })
+      expect(yield* enabled(client, "a")).toBe(true)
+    })
   )
 
   it.scopedLive("is every client of FliptClients, to the workers with its namespace", () =>

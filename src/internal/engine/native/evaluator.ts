@@ -83,7 +83,7 @@ interface Variant {
   readonly attachment?: string
 }
 
-const noKeys: ReadonlyArray<string> = Object.freeze([])
+const noKeys: ReadonlyArray<string> = []
 
 const booleanOutcomes = (flagKey: string, { enabled, rollouts }: Description): Array<Either.Either<Result>> => {
   const outcome = (reason: Reason, segmentKeys: ReadonlyArray<string>, value: boolean) =>
