@@ -9,14 +9,13 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
-import * as ScheduleDecision from "effect/ScheduleDecision"
-import * as ScheduleIntervals from "effect/ScheduleIntervals"
 import * as Scope from "effect/Scope"
 import * as Supervisor from "effect/Supervisor"
 import * as TestClock from "effect/TestClock"
 import type * as FliptClient from "../src/FliptClient.js"
 import { FetchError } from "../src/FliptError.js"
 import { reconnectSchedule, repairSchedule, type StreamEnd } from "../src/internal/fetch/schedules.js"
+import { makeSteps } from "../src/internal/util/schedule.js"
 import { drive } from "./support/drive.js"
 import * as Fault from "./support/Fault.js"
 import * as FliptServer from "./support/FliptServer.js"
@@ -90,15 +89,14 @@ describe("a server that ends every stream at once", () => {
 describe("the delays between repairs", () => {
   it.effect("double from one second to 30, and start over after a quiet minute", () =>
     Effect.gen(function* () {
-      let { state, now } = { state: repairSchedule.initial, now: 1_000_000 }
+      const { next } = makeSteps(repairSchedule)
       const delays: Array<number> = []
+      let now = 1_000_000
       for (const quiet of [0, 0, 0, 0, 0, 0, 59_999, 60_000, 0]) {
         now += quiet
-        const [next, , decision] = yield* repairSchedule.step(now, undefined, state)
-        const wakesAt = ScheduleDecision.isDone(decision) ? Number.NaN : ScheduleIntervals.start(decision.intervals)
-        delays.push((wakesAt - now) / 1000)
-        now = wakesAt
-        state = next
+        const delay = Option.getOrThrow(yield* next(now))
+        delays.push(delay / 1000)
+        now += delay
       }
       expect(delays).toEqual([1, 2, 4, 8, 16, 30, 30, 1, 2])
     })
