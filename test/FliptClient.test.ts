@@ -17,7 +17,7 @@ import * as Auth from "../src/Auth.js"
 import * as Engine from "../src/Engine.js"
 import * as Fetcher from "../src/Fetcher.js"
 import * as FliptClient from "../src/FliptClient.js"
-import { EvaluationError } from "../src/FliptError.js"
+import { EngineError, EvaluationError } from "../src/FliptError.js"
 import { onDocument } from "./support/documents.js"
 import * as Fault from "./support/Fault.js"
 import * as FliptServer from "./support/FliptServer.js"
@@ -541,6 +541,25 @@ describe("the scope", () => {
       yield* server.awaitConnections(0)
       yield* awhile
       expect((yield* server.requests).length).toBe(length)
+    })
+  )
+
+  it.scopedLive("that an engine ends while it writes a seed fails getSnapshot like any evaluation", () =>
+    Effect.gen(function* () {
+      const cause = new EngineError({ reason: "Closed", message: "it ended" })
+      const ending = Layer.map(Engine.layerPortable, (context) => {
+        const engine = Context.get(context, Engine.Engine)
+        const compile: Engine.Service["compile"] = (namespace, bytes) =>
+          Effect.map(engine.compile(namespace, bytes), (snapshot) => ({ ...snapshot, seed: Effect.fail(cause) }))
+        return Context.make(Engine.Engine, { ...engine, compile })
+      })
+      const parts = Layer.merge(ending, Fetcher.layerStatic(JSON.stringify(document)))
+      const client = yield* FliptClient.FliptClient.pipe(
+        Effect.provide(yield* Layer.build(Layer.provide(FliptClient.layerWithoutDependencies(), parts)))
+      )
+      const error = yield* Effect.flip(client.getSnapshot)
+      expect(error).toBeInstanceOf(EvaluationError)
+      expect(error).toMatchObject({ reason: "Closed", message: "it ended", cause })
     })
   )
 
