@@ -242,6 +242,18 @@ describe("a flag", () => {
   ])("has its findings: %s", ([, flag, ...expected]) =>
     Effect.map(findingsOf([flag]), (found) => expect(found.map(brief)).toEqual(expected))
   )
+
+  it.effect.each<readonly [flag: object, by: string, why: string]>([
+    [rules(ruleOf(pro), ruleOf(everyone), ruleOf(free)), "rule 2", "matches everyone before it"],
+    [rules(ruleOf(free), ruleOf(pro), ruleOf(pro)), "rule 2", "matches all of its entities before it"],
+    [boolean(rollout(pro), threshold(30), threshold(20)), "rollout 2", "takes the same entities before it, up to 30 %"]
+  ])("names what takes the entities of something that is never reached: %#", ([flag, by, why]) =>
+    Effect.map(findingsOf([flag]), (found) => {
+      const [finding] = found.filter(({ kind }) => kind === "Unreachable")
+      expect(finding?.here).toContain(` is never reached: ${by} ${why}`)
+      expect(finding?.advice).toMatch(new RegExp(`or move it before ${by}$`))
+    })
+  )
 })
 
 /** What lint says of rules, held against evaluations: no rule decides of which it says that none reaches it. */
