@@ -272,6 +272,8 @@ mod tests {
             assert_eq!(found, (1..=100).collect::<Vec<_>>(), "{round}");
         }
         assert_eq!(slots.properties, names);
+        // a linear search would make the whole quadratic
+        assert_eq!(slots.slots.len(), names.len());
     }
 
     #[test]

@@ -246,6 +246,22 @@ mod tests {
     }
 
     #[test]
+    fn a_number_or_a_date_is_less_equal_or_greater() {
+        let operators = ["eq", "neq", "lt", "lte", "gt", "gte"];
+        let less = [false, true, true, true, false, false];
+        let equal = [true, false, false, true, false, true];
+        let greater = [false, true, false, false, true, true];
+        let numbers = (ConstraintType::Number, "2", ["-2", "2", "10"]);
+        let instants = ["2024-02-02T23:59:59Z", "2024-02-03T01:00:00+01:00", "2024-02-03T00:00:01Z"];
+        let dates = (ConstraintType::DateTime, "2024-02-03T00:00:00Z", instants);
+        for (kind, operand, values) in [numbers, dates] {
+            for (value, expected) in values.into_iter().zip([less, equal, greater]) {
+                assert_eq!(operators.map(|operator| matches(kind, operator, operand, value)), expected, "{value}");
+            }
+        }
+    }
+
+    #[test]
     fn a_list_of_strings_is_read_without_unescaping() {
         let string = ConstraintType::String;
         assert!(matches(string, "isoneof", r#" ["a", "é"] "#, "é"));

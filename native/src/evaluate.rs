@@ -128,9 +128,9 @@ mod tests {
             let threshold = format!(r#"{{"threshold":{{"percentage":{percentage},"value":true}}}}"#);
             format!(r#""enabled":false,"type":"BOOLEAN_FLAG_TYPE","rollouts":[{{}},{threshold}]"#)
         };
-        let half = entities.map(|id| u32::from(crc32fast::hash(format!("{id}flag").as_bytes()) % 100 < 50));
-        assert_eq!(answers(&flag("50"), entities), half);
-        assert_eq!(answers(&flag("0"), entities), [0; 6]);
-        assert_eq!(answers(&flag("100"), entities), [1; 6]);
+        for percentage in 0..=100 {
+            let passes = entities.map(|id| crc32fast::hash(format!("{id}flag").as_bytes()) % 100 < percentage);
+            assert_eq!(answers(&flag(&percentage.to_string()), entities), passes.map(u32::from), "{percentage} %");
+        }
     }
 }
