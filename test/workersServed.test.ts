@@ -3,15 +3,12 @@
  * threads; workersShared.test.ts has real ones.
  */
 import { describe, expect, it } from "@effect/vitest"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as Engine from "../src/Engine.js"
 import * as Fetcher from "../src/Fetcher.js"
 import * as FliptClient from "../src/FliptClient.js"
@@ -131,46 +128,44 @@ describe("what is served", () => {
 describe.skipIf(!native)(`a state that closes before a worker opens it${native ? "" : ` (skipped: ${reason})`}`, () => {
   const bytes = new TextEncoder().encode(JSON.stringify(makeDocument([booleanFlag("a", true)])))
 
-  /** A worker's engine, which is opening a state that is already closed. */
-  const opening = Effect.gen(function* () {
-    const { compile } = yield* Engine.Engine
-    const closed = yield* Effect.scoped(compile("default", [bytes]))
-    const link = yield* SubscriptionRef.make<Received>({
-      client: "main",
-      state: { id: "1", content: { kind: "native", native: (closed as HasNativeHandle)[nativeHandle]! } },
-      error: undefined,
-      status: undefined
-    })
-    const isRefused = yield* Deferred.make<void>()
-    const changes = Stream.unwrap(Effect.as(Deferred.succeed(isRefused, undefined), link.changes))
-    const { engine } = Source.make(
-      { received: link.get, changes, ask: () => Effect.never },
-      { environment: "default", namespace: "default" }
-    )
-    const opened = yield* Effect.fork(Effect.either(engine.compile("default", [])))
-    yield* Deferred.await(isRefused)
-    return { link, opened }
-  }).pipe(Effect.provide(Engine.layerNative))
+  /** A worker opens a state that is already closed. Then something else is known of the client. */
+  const openingThen = (next: Partial<Received>) =>
+    Effect.gen(function* () {
+      const { compile } = yield* Engine.Engine
+      const closed = yield* Effect.scoped(compile("default", [bytes]))
+      let received: Received = {
+        client: "main",
+        state: { id: "1", content: { kind: "native", native: (closed as HasNativeHandle)[nativeHandle]! } },
+        error: undefined,
+        status: undefined
+      }
+      let asked = 0
+      const change = Effect.sync(() => {
+        expect(++asked).toBe(1)
+        received = { ...received, ...next }
+        return received
+      })
+      const { engine } = Source.make(
+        { received: Effect.sync(() => received), changes: Stream.fromEffect(change), ask: () => Effect.never },
+        { environment: "default", namespace: "default" }
+      )
+      return yield* Effect.either(engine.compile("default", []))
+    }).pipe(Effect.provide(Engine.layerNative))
 
   it.scopedLive("is skipped for the next one", () =>
     Effect.gen(function* () {
-      const { link, opened } = yield* opening
       const shared = new SharedArrayBuffer(bytes.length)
       new Uint8Array(shared).set(bytes)
-      yield* SubscriptionRef.update(link, (received) => ({
-        ...received,
-        state: { id: "2", content: { kind: "document", bytes: shared } } as const
-      }))
-      const snapshot = yield* Effect.flatten(Fiber.join(opened))
-      expect(Either.map(snapshot.flags, (flags) => flags.map(({ key }) => key))).toEqual(Either.right(["a"]))
+      const opened = yield* openingThen({ state: { id: "2", content: { kind: "document", bytes: shared } } })
+      const keys = Either.flatMap(opened, ({ flags }) => Either.map(flags, (all) => all.map(({ key }) => key)))
+      expect(keys).toEqual(Either.right(["a"]))
     })
   )
 
   it.scopedLive("is an error if the client closes, too", () =>
     Effect.gen(function* () {
-      const { link, opened } = yield* opening
-      yield* SubscriptionRef.update(link, (received) => ({ ...received, client: undefined }))
-      expect(Either.flip(yield* Fiber.join(opened))).toMatchObject({ right: { reason: "Closed" } })
+      const opened = yield* openingThen({ client: undefined })
+      expect(Either.getLeft(opened)).toMatchObject({ value: { _tag: "EngineError", reason: "Closed" } })
     })
   )
 })
