@@ -23,16 +23,16 @@ export const excluded = [
   {
     file: "test/Flag.test.ts",
     test: "with an attachment that is",
-    reason: "It expects the messages of Effect 3's Schema, which show the value. Those of Effect 4 do not."
+    reason: "It expects the messages of Effect 3's Schema, which show the value. Effect 4's messages do not."
   },
   {
     file: "test/fleet.test.ts",
-    reason: "It holds the simulation of bench/, which steps through Schedules of Effect 3, against real clients."
+    reason: "It compares real clients with the simulation in bench/, which steps through Schedules of Effect 3."
   },
   {
     file: "test/httpServer.test.ts",
     reason:
-      "Its example declares an HTTP API, which Effect 4 declares in another way. The edition does not have the example."
+      "Its example declares an HTTP API, which Effect 4 does differently. The edition does not have the example."
   },
   {
     file: "test/examples.test.ts",
@@ -52,6 +52,6 @@ export const excluded = [
   {
     file: "test/project.test.ts",
     test: "are formatted and pass the linter, import cycles included",
-    reason: "What is generated is formatted when it is written; the linter judges the sources it is made from."
+    reason: "Generated files are formatted when they are written, and the linter checks their sources."
   }
 ]

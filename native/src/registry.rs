@@ -1,4 +1,4 @@
-//! Registries of the values that the ABI hands out. A handle becomes stale when its value is removed.
+//! Registries of the values behind the ABI's handles. A handle becomes stale when its value is removed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};

@@ -20,7 +20,7 @@ pub fn allocated() -> usize {
 /// thread that may never compile again.
 const LARGE: usize = 4 * 1024 * 1024;
 
-/// Runs a function and returns the memory it has freed to the system, if it is much.
+/// Runs a function. If the function freed much memory, returns that memory to the system.
 pub fn with_trim<T>(run: impl FnOnce() -> T) -> T {
     let before = FREED.load(Ordering::Relaxed);
     let result = run();

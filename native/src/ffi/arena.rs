@@ -120,7 +120,7 @@ pub unsafe fn with<T>(
     let lend = |arenas: &RefCell<Arenas>| {
         let arenas = &mut arenas.borrow_mut().0;
         let position = position(arenas, handle)?;
-        // found first the next time
+        // moved to the front, where the next lookup starts
         arenas.swap(0, position);
         let arena = &mut arenas[0];
         let (buffer, length) = (arena.buffer, arena.length);
