@@ -31,8 +31,7 @@ export const excluded = [
   },
   {
     file: "test/httpServer.test.ts",
-    reason:
-      "Its example declares an HTTP API, which Effect 4 does differently. The edition does not have the example."
+    reason: "Its example declares an HTTP API, which Effect 4 does differently. The edition does not have the example."
   },
   {
     file: "test/examples.test.ts",
