@@ -626,21 +626,23 @@ describe("layerFileSystem", () => {
     })
   )
 
-  it.scopedLive("keeps the previous entry and leaves no temporary file when interrupted, and waits for the cleanup", () =>
-    captured((lines) =>
-      Effect.gen(function* () {
-        const folder = yield* Folder.make
-        const store = yield* build(SnapshotStore.layerFileSystem(folder))
-        yield* store.save(target, small)
-        const chunk = new Uint8Array(1024)
-        const saving = yield* Effect.fork(store.save(target, entryOf(Array.from({ length: 5000 }, () => chunk))))
-        yield* until(() => temporaries(folder).length === 1)
-        yield* Fiber.interrupt(saving)
-        expect(Fs.readdirSync(folder)).toEqual([entryName(target)])
-        expectSame(yield* store.load(target), small)
-        expect(lines).toEqual([])
-      })
-    )
+  it.scopedLive(
+    "keeps the previous entry and leaves no temporary file when interrupted, and waits for the cleanup",
+    () =>
+      captured((lines) =>
+        Effect.gen(function* () {
+          const folder = yield* Folder.make
+          const store = yield* build(SnapshotStore.layerFileSystem(folder))
+          yield* store.save(target, small)
+          const chunk = new Uint8Array(1024)
+          const saving = yield* Effect.fork(store.save(target, entryOf(Array.from({ length: 5000 }, () => chunk))))
+          yield* until(() => temporaries(folder).length === 1)
+          yield* Fiber.interrupt(saving)
+          expect(Fs.readdirSync(folder)).toEqual([entryName(target)])
+          expectSame(yield* store.load(target), small)
+          expect(lines).toEqual([])
+        })
+      )
   )
 
   it.scopedLive("removes temporary files that crashed processes left behind a day ago, and nothing else", () =>

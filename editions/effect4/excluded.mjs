@@ -12,8 +12,8 @@ export const excluded = [
   },
   {
     file: "test/yieldToEventLoop.test.ts",
-    test: "lets the event loop turn, as a yield does not",
-    reason: "A yield of Effect 4 lets the event loop turn."
+    test: "lets the event loop turn, unlike Effect.yieldNow",
+    reason: "In Effect 4, a yield lets the event loop turn."
   },
   {
     file: "test/chaos/closing.test.ts",
@@ -45,7 +45,7 @@ export const excluded = [
   },
   {
     file: "test/docs.test.ts",
-    test: "every example of the documents and docstrings compiles",
+    test: "every example in the documentation and docstrings compiles",
     reason: "Pages also show the packages that exist for Effect 3 only."
   },
   {
