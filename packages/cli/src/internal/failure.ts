@@ -19,7 +19,7 @@ export const exitCodes = {
   evaluation: 3,
   /** The flags cannot be fetched or read. */
   source: 4,
-  /** The flags were read, and are not valid. */
+  /** The flags were read but are not valid. */
   document: 5,
   /** A fault of this program. */
   defect: 70,
@@ -35,7 +35,7 @@ export const usage = (message: string): Failure => new Failure({ message, exitCo
 /** Ends the command with an exit code alone. */
 export const exit = (exitCode: number): Failure => new Failure({ message: "", exitCode })
 
-/** The library's errors have messages that are escaped, free of secrets, and say what to do. */
+/** The messages of the library's errors are escaped, contain no secrets, and say what to do. */
 export const fromFlipt = (error: AuthError | EngineError | EvaluationError | FetchError | ValidationError): Failure => {
   const { message } = error
   switch (error._tag) {
