@@ -1,7 +1,7 @@
 /**
- * Measures the time from the moment when a server writes a frame to the first evaluation that sees the change, over a real
- * socket. The namespace has 1,000 flags, one of which is switched on and off. The server runs on its own thread. Exits
- * with code 1 if the 99th percentile is not below 50 ms. `npm run bench:propagation`.
+ * Measures the time from the moment when a server writes a frame to the first evaluation that sees the change, over a
+ * real socket. The namespace has 1,000 flags, one of which is switched on and off. The server runs on its own thread.
+ * Exits with code 1 if the 99th percentile is not below 50 ms. `npm run bench:propagation`.
  */
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"

@@ -1,8 +1,8 @@
 /**
- * Measures what a relay over Redis saves and costs: the requests that reach Flipt from fleets with and without it, and how
- * long a change takes to reach the last of 200 clients. Everything except Redis runs in one process, so the times are those
- * of a busy machine. Needs `redis-server`, or its path in `REDIS_SERVER`. Exits with code 1 if a promise is broken.
- * `npm run bench:relay`.
+ * Measures what a relay over Redis saves and costs: the requests that reach Flipt from fleets with and without it, and
+ * how long a change takes to reach the last of 200 clients. Everything except Redis runs in one process, so the times
+ * are those of a busy machine. Needs `redis-server`, or its path in `REDIS_SERVER`. Exits with code 1 if a promise is
+ * broken. `npm run bench:relay`.
  */
 import { spawn } from "node:child_process"
 import { once } from "node:events"

@@ -1,8 +1,8 @@
 /**
  * Runs clients with both engines and in both modes against an unreliable server: it restarts, cuts bodies and frames,
- * sends errors and malformed documents, and keeps changing its flags. Meanwhile clients open and close, listeners come and
- * go, and snapshots stay in use. Every ten seconds everything temporary ends, and the remaining resources are counted.
- * Exits with code 1 if something grows, leaks or ends up wrong. `npm run soak [minutes]`.
+ * sends errors and malformed documents, and keeps changing its flags. Meanwhile clients open and close, listeners come
+ * and go, and snapshots stay in use. Every ten seconds everything temporary ends, and the remaining resources are
+ * counted. Exits with code 1 if something grows, leaks or ends up wrong. `npm run soak [minutes]`.
  */
 import { fork } from "node:child_process"
 import * as Http from "node:http"

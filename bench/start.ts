@@ -2,8 +2,8 @@
  * How long a program takes to start: `npm run bench:start -- [--json] [--rounds 15]`.
  *
  * Imports the package and evaluates a first flag from a file, with each engine, and compares that with importing only
- * `effect/Effect`, `effect/Layer` and `@effect/platform/HttpClient`. Each run is a separate process. The ratio is the median
- * of the ratios within a round.
+ * `effect/Effect`, `effect/Layer` and `@effect/platform/HttpClient`. Each run is a separate process. The ratio is the
+ * median of the ratios within a round.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"

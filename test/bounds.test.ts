@@ -24,7 +24,10 @@ const encode = (value: unknown): ReadonlyArray<Uint8Array> => [new TextEncoder()
 
 /** The size of a document in bytes. */
 const SIZE = 64 * 1024
-/** The maximum number of bytes per byte of the document. A rule of 42 bytes repeats a key of 1,024 bytes three times, in base64. */
+/**
+ * The maximum number of bytes per byte of the document. A rule of 42 bytes repeats a key of 1,024 bytes three times, in
+ * base64.
+ */
 const FACTOR = 128
 
 /** The number of elements of each kind in a flag: one, or as many as fit into the size. */

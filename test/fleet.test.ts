@@ -1,5 +1,6 @@
 /**
- * Validates the simulation behind `npm run bench:fleet`: a hundred real clients make the same requests at the same instants.
+ * Validates the simulation behind `npm run bench:fleet`: a hundred real clients make the same requests at the same
+ * instants.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"

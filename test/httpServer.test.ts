@@ -1,6 +1,7 @@
 /**
- * Runs examples/http-server.ts as a process, with the build that `npm test` makes first. Sends it requests over persistent
- * connections while its flags change, and then shuts it down. Flipt, the catalogue and the collector are stand-ins.
+ * Runs examples/http-server.ts as a process, with the build that `npm test` makes first. Sends it requests over
+ * persistent connections while its flags change, and then shuts it down. Flipt, the catalogue and the collector are
+ * stand-ins.
  */
 import { spawn } from "node:child_process"
 import * as Http from "node:http"

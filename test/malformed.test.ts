@@ -1,6 +1,6 @@
 /**
- * Invalid documents, seeds and requests are refused with an error that says what is wrong and where. Unusual but valid ones
- * are accepted.
+ * Invalid documents, seeds and requests are refused with an error that says what is wrong and where. Unusual but valid
+ * ones are accepted.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"

@@ -107,7 +107,9 @@ describe("a new connection", () => {
 })
 
 describe("a client that streams", () => {
-  /** A client over mutual TLS with files and an open stream, and an effect that cuts the stream and awaits the next one. */
+  /**
+   * A client over mutual TLS with files and an open stream, and an effect that cuts the stream and awaits the next one.
+   */
   const start = (http2: boolean) =>
     Effect.gen(function* () {
       const { client, ours, server: certificate, stranger } = yield* pki

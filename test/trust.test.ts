@@ -1,6 +1,6 @@
 /**
- * Which roots are trusted in addition to a custom authority, in processes that start with `NODE_EXTRA_CA_CERTS`, and what a
- * connection leaves behind.
+ * Which roots are trusted in addition to a custom authority, in processes that start with `NODE_EXTRA_CA_CERTS`, and
+ * what a connection leaves behind.
  */
 import { execFile } from "node:child_process"
 import * as Net from "node:net"

@@ -1,6 +1,6 @@
 /**
- * The runtime does not report failures that the client handles: Effect logs "Fiber terminated with an unhandled error" for
- * every fiber that fails, even if another fiber handles its result.
+ * The runtime does not report failures that the client handles: Effect logs "Fiber terminated with an unhandled error"
+ * for every fiber that fails, even if another fiber handles its result.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Context from "effect/Context"

@@ -56,7 +56,10 @@ export const shuffle = <A>(values: ReadonlyArray<A>): ReadonlyArray<A> => {
   return list
 }
 
-/** Makes `count` calls, beginning with the entity at `from`. Returns or resolves with a value that depends on every answer. */
+/**
+ * Makes `count` calls, beginning with the entity at `from`. Returns or resolves with a value that depends on every
+ * answer.
+ */
 export type Loop = (from: number, count: number) => unknown
 
 export interface Task {

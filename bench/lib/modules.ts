@@ -10,8 +10,8 @@ import { pathToFileURL } from "node:url"
 const fileOf = (name: string): string => resolve("bench", "build", "lib", `${name}.js`)
 
 /**
- * Imports a copy of a module. V8 optimizes a loop for everything that it has called so far. With a copy per subject, a loop
- * calls only one subject, as in an application.
+ * Imports a copy of a module. V8 optimizes a loop for everything that it has called so far. With a copy per subject, a
+ * loop calls only one subject, as in an application.
  */
 export const copyOf = <Module>(name: string, subject: string): Promise<Module> =>
   import(`${pathToFileURL(fileOf(name)).href}?of=${encodeURIComponent(subject)}`)

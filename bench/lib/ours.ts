@@ -1,7 +1,7 @@
 /**
- * This library's engines. Each engine has its own copy of the library's modules, and of this module through a query in the
- * import's URL, so that V8 optimizes the code for one engine, as in an application. The copies come from `dist`, so that
- * both use the root's copy of effect.
+ * This library's engines. Each engine has its own copy of the library's modules, and of this module through a query in
+ * the import's URL, so that V8 optimizes the code for one engine, as in an application. The copies come from `dist`, so
+ * that both use the root's copy of effect.
  */
 import { cpSync } from "node:fs"
 import { resolve } from "node:path"

@@ -1,8 +1,8 @@
 /**
- * What is measured: both engines of this library, the official client, and other SDKs. Each SDK is used through its public
- * API with its fastest settings: no metrics, events or logging, flags already in memory, and contexts in its own form,
- * prepared before the timing. The comment on each subject says how it models Flipt's flags. Conditions are inline, because
- * that is faster than a reference to a segment in every SDK that has both.
+ * What is measured: both engines of this library, the official client, and other SDKs. Each SDK is used through its
+ * public API with its fastest settings: no metrics, events or logging, flags already in memory, and contexts in its own
+ * form, prepared before the timing. The comment on each subject says how it models Flipt's flags. Conditions are
+ * inline, because that is faster than a reference to a segment in every SDK that has both.
  *
  * `prepare` returns an entity in the SDK's form, `bare` one without attributes, for (a). `boolean` and `variant` evaluate.
  * Without a match, `variant` returns anything but one of the variants.

@@ -63,8 +63,8 @@ const makeIn = (home: string): Project => {
 export const make: Effect.Effect<Project, never, Scope.Scope> = Effect.map(Folder.make, makeIn)
 
 /**
- * A project in which npm has installed packages. If `folder` is given, the project is created there and kept, and the next
- * run uses it again.
+ * A project in which npm has installed packages. If `folder` is given, the project is created there and kept, and the
+ * next run uses it again.
  */
 export const install = (
   dependencies: Readonly<Record<string, string>>,

@@ -90,8 +90,8 @@ const format = (rows: ReadonlyArray<Row>): string => {
 }
 
 /**
- * Runs the checks one after the other and prints a table. Fails if a check failed. If words are given, runs only the checks
- * whose name contains one of them.
+ * Runs the checks one after the other and prints a table. Fails if a check failed. If words are given, runs only the
+ * checks whose name contains one of them.
  */
 export const report = (checks: ReadonlyArray<Check>, words: ReadonlyArray<string>): Effect.Effect<void, Failed> =>
   Effect.gen(function* () {

@@ -1,6 +1,7 @@
 /**
- * Installs the packed edition for Effect 4 into a new project, together with `effect` only, and runs the quickstart there:
- * on Node 22 and 24, with both engines, polling and streaming. Run `npm run test:effect4` first, which builds the edition.
+ * Installs the packed edition for Effect 4 into a new project, together with `effect` only, and runs the quickstart
+ * there: on Node 22 and 24, with both engines, polling and streaming. Run `npm run test:effect4` first, which builds
+ * the edition.
  */
 import { execFile, spawnSync } from "node:child_process"
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"

@@ -1,6 +1,6 @@
 /**
- * Overlays: files that are written by hand for Effect 4. An overlay that replaces a generated file starts with the hash of
- * its source, so that the overlay cannot miss a change of the source.
+ * Overlays: files that are written by hand for Effect 4. An overlay that replaces a generated file starts with the hash
+ * of its source, so that the overlay cannot miss a change of the source.
  */
 import { createHash } from "node:crypto"
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"

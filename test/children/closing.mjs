@@ -1,6 +1,6 @@
-// Brings clients with the engine in the first argument into the situations in the other arguments, closes their scopes, and
-// prints what the application sees and what is left, once per error strategy. The process must then exit by itself. Its
-// server is in the same process, so that a connection that a client fails to close keeps the process alive.
+// Brings clients with the engine in the first argument into the situations in the other arguments, closes their scopes,
+// and prints what the application sees and what is left, once per error strategy. The process must then exit by itself.
+// Its server is in the same process, so that a connection that a client fails to close keeps the process alive.
 import { once } from "node:events"
 import { createServer } from "node:http"
 import * as Context from "effect/Context"

@@ -1,5 +1,5 @@
-// Builds the native engine's layer repeatedly, like clients that do not share it, and prints the resident memory after the
-// first ones and at the end. Run with --expose-gc.
+// Builds the native engine's layer repeatedly, like clients that do not share it, and prints the resident memory after
+// the first ones and at the end. Run with --expose-gc.
 import * as Effect from "effect/Effect"
 import * as Engine from "flipt-client-effect/Engine"
 

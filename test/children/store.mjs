@@ -1,6 +1,6 @@
-// Saves states to the directory STORE_DIRECTORY repeatedly, with LABEL and the round's number in version and document, and
-// loads an entry after each save. Prints the number of loads, how many were incomplete, how many returned the state of
-// another process, and the log lines.
+// Saves states to the directory STORE_DIRECTORY repeatedly, with LABEL and the round's number in version and document,
+// and loads an entry after each save. Prints the number of loads, how many were incomplete, how many returned the state
+// of another process, and the log lines.
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"

@@ -1,5 +1,5 @@
-// Four worker threads compile and evaluate concurrently. Two are terminated meanwhile, and the other two finish. The engine
-// of the main thread, which was busy all the time, must then still work.
+// Four worker threads compile and evaluate concurrently. Two are terminated meanwhile, and the other two finish. The
+// engine of the main thread, which was busy all the time, must then still work.
 import { once } from "node:events"
 import { Worker } from "node:worker_threads"
 import * as Effect from "effect/Effect"

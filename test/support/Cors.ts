@@ -24,8 +24,8 @@ const defaults = {
 } as const
 
 /**
- * Sets the headers that a page of another origin needs, and answers preflight requests. A preflight that requests too much
- * also gets status 200, but without headers that allow anything.
+ * Sets the headers that a page of another origin needs, and answers preflight requests. A preflight that requests too
+ * much also gets status 200, but without headers that allow anything.
  */
 export const handle = (
   options: Options,

@@ -1,6 +1,6 @@
 /**
- * Faults between a client and a Flipt server. A fault can be caused by the network or a proxy as well as by the server, so
- * it replaces the whole response, whatever the request was.
+ * Faults between a client and a Flipt server. A fault can be caused by the network or a proxy as well as by the server,
+ * so it replaces the whole response, whatever the request was.
  */
 import * as Crypto from "node:crypto"
 import * as Http from "node:http"

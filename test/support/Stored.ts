@@ -65,7 +65,9 @@ const escapeAsGo = (json: string): string =>
 
 const listOperators: ReadonlyArray<unknown> = ["isoneof", "isnotoneof"]
 
-/** The form in which v2 sends a document: without names and descriptions, and with the time of the change in every flag. */
+/**
+ * The form in which v2 sends a document: without names and descriptions, and with the time of the change in every flag.
+ */
 const asV2 = (document: object, version: Version, changes: number): object => {
   const changedAt = new Date(Date.UTC(2026, 0, 1) + changes * 1000).toISOString()
   const copy = JSON.parse(JSON.stringify(document), (key, value: unknown) => {

@@ -29,7 +29,10 @@ export interface Parts {
   readonly errorStrategy?: "fail" | "fallback"
 }
 
-/** The fixed random number: a delay is this share of the maximum, and the first poll comes after this share of an interval. */
+/**
+ * The fixed random number: a delay is this share of the maximum, and the first poll comes after this share of an
+ * interval.
+ */
 export const CHANCE = 0.7
 
 export const layerFetcher = (options: Fetcher.Options, { auth = Auth.layerNone, http }: Parts) =>
@@ -49,7 +52,10 @@ export const makeClient = (options: Fetcher.Options, parts: Parts = {}, chance =
     Effect.withRandom(Random.fixed([chance]))
   )
 
-/** Collects the events of a Fetcher, like a client that has loaded this version. By default, a refresh finds nothing new. */
+/**
+ * Collects the events of a Fetcher, like a client that has loaded this version. By default, a refresh finds nothing
+ * new.
+ */
 export const listenTo = (
   options: Fetcher.Options,
   parts: Parts & {

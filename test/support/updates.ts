@@ -18,7 +18,9 @@ export const contentOf = (update: Fetcher.Update): unknown => JSON.parse(textOf(
 export const versionOf = (update: Fetcher.Update): Option.Option<Fetcher.Version> =>
   update._tag === "Document" ? update.version : Option.none()
 
-/** The error of a failed fetch. Dies with a short message if it succeeds, because printing a document can take minutes. */
+/**
+ * The error of a failed fetch. Dies with a short message if it succeeds, because printing a document can take minutes.
+ */
 export const errorOf = <E, R>(fetch: Effect.Effect<Fetcher.Update, E, R>): Effect.Effect<E, never, R> =>
   Effect.matchEffect(fetch, {
     onFailure: Effect.succeed,

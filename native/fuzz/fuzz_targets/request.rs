@@ -1,4 +1,5 @@
-//! Evaluates arbitrary memory as requests to arbitrary documents, and evaluates well-formed requests in every possible way.
+//! Evaluates arbitrary memory as requests to arbitrary documents, and evaluates well-formed requests in every possible
+//! way.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! Arenas: memory of the caller for requests and results. An arena belongs to the thread that registered it, so two threads
-//! never use one at the same time; on other threads its handle is invalid.
+//! Arenas: memory of the caller for requests and results. An arena belongs to the thread that registered it, so two
+//! threads never use one at the same time; on other threads its handle is invalid.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -108,7 +108,8 @@ impl Arguments {
         self.number(index) as u32
     }
 
-    /// The memory of a `Uint8Array`, and the number of bytes to use, which is the next argument and must not exceed its length.
+    /// The memory of a `Uint8Array`, and the number of bytes to use, which is the next argument and must not exceed its
+    /// length.
     fn memory(&self, index: usize) -> Option<(*mut u8, u32)> {
         let length = self.word(index + 1);
         let (mut kind, mut size, mut data) = (-1, 0, ptr::null_mut());
@@ -219,7 +220,8 @@ pub unsafe extern "C" fn napi_register_module_v1(env: Env, exports: Value) -> Va
     for function in &FUNCTIONS {
         let mut value = ptr::null_mut();
         let data = ptr::from_ref(function).cast();
-        // SAFETY: the names end with a NUL, and the data is static. On a thread that is ending these calls fail, and it gets no functions.
+        // SAFETY: the names end with a NUL, and the data is static. On a thread that is ending these calls fail, and it
+        // gets no functions.
         unsafe {
             if (api.create_function)(env, function.name.as_ptr(), AUTO_LENGTH, call, data, &raw mut value) != OK
                 || (api.set_named_property)(env, exports, function.name.as_ptr(), value) != OK

@@ -20,8 +20,8 @@ thread_local! {
     static OWNED: RefCell<Option<Owned>> = const { RefCell::new(None) };
 }
 
-/// From now on, handles that the calling thread opens and does not close are closed when it ends. Only for threads that can
-/// be terminated and whose handles no other thread closes.
+/// From now on, handles that the calling thread opens and does not close are closed when it ends. Only for threads that
+/// can be terminated and whose handles no other thread closes.
 #[no_mangle]
 pub extern "C" fn fce_thread_owns() -> i32 {
     guard(|| {

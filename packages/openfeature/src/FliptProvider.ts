@@ -122,8 +122,8 @@ export interface Options
 }
 
 /**
- * An OpenFeature provider that evaluates Flipt's flags in process. It fetches the flags of a namespace, keeps them current
- * in the background by polling or streaming, and makes no request for an evaluation.
+ * An OpenFeature provider that evaluates Flipt's flags in process. It fetches the flags of a namespace, keeps them
+ * current in the background by polling or streaming, and makes no request for an evaluation.
  *
  * `getBooleanValue` evaluates a boolean flag. The other three evaluate a variant flag: `getStringValue` returns the
  * variant's key, `getNumberValue` the key as a number, `getObjectValue` the variant's attachment. If no rule matches, the

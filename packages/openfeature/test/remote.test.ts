@@ -1,6 +1,6 @@
 /**
- * Compares this provider with Flipt's remote provider, `@openfeature/flipt-provider`, for the same flags and requests. Equal
- * results are asserted for both. Every difference is a row in the README's table and is asserted for each.
+ * Compares this provider with Flipt's remote provider, `@openfeature/flipt-provider`, for the same flags and requests.
+ * Equal results are asserted for both. Every difference is a row in the README's table and is asserted for each.
  */
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"

@@ -1,6 +1,6 @@
 /**
- * The connection to Redis or Valkey, version 6 or later. All layers of this package that use the same Connection share it,
- * for any number of namespaces.
+ * The connection to Redis or Valkey, version 6 or later. All layers of this package that use the same Connection share
+ * it, for any number of namespaces.
  *
  * @since 0.1.0
  */
@@ -105,8 +105,8 @@ export interface Options extends CommonOptions {
    */
   readonly url?: string | Redacted.Redacted | undefined
   /**
-   * Options of ioredis, such as TLS, ACL user and Sentinel. They override the defaults of this package: it reconnects after
-   * at most half a second, and neither queues nor repeats commands. Default: none.
+   * Options of ioredis, such as TLS, ACL user and Sentinel. They override the defaults of this package: it reconnects
+   * after at most half a second, and neither queues nor repeats commands. Default: none.
    */
   readonly redis?: RedisOptions | undefined
 }

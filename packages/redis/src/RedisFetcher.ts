@@ -20,8 +20,8 @@ import type { Connection } from "./internal/tags.js"
  */
 export interface ReadOptions {
   /**
-   * How long after its last confirmation by the leader a state counts as outdated. From then on, `status` is `Stale`. Keep
-   * it above twice the relay's `leaseDuration`, so that a change of leaders is not an outage. Default: 20 seconds.
+   * How long after its last confirmation by the leader a state counts as outdated. From then on, `status` is `Stale`.
+   * Keep it above twice the relay's `leaseDuration`, so that a change of leaders is not an outage. Default: 20 seconds.
    */
   readonly staleAfter?: Duration.DurationInput | undefined
   /**

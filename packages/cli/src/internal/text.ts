@@ -1,9 +1,11 @@
 /**
- * Text for a terminal. Text from servers, documents and files is shortened and escaped, so that it cannot move the cursor,
- * change the direction of a line or imitate other output.
+ * Text for a terminal. Text from servers, documents and files is shortened and escaped, so that it cannot move the
+ * cursor, change the direction of a line or imitate other output.
  */
 
-/** Control characters, format characters (some of which reverse a line), line separators, lone surrogates, private use. */
+/**
+ * Control characters, format characters (some of which reverse a line), line separators, lone surrogates, private use.
+ */
 const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]/u
 const everyUnprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]/gu
 
@@ -118,8 +120,8 @@ const fit = (natural: ReadonlyArray<number>, width: number): ReadonlyArray<numbe
 }
 
 /**
- * Formats rows of raw texts as a table. Cells are escaped, and shortened if the table would be wider than `width`. `style`
- * colors a padded cell.
+ * Formats rows of raw texts as a table. Cells are escaped, and shortened if the table would be wider than `width`.
+ * `style` colors a padded cell.
  */
 export const table = (
   headers: ReadonlyArray<string>,

@@ -1,6 +1,7 @@
 /**
- * Parses YAML to a tree of values with their places in the text. Resolves aliases and merge keys (`<<`) to shared nodes, so
- * the tree's size is linear in the text. Walking it is linear too, because the number of repeated nodes is limited.
+ * Parses YAML to a tree of values with their places in the text. Resolves aliases and merge keys (`<<`) to shared
+ * nodes, so the tree's size is linear in the text. Walking it is linear too, because the number of repeated nodes is
+ * limited.
  */
 import * as Yaml from "yaml"
 import { makeReporter, type Position, printable, quote, type Reporter } from "./report.js"

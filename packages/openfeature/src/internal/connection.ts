@@ -1,6 +1,6 @@
 /**
- * One lifetime of a provider, from `initialize` to `onClose`: a fiber that owns the client, keeps the served state current
- * and emits events.
+ * One lifetime of a provider, from `initialize` to `onClose`: a fiber that owns the client, keeps the served state
+ * current and emits events.
  */
 import {
   ErrorCode,

@@ -60,8 +60,8 @@ const flatten = (properties: object): Either.Either<EvaluationContext, Problem> 
 }
 
 /**
- * The entity of a context. `null` counts as absent, which Flipt treats like an empty string. The client checks values that
- * are not objects.
+ * The entity of a context. `null` counts as absent, which Flipt treats like an empty string. The client checks values
+ * that are not objects.
  */
 export const toEntity = (context: OpenFeatureContext, nested: NestedContext): Either.Either<Entity, Problem> => {
   const { targetingKey, ...properties } = context

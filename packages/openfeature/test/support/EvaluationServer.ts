@@ -1,7 +1,7 @@
 /**
  * Flipt's server-side evaluation, which the remote provider uses: `/evaluate/v1/boolean` and `/evaluate/v1/variant`,
- * https://docs.flipt.io/v1/reference/evaluation/variant-evaluation. The answers come from this library's engine, which other
- * tests compare with the official one. Requests are validated like on the server.
+ * https://docs.flipt.io/v1/reference/evaluation/variant-evaluation. The answers come from this library's engine, which
+ * other tests compare with the official one. Requests are validated like on the server.
  */
 import * as Http from "node:http"
 import type * as Net from "node:net"

@@ -2,7 +2,8 @@
  * The scenarios of OpenFeature's Gherkin suites, as data: https://github.com/open-feature/spec, folder
  * `specification/assets/gherkin`, as of August 2026. An entry is a scenario, or a row of a scenario's examples.
  *
- * If Flipt's flags cannot express the suite's flags, an entry has the reason and what is expected instead, or it is skipped.
+ * If Flipt's flags cannot express the suite's flags, an entry has the reason and what is expected instead, or it is
+ * skipped.
  */
 import type { EvaluationContext, JsonValue } from "@openfeature/server-sdk"
 import { booleanFlag, makeDocument } from "../../../../test/support/documents.js"

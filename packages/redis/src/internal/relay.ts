@@ -143,7 +143,10 @@ export const make = (
     )
 
     const { kind } = origin.source
-    /** Fetches from Flipt immediately, because the state from Redis may be outdated, and then follows the Fetcher's events. */
+    /**
+     * Fetches from Flipt immediately, because the state from Redis may be outdated, and then follows the Fetcher's
+     * events.
+     */
     const fromOrigin = (listener: Fetcher.Listener): Stream.Stream<Fetcher.Event> =>
       Stream.concat(
         Stream.make(Fetcher.Event.Mode({ mode: kind, connected: kind !== "streaming" })),

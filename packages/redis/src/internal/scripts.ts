@@ -20,7 +20,10 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local text = function(number) return string.format('%.0f', number) end
 `
 
-/** KEYS: lease, token. ARGV: owner, lease in ms, time to live in ms. Returns the token, or how much longer the lease lasts. */
+/**
+ * KEYS: lease, token. ARGV: owner, lease in ms, time to live in ms. Returns the token, or how much longer the lease
+ * lasts.
+ */
 export const acquire: Script = script(`${now}
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then

@@ -171,7 +171,9 @@ const advices: Partial<Record<FetchError["reason"], string>> = {
   NotFound: "check FLIPT_URL, FLIPT_ENVIRONMENT and FLIPT_NAMESPACE"
 }
 
-/** Runs all checks of a server and emits each result when it is known. Fails only if a problem prevents further checks. */
+/**
+ * Runs all checks of a server and emits each result when it is known. Fails only if a problem prevents further checks.
+ */
 export const checkServer = (options: Source.Options, emit: Emit) =>
   Effect.gen(function* () {
     const config = yield* Server.settings(options)
