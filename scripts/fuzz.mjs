@@ -54,7 +54,13 @@ const buildTargets = () => {
   return status === 0 ? join(crate, "target", target, "release") : undefined
 }
 
-/** Runs one target. New inputs go to `corpus/`, and an input that fails to `artifacts/`. @param {string} folder @param {string} name @returns {Row} */
+/**
+ * Runs one target. New inputs are written to `corpus/`, and an input that fails to `artifacts/`.
+ *
+ * @param {string} folder
+ * @param {string} name
+ * @returns {Row}
+ */
 const fuzz = (folder, name) => {
   const [corpus, seeds, artifacts] = ["corpus", "seeds", "artifacts"].map((kind) => join(crate, kind, name))
   for (const path of [corpus, seeds, artifacts]) {

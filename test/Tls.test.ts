@@ -361,7 +361,7 @@ describe.each(ways)("by $name", ({ connect, name: way }) => {
   })
 
   if (way === "streaming") {
-    describe("with fallback a client goes on, each time after a pause that grows, where", () => {
+    describe("with fallback a client keeps trying, with growing pauses, if", () => {
       for (const { client, name, server } of [
         ...rows.filter(({ outcome }) => "reason" in outcome),
         ...refusals.map(([name, client]) => ({ name: `${name} is refused`, client, server: mutual }))

@@ -424,7 +424,7 @@ describe("requestTimeout", () => {
     })
   )
 
-  /** Writes a piece of the body just in time, again and again. */
+  /** Repeatedly writes a piece of the body just in time. */
   const drip = (response: Http.ServerResponse, pieces: number) =>
     Effect.gen(function* () {
       response.writeHead(200).flushHeaders()

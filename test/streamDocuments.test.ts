@@ -164,7 +164,7 @@ describe("a pushed document", () => {
     })
   )
 
-  it.scoped("that is cut short is not loaded, but by the request before the next stream", () =>
+  it.scoped("that is cut short is not loaded; the request before the next stream returns it", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const client = yield* makeClient({ url: server.url })

@@ -60,8 +60,8 @@ const Client = FliptClient as unknown as Classes["Client"] & {
 const notice = /^using deprecated parameters for the initialization function/
 
 /**
- * The first client is made in the official way, which starts the engine and prints a notice about the official
- * client's own use of it. That way compiles the module anew each time; all others are made from its engine's class.
+ * Creates the first client through the official API, which starts the engine and prints a notice about the official
+ * client's own use of it. Since that compiles the module each time, other clients are created from its engine's class.
  */
 const start = async (): Promise<Classes> => {
   const warn = console.warn

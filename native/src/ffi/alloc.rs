@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn gives_freed_memory_back_to_the_system() {
         const SIZE: usize = 128 * 1024 * 1024;
-        // blocks that are too small for a mapping of their own, with one after them that keeps malloc from shrinking
+        // blocks that are too small for separate mappings, with one after them that keeps malloc from shrinking
         let blocks: Vec<_> = (0..SIZE / 4096).map(|_| vec![1_u8; 4096]).collect();
         let last = vec![1_u8; 4096];
         let before = resident();

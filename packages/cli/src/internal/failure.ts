@@ -32,7 +32,7 @@ export class Failure extends Data.TaggedError("Failure")<{ readonly message: str
 
 export const usage = (message: string): Failure => new Failure({ message, exitCode: exitCodes.usage })
 
-/** Ends the command with an exit code alone. */
+/** Ends the command with only an exit code. */
 export const exit = (exitCode: number): Failure => new Failure({ message: "", exitCode })
 
 /** The messages of the library's errors are escaped, contain no secrets, and say what to do. */
