@@ -167,7 +167,7 @@ describe("lint", () => {
       writeFileSync(join(folder, "features.yml"), features.replace("enabled: true", 'enabled: "yes"'))
       const found = yield* run(["lint", "--features", "."], { folder })
       expect(found.code).toBe(1)
-      expect(found.stdout).toContain('features.yml:6:14: error: enabled must be true or false, not the text "yes"')
+      expect(found.stdout).toContain('features.yml:6:14: error: enabled must be true or false, not the string "yes"')
     })
   )
 })

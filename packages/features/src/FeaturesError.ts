@@ -1,5 +1,5 @@
 /**
- * Problems in files of flags.
+ * Problems in flag files.
  *
  * @since 0.1.0
  */

@@ -317,7 +317,7 @@ const wrong: ReadonlyArray<readonly [what: string, text: string, place: string, 
   ["flags that are a mapping", "flags: {a: b}\n", "1:8 Type flags", "flags must be a list, not a mapping"],
   ["a flag that is a string", "flags:\n  - a\n", "2:5 Type flags[0]", 'a flag must be a mapping, not the string "a"'],
   ["a flag without a key", "flags:\n  - name: a\n", "2:5 Missing flags[0]", "the field key is missing"],
-  ["a flag's key", flag("").replace("key: f", "key: f.g"), "2:10 Value flags[0].key", '"f.g" has others'],
+  ["a flag's key", flag("").replace("key: f", "key: f.g"), "2:10 Value flags[0].key", 'but "f.g" does not'],
   ["a flag's key that is a number", flag("").replace("key: f", "key: 1"), "2:10 Type flags[0].key", "put it in quotes"],
   [
     "enabled: yes",
@@ -611,14 +611,14 @@ describe("a problem", () => {
     ])
     expect(problemsOf(converted).map(Features.formatProblem)).toEqual([
       expect.stringMatching(/^b\.yml:2:5: warning: the field name is missing/),
-      expect.stringMatching(/^b\.yml:2:10: error: a key may have/),
+      expect.stringMatching(/^b\.yml:2:10: error: a key must consist of/),
       expect.stringMatching(/^b\.yml:3:14: error: enabled must be true or false/),
       expect.stringMatching(/^b\.yml:4:12: error: a segment must be a mapping/),
       expect.stringMatching(/^a\.yml:1:12: error: namespace must be a string/),
       expect.stringMatching(/^a\.yml:2:8: error: flags must be a list/)
     ])
     expect(Either.getOrThrow(Either.flip(converted)).message).toMatch(
-      /^the files of flags cannot be used: b\.yml:2:10: error: .* b\.yml:4:12: .*; and 2 more$/
+      /^the flag files cannot be used: b\.yml:2:10: error: .* b\.yml:4:12: .*; and 2 more$/
     )
   })
 
