@@ -1,6 +1,6 @@
 /**
- * Builds `dist`: the declarations, which the TypeScript compiler emits for each module, and the code, which esbuild puts
- * together in chunks, so that a program opens a few files at its start instead of a hundred.
+ * Builds `dist`. The TypeScript compiler emits the declarations of each module. esbuild bundles the code into chunks, so
+ * that a program opens a few files at startup instead of a hundred.
  *
  * Each public module stays a separate file, and so does each module in the `imports` of package.json, because the program
  * or its bundler chooses among those.
@@ -34,7 +34,7 @@ const shared = {
   format: "esm",
   target,
   logLevel: "warning",
-  // without the paths of tsconfig.json, which lead to the sources
+  // ignores the paths in tsconfig.json, which map to the sources
   tsconfigRaw: "{}"
 }
 
@@ -43,7 +43,7 @@ await Esbuild.build({
   entryPoints: [...publicModules, ...platformModules].map((module) => `src/${module}`),
   outbase: "src",
   outdir: "dist",
-  // this name tells locate.ts that it is not in the bundle of an application
+  // locate.ts recognizes by this name that it is not in an application's bundle
   chunkNames: "internal/flipt-client-effect-[hash]",
   splitting: true,
   // only modules for Node import `node:`
@@ -54,7 +54,7 @@ await Esbuild.build({
   sourcesContent: false
 })
 
-// Internals for the child processes of tests, which import everything else by the package's name.
+// Internals for child processes of the tests, which import everything else from the package.
 await Esbuild.build({
   ...shared,
   entryPoints: ["test/support/internals.ts"],

@@ -1,5 +1,5 @@
 /**
- * Every TypeScript example of the documents and docstrings compiles, each as a module of its own.
+ * Every TypeScript example in the documentation and docstrings compiles as a separate module.
  */
 import { spawnSync } from "node:child_process"
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -12,7 +12,7 @@ const tsgo = `${root}node_modules/.bin/tsgo`
 
 const read = (path: string) => readFileSync(`${root}${path}`, "utf8")
 
-/** Each fenced block of TypeScript, by where it stands. */
+/** Every fenced TypeScript block, with its location. */
 const fences = (path: string, text: string): ReadonlyArray<readonly [string, string]> =>
   Array.from(text.matchAll(/^([ \t]*\*?[ \t]*)```ts\n([\s\S]*?)^\1```$/gm), (match) => [
     `${path}:${text.slice(0, match.index).split("\n").length}`,
@@ -26,7 +26,7 @@ const documents = [
   ...readdirSync(`${root}docs`).map((name) => `docs/${name}`),
   ...packages.map((folder) => `${folder}/README.md`)
 ]
-/** The public modules, and what an index exports again. */
+/** The public modules, and the re-exports of an index. */
 const modules = ["src", ...packages.map((folder) => `${folder}/src`)].flatMap((folder) =>
   readdirSync(`${root}${folder}`).map((name) => `${folder}/${name}`)
 )
@@ -43,7 +43,7 @@ const check = (project: string): string => {
   return status === 0 ? "" : `${stdout}${stderr}`
 }
 
-it("every example of the documents and docstrings compiles", () => {
+it("every example in the documentation and docstrings compiles", () => {
   expect(examples.size).toBeGreaterThan(20)
   const folder = `${root}build/fences`
   rmSync(folder, { recursive: true, force: true })

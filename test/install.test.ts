@@ -1,6 +1,6 @@
 /**
- * The packages as a user gets them: packed, installed into a fresh project, and run. Needs the build, which `npm test`
- * makes first.
+ * The packages as users get them: packed, installed into a new project, and run. Needs the build, which `npm test` makes
+ * first.
  */
 import { execFile } from "node:child_process"
 import * as Fs from "node:fs"
@@ -24,7 +24,7 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const client = JSON.parse(Fs.readFileSync(`${root}package.json`, "utf8"))
 const host = hostPlatform()
 
-/** Prints the engine that `Engine.layer` compiles a large document with, and what it logged. */
+/** Prints the engine with which `Engine.layer` compiles a large document, and the log lines. */
 const program = `
   import * as Effect from "effect/Effect"
   import * as Logger from "effect/Logger"
@@ -49,12 +49,12 @@ const engineOf = (project: Project.Project) =>
 
 class Registry extends Context.Tag("test/Registry")<Registry, PackageRegistry.Registry>() {}
 
-/** A registry with the client and the packages of all platforms, of which this machine's is complete. */
+/** A registry with the client and the packages of all platforms. Only the package for this machine is complete. */
 const registry = Layer.scoped(
   Registry,
   Effect.gen(function* () {
     const out = Path.join(yield* Folder.make, "release")
-    // in a process of its own: npm runs for seconds, and this one must go on answering its test runner
+    // in a separate process, because npm runs for seconds and this process must keep answering its test runner
     yield* Effect.async<void, Error>((resume) => {
       const args = [`${root}scripts/native/pack.mjs`, "--development", `--out=${out}`]
       const child = execFile(process.execPath, args, (error, _, stderr) =>
@@ -87,7 +87,7 @@ const install = (project: Project.Project, ...flags: ReadonlyArray<string>) =>
 const scopeOf = (project: Project.Project) => Path.join(project.folder, "node_modules", "@flipt-client-effect")
 
 describe.skipIf(!native || host === undefined)(`the packages${native ? "" : ` (skipped: ${reason})`}`, () => {
-  layer(registry, { excludeTestServices: true, timeout: 300_000 })("in a fresh project", (it) => {
+  layer(registry, { excludeTestServices: true, timeout: 300_000 })("in a new project", (it) => {
     it.scoped(
       "bring the native engine, and fall back with the reason when its package is missing or unusable",
       () =>
@@ -204,7 +204,7 @@ describe.skipIf(!native || host === undefined)(`the packages${native ? "" : ` (s
       Fs.mkdirSync(folder, { recursive: true })
       const bundles = [
         { format: "esm", name: "bundle.mjs", define: {} },
-        // as webpack does, with the path that the module had where the bundle was built
+        // like webpack, with the module's path on the building machine
         {
           format: "cjs",
           name: "bundle.cjs",
@@ -226,7 +226,7 @@ describe.skipIf(!native || host === undefined)(`the packages${native ? "" : ` (s
             },
             bundle: true,
             define,
-            // the paths of our tsconfig lead to the sources, for the tests
+            // ignores the paths in our tsconfig, which map to the sources
             tsconfigRaw: "{}",
             format,
             platform: "node",
@@ -235,7 +235,7 @@ describe.skipIf(!native || host === undefined)(`the packages${native ? "" : ` (s
           })
         )
       }
-      // a library that would load, and koffi to load it with
+      // a valid library, and koffi to load it
       for (const above of [home, Path.join(home, "a"), Path.join(home, "a", "b"), folder]) {
         const planted = Path.join(above, "native", "target", "release")
         Fs.mkdirSync(planted, { recursive: true })
@@ -253,7 +253,7 @@ describe.skipIf(!native || host === undefined)(`the packages${native ? "" : ` (s
             ({ output }) => output
           )
         expect(yield* run()).toContain(`${packageName(host!)} is not installed`)
-        // and with the library named, the same bundle does run on it
+        // with the library's path set, the same bundle loads it
         expect(yield* run({ FLIPT_ENGINE_PATH: library })).toBe("native")
       }
     })

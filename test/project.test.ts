@@ -1,5 +1,5 @@
 /**
- * What must be true of the project as a whole. Needs the build, which `npm test` makes first.
+ * Checks of the project as a whole. Needs the build, which `npm test` makes first.
  */
 import { execFile } from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
@@ -13,13 +13,13 @@ import { nativeVersion, version } from "../src/internal/util/version.js"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 
-/** Runs a tool of `node_modules/.bin`; gives its exit code and all that it printed. */
+/** Runs a tool from `node_modules/.bin`, and returns its exit code and output. */
 const tool = (name: string, ...args: ReadonlyArray<string>) =>
   Effect.async<{ readonly code: number; readonly output: string }>((resume) => {
     const child = execFile(
       `${root}node_modules/.bin/${name}`,
       args,
-      // packing must not build: other tests run on what is built
+      // packing must not rebuild `dist`, because other tests use it
       { cwd: root, env: { ...process.env, FORCE_COLOR: "0", npm_config_ignore_scripts: "true" } },
       (error, stdout, stderr) =>
         resume(Effect.succeed({ code: error === null ? 0 : 1, output: `${stdout}${stderr}`.trim() }))
@@ -43,7 +43,7 @@ describe("the sources", () => {
 describe("the modules", () => {
   const publicModules = readdirSync(`${root}src`).filter((name) => name.endsWith(".ts") && name !== "index.ts")
 
-  it("are all in the index, except the test kit", () => {
+  it("are all exported by the index, except the test kit", () => {
     const index = readFileSync(`${root}src/index.ts`, "utf8")
     expect(index).not.toContain("FliptTest")
     for (const name of publicModules.filter((module) => module !== "FliptTest.ts")) {
@@ -104,13 +104,13 @@ describe("the package", () => {
     })
   )
 
-  it.live("bundles its client for a browser without anything of Node", () =>
+  it.live("bundles its client for a browser without Node's modules", () =>
     Effect.gen(function* () {
       const { metafile, outputFiles } = yield* Effect.promise(() =>
         Esbuild.build({
           stdin: { contents: 'export * from "flipt-client-effect/FliptClient"', resolveDir: root },
           bundle: true,
-          // the paths of our tsconfig lead to the sources, for the tests
+          // ignores the paths in our tsconfig, which map to the sources
           tsconfigRaw: "{}",
           format: "esm",
           platform: "browser",

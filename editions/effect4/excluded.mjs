@@ -12,8 +12,8 @@ export const excluded = [
   },
   {
     file: "test/yieldToEventLoop.test.ts",
-    test: "lets the event loop turn, as a yield does not",
-    reason: "A yield of Effect 4 lets the event loop turn."
+    test: "lets the event loop turn, unlike Effect.yieldNow",
+    reason: "In Effect 4, a yield lets the event loop turn."
   },
   {
     file: "test/chaos/closing.test.ts",
@@ -23,16 +23,15 @@ export const excluded = [
   {
     file: "test/Flag.test.ts",
     test: "with an attachment that is",
-    reason: "It expects the messages of Effect 3's Schema, which show the value. Those of Effect 4 do not."
+    reason: "It expects the messages of Effect 3's Schema, which show the value. Effect 4's messages do not."
   },
   {
     file: "test/fleet.test.ts",
-    reason: "It holds the simulation of bench/, which steps through Schedules of Effect 3, against real clients."
+    reason: "It compares real clients with the simulation in bench/, which steps through Schedules of Effect 3."
   },
   {
     file: "test/httpServer.test.ts",
-    reason:
-      "Its example declares an HTTP API, which Effect 4 declares in another way. The edition does not have the example."
+    reason: "Its example declares an HTTP API, which Effect 4 does differently. The edition does not have the example."
   },
   {
     file: "test/examples.test.ts",
@@ -46,12 +45,12 @@ export const excluded = [
   },
   {
     file: "test/docs.test.ts",
-    test: "every example of the documents and docstrings compiles",
+    test: "every example in the documentation and docstrings compiles",
     reason: "Pages also show the packages that exist for Effect 3 only."
   },
   {
     file: "test/project.test.ts",
     test: "are formatted and pass the linter, import cycles included",
-    reason: "What is generated is formatted when it is written; the linter judges the sources it is made from."
+    reason: "Generated files are formatted when they are written, and the linter checks their sources."
   }
 ]

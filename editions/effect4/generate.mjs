@@ -1,7 +1,7 @@
 /**
  * Writes the edition for Effect 4 to `build/effect4`: `npm run effect4`.
  *
- * `npm run effect4 -- --accept <path>` records instead that the overlay of a file is up to date.
+ * `npm run effect4 -- --accept <path>` only records that the overlay of a file is up to date.
  */
 import { spawnSync } from "node:child_process"
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
@@ -59,7 +59,7 @@ const format = (...targets) => {
   }
 }
 
-// What is generated goes away, what npm installed stays.
+// Deletes earlier output, but keeps what npm has installed.
 for (const name of existsSync(out) ? readdirSync(out) : []) {
   if (name !== "node_modules" && name !== "package-lock.json") {
     rmSync(`${out}${name}`, { recursive: true, force: true })
@@ -70,7 +70,7 @@ mkdirSync(out, { recursive: true })
 const biome = JSON.parse(read("biome.json"))
 write("biome.json", JSON.stringify({ ...biome, root: true, vcs: { enabled: false }, $schema: undefined }, undefined, 2))
 
-/** Pages that describe this repository, which is the same for all editions. */
+/** Pages about this repository, which apply to all editions. */
 const shared = new Set(["docs/design.md", "docs/benchmarks.md", "docs/releasing.md", "docs/effect4.md"])
 
 /** Not in the edition, see excluded.mjs. */
@@ -82,11 +82,11 @@ const sources = [...["src", "test", "examples"].flatMap(list), "scripts/native/c
 const pages = ["README.md", ...list("docs").filter((path) => path.endsWith(".md") && !shared.has(path))]
 const isCode = (path) => /\.(?:ts|mjs)$/.test(path)
 
-/** Fenced TypeScript, in comments with the stars that begin its lines. Group 3 is the code. */
+/** Fenced TypeScript. In comments it includes the star at the start of each line. Group 3 is the code. */
 const fence = /^([ \t]*(\*)?[ \t]*)```ts\n([\s\S]*?)^\1```$/gm
 const unstarred = (code, star) => (star === undefined ? code : code.replaceAll(/^[ \t]*\* ?/gm, ""))
 
-/** The code of examples in comments and pages. That of packages for Effect 3 stays as it is. */
+/** The code of examples in comments and pages. Examples with packages that exist for Effect 3 only are not rewritten. */
 const examples = new Map()
 for (const path of [...sources.filter((name) => name.startsWith("src/")), ...pages]) {
   for (const [, , star, code] of read(path).matchAll(fence)) {
@@ -129,7 +129,7 @@ for (const [text, path] of rewritten) {
 
 const starred = (code, prefix = "") => code.replaceAll(/^.+$|^(?=\n)/gm, (line) => `${prefix}${line}`.trimEnd())
 
-/** Rewrites prose, and takes the examples in it from those that were rewritten as code. */
+/** Rewrites prose, and replaces the examples in it with the rewritten ones. */
 const renderProse = (text) => {
   let result = ""
   let position = 0
@@ -190,7 +190,7 @@ cpSync(`${root}scripts`, `${out}scripts`, {
 for (const path of ["tsconfig.json", "vitest.config.ts"]) {
   cpSync(fileURLToPath(new URL(path, import.meta.url)), `${out}${path}`)
 }
-// The crate is the same for all editions, and so is what it was built to.
+// The crate and its build are the same for all editions.
 cpSync(`${root}native`, `${out}native`, { recursive: true, filter: (from) => from !== `${root}native/target` })
 mkdirSync(`${root}native/target`, { recursive: true })
 symlinkSync(`${root}native/target`, `${out}native/target`, "junction")
@@ -199,5 +199,5 @@ mkdirSync(`${out}packages`)
 
 format("src", "test", "examples")
 console.log(
-  `${sources.length} files and ${pages.length} pages in build/effect4, ${Overlays.overlays.length} of them by hand`
+  `${sources.length} files and ${pages.length} pages in build/effect4, with ${Overlays.overlays.length} overlays`
 )

@@ -1,5 +1,5 @@
 /**
- * What Effect 4 names or does differently, as far as this library uses it.
+ * The differences between Effect 3 and Effect 4 that concern this library.
  */
 import ts from "typescript"
 
@@ -34,7 +34,7 @@ export const modules = {
   "@effect/opentelemetry/Otlp": "effect/observability/Otlp"
 }
 
-/** Members with another name, by module; with another module as `effect/Module#name`. */
+/** Renamed members, keyed by module. A member that moved to another module is written as `effect/Module#name`. */
 export const members = {
   "@effect/platform-node/NodeHttpClient": {
     layer: "layerNodeHttp",
@@ -167,14 +167,14 @@ export const members = {
   }
 }
 
-/** Names of options, wherever they are set. */
+/** Renamed options. */
 export const optionNames = {
   disableValidation: "disableChecks",
   unsafeCurrentTimeMillis: "currentTimeMillisUnsafe",
   unsafeCurrentTimeNanos: "currentTimeNanosUnsafe"
 }
 
-/** Properties that are named differently: always, or only on values of some type. */
+/** Renamed properties: always, or only on values of some type. */
 export const properties = [
   ...Object.entries({
     epochMillis: "epochMilliseconds",
@@ -190,7 +190,7 @@ export const properties = [
   ...Object.entries({ scoped: "effect", scopedLive: "live" }).map(([from, to]) => ({
     from,
     to,
-    // of @effect/vitest, where every test has a Scope
+    // in the @effect/vitest for Effect 4, every test has a Scope
     holds: (node) => node.expression.getText() === "it"
   })),
   ...Object.entries({ left: "failure", right: "success" }).map(([from, to]) => ({
@@ -204,7 +204,7 @@ const call = (callee, args) => `${callee}(${args.join(", ")})`
 
 const printArguments = (node, { print }) => node.arguments.map(print)
 
-/** Prints an object literal with other names for some of its properties. */
+/** Prints an object literal with some of its properties renamed. */
 const withNames = (literal, names, { print }) =>
   `{ ${literal.properties
     .map((property) => {
@@ -214,7 +214,7 @@ const withNames = (literal, names, { print }) =>
     })
     .join(", ")} }`
 
-/** A function whose object literal, the last argument, has other names in Effect 4. */
+/** A function whose last argument is an object literal with properties that are renamed in Effect 4. */
 const options = (names, to) => (node, tools) => {
   const last = node.arguments.at(-1)
   return last !== undefined && ts.isObjectLiteralExpression(last)
@@ -237,12 +237,12 @@ const withoutReferences = (node, { checker, print }) => {
 
 const propertyOf = (literal, name) => literal.properties.find((property) => property.name?.getText() === name)
 
-/** Tags of values, wherever they are compared. */
+/** Renamed tags, in comparisons. */
 export const tags = { Left: "Failure", Right: "Success" }
 
-/** Object literals, by their shape. */
+/** Object literals, recognized by their shape. */
 export const objects = [
-  // what a test expects of an Either
+  // an Either that a test expects
   (node, { print }) => {
     const [first, ...others] = node.properties.filter((property) => property.name?.getText() !== "_tag")
     const to = { left: "failure", right: "success" }[first?.name?.getText()]
@@ -255,7 +255,7 @@ export const objects = [
           .join(", ")} }`
       : undefined
   },
-  // a Clock, which has a monotonic time besides
+  // a Clock, which also has a monotonic time in Effect 4
   (node, { print }) => {
     const nanos = propertyOf(node, "unsafeCurrentTimeNanos")
     const effect = propertyOf(node, "currentTimeNanos")
@@ -281,7 +281,7 @@ const type =
   (node, { print, use }) =>
     `${use(module, false)}.${name}${typeArguments(node, print)}`
 
-/** Types, by the member of Effect 3 that they name. */
+/** Types, keyed by the member of Effect 3 that they refer to. */
 export const types = {
   "effect/TestServices#TestServices": () => "never",
   "effect/Config#Config.Wrap": type("effect/Config", "Wrap"),
@@ -290,7 +290,7 @@ export const types = {
   "effect/Metric#Metric.Counter": type("effect/Metric", "Counter"),
   "effect/Metric#Metric.Gauge": type("effect/Metric", "Gauge"),
   "effect/Metric#Metric.Histogram": type("effect/Metric", "Histogram"),
-  // References are always there, so no layer provides them
+  // References always have a value, so layers do not provide them
   "effect/Layer#Layer": (node, tools) =>
     node.typeArguments === undefined
       ? undefined
@@ -308,7 +308,7 @@ const provideService =
 
 const negated = (printed, tools) => `${tools.effect("Effect", "map")}(${printed}, (it) => !it)`
 
-/** Calls, by the member of Effect 3 that is called: `f()` for `f(…)(…)`, `f!` for any use of the member. */
+/** Calls, keyed by the member of Effect 3 that is called: `f()` for `f(…)(…)`, `f!` for any use of the member. */
 export const calls = {
   "effect/Config#literal()": (node, tools) => {
     const words = node.expression.arguments.map(tools.print).join(", ")
@@ -495,9 +495,9 @@ export const calls = {
   "effect/Stream#void!": (_, tools) => `${tools.effect("Stream", "succeed")}(undefined)`
 }
 
-/** Methods, by name alone. */
+/** Method calls, matched by name only. */
 export const methods = {
-  // a fiber that runs has no exit: null in Effect 3
+  // for a running fiber, Effect 3 returns null and Effect 4 undefined
   toBe: (node, { print }) =>
     /unsafePoll\(\)/.test(node.expression.getText()) && node.arguments[0].kind === ts.SyntaxKind.NullKeyword
       ? `${print(node.expression.expression)}.toBeUndefined()`
@@ -506,15 +506,15 @@ export const methods = {
     /unsafePoll\(\)/.test(node.expression.getText())
       ? `${print(node.expression.expression)}.toBeUndefined()`
       : undefined,
-  // of a Tracer
+  // the method of a Tracer
   span: (node, { print }) =>
     node.arguments.some(ts.isSpreadElement)
       ? `${print(node.expression)}({ ${node.arguments.map(print).join(", ")} })`
       : undefined,
-  // of a Queue
+  // the method of a Queue
   unsafeOffer: (node, tools) =>
     `${tools.effect("Queue", "offerUnsafe")}(${tools.print(node.expression.expression)}, ${printArguments(node, tools).join(", ")})`,
-  // a fiber interrupts itself in the name of no other
+  // interruptUnsafe does not take the id of the interrupting fiber
   unsafeInterruptAsFork: (node, tools) => `${tools.print(node.expression.expression)}.interruptUnsafe()`
 }
 
@@ -532,10 +532,10 @@ const mentioned = Object.entries(members).flatMap(([module, names]) => {
     })
 })
 
-/** Words of comments and pages that name what Effect 4 names otherwise. */
+/** Names in comments and pages that differ in Effect 4. */
 export const prose = [
   ...mentioned,
-  // a remark on why something of Effect is not used, which holds for 4 as well
+  // the version in a remark on why an Effect API is not used, which also holds for Effect 4
   [/ \(Effect 3\.22\)/g, ""],
   [/\bEither\.(?=[a-z])/g, "Result."],
   [/\b([Aa])n `Either`/g, "$1 `Result`"],
@@ -547,7 +547,7 @@ export const prose = [
   [/\bnpm install flipt-client-effect\b/g, "npm install flipt-client-effect@effect4"]
 ]
 
-/** Sentences of pages that say something else for Effect 4. Each must be there. */
+/** Passages of pages that differ for Effect 4. Each must occur in its page. */
 export const passages = {
   "docs/getting-started.md": [
     [

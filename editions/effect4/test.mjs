@@ -1,8 +1,8 @@
 /**
- * Runs the test suite on the edition for Effect 4, which `npm run effect4` writes first: `npm run test:effect4`.
+ * Runs the test suite of the edition for Effect 4: `npm run test:effect4`, which first runs `npm run effect4`.
  *
- * Installs Effect 4, Vitest and, where this Node is too old for them, another Node into `build/effect4`. Arguments, such
- * as names of test files, go to Vitest.
+ * Installs Effect 4 and Vitest into `build/effect4`, and a newer Node if the current one is too old for them. Arguments,
+ * such as names of test files, are passed to Vitest.
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, readFileSync, rmSync } from "node:fs"

@@ -1,4 +1,4 @@
-// Opens and closes many clients on FLIPT_URL, and prints what they left behind. Run with --expose-gc.
+// Opens and closes many clients on FLIPT_URL, and prints what they leave behind. Run with --expose-gc.
 import * as Effect from "effect/Effect"
 import * as FliptClient from "flipt-client-effect/FliptClient"
 

@@ -1,5 +1,5 @@
-// A worker thread: compiles and evaluates, as many rounds as `rounds` says, or until it is terminated. It sends
-// "working" after its first rounds, and at the end how many there were and how many answers were wrong.
+// A worker thread that compiles and evaluates for `rounds` rounds or until it is terminated. It sends "working" after its
+// first rounds, and at the end the number of rounds and of wrong answers.
 import { isMainThread, parentPort, workerData } from "node:worker_threads"
 import * as Effect from "effect/Effect"
 import * as Engine from "flipt-client-effect/Engine"

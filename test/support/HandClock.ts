@@ -1,6 +1,6 @@
 /**
- * A clock in the test's hand: for days that the TestClock would take minutes for, since each of its wake-ups lets real
- * time pass; and for a time of day that jumps, as a machine's does, while those who sleep sleep on.
+ * A clock that the test controls. It simulates days, for which the TestClock would need minutes, because each of its
+ * wake-ups waits in real time. It can also jump, like a machine's time of day, without waking sleeping fibers.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -9,11 +9,11 @@ import { turn } from "./wait.js"
 
 export interface HandClock {
   readonly clock: Clock.Clock
-  /** Lets time pass, one wake-up after the other. Whoever wakes must not wait for more than microtasks in between. */
+  /** Lets time pass, one wake-up after the other. Between two sleeps, a fiber must not wait for more than microtasks. */
   readonly advance: (duration: Duration.DurationInput) => Effect.Effect<void>
-  /** Sets the time of day forth or back. Nobody wakes sooner or later for it. */
+  /** Moves the time of day forward or back. Sleeping fibers do not notice. */
   readonly jump: (by: number) => Effect.Effect<void>
-  /** How many sleep. */
+  /** The number of sleeping fibers. */
   readonly sleepers: Effect.Effect<number>
 }
 
@@ -47,7 +47,7 @@ export const make: Effect.Effect<HandClock> = Effect.sync(() => {
       sleep: (duration) =>
         Effect.async<void>((resume) => {
           const millis = Duration.toMillis(duration)
-          // a longer sleep never ends with the real clock either
+          // like the real clock, which never ends a longer sleep
           if (millis >= 2 ** 31) return
           const sleeper = { at: elapsed + millis, wake: () => resume(Effect.void) }
           sleepers.add(sleeper)

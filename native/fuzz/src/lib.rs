@@ -1,4 +1,4 @@
-//! What the fuzz targets share: random documents, and what holds for every text and every snapshot.
+//! Shared by the fuzz targets: random documents, and the properties of every text and every snapshot.
 
 pub mod document;
 
@@ -17,7 +17,8 @@ fn parse(json: &[u8]) -> Value {
     serde_json::from_slice(json).expect("the library writes JSON")
 }
 
-/// Checks what reading a text gave: a snapshot that survives its seed, or an error in the library's own words.
+/// Checks the result of reading a text: a snapshot that can be restored from its seed, or an error in the library's own
+/// words.
 pub fn check(text: &str, result: Result<Snapshot, Malformed>) {
     match result {
         Ok(snapshot) => {

@@ -20,12 +20,12 @@ thread_local! {
     static OWNED: RefCell<Option<Owned>> = const { RefCell::new(None) };
 }
 
-/// From now on, handles that are opened on the calling thread and not closed on it are closed when the thread ends. Only for
-/// threads that can be terminated and whose handles no other thread closes.
+/// From now on, handles that the calling thread opens and does not close are closed when it ends. Only for threads that
+/// can be terminated and whose handles no other thread closes.
 #[no_mangle]
 pub extern "C" fn fce_thread_owns() -> i32 {
     guard(|| {
-        // a thread that is ending does not open handles any more
+        // a thread that is ending opens no more handles
         let _ = OWNED.try_with(|owned| {
             owned.borrow_mut().get_or_insert_with(|| Owned(HashSet::new()));
         });

@@ -1,5 +1,5 @@
 /**
- * What the tests need that Effect does not have.
+ * What the tests need and Effect 4 does not have.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -22,13 +22,13 @@ const makeRandom = (next: () => number): Random.Random => ({
   nextIntUnsafe: () => Math.floor(next() * 2 ** 32)
 })
 
-/** Random numbers that repeat. */
+/** A Random that repeats these numbers. */
 export const fixed = (values: ReadonlyArray<number>): Random.Random => {
   let index = 0
   return makeRandom(() => values[index++ % values.length] as number)
 }
 
-/** Random numbers that are the same for the same seed: a linear congruential generator over a hash of the seed. */
+/** A Random with a seed: a linear congruential generator over a hash of the seed. */
 export const seeded = (seed: string | number): Random.Random => {
   let state = 2166136261
   for (const character of String(seed)) {
@@ -58,7 +58,7 @@ export const dieOption = (cause: Cause.Cause<unknown>): Option.Option<unknown> =
 export const poll = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<Option.Option<Exit.Exit<A, E>>> =>
   Effect.sync(() => Option.fromNullishOr(fiber.pollUnsafe()))
 
-/** Renames the parts of the paths that a provider is asked for. */
+/** Renames the path segments that are requested from a provider. */
 export const mapInputPath = (
   provider: ConfigProvider.ConfigProvider,
   rename: (name: string) => string
@@ -73,7 +73,7 @@ export const mapLayer = <A, E, R, B>(
   f: (context: Context.Context<A>) => Context.Context<B>
 ): Layer.Layer<B, E, R> => Layer.effectContext(Effect.map(Layer.build(layer), f))
 
-/** The instants at which a fiber wakes on the clock of the test. */
+/** The instants at which fibers wake on the TestClock. */
 export const sleeps = (): Effect.Effect<ReadonlyArray<number>> =>
   Effect.map(Effect.service(Clock.Clock), (clock) => Array.from(sleepsOf(clock), ({ at }) => at))
 
@@ -82,7 +82,7 @@ export interface Tracked {
   readonly value: Effect.Effect<ReadonlyArray<Fiber.Fiber<unknown, unknown>>>
 }
 
-/** Knows the fibers that run {@link supervised}. */
+/** Tracks the fibers of {@link supervised}. */
 export const track: Effect.Effect<Tracked> = Effect.sync(() => {
   const live = new Set<Fiber.Fiber<unknown, unknown>>()
   return { live, value: Effect.sync(() => [...live]) }

@@ -1,5 +1,5 @@
 /**
- * The tests' `@effect/vitest`, with a TestClock that tells who sleeps: the one of Effect does not.
+ * `@effect/vitest` for the tests, with a TestClock that lists its sleeping fibers, which Effect's does not.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
