@@ -74,7 +74,7 @@ write("biome.json", JSON.stringify({ ...biome, root: true, vcs: { enabled: false
 const shared = new Set(["docs/design.md", "docs/benchmarks.md", "docs/releasing.md", "docs/effect4.md"])
 
 /** Not in the edition, see excluded.mjs. */
-const left = new Set(["examples/http-server.ts"])
+const left = new Set(["examples/fleet.ts", "examples/http-server.ts"])
 
 const sources = [...["src", "test", "examples"].flatMap(list), "scripts/native/corpus.mjs"].filter(
   (path) => !left.has(path)
