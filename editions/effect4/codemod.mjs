@@ -88,9 +88,13 @@ export const rewrite = (sourceFile, checker, { path = "", renderComment = rewrit
   }
   const effect = (module, name) => `${use(`effect/${module}`, true)}.${name}`
 
-  /** Modules of the project are named by their path. */
+  /** Modules of the project are named by their path. Node runs what is no TypeScript, and strips the types of others. */
   const specifierOf = (module) =>
-    module.startsWith("test/") ? posix.relative(posix.dirname(path), `${module}.js`).replace(/^(?!\.)/, "./") : module
+    module.startsWith("test/")
+      ? posix
+          .relative(posix.dirname(path), `${module}.${path.endsWith(".mjs") ? "ts" : "js"}`)
+          .replace(/^(?!\.)/, "./")
+      : module
 
   const isNamespace = (identifier) =>
     ts.isIdentifier(identifier) &&

@@ -10,6 +10,7 @@ import process from "node:process"
 import { fileURLToPath } from "node:url"
 import ts from "typescript"
 import { rewrite, rewriteProse } from "./codemod.mjs"
+import { excluded } from "./excluded.mjs"
 import * as Overlays from "./overlays.mjs"
 import { passages } from "./rules.mjs"
 
@@ -73,8 +74,12 @@ write("biome.json", JSON.stringify({ ...biome, root: true, vcs: { enabled: false
 /** Pages that describe this repository, which is the same for all editions. */
 const shared = new Set(["docs/design.md", "docs/benchmarks.md", "docs/releasing.md", "docs/effect4.md"])
 
-/** Not in the edition, see excluded.mjs. */
-const left = new Set(["examples/fleet.ts", "examples/http-server.ts"])
+/** Examples of packages that exist for Effect 3 only, or of what Effect 4 does in another way; and their tests. */
+const left = new Set([
+  "examples/fleet.ts",
+  "examples/http-server.ts",
+  ...excluded.flatMap(({ file, test }) => (test === undefined ? [file] : []))
+])
 
 const sources = [...["src", "test", "examples"].flatMap(list), "scripts/native/corpus.mjs"].filter(
   (path) => !left.has(path)

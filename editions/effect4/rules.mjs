@@ -141,7 +141,7 @@ export const members = {
     nextRange: "nextBetween"
   },
   "effect/Supervisor": { track: "test/support/Effect4#track" },
-  "effect/TestClock": { sleeps: "test/support/Effect4#sleeps" },
+  "effect/TestClock": { sleeps: "test/support/vitest#sleeps" },
   "effect/Schema": {
     DateTimeUtc: "DateTimeUtcFromString",
     DurationFromSelf: "Duration",
@@ -419,6 +419,11 @@ export const calls = {
   "effect/Effect#withClock": provideService("Clock", "Clock"),
   "effect/Effect#withMaxOpsBeforeYield": provideService("Scheduler", "MaxOpsBeforeYield"),
   "effect/Effect#withRandom": provideService("Random", "Random"),
+  // a store also lists its keys
+  "@effect/platform/KeyValueStore#make": (node, tools) => {
+    const printed = node.arguments[0].properties.map(tools.print)
+    return `${tools.effect("persistence/KeyValueStore", "make")}({ ${printed.join(", ")}, keys: ${tools.effect("Effect", "succeed")}([]) })`
+  },
   "effect/Effect#repeatN": (node, tools) => {
     const args = printArguments(node, tools)
     return call(tools.effect("Effect", "repeat"), [...args.slice(0, -1), `{ times: ${args.at(-1)} }`])

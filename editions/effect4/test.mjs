@@ -41,7 +41,6 @@ must(
   "tsconfig.examples.json"
 )
 
-const files = excluded.filter(({ test }) => test === undefined).map(({ file }) => `--exclude=${file}`)
 const tests = excluded.flatMap(({ test }) =>
   test === undefined ? [] : [test.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&")]
 )
@@ -52,7 +51,6 @@ run(
   "node_modules/vitest/vitest.mjs",
   "run",
   `--testNamePattern=^(?!.*(?:${tests.join("|")}))`,
-  ...files,
   ...process.argv.slice(2)
 )
 
