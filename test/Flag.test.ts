@@ -400,7 +400,12 @@ describe("what is wrong", () => {
 
   it.effect.each([
     ["no JSON", "{", Schema.Unknown, /JSON/],
-    ["of another shape", '{"accent":1}', Schema.Struct({ accent: Schema.String }), /^(?=.*Expected string).*\["accent"\]/],
+    [
+      "of another shape",
+      '{"accent":1}',
+      Schema.Struct({ accent: Schema.String }),
+      /^(?=.*Expected string).*\["accent"\]/
+    ],
     [
       "for a Schema that waits",
       '"a"',

@@ -91,9 +91,7 @@ export const rewrite = (sourceFile, checker, { path = "", renderComment = rewrit
   /** Modules of the project are named by their path. Node runs what is no TypeScript, and strips the types of others. */
   const specifierOf = (module) =>
     module.startsWith("test/")
-      ? posix
-          .relative(posix.dirname(path), `${module}.${path.endsWith(".mjs") ? "ts" : "js"}`)
-          .replace(/^(?!\.)/, "./")
+      ? posix.relative(posix.dirname(path), `${module}.${path.endsWith(".mjs") ? "ts" : "js"}`).replace(/^(?!\.)/, "./")
       : module
 
   const isNamespace = (identifier) =>

@@ -34,7 +34,8 @@ export const make: Effect.Effect<LatestEvents> = Effect.map(Effect.makeLatch(fal
         waiting.splice(obsolete, 1)
       }
       waiting.push(event)
-      isFilled.unsafeOpen()
+      // Opening can run the fiber that waits at once, but several events can come together.
+      queueMicrotask(() => isFilled.unsafeOpen())
     },
     fail: (cause) => {
       failure = cause
