@@ -413,7 +413,7 @@ describe("what is wrong", () => {
         decode: (text) => Effect.promise(() => Promise.resolve(text)),
         encode: (text) => Effect.succeed(text)
       }),
-      /resolved synchronously/
+      /synchronously|asynchronous/
     ],
     [
       "for a Schema that throws",

@@ -149,6 +149,7 @@ export const members = {
     RedactedFromSelf: "Redacted",
     annotations: "annotate",
     decodeEither: "decodeResult",
+    decodeUnknown: "decodeUnknownEffect",
     decodeUnknownEither: "decodeUnknownResult",
     encodeEither: "encodeResult",
     equivalence: "toEquivalence",
