@@ -219,8 +219,8 @@ describe.skipIf(!native || host === undefined)(`the packages${native ? "" : ` (s
                 import * as Effect from "effect/Effect"
                 import * as Engine from "flipt-client-effect/Engine"
                 const engine = Effect.provide(Effect.map(Engine.Engine, ({ name }) => name), Engine.layerNative)
-                const named = Effect.catchAll(engine, (error) => Effect.succeed(error.message))
-                Effect.runPromise(named).then(console.log)
+                const named = { onSuccess: (name) => name, onFailure: (error) => error.message }
+                Effect.runPromise(Effect.match(engine, named)).then(console.log)
               `,
               resolveDir: root
             },
