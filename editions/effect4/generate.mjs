@@ -5,7 +5,7 @@
  */
 import { spawnSync } from "node:child_process"
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
-import { dirname } from "node:path"
+import { dirname, posix } from "node:path"
 import process from "node:process"
 import { fileURLToPath } from "node:url"
 import ts from "typescript"
@@ -74,8 +74,9 @@ write("biome.json", JSON.stringify({ ...biome, root: true, vcs: { enabled: false
 /** Pages that describe this repository, which is the same for all editions. */
 const shared = new Set(["docs/design.md", "docs/benchmarks.md", "docs/releasing.md", "docs/effect4.md"])
 
-/** Examples of packages that exist for Effect 3 only, or of what Effect 4 does in another way; and their tests. */
+/** Examples and pages of packages that exist for Effect 3 only, or of what Effect 4 does in another way; and tests. */
 const left = new Set([
+  "docs/fleet.md",
   "examples/fleet.ts",
   "examples/http-server.ts",
   ...excluded.flatMap(({ file, test }) => (test === undefined ? [file] : []))
@@ -84,7 +85,9 @@ const left = new Set([
 const sources = [...["src", "test", "examples"].flatMap(list), "scripts/native/corpus.mjs"].filter(
   (path) => !left.has(path)
 )
-const pages = ["README.md", ...list("docs").filter((path) => path.endsWith(".md") && !shared.has(path))]
+const pages = ["README.md", ...list("docs")].filter(
+  (path) => path.endsWith(".md") && !shared.has(path) && !left.has(path)
+)
 const isCode = (path) => /\.(?:ts|mjs)$/.test(path)
 
 /** Fenced TypeScript, in comments with the stars that begin its lines. Group 3 is the code. */
@@ -132,6 +135,18 @@ for (const [text, path] of rewritten) {
   rmSync(`${out}${path}`)
 }
 
+const repository = manifest.repository.url.replace(/^git\+|\.git$/g, "")
+
+/** Links of a page to what only the repository has lead there. */
+const renderLinks = (page, text) =>
+  text.replaceAll(/\]\((?!\w+:)([^)#\s]+)(#[^)\s]*)?\)/g, (link, target, anchor = "") => {
+    const path = posix.join(posix.dirname(page), target)
+    if (!existsSync(`${root}${path}`)) {
+      throw new Error(`${page} links to ${path}, which does not exist`)
+    }
+    return left.has(path) || path.startsWith("packages/") ? `](${repository}/blob/main/${path}${anchor})` : link
+  })
+
 const starred = (code, prefix = "") => code.replaceAll(/^.+$|^(?=\n)/gm, (line) => `${prefix}${line}`.trimEnd())
 
 /** Rewrites prose, and takes the examples in it from those that were rewritten as code. */
@@ -168,7 +183,7 @@ for (const path of pages) {
     }
     return result.replace(from, to)
   }, read(path))
-  write(path, renderProse(text))
+  write(path, renderLinks(path, renderProse(text)))
 }
 
 write(
