@@ -73,7 +73,7 @@ for (const { assertionResults, name } of testResults) {
   }
 }
 for (const { message, name } of unstarted) {
-  console.log(`failed: ${name.slice(out.length)}: ${message.split("\n")[0]}`)
+  console.log(`failed: ${name.slice(out.length)}: ${message.split("\n")[0] || "what its tests need, see above"}`)
 }
 console.log(
   `Effect 4, Node ${spawnSync(node, ["--version"], { encoding: "utf8" }).stdout.trim()}: ${numPassedTests} passed, ` +
