@@ -6,13 +6,10 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Random from "effect/Random"
-import type * as Schedule from "effect/Schedule"
-import * as ScheduleDecision from "effect/ScheduleDecision"
-import * as ScheduleIntervals from "effect/ScheduleIntervals"
-import type { YieldWrap } from "effect/Utils"
+import type * as Random from "effect/Random"
 import type { FetchError } from "../src/FliptError.js"
 import type * as Schedules from "../src/internal/fetch/schedules.js"
+import { delegate, makeDriver, type Steps } from "../test/support/steps.js"
 
 /** A binary heap: the earliest event first, and of those at the same instant the one that was added first. */
 interface Event<A> {
@@ -57,16 +54,6 @@ const makeQueue = <A>() => {
   }
 }
 
-/** A Schedule that is asked step by step: for how long it would wait and what it gives; nothing when it is done. */
-const makeDriver = <Out, In>(schedule: Schedule.Schedule<Out, In>) => {
-  let state: unknown = schedule.initial
-  return function* (now: number, input: In) {
-    const [next, out, decision] = yield* schedule.step(now, input, state)
-    state = next
-    return ScheduleDecision.isDone(decision) ? undefined : { at: ScheduleIntervals.start(decision.intervals), out }
-  }
-}
-
 export interface Outage {
   readonly from: number
   readonly to: number
@@ -89,9 +76,8 @@ export interface Model {
   readonly until: number
 }
 
-/** A step of a client at an instant. Its effects are those of the Schedules: random numbers. */
+/** A step of a client at an instant. */
 type Step = (now: number) => Steps
-type Steps = Generator<YieldWrap<Effect.Effect<unknown>>, void, unknown>
 /** What follows a fetch, which failed if there is an error. */
 type Landing = (now: number, error: FetchError | undefined) => Steps
 
@@ -123,12 +109,6 @@ export const simulate = ({
   const queue = makeQueue<{ readonly client: number; readonly run: Step }>()
   const randoms = Array.from({ length: clients }, (_, client) => random(client))
   let current = randoms[0]!
-  const delegate: Random.Random = {
-    ...current,
-    [Random.RandomTypeId]: Random.RandomTypeId,
-    next: Effect.suspend(() => current.next),
-    nextRange: (min, max) => Effect.suspend(() => current.nextRange(min, max))
-  }
   const policy = withRetryAfter(retryPolicy)
   const waits = pollSchedule(Duration.millis(interval))
   const outageAt = (at: number) => outages.find(({ from, to }) => at >= from && at < to)
@@ -269,5 +249,5 @@ export const simulate = ({
       current = randoms[event.run.client]!
       yield* event.run.run(event.at)
     }
-  }).pipe(Effect.withRandom(delegate))
+  }).pipe(Effect.withRandom(delegate(() => current)))
 }

@@ -12,10 +12,6 @@ export const excluded = [
     reason: "It checks the sources of this edition against the repository."
   },
   {
-    file: "test/fleet.test.ts",
-    reason: "It holds the simulation of bench/, which steps through Schedules of Effect 3, against real clients."
-  },
-  {
     file: "test/httpServer.test.ts",
     reason:
       "Its example declares an HTTP API, which Effect 4 declares in another way. The edition does not have the example."

@@ -82,9 +82,11 @@ const left = new Set([
   ...excluded.flatMap(({ file, test }) => (test === undefined ? [file] : []))
 ])
 
-const sources = [...["src", "test", "examples"].flatMap(list), "scripts/native/corpus.mjs"].filter(
-  (path) => !left.has(path)
-)
+const sources = [
+  ...["src", "test", "examples"].flatMap(list),
+  "scripts/native/corpus.mjs",
+  "bench/simulation.ts"
+].filter((path) => !left.has(path))
 const pages = ["README.md", ...list("docs")].filter(
   (path) => path.endsWith(".md") && !shared.has(path) && !left.has(path)
 )
@@ -217,7 +219,7 @@ symlinkSync(`${root}native/target`, `${out}native/target`, "junction")
 // no packages for Effect 4 yet
 mkdirSync(`${out}packages`)
 
-format("src", "test", "examples")
+format("src", "test", "examples", "bench")
 console.log(
   `${sources.length} files and ${pages.length} pages in build/effect4, ${Overlays.overlays.length} of them by hand`
 )
