@@ -6,13 +6,10 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Random from "effect/Random"
-import type * as Schedule from "effect/Schedule"
-import * as ScheduleDecision from "effect/ScheduleDecision"
-import * as ScheduleIntervals from "effect/ScheduleIntervals"
-import type { YieldWrap } from "effect/Utils"
+import type * as Random from "effect/Random"
 import type { FetchError } from "../src/FliptError.js"
 import type * as Schedules from "../src/internal/fetch/schedules.js"
+import { delegate, makeDriver, type Steps } from "../test/support/steps.js"
 
 /** An event of a binary heap, which returns the earliest event first. Events at the same instant keep their order. */
 interface Event<A> {
@@ -57,16 +54,6 @@ const makeQueue = <A>() => {
   }
 }
 
-/** Steps through a Schedule. A step returns when to continue and the output, or `undefined` when the Schedule is done. */
-const makeDriver = <Out, In>(schedule: Schedule.Schedule<Out, In>) => {
-  let state: unknown = schedule.initial
-  return function* (now: number, input: In) {
-    const [next, out, decision] = yield* schedule.step(now, input, state)
-    state = next
-    return ScheduleDecision.isDone(decision) ? undefined : { at: ScheduleIntervals.start(decision.intervals), out }
-  }
-}
-
 export interface Outage {
   readonly from: number
   readonly to: number
@@ -89,10 +76,9 @@ export interface Model {
   readonly until: number
 }
 
-/** A step of a client at an instant. Its only effects are the random numbers of the Schedules. */
+/** A step of a client at an instant. */
 type Step = (now: number) => Steps
-type Steps = Generator<YieldWrap<Effect.Effect<unknown>>, void, unknown>
-/** Continues after a fetch, which failed if there is an error. */
+/** What follows a fetch, which failed if there is an error. */
 type Landing = (now: number, error: FetchError | undefined) => Steps
 
 /**
@@ -122,12 +108,6 @@ export const simulate = ({
   const queue = makeQueue<{ readonly client: number; readonly run: Step }>()
   const randoms = Array.from({ length: clients }, (_, client) => random(client))
   let current = randoms[0]!
-  const delegate: Random.Random = {
-    ...current,
-    [Random.RandomTypeId]: Random.RandomTypeId,
-    next: Effect.suspend(() => current.next),
-    nextRange: (min, max) => Effect.suspend(() => current.nextRange(min, max))
-  }
   const policy = withRetryAfter(retryPolicy)
   const waits = pollSchedule(Duration.millis(interval))
   const outageAt = (at: number) => outages.find(({ from, to }) => at >= from && at < to)
@@ -268,5 +248,5 @@ export const simulate = ({
       current = randoms[event.run.client]!
       yield* event.run.run(event.at)
     }
-  }).pipe(Effect.withRandom(delegate))
+  }).pipe(Effect.withRandom(delegate(() => current)))
 }

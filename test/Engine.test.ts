@@ -17,7 +17,7 @@ const answer = (
   snapshot: Snapshot,
   { kind, request }: { readonly kind: "variant" | "boolean"; readonly request: Model.EvaluationRequest }
 ): unknown =>
-  Either.match<Model.BatchEntry, EvaluateError, unknown, unknown>(snapshot[kind](request), {
+  Either.match(snapshot[kind](request) as Either.Either<Model.BatchEntry, EvaluateError>, {
     // the explanation follows the official text
     onLeft: (error) => ({ error: error.message.replace(explanation, "") }),
     onRight: (result) => ({ ok: normalize(result) })

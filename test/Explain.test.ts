@@ -317,6 +317,17 @@ describe("an explanation", () => {
     })
   )
 
+  it.scoped("cuts the long key of a default variant, of an enabled and of a disabled flag", () =>
+    Effect.gen(function* () {
+      const { compile } = yield* Engine.Engine.pipe(Effect.provide(Engine.layerPortable))
+      for (const enabled of [true, false]) {
+        const flag = { ...variantFlagOf("a", [], { id: "x", key: "x".repeat(100) }), enabled }
+        const snapshot = yield* compile("default", encode(makeDocument([flag])))
+        expectPrintable(Explain.format(yield* Explain.variant(snapshot, { flagKey: "a", entityId: "e" })))
+      }
+    })
+  )
+
   it.scoped("cuts and escapes values from outside", () =>
     Effect.gen(function* () {
       const { compile } = yield* Engine.Engine.pipe(Effect.provide(Engine.layerPortable))

@@ -289,9 +289,9 @@ describe.each(engines)("a typed flag, on the %s engine", (_, engine) => {
         "no flag can have this key: flagKey cannot be empty",
         expect.stringContaining('"plain"'),
         expect.stringContaining('"pink"'),
-        expect.stringContaining("Expected an integer, actual 1.5"),
+        expect.stringMatching(/the variant "half".*Expected an integer/),
         expect.stringContaining('the variant "broken" of flag size does not decode'),
-        expect.stringContaining('Expected number, actual "3"')
+        expect.stringMatching(/the variant "good".*Expected number/)
       ])
     }).pipe(
       Effect.provide(
@@ -400,7 +400,12 @@ describe("a problem", () => {
 
   it.effect.each([
     ["no JSON", "{", Schema.Unknown, /JSON/],
-    ["of another shape", '{"accent":1}', Schema.Struct({ accent: Schema.String }), /Expected string, actual 1/],
+    [
+      "of another shape",
+      '{"accent":1}',
+      Schema.Struct({ accent: Schema.String }),
+      /^(?=.*Expected string).*\["accent"\]/
+    ],
     [
       "for a Schema that waits",
       '"a"',
@@ -408,7 +413,7 @@ describe("a problem", () => {
         decode: (text) => Effect.promise(() => Promise.resolve(text)),
         encode: (text) => Effect.succeed(text)
       }),
-      /resolved synchronously/
+      /synchronously|asynchronous/
     ],
     [
       "for a Schema that throws",
@@ -434,7 +439,8 @@ describe("a problem", () => {
 
   it.effect.each(["", "x"])("with a long attachment has a short message without a split character (%j)", (start) =>
     Effect.gen(function* () {
-      const { error } = yield* Accent.detail(user)
+      const flag = Flag.json("theme", Schema.Record({ key: Schema.String, value: Schema.String }), { default: {} })
+      const { error } = yield* flag.detail(user)
       expect(error?.message).toMatch(/(?:😀|\ufffd)…$/u)
       expect(error?.message.length).toBeLessThan(700)
       expect(error?.message.isWellFormed()).toBe(true)
@@ -442,7 +448,7 @@ describe("a problem", () => {
       Effect.provide(
         serving({
           document: makeDocument([
-            variantFlag("theme", "dark", JSON.stringify({ accent: [`${start}${"😀".repeat(100_000)}`] }))
+            variantFlag("theme", "dark", JSON.stringify({ [`${start}${"😀".repeat(100_000)}`]: 1 }))
           ])
         })
       )

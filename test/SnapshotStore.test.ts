@@ -618,8 +618,11 @@ describe("layerFileSystem", () => {
           throw new Error("no room")
         }
       }
-      const write = replaceFileIn(folder, entryName(target), pieces as never, new AbortController().signal)
-      expect(yield* Effect.flip(Effect.tryPromise(() => write))).toMatchObject({ error: { message: "no room" } })
+      const write = Effect.tryPromise({
+        try: () => replaceFileIn(folder, entryName(target), pieces as never, new AbortController().signal),
+        catch: (error) => error
+      })
+      expect(yield* Effect.flip(write)).toMatchObject({ message: "no room" })
       expect(written).toBe(1)
       expect(Fs.readdirSync(folder)).toEqual([entryName(target)])
       expectSame(yield* store.load(target), small)
@@ -727,7 +730,8 @@ describe("layerFileSystem", () => {
           outfile
         })
       )
-      expect(Fs.readFileSync(outfile, "utf8")).not.toMatch(/["'](?:node:|koffi)/)
+      // to ask a runtime for a module, if it has it, is no import
+      expect(Fs.readFileSync(outfile, "utf8")).not.toMatch(/(?<!getBuiltinModule\?\.\()["'](?:node:|koffi)/)
       const { refusal } = yield* Effect.promise(() => import(pathToFileURL(outfile).href))
       expect(yield* Effect.promise(() => refusal)).toMatchObject({
         _tag: "ValidationError",

@@ -2,13 +2,16 @@
  * Every TypeScript example in the documentation and docstrings compiles as a separate module.
  */
 import { spawnSync } from "node:child_process"
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { expect, it } from "@effect/vitest"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 
-const tsgo = `${root}node_modules/.bin/tsgo`
+/** A tool of this project, or of the one that it is generated from. */
+const tsgo = [root, `${root}../../`]
+  .map((folder) => `${folder}node_modules/.bin/tsgo`)
+  .find((path) => existsSync(path))!
 
 const read = (path: string) => readFileSync(`${root}${path}`, "utf8")
 
@@ -31,8 +34,15 @@ const modules = ["src", ...packages.map((folder) => `${folder}/src`)].flatMap((f
   readdirSync(`${root}${folder}`).map((name) => `${folder}/${name}`)
 )
 const isModule = (name: string) => name.endsWith(".ts") && !name.endsWith("/index.ts")
+/** Whether this project has the packages that a text imports. An edition for another version of Effect has none. */
+const hasPackages = (text: string) =>
+  Array.from(text.matchAll(/from "@flipt-client-effect\/([\w-]+)/g)).every(([, name]) =>
+    packages.includes(`packages/${name}`)
+  )
 const examples = new Map(
-  [...documents, ...modules.filter((name) => name.endsWith(".ts"))].flatMap((path) => fences(path, read(path)))
+  [...documents, ...modules.filter((name) => name.endsWith(".ts"))]
+    .flatMap((path) => fences(path, read(path)))
+    .filter(([, text]) => hasPackages(text))
 )
 
 /** Runs the type checker on a project. Returns what it printed. */

@@ -22,10 +22,10 @@ const run = (name: string, variables: Readonly<Record<string, string>> = {}) =>
       [`build/examples/${name}.js`],
       { cwd: root, env: { ...environment, ...variables }, timeout: 120_000 },
       (error, stdout, stderr) =>
-        // without log lines
+        // without log lines, which begin with a time
         resume(
           error === null
-            ? Effect.succeed(stdout.replaceAll(/^timestamp=.*\n/gm, ""))
+            ? Effect.succeed(stdout.replaceAll(/^(?:timestamp=|\[\d\d:).*\n/gm, ""))
             : Effect.fail(new Error(`${error.message}\n${stdout}${stderr}`))
         )
     )

@@ -21,7 +21,8 @@ import { booleanFlag, makeDocument } from "./support/documents.js"
 import * as Fault from "./support/Fault.js"
 import { counting, failureOf, fetchOf, http, large, makeFetcher, serve, small } from "./support/fetching.js"
 import { listen } from "./support/Listener.js"
-import { contentOf, errorOf, textOf } from "./support/updates.js"
+import { contentOf, errorOf, textOf, versionOf } from "./support/updates.js"
+import { awhile } from "./support/wait.js"
 
 describe("a request", () => {
   it.scopedLive("has every header of the protocol", () =>
@@ -118,6 +119,21 @@ describe("a request", () => {
       })
     )
   }
+
+  it.scopedLive("uses the connection of the one before, also after an answer without a body", () =>
+    Effect.gen(function* () {
+      const server = yield* serve()
+      const fetcher = yield* makeFetcher({ url: server.url })
+      const loaded = versionOf(yield* fetcher.fetch(Option.none()))
+      for (let request = 2; request <= 10; request++) {
+        // an answer is over a moment before its connection is free
+        yield* awhile
+        expect(yield* fetcher.fetch(loaded)).toMatchObject({ _tag: "NotModified" })
+        expect(yield* server.requests).toHaveLength(request)
+      }
+      expect(yield* server.accepted).toBe(1)
+    })
+  )
 
   it.scopedLive("sends the reference, percent-encoded, only if it is set", () =>
     Effect.gen(function* () {

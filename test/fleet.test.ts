@@ -3,7 +3,6 @@
  * instants.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
-import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { describe, expect, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
@@ -21,6 +20,7 @@ import * as Fetcher from "../src/Fetcher.js"
 import * as FliptClient from "../src/FliptClient.js"
 import { FetchError } from "../src/FliptError.js"
 import * as schedules from "../src/internal/fetch/schedules.js"
+import { noResponse } from "../src/internal/net/httpClient.js"
 import { drive } from "./support/drive.js"
 import * as FleetClock from "./support/fleetClock.js"
 
@@ -51,7 +51,7 @@ const serverFor = (client: number, { outage }: Course, requests: Array<Request>,
       const kind = url.pathname.endsWith("/stream") ? "stream" : "snapshot"
       const ok = at < outage.from || at >= outage.to
       requests.push({ at, client, kind, ok })
-      const refused = new HttpClientError.RequestError({ request, reason: "Transport", description: "refused" })
+      const refused = Effect.fail(noResponse(request, new Error("refused")))
       if (!ok) {
         return yield* refused
       }

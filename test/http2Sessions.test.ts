@@ -62,7 +62,7 @@ const serve = (
       const path = String(headers[":path"])
       stream.on("error", () => {})
       requests.push(`${connection}:${path}`)
-      answer({ stream, session, path, request: requests.length, connection })
+      answer({ stream: stream as Http2.ServerHttp2Stream, session, path, request: requests.length, connection })
     })
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {

@@ -15,6 +15,7 @@ import * as Esbuild from "esbuild"
 import { manifestOf, type Release } from "../scripts/native/pack.mjs"
 import { hostPlatform, packageName, platforms } from "../scripts/native/platforms.mjs"
 import { fileName } from "../src/internal/engine/native/locate.js"
+import { nativeVersion } from "../src/internal/util/version.js"
 import { library, native, reason } from "./support/engines.js"
 import * as Folder from "./support/Folder.js"
 import * as PackageRegistry from "./support/PackageRegistry.js"
@@ -24,22 +25,7 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const client = JSON.parse(Fs.readFileSync(`${root}package.json`, "utf8"))
 const host = hostPlatform()
 
-/** Prints the engine with which `Engine.layer` compiles a large document, and the log lines. */
-const program = `
-  import * as Effect from "effect/Effect"
-  import * as Logger from "effect/Logger"
-  import * as Engine from "flipt-client-effect/Engine"
-  const lines = []
-  const logger = Logger.make(({ logLevel, message }) => lines.push(logLevel.label + " " + message))
-  const text = JSON.stringify({ namespace: { key: "default" }, flags: [], padding: "x".repeat(1024 * 1024) })
-  const document = [new TextEncoder().encode(text)]
-  const name = Effect.flatMap(Engine.Engine, (engine) => engine.compile("default", document)).pipe(
-    Effect.map((snapshot) => snapshot.engine),
-    Effect.scoped
-  )
-  const provided = name.pipe(Effect.provide(Engine.layer), Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
-  console.log(JSON.stringify({ engine: await Effect.runPromise(provided), lines }))
-`
+const program = Fs.readFileSync(new URL("children/installed.mjs", import.meta.url), "utf8")
 
 const engineOf = (project: Project.Project) =>
   Effect.map(project.run(program), ({ code, output }) => {
@@ -56,7 +42,12 @@ const registry = Layer.scoped(
     const out = Path.join(yield* Folder.make, "release")
     // in a separate process, because npm runs for seconds and this process must keep answering its test runner
     yield* Effect.async<void, Error>((resume) => {
-      const args = [`${root}scripts/native/pack.mjs`, "--development", `--out=${out}`]
+      const args = [
+        `${root}scripts/native/pack.mjs`,
+        "--development",
+        `--native-version=${nativeVersion}`,
+        `--out=${out}`
+      ]
       const child = execFile(process.execPath, args, (error, _, stderr) =>
         resume(error === null ? Effect.void : Effect.fail(new Error(stderr)))
       )
@@ -68,7 +59,10 @@ const registry = Layer.scoped(
     )
     const others = platforms
       .filter((platform) => platform !== host)
-      .map((platform) => ({ manifest: manifestOf(platform, client, 0), tarball: undefined }))
+      .map((platform) => ({
+        manifest: manifestOf(platform, { ...client, version: nativeVersion }, 0),
+        tarball: undefined
+      }))
     return yield* PackageRegistry.make([...others, ...packed], PackageRegistry.installedIn(root))
   })
 )
@@ -103,7 +97,7 @@ describe.skipIf(!native || host === undefined)(`the packages${native ? "" : ` (s
           const lock = JSON.parse(Fs.readFileSync(Path.join(project.folder, "package-lock.json"), "utf8"))
           for (const platform of platforms) {
             expect(lock.packages[`node_modules/${packageName(platform)}`]).toMatchObject({
-              version: client.version,
+              version: nativeVersion,
               optional: true,
               os: [platform.os],
               cpu: [platform.cpu],
@@ -219,8 +213,8 @@ describe.skipIf(!native || host === undefined)(`the packages${native ? "" : ` (s
                 import * as Effect from "effect/Effect"
                 import * as Engine from "flipt-client-effect/Engine"
                 const engine = Effect.provide(Effect.map(Engine.Engine, ({ name }) => name), Engine.layerNative)
-                const named = Effect.catchAll(engine, (error) => Effect.succeed(error.message))
-                Effect.runPromise(named).then(console.log)
+                const named = { onSuccess: (name) => name, onFailure: (error) => error.message }
+                Effect.runPromise(Effect.match(engine, named)).then(console.log)
               `,
               resolveDir: root
             },

@@ -671,8 +671,11 @@ describe.skipIf(!native)("the native library", () => {
       broken = true
       const request = { flagKey: "on", entityId: "e" }
       expect(yield* Effect.flip(snapshot.seed)).toMatchObject({ _tag: "EngineError", reason: "Panic" })
-      for (const call of [() => snapshot.boolean(request), () => snapshot.flags]) {
-        expect(yield* Effect.flip(Effect.suspend<unknown, unknown, never>(() => call()))).toMatchObject({
+      for (const call of [
+        Effect.asVoid(Effect.suspend(() => snapshot.boolean(request))),
+        Effect.asVoid(Effect.suspend(() => snapshot.flags))
+      ]) {
+        expect(yield* Effect.flip(call)).toMatchObject({
           _tag: "EvaluationError",
           cause: { _tag: "EngineError", reason: "Panic" }
         })

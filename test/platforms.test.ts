@@ -13,13 +13,15 @@ import { compareVersions, inspect, mismatchesOf, pathIn, problemsOf } from "../s
 import { manifestOf, publishedManifest } from "../scripts/native/pack.mjs"
 import { hostPlatform, packageName, platformOf, platforms } from "../scripts/native/platforms.mjs"
 import * as Locate from "../src/internal/engine/native/locate.js"
+import { nativeVersion } from "../src/internal/util/version.js"
 import { library, native, reason } from "./support/engines.js"
 import * as Folder from "./support/Folder.js"
 import * as PackageRegistry from "./support/PackageRegistry.js"
 import * as Tarball from "./support/tarball.js"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
-const client = JSON.parse(Fs.readFileSync(`${root}package.json`, "utf8"))
+/** The client, with the version of the release that it is made of. */
+const client = { ...JSON.parse(Fs.readFileSync(`${root}package.json`, "utf8")), version: nativeVersion }
 
 describe("the list of platforms", () => {
   it("is the one that the loader uses", () => {

@@ -41,12 +41,14 @@ it.scopedLive(
   () =>
     Effect.gen(function* () {
       const server = yield* serve
-      const { after, before } = (yield* run("many.mjs", server.url, 240_000)) as {
-        readonly [when: string]: { readonly resources: ReadonlyArray<string>; readonly bytes: number }
-      }
-      expect(after?.resources).toEqual(before?.resources)
+      const rounds = (yield* run("many.mjs", server.url, 240_000)) as ReadonlyArray<{
+        readonly [when in "after" | "before"]: { readonly resources: ReadonlyArray<string>; readonly bytes: number }
+      }>
+      expect(rounds.at(-1)!.after.resources).toEqual(rounds[0]!.before.resources)
+      // V8's own tables grow and shrink in single rounds; a leak shows in every round
+      const grown = rounds.map(({ after, before }) => after.bytes - before.bytes).sort((a, b) => a - b)
       // one small object per client would exceed this
-      expect(after!.bytes - before!.bytes).toBeLessThan(process.env.FLIPT_TESTS === "all" ? 150_000 : 60_000)
+      expect(grown[2], grown.join()).toBeLessThan(process.env.FLIPT_TESTS === "all" ? 10_000 : 4_000)
       yield* server.awaitConnections(0)
     }),
   300_000

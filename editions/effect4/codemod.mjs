@@ -88,9 +88,11 @@ export const rewrite = (sourceFile, checker, { path = "", renderComment = rewrit
   }
   const effect = (module, name) => `${use(`effect/${module}`, true)}.${name}`
 
-  /** Imports of the project's own modules are relative. */
+  /** Imports of the project's own modules are relative. Node runs `.mjs` files directly, and strips the types of others. */
   const specifierOf = (module) =>
-    module.startsWith("test/") ? posix.relative(posix.dirname(path), `${module}.js`).replace(/^(?!\.)/, "./") : module
+    module.startsWith("test/")
+      ? posix.relative(posix.dirname(path), `${module}.${path.endsWith(".mjs") ? "ts" : "js"}`).replace(/^(?!\.)/, "./")
+      : module
 
   const isNamespace = (identifier) =>
     ts.isIdentifier(identifier) &&

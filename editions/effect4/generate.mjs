@@ -5,11 +5,12 @@
  */
 import { spawnSync } from "node:child_process"
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
-import { dirname } from "node:path"
+import { dirname, posix } from "node:path"
 import process from "node:process"
 import { fileURLToPath } from "node:url"
 import ts from "typescript"
 import { rewrite, rewriteProse } from "./codemod.mjs"
+import { excluded } from "./excluded.mjs"
 import * as Overlays from "./overlays.mjs"
 import { passages } from "./rules.mjs"
 
@@ -73,13 +74,22 @@ write("biome.json", JSON.stringify({ ...biome, root: true, vcs: { enabled: false
 /** Pages about this repository, which apply to all editions. */
 const shared = new Set(["docs/design.md", "docs/benchmarks.md", "docs/releasing.md", "docs/effect4.md"])
 
-/** Not in the edition, see excluded.mjs. */
-const left = new Set(["examples/http-server.ts"])
+/** Examples and pages of packages that exist for Effect 3 only, or of what Effect 4 does in another way; and tests. */
+const left = new Set([
+  "docs/fleet.md",
+  "examples/fleet.ts",
+  "examples/http-server.ts",
+  ...excluded.flatMap(({ file, test }) => (test === undefined ? [file] : []))
+])
 
-const sources = [...["src", "test", "examples"].flatMap(list), "scripts/native/corpus.mjs"].filter(
-  (path) => !left.has(path)
+const sources = [
+  ...["src", "test", "examples"].flatMap(list),
+  "scripts/native/corpus.mjs",
+  "bench/simulation.ts"
+].filter((path) => !left.has(path))
+const pages = ["README.md", ...list("docs")].filter(
+  (path) => path.endsWith(".md") && !shared.has(path) && !left.has(path)
 )
-const pages = ["README.md", ...list("docs").filter((path) => path.endsWith(".md") && !shared.has(path))]
 const isCode = (path) => /\.(?:ts|mjs)$/.test(path)
 
 /** Fenced TypeScript. In comments it includes the star at the start of each line. Group 3 is the code. */
@@ -127,6 +137,18 @@ for (const [text, path] of rewritten) {
   rmSync(`${out}${path}`)
 }
 
+const repository = manifest.repository.url.replace(/^git\+|\.git$/g, "")
+
+/** Links of a page to what only the repository has lead there. */
+const renderLinks = (page, text) =>
+  text.replaceAll(/\]\((?!\w+:)([^)#\s]+)(#[^)\s]*)?\)/g, (link, target, anchor = "") => {
+    const path = posix.join(posix.dirname(page), target)
+    if (!existsSync(`${root}${path}`)) {
+      throw new Error(`${page} links to ${path}, which does not exist`)
+    }
+    return left.has(path) || path.startsWith("packages/") ? `](${repository}/blob/main/${path}${anchor})` : link
+  })
+
 const starred = (code, prefix = "") => code.replaceAll(/^.+$|^(?=\n)/gm, (line) => `${prefix}${line}`.trimEnd())
 
 /** Rewrites prose, and replaces the examples in it with the rewritten ones. */
@@ -163,7 +185,7 @@ for (const path of pages) {
     }
     return result.replace(from, to)
   }, read(path))
-  write(path, renderProse(text))
+  write(path, renderLinks(path, renderProse(text)))
 }
 
 write(
@@ -197,7 +219,7 @@ symlinkSync(`${root}native/target`, `${out}native/target`, "junction")
 // no packages for Effect 4 yet
 mkdirSync(`${out}packages`)
 
-format("src", "test", "examples")
+format("src", "test", "examples", "bench")
 console.log(
   `${sources.length} files and ${pages.length} pages in build/effect4, with ${Overlays.overlays.length} overlays`
 )

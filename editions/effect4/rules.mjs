@@ -141,7 +141,7 @@ export const members = {
     nextRange: "nextBetween"
   },
   "effect/Supervisor": { track: "test/support/Effect4#track" },
-  "effect/TestClock": { sleeps: "test/support/Effect4#sleeps" },
+  "effect/TestClock": { sleeps: "test/support/vitest#sleeps" },
   "effect/Schema": {
     DateTimeUtc: "DateTimeUtcFromString",
     DurationFromSelf: "Duration",
@@ -149,6 +149,7 @@ export const members = {
     RedactedFromSelf: "Redacted",
     annotations: "annotate",
     decodeEither: "decodeResult",
+    decodeUnknown: "decodeUnknownEffect",
     decodeUnknownEither: "decodeUnknownResult",
     encodeEither: "encodeResult",
     equivalence: "toEquivalence",
@@ -419,6 +420,11 @@ export const calls = {
   "effect/Effect#withClock": provideService("Clock", "Clock"),
   "effect/Effect#withMaxOpsBeforeYield": provideService("Scheduler", "MaxOpsBeforeYield"),
   "effect/Effect#withRandom": provideService("Random", "Random"),
+  // a store also lists its keys
+  "@effect/platform/KeyValueStore#make": (node, tools) => {
+    const printed = node.arguments[0].properties.map(tools.print)
+    return `${tools.effect("persistence/KeyValueStore", "make")}({ ${printed.join(", ")}, keys: ${tools.effect("Effect", "succeed")}([]) })`
+  },
   "effect/Effect#repeatN": (node, tools) => {
     const args = printArguments(node, tools)
     return call(tools.effect("Effect", "repeat"), [...args.slice(0, -1), `{ times: ${args.at(-1)} }`])
@@ -557,7 +563,94 @@ too.`,
       "You need Node 22.19 or later. The client is ESM; `require` loads it too."
     ]
   ],
+  "docs/README.md": [
+    [
+      "one process fetches from Flipt, and all others read its state from Redis",
+      "one process fetches from Flipt, and all others read its state from Redis, with a package for Effect 3"
+    ]
+  ],
+  "docs/configuration.md": [
+    [
+      "Layers of `@flipt-client-effect/redis`, see [fleets](fleet.md):",
+      "Layers of `@flipt-client-effect/redis`, which exists for Effect 3 only, see [fleets](fleet.md):"
+    ]
+  ],
+  "docs/flags.md": [
+    [
+      `\`\`\`ts
+import * as HttpApiMiddleware from "@effect/platform/HttpApiMiddleware"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Flag from "flipt-client-effect/Flag"
+import * as FliptClient from "flipt-client-effect/FliptClient"
+
+class User extends HttpApiMiddleware.Tag<User>()("User", { provides: Flag.Entity }) {}
+
+class OneState extends HttpApiMiddleware.Tag<OneState>()("OneState", { provides: FliptClient.FliptClient }) {}
+
+const UserLive = Layer.succeed(
+  User,
+  Effect.map(HttpServerRequest.HttpServerRequest, ({ headers }) => ({ entityId: headers["x-user-id"] ?? "nobody" }))
+)
+
+const OneStateLive = Layer.effect(
+  OneState,
+  Effect.map(FliptClient.FliptClient, (client) => client.pinned)
+)
+\`\`\``,
+      `\`\`\`ts
+import * as Effect from "effect/Effect"
+import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as Layer from "effect/Layer"
+import * as Flag from "flipt-client-effect/Flag"
+import * as FliptClient from "flipt-client-effect/FliptClient"
+
+class User extends HttpApiMiddleware.Service<User, { provides: Flag.Entity }>()("User") {}
+
+class OneState extends HttpApiMiddleware.Service<OneState, { provides: FliptClient.FliptClient }>()("OneState") {}
+
+const UserLive = Layer.succeed(User, (response) =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) =>
+    Effect.provideService(response, Flag.Entity, { entityId: headers["x-user-id"] ?? "nobody" })
+  )
+)
+
+const OneStateLive = Layer.effect(
+  OneState,
+  Effect.map(FliptClient.FliptClient, (client) => (response) =>
+    Effect.provideServiceEffect(response, FliptClient.FliptClient, client.pinned)
+  )
+)
+\`\`\``
+    ],
+    [
+      "The message of a `DecodeError` quotes the attachment, cut to 500 characters.",
+      "The message of a `DecodeError` says what was expected and where in the attachment, cut to 500 characters."
+    ],
+    [
+      "[examples/http-server.ts](../examples/http-server.ts) shows all of this, with telemetry and a graceful shutdown.",
+      `[examples/http-server.ts](../examples/http-server.ts) shows all of this with Effect 3, with telemetry and a graceful
+shutdown.`
+    ]
+  ],
+  "docs/updates.md": [
+    [
+      "With many processes, put a relay over Redis between them and Flipt: [fleets](fleet.md).",
+      "With many processes of Effect 3, put a relay over Redis between them and Flipt: [fleets](fleet.md)."
+    ]
+  ],
+  "docs/workers.md": [["or use a [relay](fleet.md).", "or, with Effect 3, use a [relay](fleet.md)."]],
   "README.md": [
+    [
+      "## Companion packages\n",
+      "## Companion packages\n\nThe OpenFeature provider and the command line bring their own Effect. The others exist for Effect 3 only.\n"
+    ],
+    [
+      "[examples/http-server.ts](examples/http-server.ts) is a complete service.",
+      "[examples/http-server.ts](examples/http-server.ts) is a complete service, with Effect 3."
+    ],
     [
       `Pin the versions: this release is for Effect 3 and Node 20.19 or later. There is [a release line for Effect
 4](docs/effect4.md) too. The`,

@@ -2,6 +2,8 @@
 import * as Effect from "effect/Effect"
 import * as FliptClient from "flipt-client-effect/FliptClient"
 
+// The log may be the first to look at it, and it stays open.
+void process.stdout
 const before = process.getActiveResourcesInfo()
 const program = FliptClient.evaluateBoolean({ flagKey: "on", entityId: "user-1" }).pipe(
   Effect.provide(FliptClient.layerConfig())

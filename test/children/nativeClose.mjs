@@ -11,6 +11,8 @@ const flag = (key) => ({ key, name: key, enabled: true, type: "BOOLEAN_FLAG_TYPE
 const documentOf = (keys) => JSON.stringify({ namespace: { key: "default" }, flags: keys.map(flag) })
 
 const close = async () => {
+  // The log may be the first to look at it, and it stays open.
+  void process.stdout
   const before = process.getActiveResourcesInfo()
   const program = FliptClient.evaluateBoolean({ flagKey: "on", entityId: "user-1" }).pipe(
     Effect.provide(

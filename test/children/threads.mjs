@@ -3,6 +3,7 @@
 import { once } from "node:events"
 import { Worker } from "node:worker_threads"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as Engine from "flipt-client-effect/Engine"
 import { load, Stat } from "../../build/test/internals.js"
@@ -35,7 +36,7 @@ const answers = Effect.flatMap(Engine.Engine, ({ compile }) =>
   Effect.scoped(
     Effect.gen(function* () {
       const snapshot = yield* compile("default", [document])
-      return JSON.stringify(yield* Effect.all([...requests.map(snapshot.variant), snapshot.batch(requests)]))
+      return JSON.stringify([...requests.map(snapshot.variant), snapshot.batch(requests)].map(Either.getOrThrow))
     })
   )
 )

@@ -9,13 +9,16 @@ import { turn } from "./wait.js"
 
 export interface HandClock {
   readonly clock: Clock.Clock
-  /** Lets time pass, one wake-up after the other. Between two sleeps, a fiber must not wait for more than microtasks. */
+  /** Lets time pass, one wake-up after the other. Between two sleeps, a fiber must not wait for sockets or timers. */
   readonly advance: (duration: Duration.DurationInput) => Effect.Effect<void>
   /** Moves the time of day forward or back. Sleeping fibers do not notice. */
   readonly jump: (by: number) => Effect.Effect<void>
   /** The number of sleeping fibers. */
   readonly sleepers: Effect.Effect<number>
 }
+
+/** Turns of the event loop in which nobody falls asleep: whoever woke has then done what there was to do. */
+const CALM_TURNS = 20
 
 interface Sleeper {
   readonly at: number
@@ -26,6 +29,7 @@ export const make: Effect.Effect<HandClock> = Effect.sync(() => {
   let elapsed = 0
   let offset = Date.UTC(2026, 2, 1, 12)
   const sleepers = new Set<Sleeper>()
+  let fallenAsleep = 0
   const now = () => offset + elapsed
   const nanos = () => BigInt(Math.round(now() * 1e6))
 
@@ -36,6 +40,14 @@ export const make: Effect.Effect<HandClock> = Effect.sync(() => {
     }
     return found
   }
+
+  const calm = Effect.gen(function* () {
+    for (let turns = 0; turns < CALM_TURNS; turns++) {
+      const before = fallenAsleep
+      yield* turn
+      if (fallenAsleep !== before) turns = 0
+    }
+  })
 
   return {
     clock: {
@@ -51,6 +63,7 @@ export const make: Effect.Effect<HandClock> = Effect.sync(() => {
           if (millis >= 2 ** 31) return
           const sleeper = { at: elapsed + millis, wake: () => resume(Effect.void) }
           sleepers.add(sleeper)
+          fallenAsleep++
           return Effect.sync(() => sleepers.delete(sleeper))
         })
     },
@@ -58,7 +71,7 @@ export const make: Effect.Effect<HandClock> = Effect.sync(() => {
       Effect.gen(function* () {
         const end = elapsed + Duration.toMillis(duration)
         for (;;) {
-          yield* turn
+          yield* calm
           const next = earliest()
           if (next === undefined || next.at > end) break
           elapsed = Math.max(elapsed, next.at)

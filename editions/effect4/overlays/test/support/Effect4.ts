@@ -1,8 +1,7 @@
 /**
- * What the tests need and Effect 4 does not have.
+ * What the tests need and Effect 4 does not have. Scripts in `test/children` import it too, and Node strips its types.
  */
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as ConfigProvider from "effect/ConfigProvider"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -15,7 +14,6 @@ import type * as Random from "effect/Random"
 import * as Scheduler from "effect/Scheduler"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
-import { sleepsOf } from "./vitest.js"
 
 const makeRandom = (next: () => number): Random.Random => ({
   nextDoubleUnsafe: next,
@@ -72,10 +70,6 @@ export const mapLayer = <A, E, R, B>(
   layer: Layer.Layer<A, E, R>,
   f: (context: Context.Context<A>) => Context.Context<B>
 ): Layer.Layer<B, E, R> => Layer.effectContext(Effect.map(Layer.build(layer), f))
-
-/** The instants at which fibers wake on the TestClock. */
-export const sleeps = (): Effect.Effect<ReadonlyArray<number>> =>
-  Effect.map(Effect.service(Clock.Clock), (clock) => Array.from(sleepsOf(clock), ({ at }) => at))
 
 export interface Tracked {
   readonly live: Set<Fiber.Fiber<unknown, unknown>>
