@@ -74,11 +74,12 @@ write("biome.json", JSON.stringify({ ...biome, root: true, vcs: { enabled: false
 /** Pages about this repository, which apply to all editions. */
 const shared = new Set(["docs/design.md", "docs/benchmarks.md", "docs/releasing.md", "docs/effect4.md"])
 
-/** Examples and pages of packages that exist for Effect 3 only, or of what Effect 4 does in another way; and tests. */
+/** Left out: examples, pages and tests of packages that exist for Effect 3 only, or of what Effect 4 does differently. */
 const left = new Set([
   "docs/fleet.md",
   "examples/fleet.ts",
   "examples/http-server.ts",
+  "test/support/setup.ts",
   ...excluded.flatMap(({ file, test }) => (test === undefined ? [file] : []))
 ])
 

@@ -626,7 +626,7 @@ const OneStateLive = Layer.effect(
 \`\`\``
     ],
     [
-      "The message of a `DecodeError` quotes the attachment, cut to 500 characters.",
+      "The message of a `DecodeError` quotes up to 500 characters of the attachment.",
       "The message of a `DecodeError` says what was expected and where in the attachment, cut to 500 characters."
     ],
     [
