@@ -15,7 +15,7 @@ import { encodeBase64 } from "../../util/base64.js"
 import { printable } from "../../util/outsideText.js"
 import { type Arena, makeTextEntry, slotWords } from "./arena.js"
 import { engineFailure, readBlob } from "./blob.js"
-import { type FlagEntry, freeze, type Property, parseFlagEntry, type Result } from "./flagEntry.js"
+import { type EvaluationResult, type FlagEntry, freeze, type Property, parseFlagEntry } from "./flagEntry.js"
 import { BlobKind, Code, type Library } from "./library.js"
 
 /** Bit set in an outcome's index if only some of its segments matched. The arena then lists them. */
@@ -99,7 +99,7 @@ const makeEvaluations = (
   }
 
   /** The result if only some segments matched. The arena lists their indexes from word `start` on. */
-  const partialResult = (entry: FlagEntry, outcome: number, start: number): Either.Either<Result> => {
+  const partialResult = (entry: FlagEntry, outcome: number, start: number): Either.Either<EvaluationResult> => {
     const count = arena.word(start)
     let name = String(outcome)
     for (let i = 1; i <= count; i++) {
@@ -107,7 +107,7 @@ const makeEvaluations = (
     }
     let result = entry.partialResults.get(name)
     if (result === undefined) {
-      const whole = Either.merge(entry.outcomes[outcome] as Either.Either<Result>)
+      const whole = Either.merge(entry.outcomes[outcome] as Either.Either<EvaluationResult>)
       result = freeze({
         ...whole,
         segmentKeys: Array.from({ length: count }, (_, i) => whole.segmentKeys[arena.word(start + 1 + i)] as string)
@@ -154,7 +154,7 @@ const makeEvaluations = (
     entityId: string,
     context: EvaluationContext | undefined,
     expected: "variant" | "boolean"
-  ): Either.Either<Result, EvaluationError> => {
+  ): Either.Either<EvaluationResult, EvaluationError> => {
     const entry = entries.get(flagKey)
     return entry === undefined
       ? evaluateUncached(flagKey, entityId, context, expected)
@@ -181,7 +181,7 @@ const makeEvaluations = (
     entityId: string,
     context: EvaluationContext | undefined,
     expected: "variant" | "boolean"
-  ): Either.Either<Result, EvaluationError> => {
+  ): Either.Either<EvaluationResult, EvaluationError> => {
     if (entry.boolean !== (expected === "boolean")) {
       return errors.wrongType(flagKey.toWellFormed(), expected)
     }
@@ -195,7 +195,9 @@ const makeEvaluations = (
     if (code < 0) {
       return evaluationFailure(flagKey, engineFailure(`evaluate ${printable(flagKey)}`, code))
     }
-    return code < PARTIAL ? (entry.outcomes[code] as Either.Either<Result>) : partialResult(entry, code - PARTIAL, 0)
+    return code < PARTIAL
+      ? (entry.outcomes[code] as Either.Either<EvaluationResult>)
+      : partialResult(entry, code - PARTIAL, 0)
   }
 
   const variant = (flagKey: string, entityId: string, context: EvaluationContext | undefined) =>
@@ -266,7 +268,7 @@ const makeEvaluations = (
           return errorEntry(namespace, flagKey, "UNKNOWN_ERROR_EVALUATION_REASON")
         }
         if (outcome < PARTIAL) {
-          return Either.merge(entry.outcomes[outcome] as Either.Either<Result>)
+          return Either.merge(entry.outcomes[outcome] as Either.Either<EvaluationResult>)
         }
         const result = partialResult(entry, outcome - PARTIAL, answer)
         answer += 1 + arena.word(answer)

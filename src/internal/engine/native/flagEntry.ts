@@ -6,7 +6,7 @@ import * as Either from "effect/Either"
 import type { BooleanResult, FlagType, Reason, VariantResult } from "../../../Model.js"
 import { slotWords, type TextEntry } from "./arena.js"
 
-export type Result = VariantResult | BooleanResult
+export type EvaluationResult = VariantResult | BooleanResult
 
 /** A property that flags read, with its last value in the arena. */
 export interface Property {
@@ -20,13 +20,13 @@ export interface FlagEntry {
   readonly index: number
   readonly boolean: boolean
   readonly properties: ReadonlyArray<Property>
-  readonly outcomes: ReadonlyArray<Either.Either<Result>>
-  readonly partialResults: Map<string, Either.Either<Result>>
+  readonly outcomes: ReadonlyArray<Either.Either<EvaluationResult>>
+  readonly partialResults: Map<string, Either.Either<EvaluationResult>>
   /** Words before the texts: enough for the slots of a request and for a result that lists all segments. */
   readonly words: number
 }
 
-export const freeze = (result: Result): Either.Either<Result> => {
+export const freeze = (result: EvaluationResult): Either.Either<EvaluationResult> => {
   Object.freeze(result.segmentKeys)
   return Either.right(Object.freeze(result))
 }
@@ -52,7 +52,10 @@ interface Variant {
 
 const noKeys: ReadonlyArray<string> = Object.freeze([])
 
-const booleanOutcomes = (flagKey: string, { enabled, rollouts }: Description): Array<Either.Either<Result>> => {
+const booleanOutcomes = (
+  flagKey: string,
+  { enabled, rollouts }: Description
+): Array<Either.Either<EvaluationResult>> => {
   const outcome = (reason: Reason, segmentKeys: ReadonlyArray<string>, value: boolean) =>
     freeze({ _tag: "Boolean", flagKey, enabled: value, reason, segmentKeys })
   const outcomes = [outcome("DEFAULT_EVALUATION_REASON", noKeys, enabled)]
@@ -65,7 +68,7 @@ const booleanOutcomes = (flagKey: string, { enabled, rollouts }: Description): A
 const variantOutcomes = (
   flagKey: string,
   { defaultVariant, enabled, rules }: Description
-): Array<Either.Either<Result>> => {
+): Array<Either.Either<EvaluationResult>> => {
   const outcome = (reason: Reason, segmentKeys: ReadonlyArray<string>, variant: Variant | undefined) =>
     freeze({
       _tag: "Variant",
