@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as EngineModule from "../src/Engine.js"
 import { Engine } from "../src/Engine.js"
@@ -19,6 +20,7 @@ import { encodeBase64 } from "../src/internal/util/base64.js"
 import type { Snapshot } from "../src/Snapshot.js"
 import { booleanFlag, makeDocument } from "./support/documents.js"
 import { engines, native as isNativeBuilt, library } from "./support/engines.js"
+import { turn } from "./support/wait.js"
 
 const encode = (value: unknown): ReadonlyArray<Uint8Array> => [new TextEncoder().encode(JSON.stringify(value))]
 
@@ -347,21 +349,31 @@ it("writes 200,000 entries of an object", () => {
   expect(Object.keys(JSON.parse(writeSegments(segments)))).toHaveLength(200_000)
 })
 
-it("writes the seed of 130,000 flags, and of a flag with 130,000 rules", () => {
-  const flag = {
-    key: "f",
-    boolean: false,
-    enabled: true,
-    description: undefined,
-    defaultVariant: undefined,
-    rules: [],
-    rollouts: []
-  }
-  const rules = repeat(130_000, () => ({ and: false, segments: [], distributions: [] }))
-  for (const flags of [repeat(130_000, (index) => ({ ...flag, key: String(index) })), [{ ...flag, rules }]]) {
-    expect(writeSeed("default", flags).length).toBeGreaterThan(130_000 * 40)
-  }
-})
+it.live("writes the seed of 130,000 flags, and of a flag with 130,000 rules, in many turns of the event loop", () =>
+  Effect.gen(function* () {
+    const flag = {
+      key: "f",
+      boolean: false,
+      enabled: true,
+      description: undefined,
+      defaultVariant: undefined,
+      rules: [],
+      rollouts: []
+    }
+    const rules = repeat(130_000, () => ({ and: false, segments: [], distributions: [] }))
+    for (const flags of [repeat(130_000, (index) => ({ ...flag, key: String(index) })), [{ ...flag, rules }]]) {
+      let turns = 0
+      const counting = yield* Effect.fork(Effect.forever(Effect.tap(turn, () => turns++)))
+      const seed = yield* writeSeed("default", flags)
+      yield* Fiber.interrupt(counting)
+      expect(seed.length).toBeGreaterThan(130_000 * 40)
+      expect(turns).toBeGreaterThan(20)
+      expect(JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(seed), (c) => c.charCodeAt(0))))).toMatchObject({
+        namespace: { key: "default" }
+      })
+    }
+  })
+)
 
 it("reads a list of 5,000,000 numbers", () => {
   const text = `[${"1,".repeat(5_000_000)}2]`

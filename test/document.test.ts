@@ -2,6 +2,7 @@
  * Reading a document: repeated parts are read and stored once, and are not confused with similar ones.
  */
 import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import type * as Definition from "../src/internal/document/definition.js"
 import { readDocument } from "../src/internal/document/document.js"
 import { Malformed, Reader } from "../src/internal/document/json.js"
@@ -56,7 +57,9 @@ describe("segments", () => {
     expect(others[1]).toBe(teams)
     expect(pros).not.toBe(teams)
     const restored = readSeed(
-      new TextDecoder().decode(Uint8Array.from(atob(writeSeed("default", flags)), (c) => c.charCodeAt(0))),
+      new TextDecoder().decode(
+        Uint8Array.from(atob(Effect.runSync(writeSeed("default", flags))), (c) => c.charCodeAt(0))
+      ),
       "default"
     )
     expect(segmentsOf(restored)).toEqual(segmentsOf(flags))
