@@ -730,7 +730,7 @@ describe("layerFileSystem", () => {
           outfile
         })
       )
-      // to ask a runtime for a module, if it has it, is no import
+      // a query for a module, if the runtime has it, is not an import
       expect(Fs.readFileSync(outfile, "utf8")).not.toMatch(/(?<!getBuiltinModule\?\.\()["'](?:node:|koffi)/)
       const { refusal } = yield* Effect.promise(() => import(pathToFileURL(outfile).href))
       expect(yield* Effect.promise(() => refusal)).toMatchObject({

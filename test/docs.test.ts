@@ -8,7 +8,7 @@ import { expect, it } from "@effect/vitest"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 
-/** A tool of this project, or of the one that it is generated from. */
+/** A tool of this project, or of the project that it is generated from. */
 const tsgo = [root, `${root}../../`]
   .map((folder) => `${folder}node_modules/.bin/tsgo`)
   .find((path) => existsSync(path))!
@@ -34,7 +34,7 @@ const modules = ["src", ...packages.map((folder) => `${folder}/src`)].flatMap((f
   readdirSync(`${root}${folder}`).map((name) => `${folder}/${name}`)
 )
 const isModule = (name: string) => name.endsWith(".ts") && !name.endsWith("/index.ts")
-/** Whether this project has the packages that a text imports. An edition for another version of Effect has none. */
+/** Whether this project has the packages that a text imports. The edition for Effect 4 has none. */
 const hasPackages = (text: string) =>
   Array.from(text.matchAll(/from "@flipt-client-effect\/([\w-]+)/g)).every(([, name]) =>
     packages.includes(`packages/${name}`)

@@ -120,13 +120,13 @@ describe("a request", () => {
     )
   }
 
-  it.scopedLive("uses the connection of the one before, also after an answer without a body", () =>
+  it.scopedLive("reuses the connection of the previous request, also after a response without a body", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       const fetcher = yield* makeFetcher({ url: server.url })
       const loaded = versionOf(yield* fetcher.fetch(Option.none()))
       for (let request = 2; request <= 10; request++) {
-        // an answer is over a moment before its connection is free
+        // a response ends a moment before its connection is free
         yield* awhile
         expect(yield* fetcher.fetch(loaded)).toMatchObject({ _tag: "NotModified" })
         expect(yield* server.requests).toHaveLength(request)

@@ -20,7 +20,7 @@ import * as PackageRegistry from "./support/PackageRegistry.js"
 import * as Tarball from "./support/tarball.js"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
-/** The client, with the version of the release that it is made of. */
+/** The client, with the version of the release that it is made from. */
 const client = { ...JSON.parse(Fs.readFileSync(`${root}package.json`, "utf8")), version: nativeVersion }
 
 describe("the list of platforms", () => {

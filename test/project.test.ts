@@ -131,7 +131,7 @@ describe("the package", () => {
         inputs.filter((name) => /koffi|dist\/internal\/(?:platform|engine\/native)\/(?!default)/.test(name))
       ).toEqual([])
       expect(Object.values(metafile.outputs).flatMap((output) => output.imports)).toEqual([])
-      // to ask a runtime for a module, if it has it, is no import
+      // a query for a module, if the runtime has it, is not an import
       expect(outputFiles[0]?.text).not.toMatch(/(?<!getBuiltinModule\?\.\()["'](?:node:|koffi)/)
     })
   )

@@ -2,8 +2,8 @@
  * Compares the editions for Effect 3 and 4: `npm run bench:effect4 -- [--rounds 41]`. Needs `npm run build` and
  * `npm run test:effect4`, which build them.
  *
- * Each edition has a process of its own, and both run on the Node that the edition for Effect 4 is tested with. They take
- * turns in short slices, and only what ran in the same round is compared.
+ * Each edition runs in its own process, on the Node version that the edition for Effect 4 is tested with. The processes take
+ * turns in short slices, and ratios compare slices of the same round.
  */
 import { spawn } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
@@ -53,7 +53,7 @@ for (const task of tasks) {
   const pairs = []
   for (let round = 0; round < rounds; round++) {
     const pair = []
-    // whoever is first has an advantage or none, so each is first in half of the rounds
+    // the order may matter, so each edition runs first in half of the rounds
     for (const index of round % 2 === 0 ? [0, 1] : [1, 0]) {
       pair[index] = await editions[index].ask({ run: task })
     }

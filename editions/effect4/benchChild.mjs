@@ -1,4 +1,4 @@
-// Runs in the folder of an edition, whose names it uses only as far as both versions of Effect have them.
+// Runs in the folder of an edition. It uses only names that both versions of Effect have.
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Engine from "flipt-client-effect/Engine"

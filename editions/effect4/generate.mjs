@@ -140,7 +140,7 @@ for (const [text, path] of rewritten) {
 
 const repository = manifest.repository.url.replace(/^git\+|\.git$/g, "")
 
-/** Links of a page to what only the repository has lead there. */
+/** Makes links to files that only the repository has absolute. */
 const renderLinks = (page, text) =>
   text.replaceAll(/\]\((?!\w+:)([^)#\s]+)(#[^)\s]*)?\)/g, (link, target, anchor = "") => {
     const path = posix.join(posix.dirname(page), target)

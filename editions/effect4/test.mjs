@@ -60,7 +60,7 @@ if (!existsSync(report)) {
 const { numFailedTests, numPassedTests, numPendingTests, success, testResults } = JSON.parse(
   readFileSync(report, "utf8")
 )
-/** What failed in these is no test: a module that does not load, or what a test needs. */
+/** Files that failed outside of their tests: a module does not load, or a setup fails. */
 const unstarted = testResults.filter(
   ({ assertionResults, status }) =>
     status === "failed" && !assertionResults.some((assertion) => assertion.status === "failed")

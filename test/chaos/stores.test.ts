@@ -372,7 +372,7 @@ describe("chaos", () => {
         const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
         const client = Effect.flatMap(inFolder(folder), (store) => connect({ url: server.url }, store))
         const clients = yield* Effect.all([client, client])
-        // a client saves in the background, and first into a temporary file
+        // a client saves in the background, first to a temporary file
         yield* until(() => Fs.readdirSync(folder).some((name) => !name.endsWith(".tmp")))
         for (let i = 1; i <= 20; i++) {
           yield* server.setDocument({ ...onDocument(i % 2 === 0), digest: i.toString(16).padStart(40, "0") })

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as FliptClient from "flipt-client-effect/FliptClient"
 
-// The log may be the first to look at it, and it stays open.
+// Stdout stays open once something uses it, and the log may be the first.
 void process.stdout
 const before = process.getActiveResourcesInfo()
 const program = FliptClient.evaluateBoolean({ flagKey: "on", entityId: "user-1" }).pipe(

@@ -1,5 +1,5 @@
-// Prints the engine that `Engine.layer` compiles a large document with, and what it logged. Runs in a project that has
-// installed the packages.
+// Prints the engine with which `Engine.layer` compiles a large document, and the log lines. Runs in a project that has the
+// packages installed.
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as Engine from "flipt-client-effect/Engine"

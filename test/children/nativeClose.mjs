@@ -11,7 +11,7 @@ const flag = (key) => ({ key, name: key, enabled: true, type: "BOOLEAN_FLAG_TYPE
 const documentOf = (keys) => JSON.stringify({ namespace: { key: "default" }, flags: keys.map(flag) })
 
 const close = async () => {
-  // The log may be the first to look at it, and it stays open.
+  // Stdout stays open once something uses it, and the log may be the first.
   void process.stdout
   const before = process.getActiveResourcesInfo()
   const program = FliptClient.evaluateBoolean({ flagKey: "on", entityId: "user-1" }).pipe(

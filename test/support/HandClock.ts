@@ -17,7 +17,7 @@ export interface HandClock {
   readonly sleepers: Effect.Effect<number>
 }
 
-/** Turns of the event loop in which nobody falls asleep: whoever woke has then done what there was to do. */
+/** Turns of the event loop without a new sleep. After them, every fiber that woke has finished its work. */
 const CALM_TURNS = 20
 
 interface Sleeper {

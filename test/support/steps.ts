@@ -1,5 +1,5 @@
 /**
- * Steps of Schedules that are taken one by one in a generator, such as those of the simulation in `bench/`.
+ * Steps through Schedules in a generator, as the simulation in `bench/` does.
  */
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
@@ -8,10 +8,10 @@ import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as ScheduleIntervals from "effect/ScheduleIntervals"
 import type { YieldWrap } from "effect/Utils"
 
-/** What takes steps. Its effects are those of the Schedules: random numbers. */
+/** A generator that steps through Schedules. Its only effects are their random numbers. */
 export type Steps = Generator<YieldWrap<Effect.Effect<unknown>>, void, unknown>
 
-/** A Schedule that is asked step by step: until when it would wait and what it gives; nothing when it is done. */
+/** Steps through a Schedule. A step returns when to continue and the output, or `undefined` when the Schedule is done. */
 export const makeDriver = <Out, In>(schedule: Schedule.Schedule<Out, In>) => {
   let state: unknown = schedule.initial
   return function* (now: number, input: In) {
@@ -21,7 +21,7 @@ export const makeDriver = <Out, In>(schedule: Schedule.Schedule<Out, In>) => {
   }
 }
 
-/** Takes each number from the Random of that time. */
+/** A Random that takes each number from the one that is current at that time. */
 export const delegate = (current: () => Random.Random): Random.Random => ({
   ...current(),
   [Random.RandomTypeId]: Random.RandomTypeId,

@@ -11,7 +11,7 @@ export interface LatestEvents {
   readonly offer: (event: Fetcher.Event) => void
   /** Ends the events with a cause, even if some wait. */
   readonly fail: (cause: Cause.Cause<never>) => void
-  /** Takes an event when it is pulled and no sooner, so that nothing that is obsolete by then is emitted. */
+  /** Takes an event only when it is pulled, so that it never emits one that is obsolete by then. */
   readonly events: Stream.Stream<Fetcher.Event>
 }
 
@@ -34,7 +34,7 @@ export const make: Effect.Effect<LatestEvents> = Effect.map(Effect.makeLatch(fal
         waiting.splice(obsolete, 1)
       }
       waiting.push(event)
-      // Opening can run the fiber that waits at once, but several events can come together.
+      // Opening the latch can run the waiting fiber at once, but several events can come together.
       queueMicrotask(() => isFilled.unsafeOpen())
     },
     fail: (cause) => {

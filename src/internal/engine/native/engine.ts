@@ -72,7 +72,7 @@ interface OpenSnapshot {
   readonly close: (large: boolean) => Effect.Effect<unknown>
 }
 
-/** The handle of what a job has compiled. Like `acquireSnapshot`, which holds it, outside of `compile`. */
+/** The handle of a compiled document. Outside of `compile`, like `acquireSnapshot`, so that no closure keeps the document. */
 const takeSnapshot = (library: Library, job: number): Effect.Effect<number, EngineError> =>
   call("compile", () => library.jobTake(job))
 

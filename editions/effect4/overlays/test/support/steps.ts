@@ -1,6 +1,6 @@
-// Written after sha256:4f47d76f3c8b923a of the same path
+// Written after sha256:98d54eeefc8a191b of the same path
 /**
- * Steps of Schedules that are taken one by one in a generator, such as those of the simulation in `bench/`.
+ * Steps through Schedules in a generator, as the simulation in `bench/` does.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -8,10 +8,10 @@ import * as Pull from "effect/Pull"
 import type * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 
-/** What takes steps. Its effects are those of the Schedules: random numbers. */
+/** A generator that steps through Schedules. Its only effects are their random numbers. */
 export type Steps = Generator<Effect.Effect<unknown>, void, unknown>
 
-/** A Schedule that is asked step by step: until when it would wait and what it gives; nothing when it is done. */
+/** Steps through a Schedule. A step returns when to continue and the output, or `undefined` when the Schedule is done. */
 export const makeDriver = <Out, In>(schedule: Schedule.Schedule<Out, In>) => {
   const begin = Schedule.toStep(schedule)
   let step: Effect.Success<typeof begin> | undefined
@@ -25,7 +25,7 @@ export const makeDriver = <Out, In>(schedule: Schedule.Schedule<Out, In>) => {
   }
 }
 
-/** Takes each number from the Random of that time. */
+/** A Random that takes each number from the one that is current at that time. */
 export const delegate = (current: () => Random.Random): Random.Random => ({
   nextDoubleUnsafe: () => current().nextDoubleUnsafe(),
   nextIntUnsafe: () => current().nextIntUnsafe()
