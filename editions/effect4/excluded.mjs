@@ -28,7 +28,7 @@ export const excluded = [
   },
   {
     file: "test/architecture.test.ts",
-    test: "that docs/design.md names exist",
+    test: "named in docs/design.md exist",
     reason: "The page describes the repository, with packages that exist for Effect 3 only."
   },
   {
