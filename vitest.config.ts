@@ -1,9 +1,17 @@
 import { fileURLToPath } from "node:url"
-import { defineConfig } from "vitest/config"
+import { configDefaults, defineConfig } from "vitest/config"
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 
-// The sources are tested, not the build: the packages' names and the client's `imports` map lead to `src/`.
+const include = ["test/**/*.test.ts", "examples/**/*.test.ts", "packages/*/test/**/*.test.ts"]
+
+/**
+ * Most test files share a few processes, because loading the modules for each file would take a third of the time. These
+ * have a context each: they replace modules, or test what happens once per process.
+ */
+const isolated = ["changes", "choice", "resources", "status", "unhandled"].map((name) => `test/${name}.test.ts`)
+
+// Tests run against the sources, not the build: the packages' names and the client's `imports` map resolve to `src/`.
 export default defineConfig({
   resolve: {
     alias: [
@@ -15,12 +23,18 @@ export default defineConfig({
     ]
   },
   test: {
-    include: ["test/**/*.test.ts", "examples/**/*.test.ts", "packages/*/test/**/*.test.ts"],
+    projects: [
+      { extends: true, test: { name: "isolated", pool: "vmForks", include: isolated } },
+      { extends: true, test: { name: "shared", include, exclude: [...configDefaults.exclude, ...isolated] } }
+    ],
     reporters: ["default", ["json", { outputFile: path("./build/tests.json") }]],
-    // Tests wait for conditions: this ends those that wait in vain, even on a machine that is busy with other work.
+    setupFiles: [path("./test/support/setup.ts")],
+    // Tests wait for conditions, even on a busy machine. This limit ends a test whose condition never occurs.
     testTimeout: 120_000,
-    // much of the time is spent waiting for sockets and timers
-    maxWorkers: 3,
-    minWorkers: 1
+    poolOptions: {
+      // Equal numbers, because Vitest 3 may give a file to a worker that it is ending as idle.
+      forks: { isolate: false, minForks: 4, maxForks: 4 },
+      vmForks: { minForks: 1, maxForks: 1 }
+    }
   }
 })

@@ -1,8 +1,8 @@
 /**
  * How long `flipt-client evaluate` takes on a file: `npm run bench:cli -- [--json] [--rounds 15]`.
  *
- * Compares it with an empty program of `@effect/cli`, as it is written and bundled like the command. Each run is a
- * process of its own. The ratio is the median of the ratios within a round.
+ * Compares it with a minimal `@effect/cli` program, both unbundled and bundled like the command. Each run is a separate
+ * process. The ratio is the median of the ratios within a round.
  */
 import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
@@ -14,7 +14,7 @@ import * as Esbuild from "esbuild"
 import { argument, environment, json, median, printEnvironment, ratio, shuffle, table } from "./lib/measure.js"
 import { documentOf, flagsOf } from "./lib/workloads.js"
 
-/** At most so many times the empty program, in processor time. */
+/** The maximum processor time, as a multiple of the minimal program's. */
 const GOAL = 1.5
 const ROUNDS = argument("rounds", 15)
 
@@ -25,7 +25,7 @@ const document = join(folder, "flags.json")
 const flags = flagsOf(10)
 writeFileSync(document, JSON.stringify(documentOf(flags)))
 
-/** Writes the processor time of the process to standard error at its end. */
+/** Writes the process's processor time to stderr when it exits. */
 const preload = join(folder, "preload.cjs")
 writeFileSync(
   preload,
@@ -51,8 +51,8 @@ await Esbuild.build({
   logLevel: "warning"
 })
 
-const EMPTY = "empty program"
-const EMPTY_BUNDLED = "empty program, bundled"
+const EMPTY = "minimal program"
+const EMPTY_BUNDLED = "minimal program, bundled"
 const EVALUATE = "flipt-client evaluate"
 
 const programs: Readonly<Record<string, ReadonlyArray<string>>> = {
@@ -87,7 +87,7 @@ const run = (args: ReadonlyArray<string>): Promise<Run> =>
       if (code === 0 && Number.isFinite(own)) {
         resolve({ own, wall: performance.now() - start })
       } else {
-        reject(new Error(`${args.join(" ")} ended with ${code}: ${errors}`))
+        reject(new Error(`${args.join(" ")} exited with code ${code}: ${errors}`))
       }
     })
   })
@@ -96,7 +96,7 @@ const runs: Record<string, Array<Run>> = {}
 for (let round = -1; round < ROUNDS; round++) {
   for (const name of shuffle(Object.keys(programs))) {
     const result = await run(programs[name]!)
-    // the first round fills the cache of the file system
+    // the first round fills the file system cache
     if (round >= 0) {
       runs[name] = [...(runs[name] ?? []), result]
     }
@@ -117,7 +117,7 @@ if (json) {
   console.log(JSON.stringify({ ...at, ratios, runs }, undefined, 2))
 } else {
   printEnvironment(at)
-  console.log(`\nflipt-client evaluate on a file, against an empty program of @effect/cli: ${ROUNDS} rounds\n`)
+  console.log(`\nflipt-client evaluate on a file, compared with a minimal @effect/cli program: ${ROUNDS} rounds\n`)
   table(
     ["", "processor time, ms", "wall time, ms", "evaluate takes, times", "at most", "in wall time"],
     Object.keys(programs).map((name) => {

@@ -1,8 +1,8 @@
 /**
- * One evaluation of each engine, side by side: `npm run bench:evaluate -- [--json] [--check] [--rounds 15]`.
+ * Compares the time of one evaluation across engines: `npm run bench:evaluate -- [--json] [--check] [--rounds 15]`.
  *
- * 1,000 flags are loaded everywhere. The workloads stand in lib/workloads.ts, how each SDK is used in
- * lib/subjects.ts. What counts is the peer's time divided by ours, in the same round, and of that the median.
+ * Every engine loads the same 1,000 flags. lib/workloads.ts defines the workloads, lib/subjects.ts how each SDK is used.
+ * The result is the peer's time divided by ours within a round; reported is the median over the rounds.
  */
 import process from "node:process"
 import { checkSame, checkValues } from "./lib/check.js"
@@ -27,7 +27,7 @@ import type { Subject } from "./lib/subject.js"
 import { engines, peers } from "./lib/subjects.js"
 import { FLAGS, flagsOf, type Kind, MIXED, makeEntity, makeOutsiders } from "./lib/workloads.js"
 
-/** As many that no cache of the last entities helps, and few enough to stay in the processor's. */
+/** Too many for a cache of recent entities, but few enough to fit in the processor's cache. */
 const ENTITIES = 4_096
 const WORKLOADS = ["a", "b", "c", "d", "e"] as const
 const ENGINES = ["portable", "native"] as const
@@ -77,7 +77,7 @@ for (const [name, subject] of Object.entries(subjects)) {
 }
 const times = await rounds(tasks, { count: argument("rounds", 15), sliceMillis: argument("slice", 25) })
 
-/** By engine, peer and workload. */
+/** Keyed by engine, peer and workload. */
 const ratios = Object.fromEntries(
   ENGINES.map((engine) => [
     engine,
@@ -127,15 +127,15 @@ if (json) {
 } else {
   printEnvironment(at)
   for (const [engine, rows] of tables) {
-    console.log(`\nThe peer's time divided by ours, ${engine} engine: measured of must/aim\n`)
+    console.log(`\nThe peer's time divided by ours, ${engine} engine: measured, of required/target\n`)
     table([engine, ...WORKLOADS], rows)
   }
-  console.log("\nNanoseconds for one evaluation, median\n")
+  console.log("\nNanoseconds per evaluation, median\n")
   table(
     ["", ...WORKLOADS],
     Object.keys(subjects).map((name) => [name, ...WORKLOADS.map((it) => Math.round(nanos[`${name} ${it}`]!))])
   )
-  console.log("\nMany flags for one entity: bound, divided by unbound\n")
+  console.log("\nMany flags for one entity: time when bound, divided by time when unbound\n")
   table(
     ["", "bound / unbound", "at most", "", "bound ns", "unbound ns"],
     ENGINES.map((engine) => [
@@ -153,7 +153,7 @@ for (const subject of Object.values(subjects)) {
   await subject.close?.()
 }
 if (process.argv.includes("--check") && failures.length > 0) {
-  console.error(`Below ${100 * FLOOR} % of what must be reached:\n${failures.join("\n")}`)
+  console.error(`Below ${100 * FLOOR} % of the required ratio:\n${failures.join("\n")}`)
   process.exit(1)
 }
 process.exit(0)

@@ -1,7 +1,7 @@
 /**
- * What a server gets to see of 10,000 clients: in steady state, after an outage, after a restart, behind a proxy that
- * cuts streams. The library's own Schedules are driven as data (simulation.ts), from fixed seeds. Exit code 1 when a
- * promise is broken. `npm run bench:fleet`.
+ * Simulates the requests that 10,000 clients send to a server: in steady state, after an outage, after a restart, and
+ * behind a proxy that cuts streams. Steps through the library's own Schedules (simulation.ts), with fixed seeds. Exits
+ * with code 1 if a promise is broken. `npm run bench:fleet`.
  */
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
@@ -13,11 +13,11 @@ const SECOND = 1000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
 
-/** In steady state, the busiest second against the mean one. */
+/** The maximum ratio of the busiest second to the mean, in steady state. */
 const MAX_RATIO = 1.5
-/** From the 5th to the 95th percentile of the clients' first answers after an outage. */
+/** The minimum time from the 5th to the 95th percentile of the clients' first answers after an outage. */
 const MIN_SPAN_SECONDS = 20
-/** The most of all clients that have their first answer within the same second. */
+/** The maximum share of clients that get their first answer within the same second. */
 const MAX_SHARE = 0.2
 
 const percentile = (sorted: Float64Array, part: number): number =>
@@ -26,7 +26,7 @@ const round = (number: number): string => number.toFixed(1)
 
 type Fleet = Pick<Model, "mode" | "interval" | "cuts" | "outages" | "streamLife"> & { readonly clients?: number }
 
-/** Runs a fleet; gives the requests of every second, and when each client first got an answer after `back`. */
+/** Runs a fleet. Returns the number of requests per second, and when each client got its first answer after `back`. */
 const observe = async ({
   back = Number.POSITIVE_INFINITY,
   clients = CLIENTS,
@@ -57,7 +57,7 @@ const load = (perSecond: Uint32Array, from: number, to: number) => {
   return { mean, peak, ratio: peak / mean }
 }
 
-/** The mean requests per second, a line for each stretch of so many seconds. */
+/** Prints the mean requests per second, one line per `stretch` seconds. */
 const histogram = (perSecond: Uint32Array, from: number, to: number, stretch: number): void => {
   const rows: Array<readonly [at: number, mean: number]> = []
   for (let at = from / SECOND; at < to / SECOND; at += stretch) {
@@ -85,7 +85,7 @@ const steady = async (
   const { perSecond } = await observe({ ...model, until: from + span })
   const { mean, peak, ratio } = load(perSecond, from, from + span)
   console.log(
-    `${title}\n  from ${from / MINUTE} min on, for ${span / MINUTE} min: mean ${round(mean)}/s, peak second ${peak}, ratio ${ratio.toFixed(2)}`
+    `${title}\n  minutes ${from / MINUTE} to ${(from + span) / MINUTE}: mean ${round(mean)}/s, peak second ${peak}, ratio ${ratio.toFixed(2)}`
   )
   if (isPromised) promise(`the peak second has at most ${MAX_RATIO} times the mean`, ratio <= MAX_RATIO)
   histogram(perSecond, from, from + span, span / SECOND / 6)
@@ -126,7 +126,7 @@ for (const mode of ["polling", "streaming"] as const) {
     })
   }
 }
-// long enough for the streams to be old
+// after ten minutes, clients no longer count their streams as short-lived
 const down = 10 * MINUTE
 const back = down + 5 * MINUTE
 for (const mode of ["polling", "streaming"] as const) {
@@ -148,7 +148,7 @@ for (const seconds of [0, 3]) {
     }
   )
 }
-console.log("\nWithout a promise:\n")
+console.log("\nWithout promises:\n")
 await comeback("polling, every 10 s, after 1 minute in which requests are refused", {
   mode: "polling",
   interval: 10 * SECOND,
@@ -156,7 +156,7 @@ await comeback("polling, every 10 s, after 1 minute in which requests are refuse
   outages: [{ from: MINUTE, to: 2 * MINUTE }],
   isPromised: false
 })
-await comeback("polling, every 120 s, after 5 minutes of status 503 with the date of their end in Retry-After", {
+await comeback("polling, every 120 s, after 5 minutes of status 503 whose Retry-After is the end of the outage", {
   mode: "polling",
   interval: 120 * SECOND,
   back,
@@ -174,15 +174,15 @@ for (const hour of [0, 2]) {
   })
 }
 console.log("\nWith a relay over Redis:\n")
-await steady("what Flipt sees: the leader alone, streaming, every 120 s", {
+await steady("requests to Flipt: only the leader, streaming, every 120 s", {
   clients: 1,
   mode: "streaming",
   interval: 120 * SECOND,
   from: 4 * MINUTE,
   isPromised: false
 })
-// a relay's reads have the phase and the jitter of polls
-await steady(`what Redis sees: reads of ${CLIENTS} processes, every 10 s`, {
+// a relay's readers have the same phase and jitter as polls
+await steady(`reads from Redis: ${CLIENTS} processes, every 10 s`, {
   mode: "polling",
   interval: 10 * SECOND,
   from: MINUTE,

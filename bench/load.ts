@@ -1,11 +1,11 @@
 /**
- * What loading costs: `npm run bench:load -- [--json] [--rounds 15] [--large 5] [--loads 500]`.
+ * Measures loading: `npm run bench:load -- [--json] [--rounds 15] [--large 5] [--loads 500]`.
  *
- * - 10,000 flags, on each engine: how long it takes, and for how long it holds the event loop,
- * - 100,000 flags over HTTP from another process, the native engine beside the official client, each in a process of its
- *   own: until the client is ready, for how long it holds the event loop, and for how long when it loads them once more,
- *   what memory it keeps. `--large` times,
- * - `--loads` loads in a row, each taking the place of the one before: memory stays flat.
+ * - 10,000 flags with each engine: how long loading takes, and how long it blocks the event loop.
+ * - 100,000 flags over HTTP from another process, for the native engine and the official client, each in its own process:
+ *   how long until the client is ready, how long the first and a second load block the event loop, and how much memory
+ *   the client keeps. Repeated `--large` times.
+ * - `--loads` loads in a row, each replacing the previous one: memory must stay flat.
  */
 import process from "node:process"
 import * as Effect from "effect/Effect"
@@ -24,7 +24,7 @@ const LARGE_FLAGS = 100_000
 const ROUNDS = argument("rounds", 15)
 const LARGE_ROUNDS = argument("large", 5)
 const LOADS = argument("loads", 500)
-/** What a "must" of the large load is compared with: ours against the official client's. */
+/** The goals of the large load: ours divided by the official client's, or milliseconds. */
 const LARGE_GOALS = { ready: 1 / 6, held: 15, again: 10, memory: 0.5 }
 const PORTABLE_GOALS = { max: 30, p99: 20 }
 
@@ -51,7 +51,7 @@ for (const { compile, name } of engines) {
   for (let round = 0; round <= ROUNDS; round++) {
     results.push(await watch(() => Effect.runPromise(Effect.scoped(compile("default", document)))))
   }
-  // the first one warms up
+  // the first load is a warm-up
   const rest = results.slice(1)
   medium[name] = {
     millis: median(rest.map((it) => it.millis)),
@@ -84,7 +84,7 @@ if (LARGE_ROUNDS > 0) {
   server.disconnect()
 }
 
-/** Memory in MB after each tenth of the loads. */
+/** The memory in MB after each tenth of the loads. */
 const memory = (): Memory => {
   globalThis.gc!()
   const { external, heapUsed, rss } = process.memoryUsage()
@@ -122,9 +122,9 @@ if (json) {
   console.log(JSON.stringify({ ...at, medium, large, size, row }, undefined, 2))
 } else {
   printEnvironment(at)
-  console.log(`\n${FLAGS} flags, ${(document[0]!.length / 1e6).toFixed(1)} MB, ${ROUNDS} rounds and one before; ms\n`)
+  console.log(`\n${FLAGS} flags, ${(document[0]!.length / 1e6).toFixed(1)} MB; ${ROUNDS} rounds after a warm-up; ms\n`)
   table(
-    ["engine", "loaded, median", "loop held, median", "worst", "99th percentile", "timer late, median", "worst"],
+    ["engine", "load, median", "loop blocked, median", "worst", "99th percentile", "timer late, median", "worst"],
     Object.entries(medium).map(([name, { held, late, millis }]) => {
       const mark = (value: number, goal: number): string =>
         name === "portable" ? `${value.toFixed(1)} ${value <= goal ? "ok" : "SHORT"}` : value.toFixed(1)
@@ -159,7 +159,7 @@ if (json) {
           mark(ready, LARGE_GOALS.ready)
         ],
         [
-          "processor time until then, all threads, ms",
+          "processor time until ready, all threads, ms",
           pick("native", (it) => it.cpu).toFixed(0),
           pick("official", (it) => it.cpu).toFixed(0),
           ratioOf((it) => it.cpu).toFixed(3),
@@ -167,7 +167,7 @@ if (json) {
           ""
         ],
         [
-          "loop held, worst, ms",
+          "loop blocked, worst, ms",
           heldMax.toFixed(1),
           most("official", (it) => it.held.max).toFixed(0),
           "",
@@ -175,7 +175,7 @@ if (json) {
           mark(heldMax, LARGE_GOALS.held)
         ],
         [
-          "loop held, 99th percentile, ms",
+          "loop blocked, 99th percentile, ms",
           pick("native", (it) => it.held.p99).toFixed(1),
           pick("official", (it) => it.held.p99).toFixed(1),
           "",
@@ -183,9 +183,9 @@ if (json) {
           ""
         ],
         [
-          "loop held, worst, loading again, ms",
+          "loop blocked by a second load, worst, ms",
           most("native", (it) => it.again.max).toFixed(1),
-          // it takes what it has already for the same again
+          // the official client does not load an unchanged document again
           "",
           "",
           `${LARGE_GOALS.again} ms`,
@@ -222,7 +222,7 @@ if (json) {
     )
   }
   if (LOADS > 0) {
-    console.log(`\n${LOADS} loads of 100 flags in a row: memory after each tenth of them, MB\n`)
+    console.log(`\n${LOADS} loads of 100 flags in a row: memory after each tenth of the loads, MB\n`)
     table(
       ["", ...Array.from({ length: 10 }, (_, tenth) => `${tenth + 1}/10`)],
       Object.entries(row).flatMap(([name, values]) => [

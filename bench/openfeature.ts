@@ -1,10 +1,10 @@
 /**
- * One evaluation through OpenFeature's client: `npm run bench:openfeature -- [--json] [--rounds 15]`.
+ * Measures one evaluation through OpenFeature's client: `npm run bench:openfeature -- [--json] [--rounds 15]`.
  *
- * This library's provider over each engine beside flagd's in-process provider, which reads its flags from a file, and
- * OpenFeature's no-op provider: that is what the client costs without any evaluation. Since the client takes most of the
- * time, the providers are also called without it. The workloads (a), (b) and (c) stand in lib/workloads.ts, flagd's flags
- * in lib/flagd.ts.
+ * Compares this library's provider with each engine, flagd's in-process provider, which reads its flags from a file, and
+ * OpenFeature's no-op provider, which shows the cost of the client itself. The client takes most of the time, so the
+ * providers are also called without it. lib/workloads.ts defines the workloads (a), (b) and (c), lib/flagd.ts the flags
+ * for flagd.
  */
 import { deepStrictEqual, ok } from "node:assert/strict"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
@@ -78,7 +78,7 @@ for (const [name, provider] of Object.entries(providers)) {
   clients[name] = OpenFeature.getClient(name)
 }
 
-// everyone answers, ours as the engine does
+// every provider answers, and ours agrees with the engine
 const snapshot = await Effect.runPromise(Scope.extend(portable.snapshot, scope))
 const expected = {
   boolean: (flagKey: string, { targetingKey, ...context }: (typeof contexts)[number]) =>
@@ -145,7 +145,7 @@ if (json) {
   const columns = Object.keys(WORKLOADS)
   const header = ["", ...columns, ...columns.map((it) => `${it}, provider alone`)]
   const nanosOf = (name: string) => (nanos[name] === undefined ? "" : Math.round(nanos[name]))
-  console.log("\nNanoseconds for one evaluation through OpenFeature's client, median\n")
+  console.log("\nNanoseconds per evaluation through OpenFeature's client, median\n")
   table(
     header,
     Object.keys(providers).map((name) => [

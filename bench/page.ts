@@ -41,7 +41,7 @@ Measured on ${date}: ${machine}, Node ${node.slice(1)}, load average ${load}, ${
 const page = readFileSync(PAGE, "utf8")
 const marked = /(<!-- results -->\n)[\s\S]*(\n<!-- end of results -->)/
 if (!marked.test(page)) {
-  throw new Error(`${PAGE} has no place for the results. Add the lines <!-- results --> and <!-- end of results -->`)
+  throw new Error(`${PAGE} has no section for the results. Add the lines <!-- results --> and <!-- end of results -->`)
 }
 writeFileSync(
   PAGE,

@@ -1,7 +1,7 @@
 /**
- * How long it takes from the frame that a server writes to the evaluation that sees it: a namespace of 1,000 flags, of
- * which one is switched to and fro, over a real socket. The server has a thread of its own. Exit code 1 when the 99th
- * percentile is not below 50 ms. `npm run bench:propagation`.
+ * Measures the time from the moment when a server writes a frame to the first evaluation that sees the change, over a
+ * real socket. The namespace has 1,000 flags, one of which is switched on and off. The server runs on its own thread.
+ * Exits with code 1 if the 99th percentile is not below 50 ms. `npm run bench:propagation`.
  */
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
@@ -135,7 +135,7 @@ const measure = async () => {
         Effect.sync(() => see("watched", Either.getOrThrow(result).enabled))
       )
     )
-    // from a request to an open stream
+    // until the stream is open
     yield* Effect.sleep("300 millis")
     const samples: Record<"polled" | "watched", Array<number>> = { polled: [], watched: [] }
     for (let flip = 0; flip < WARM_UP + FLIPS; flip++) {
@@ -159,7 +159,7 @@ const measure = async () => {
       }
       yield* Fiber.join(answered)
       const told = answer.flip!
-      if (told.streams !== 1) throw new Error(`${told.streams} streams are open, and not one`)
+      if (told.streams !== 1) throw new Error(`expected one open stream, found ${told.streams}`)
       size = told.bytes
       if (flip >= WARM_UP) {
         samples.polled.push(latest.polled!.at - told.at)
@@ -203,7 +203,7 @@ const measure = async () => {
   }
   worker.postMessage("close")
   console.log(
-    `${FLAGS} flags, frames of ${(size / 1000).toFixed(0)} kB, ${FLIPS} flips, one every ${PAUSE_MILLIS} ms or so`
+    `${FLAGS} flags, frames of ${(size / 1000).toFixed(0)} kB, ${FLIPS} changes, about one every ${PAUSE_MILLIS} ms`
   )
   console.table(rows)
   console.log(`${kept ? "kept" : "BROKEN"}: p99 below ${MAX_P99_MILLIS} ms`)

@@ -1,8 +1,8 @@
 /**
- * What a relay over Redis saves, and what it costs: the requests that reach Flipt from fleets with and without it, and the
- * time from a flag's change to the last of 200 clients. Everything runs in one process except Redis, so the times are those
- * of a busy machine. Needs `redis-server`, or its path in `REDIS_SERVER`. Exit code 1 when a promise is broken.
- * `npm run bench:relay`.
+ * Measures what a relay over Redis saves and costs: the requests that reach Flipt from fleets with and without it, and
+ * how long a change takes to reach the last of 200 clients. Everything except Redis runs in one process, so the times
+ * are those of a busy machine. Needs `redis-server`, or its path in `REDIS_SERVER`. Exits with code 1 if a promise is
+ * broken. `npm run bench:relay`.
  */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
@@ -76,7 +76,7 @@ const redis = Effect.acquireRelease(
 interface Fleet {
   readonly clients: number
   readonly flipt: string
-  /** None for a fleet without a relay. */
+  /** Absent for a fleet without a relay. */
   readonly redis: string | undefined
   readonly mode: "polling" | "streaming"
 }
@@ -125,7 +125,7 @@ const requestsPerMinute = (clients: number, withRelay: boolean) =>
     }
   }).pipe(Effect.scoped)
 
-/** How long each change takes to the last client, in milliseconds. */
+/** How long each change takes to reach the last client, in milliseconds. */
 const propagation = (clients: number, withRelay: boolean) =>
   Effect.gen(function* () {
     const flipt = yield* FliptServer.make({ documents: { default: onDocument(false) } })
@@ -165,7 +165,7 @@ const propagation = (clients: number, withRelay: boolean) =>
 const main = Effect.gen(function* () {
   let kept = true
   console.log(
-    `Requests that reach Flipt per minute; each client polls every ${POLL_SECONDS} s, observed for ${OBSERVED_SECONDS} s`
+    `Requests per minute that reach Flipt. Each client polls every ${POLL_SECONDS} s; observed for ${OBSERVED_SECONDS} s`
   )
   const rows: Array<object> = []
   for (const clients of FLEETS) {
@@ -182,7 +182,7 @@ const main = Effect.gen(function* () {
   console.table(rows)
 
   const last = Math.max(...FLEETS)
-  console.log(`Time from a flag's change to the last of ${last} clients; ${CHANGES} changes, Flipt streams`)
+  console.log(`Time until a change reaches the last of ${last} clients; ${CHANGES} changes, Flipt streams`)
   const times: Array<object> = []
   for (const withRelay of [false, true]) {
     const sorted = yield* propagation(last, withRelay)
@@ -198,7 +198,7 @@ const main = Effect.gen(function* () {
   console.table(times)
   console.log(
     `${kept ? "kept" : "BROKEN"}: with a relay, Flipt sees at most ${MAX_SHARE} times the requests of one client, and the last ` +
-      `client has a change within ${MAX_P99_MILLIS} ms (p99)`
+      `client sees a change within ${MAX_P99_MILLIS} ms (p99)`
   )
   process.exitCode = kept ? 0 : 1
 })

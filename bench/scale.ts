@@ -1,8 +1,9 @@
 /**
- * What an evaluation costs by the size of things: `npm run bench:scale -- [--json] [--rounds 15]`. Both engines.
+ * Measures how the cost of an evaluation grows with the state, on both engines:
+ * `npm run bench:scale -- [--json] [--rounds 15]`.
  *
- * - a boolean flag among 100,000 and among 10; the same one each time, and another one each time,
- * - a boolean flag whose n-th segment matches, and one whose first matches with n behind it,
+ * - a boolean flag among 100,000 and among 10, either the same flag or a different one each time,
+ * - a boolean flag whose n-th segment matches, and one whose first segment matches, with n more after it,
  * - `isoneof` with 10,000 values and with 10.
  */
 import process from "node:process"
@@ -99,7 +100,7 @@ for (const engine of ENGINES) {
     const snapshot = await compile(documentOf(flagsOf(count)))
     const keys = keysOf(count)
     await add(`among ${count}`, snapshot, keys.slice(0, 1))
-    // of as many flags as there are in both
+    // the same number of keys for both sizes
     await add(`some of ${count}`, snapshot, keys.slice(-4))
     await add(`any of ${count}`, snapshot, keys)
   }
@@ -107,7 +108,7 @@ for (const engine of ENGINES) {
   for (const { key } of special) {
     const answer = snapshot.boolean({ flagKey: key, ...entities[0]! })
     if (answer._tag !== "Right" || !answer.right.enabled) {
-      throw new Error(`${engine}, ${key}: it does not match`)
+      throw new Error(`${engine}, ${key}: no segment matches`)
     }
     await add(key, snapshot, [key])
   }
@@ -145,7 +146,7 @@ if (json) {
     }),
     most ?? ""
   ]
-  console.log("\nNanoseconds for one evaluation, large / small, and the ratio\n")
+  console.log("\nNanoseconds per evaluation, large / small, and the ratio\n")
   table(
     ["", "portable ns", "ratio", "native ns", "ratio", "at most"],
     [
@@ -157,7 +158,7 @@ if (json) {
     ]
   )
   console.log(
-    "\nNanoseconds by the place of the rule that matches, and for each rule passed from the place before on\n"
+    "\nNanoseconds by position of the matching rule; in parentheses per additional rule, from one column to the next\n"
   )
   const passed = (engine: string) =>
     PASSED.map((count, place) => {

@@ -1,20 +1,17 @@
 /**
- * A fleet of clients without fibers and without waiting: the library's own Schedules, driven as data, and a queue of
- * events in place of a clock. What a client does between two steps of a Schedule is repeated here in few words;
- * test/fleet.test.ts holds it against real clients.
+ * Simulates a fleet of clients without fibers or waiting: it steps through the library's own Schedules, and a queue of
+ * events replaces the clock. What a client does between two steps of a Schedule is reimplemented here in short;
+ * test/fleet.test.ts compares it with real clients.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Random from "effect/Random"
-import type * as Schedule from "effect/Schedule"
-import * as ScheduleDecision from "effect/ScheduleDecision"
-import * as ScheduleIntervals from "effect/ScheduleIntervals"
-import type { YieldWrap } from "effect/Utils"
+import type * as Random from "effect/Random"
 import type { FetchError } from "../src/FliptError.js"
 import type * as Schedules from "../src/internal/fetch/schedules.js"
+import { delegate, makeDriver, type Steps } from "../test/support/steps.js"
 
-/** A binary heap: the earliest event first, and of those at the same instant the one that was added first. */
+/** An event of a binary heap, which returns the earliest event first. Events at the same instant keep their order. */
 interface Event<A> {
   readonly at: number
   readonly order: number
@@ -57,20 +54,10 @@ const makeQueue = <A>() => {
   }
 }
 
-/** A Schedule that is asked step by step: for how long it would wait and what it gives; nothing when it is done. */
-const makeDriver = <Out, In>(schedule: Schedule.Schedule<Out, In>) => {
-  let state: unknown = schedule.initial
-  return function* (now: number, input: In) {
-    const [next, out, decision] = yield* schedule.step(now, input, state)
-    state = next
-    return ScheduleDecision.isDone(decision) ? undefined : { at: ScheduleIntervals.start(decision.intervals), out }
-  }
-}
-
 export interface Outage {
   readonly from: number
   readonly to: number
-  /** What a refusal asks for at an instant. */
+  /** The `Retry-After` of a refusal at an instant, in milliseconds. */
   readonly retryAfter?: (now: number) => number | undefined
 }
 
@@ -89,21 +76,19 @@ export interface Model {
   readonly until: number
 }
 
-/** A step of a client at an instant. Its effects are those of the Schedules: random numbers. */
+/** A step of a client at an instant. */
 type Step = (now: number) => Steps
-type Steps = Generator<YieldWrap<Effect.Effect<unknown>>, void, unknown>
 /** What follows a fetch, which failed if there is an error. */
 type Landing = (now: number, error: FetchError | undefined) => Steps
 
 /**
- * Runs the fleet until the instant `until`. Times are milliseconds; all clients start at 0.
+ * Runs the fleet until the instant `until`. Times are in milliseconds; all clients start at 0.
  *
- * - `outages`: from when to when requests are refused, which cuts the streams too. `retryAfter` gives what a refusal
- *   asks for at an instant.
- * - `cuts`: instants from which on the streams are cut, one after the other within `cutWithin`.
- * - `streamLife`: how long a proxy lets a stream live.
- * - `latency`: of an answer; a refusal takes no time.
- * - `onRequest(at, client, kind, ok)`: told of every request, in the order of time.
+ * - `outages`: when the server refuses requests, which also cuts the streams.
+ * - `cuts`: instants at which the server starts to cut streams, one after the other within `cutWithin`.
+ * - `streamLife`: how long a proxy keeps a stream open.
+ * - `latency`: the latency of an answer; a refusal takes no time.
+ * - `onRequest(at, client, kind, ok)`: called for every request, in chronological order.
  */
 export const simulate = ({
   clients,
@@ -123,12 +108,6 @@ export const simulate = ({
   const queue = makeQueue<{ readonly client: number; readonly run: Step }>()
   const randoms = Array.from({ length: clients }, (_, client) => random(client))
   let current = randoms[0]!
-  const delegate: Random.Random = {
-    ...current,
-    [Random.RandomTypeId]: Random.RandomTypeId,
-    next: Effect.suspend(() => current.next),
-    nextRange: (min, max) => Effect.suspend(() => current.nextRange(min, max))
-  }
   const policy = withRetryAfter(retryPolicy)
   const waits = pollSchedule(Duration.millis(interval))
   const outageAt = (at: number) => outages.find(({ from, to }) => at >= from && at < to)
@@ -137,7 +116,7 @@ export const simulate = ({
     const schedule = (at: number, run: Step): void => {
       if (at <= until) queue.add(at, { client, run })
     }
-    /** Asks the server; gives the error, or nothing. */
+    /** Sends a request. Returns the error, if any. */
     const ask = (now: number, kind: "snapshot" | "stream"): FetchError | undefined => {
       const outage = outageAt(now)
       onRequest(now, client, kind, outage === undefined)
@@ -149,9 +128,9 @@ export const simulate = ({
       } as FetchError
     }
 
-    /** Those who wait for the flight that is under way; nobody where there is none. */
+    /** Callers that wait for the current fetch; `undefined` if there is none. */
     let waiting: Array<Landing> | undefined
-    /** One fetch with its retries, shared by all who ask meanwhile. */
+    /** One fetch with its retries, shared by all callers that arrive meanwhile. */
     const fetch = function* (now: number, done: Landing): Steps {
       if (waiting !== undefined) {
         waiting.push(done)
@@ -184,7 +163,7 @@ export const simulate = ({
         const next = yield* driver(at, undefined)
         if (next === undefined) return
         schedule(next.at, function* (then) {
-          // a client asks for its next wait before its request is on the way
+          // a client steps its Schedule before it sends the request
           yield* wait(then)
           if (next.out) yield* fetch(then, function* () {})
         })
@@ -193,7 +172,7 @@ export const simulate = ({
     }
 
     const reconnect = makeDriver(reconnectSchedule)
-    /** The stream of now, by a number, and when it was opened; each has its own requests beside it. */
+    /** The number of the current stream, and when it was opened. */
     let connection = 0
     let opened: number | undefined
     const over = function* (now: number, error: FetchError, lifetime: Option.Option<Duration.Duration>): Steps {
@@ -224,7 +203,7 @@ export const simulate = ({
       if (Number.isFinite(streamLife)) schedule(now + streamLife, (at) => cut(at, own))
     }
 
-    /** Polls at a steady pace beside the streams. A poll that fails ends the open stream. */
+    /** Polls at a steady interval while streaming. A poll that fails ends the open stream. */
     const pollBeside = function* (now: number): Steps {
       const driver = makeDriver(waits)
       const wait = function* (at: number): Steps {
@@ -269,5 +248,5 @@ export const simulate = ({
       current = randoms[event.run.client]!
       yield* event.run.run(event.at)
     }
-  }).pipe(Effect.withRandom(delegate))
+  }).pipe(Effect.withRandom(delegate(() => current)))
 }

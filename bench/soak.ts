@@ -1,8 +1,8 @@
 /**
- * Clients of both engines and both modes against a server that flaps: it restarts, cuts bodies and frames in the
- * middle, sends errors and bad documents, and changes its flags all the while. Clients are opened and closed, listeners
- * come and go, snapshots are held. Every ten seconds all that is not to stay is over, and what is left is counted. Exit
- * code 1 when something grows, stays or is wrong in the end. `npm run soak [minutes]`.
+ * Runs clients with both engines and in both modes against an unreliable server: it restarts, cuts bodies and frames,
+ * sends errors and malformed documents, and keeps changing its flags. Meanwhile clients open and close, listeners come
+ * and go, and snapshots stay in use. Every ten seconds everything temporary ends, and the remaining resources are
+ * counted. Exits with code 1 if something grows, leaks or ends up wrong. `npm run soak [minutes]`.
  */
 import { fork } from "node:child_process"
 import * as Http from "node:http"
@@ -28,9 +28,9 @@ import { load, Stat } from "../test/support/internals.js"
 
 const ROUND_MILLIS = 8000
 const PAUSE_MILLIS = 700
-/** How much the median of the last third of the samples may exceed that of the second third. */
+/** How far the median of the last third of the samples may exceed the median of the second third. */
 const TOLERANCE = { heap: { bytes: 2e6, part: 0.05 }, rss: { bytes: 12e6, part: 0.1 } }
-/** The longest wait before a stream is opened again is 30 s, and a request with its retries may come before. */
+/** A client waits up to 30 s before it reopens a stream, and a request with retries may precede that. */
 const RECOVERY_MILLIS = 90_000
 
 const wait = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
@@ -180,7 +180,7 @@ const soak = async (minutes: number): Promise<void> => {
   const library = await Effect.runPromise(Effect.either(load(process.env.FLIPT_ENGINE_PATH)))
   const engines: Array<typeof Engine.layerNative> = [Engine.layerPortable]
   if (Either.isRight(library)) engines.push(Engine.layerNative)
-  else console.log(`without the native engine: ${library.left.message}`)
+  else console.log(`skipping the native engine: ${library.left.message}`)
   const handles = () =>
     Either.match(library, {
       onLeft: () => ({ snapshots: 0, jobs: 0, arenas: 0, blobs: 0 }),
@@ -345,14 +345,14 @@ const soak = async (minutes: number): Promise<void> => {
     const last = median(values.slice(values.length - third))
     const second = median(values.slice(values.length - 2 * third, values.length - third))
     verdict(
-      `${name}: the median of the last third is ${megabytes(last)} MB, of the second ${megabytes(second)} MB; at most ${megabytes(bytes)} MB or ${part * 100} % more`,
+      `${name}: median of the last third ${megabytes(last)} MB, of the second third ${megabytes(second)} MB; may grow by ${megabytes(bytes)} MB or ${part * 100} %`,
       third > 0 && last - second <= Math.max(bytes, second * part)
     )
   }
   const natives = kinds.length / 2
   const open = samples.map((it) => it.handles.snapshots)
   verdict(
-    `native snapshots while clients are open: at most ${Math.max(...open)}, where one a client stays and one may be loading`,
+    `native snapshots while clients are open: at most ${Math.max(...open)}; each client keeps one, and may be loading another`,
     Math.max(...open) <= 2 * natives
   )
   verdict(
@@ -360,16 +360,16 @@ const soak = async (minutes: number): Promise<void> => {
     Object.values(after.handles).every((count) => count === 0)
   )
   const left = process.getActiveResourcesInfo().length - before
-  verdict(`resources of the event loop beyond those at the start: ${left}`, left <= 0)
+  verdict(`event loop resources in addition to those at the start: ${left}`, left <= 0)
   verdict(`fibers after the clients closed: ${after.fibers}`, after.fibers <= 1)
   verdict(
-    `all ${states.length} clients have the last state ${(recovered / 1000).toFixed(1)} s after the flapping: ${states.join(", ")}`,
+    `all ${states.length} clients have the last state ${(recovered / 1000).toFixed(1)} s after the server recovered: ${states.join(", ")}`,
     states.every(Boolean)
   )
-  verdict(`no unhandled rejection, uncaught exception or warning: ${trouble.length}`, trouble.length === 0)
+  verdict(`unhandled rejections, uncaught exceptions and warnings: ${trouble.length}`, trouble.length === 0)
   for (const one of new Set(trouble)) console.log(one)
   console.log(
-    `${minutes} minutes, ${faults} faults of the server, Node ${process.version}, ${Duration.format(Duration.millis(Math.round(performance.now())))}`
+    `${minutes} minutes, ${faults} server faults, Node ${process.version}, ${Duration.format(Duration.millis(Math.round(performance.now())))}`
   )
   process.exitCode = broken === 0 ? 0 : 1
 }

@@ -1,9 +1,9 @@
 /**
  * How long a program takes to start: `npm run bench:start -- [--json] [--rounds 15]`.
  *
- * Imports the package and evaluates a first flag from a file, on each engine, and compares that with importing
- * `effect/Effect`, `effect/Layer` and `@effect/platform/HttpClient` alone. Each run is a process of its own. The ratio is
- * the median of the ratios within a round.
+ * Imports the package and evaluates a first flag from a file, with each engine, and compares that with importing only
+ * `effect/Effect`, `effect/Layer` and `@effect/platform/HttpClient`. Each run is a separate process. The ratio is the
+ * median of the ratios within a round.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -12,7 +12,7 @@ import { argument, environment, json, median, printEnvironment, ratio, shuffle, 
 import { start } from "./lib/modules.js"
 import { documentOf, flagsOf } from "./lib/workloads.js"
 
-/** At most so many times the imports alone. */
+/** The maximum processor time, as a multiple of the imports alone. */
 const GOAL = 1.2
 const ROUNDS = argument("rounds", 15)
 
@@ -34,7 +34,7 @@ const starts: Record<string, Array<Started>> = {}
 for (let round = -1; round < ROUNDS; round++) {
   for (const name of shuffle(Object.keys(starters))) {
     const { message } = await starters[name]!()
-    // the first round fills the cache of the file system
+    // the first round fills the file system cache
     if (round >= 0) {
       starts[name] = [...(starts[name] ?? []), message]
     }
@@ -55,7 +55,7 @@ if (json) {
   console.log(JSON.stringify({ ...at, ratios, starts }, undefined, 2))
 } else {
   printEnvironment(at)
-  console.log(`\nImports and a first evaluation from a file, against the imports of Effect alone: ${ROUNDS} rounds\n`)
+  console.log(`\nImports and a first evaluation from a file, compared with Effect's imports alone: ${ROUNDS} rounds\n`)
   table(
     ["", "processor time, ms", "ratio", "at most", "wall time, ms", "ratio"],
     ["effect", ...ENGINES].map((name) => {

@@ -1,9 +1,10 @@
 /**
- * What workers that share a state take, beside workers with a client each: `npm run bench:workers -- [--json] [--rounds 1]`.
+ * Compares workers that share a state with workers that each have a client:
+ * `npm run bench:workers -- [--json] [--rounds 1]`.
  *
- * Each row is a process of its own with 1, 4 and 16 workers, and 10,000 and 100,000 flags: the memory of the whole process,
- * and the time until every worker has evaluated a flag. `empty` is what Node and Effect take in so many workers. Where
- * the machine has too little memory for 16 clients, their memory is extrapolated from 1 and 4.
+ * Each value comes from a separate process with 1, 4 or 16 workers and 10,000 or 100,000 flags: the memory of the whole
+ * process, and the time until every worker has evaluated a flag. `empty` is the memory of Node and Effect alone. If the
+ * machine has too little memory for 16 workers, the value is extrapolated from 1 and 4.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import os from "node:os"
@@ -17,20 +18,20 @@ const ROUNDS = argument("rounds", 1)
 const FLAGS = [10_000, 100_000]
 const WORKERS = [1, 4, 16] as const
 const WAYS: ReadonlyArray<Way> = ["empty", "shared", "bytes", "each"]
-/** What 16 workers that share a state may take, against one. */
+/** The maximum memory of 16 workers that share a state, as a multiple of one. */
 const GOAL = 1.3
 
 interface Row {
   readonly flags: number
   readonly way: Way
-  /** By the number of workers. `undefined` where it is extrapolated. */
+  /** One value per number of workers, `undefined` if it is extrapolated. */
   readonly measured: ReadonlyArray<Measured | undefined>
   readonly rss: ReadonlyArray<number>
 }
 
 const folder = mkdtempSync(join(os.tmpdir(), "flipt-workers-"))
 
-/** Twice what the largest process should take has to be free. */
+/** Whether twice the expected memory is free. */
 const fits = (rss: ReadonlyArray<number>, workers: number): boolean =>
   rss.length < 2 || os.freemem() > 2 * extrapolate(rss, workers)
 
@@ -74,7 +75,7 @@ if (json) {
   console.log(JSON.stringify({ ...at, rows }, undefined, 2))
 } else {
   printEnvironment(at)
-  console.log(`\nMB of the process, and ms until all workers have evaluated; medians of ${ROUNDS}\n`)
+  console.log(`\nMB of the process, and ms until all workers have evaluated a flag; medians of ${ROUNDS}\n`)
   table(
     ["flags", "workers", ...WORKERS.map((workers) => `${workers}: MB`), "16 to 1", ...WORKERS.map((it) => `${it}: ms`)],
     rows.map(({ flags, measured, rss, way }) => [
@@ -87,14 +88,14 @@ if (json) {
       ...measured.map((it) => (it === undefined ? "" : it.millis.toFixed(0)))
     ])
   )
-  console.log("\nWithout what Node and Effect take in the workers\n")
+  console.log("\nWithout the memory of Node and Effect in the workers\n")
   table(
     ["flags", "workers", ...WORKERS.map((workers) => `${workers}: MB`), "16 to 1"],
     rows
       .filter(({ way }) => way !== "empty")
       .map(({ flags, rss, way }) => {
         const empty = rows.find((it) => it.flags === flags && it.way === "empty")!.rss
-        // the main thread counts, and so does the first worker's part of Node
+        // the main thread and the first worker's share of Node stay included
         const net = rss.map((bytes, index) => bytes - (empty[index]! - empty[0]!))
         const ratio = net[2]! / net[0]!
         const mark = way === "shared" ? (ratio <= GOAL ? " ok" : " SHORT") : ""

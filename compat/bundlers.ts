@@ -1,6 +1,6 @@
 /**
  * `npm run bundlers [<word>…]` bundles a program with each bundler of docs/bundlers.md, as that page shows it, and runs the
- * results. Prints a table, and fails if one of them does not build or run.
+ * results. Prints a table, and fails if a bundle does not build or run.
  *
  * Each bundle runs twice: in the project, where the native engine is installed, and alone in an empty folder.
  * `--folder=<path>` keeps the project there and uses it again.
@@ -52,7 +52,7 @@ const program = Effect.gen(function* () {
   Fs.renameSync(Path.join(project.folder, "src", "service.js"), Path.join(project.folder, "src", "main.js"))
   const env = { FLIPT_URL: server.url, FLAGS: flags }
 
-  /** Writes the files of a section, and runs its commands with an ending. */
+  /** Writes the files of a section, and runs those of its commands that have the given ending. */
   const build = (title: string, ending = "") =>
     Effect.gen(function* () {
       const section = page.get(title)

@@ -1,5 +1,5 @@
 /**
- * `npm run installs [<word>…]` installs the packages as they are published with each package manager, from a registry on
+ * `npm run installs [<word>…]` installs the published form of the packages with each package manager, from a registry on
  * the loopback interface, and evaluates a flag of a large file. Prints a table.
  */
 import * as Fs from "node:fs"
@@ -61,7 +61,7 @@ const program = Effect.gen(function* () {
       "flags.json": JSON.stringify(Server.document(true, true)),
       "main.js": Fs.readFileSync(Path.join(Release.root, "compat", "programs", "engine.js"), "utf8")
     })
-    // a home of its own, without the configuration and the caches of the user
+    // its own home folder, without the user's configuration and caches
     const home = yield* Folder.make
     return { ...project, env: { HOME: home, XDG_CACHE_HOME: home, XDG_DATA_HOME: home, CI: "1" } }
   })
@@ -72,7 +72,7 @@ const program = Effect.gen(function* () {
       text === undefined
         ? undefined
         : (JSON.parse(text) as { readonly enabled: boolean; readonly engine: string; readonly lines: Array<string> })
-    // a slow machine may also log that the client still waits
+    // on a slow machine the client may also log that it is still waiting
     const lines = result?.lines.filter((line) => line.includes("native engine")) ?? []
     const isExpected =
       result?.enabled === true &&
@@ -88,7 +88,7 @@ const program = Effect.gen(function* () {
       readonly files?: Readonly<Record<string, string>>
       readonly install: readonly [command: string, ...args: ReadonlyArray<string>]
       readonly run?: readonly [command: string, ...args: ReadonlyArray<string>]
-      /** Drops the right to write to the project before the program runs. */
+      /** Removes write permission from the project before the program runs. */
       readonly readOnly?: boolean
       readonly engine?: "portable"
       readonly logged?: RegExp
@@ -103,7 +103,7 @@ const program = Effect.gen(function* () {
       const output = yield* project.run(command, args, { env: project.env })
       const complaints = output.split("\n").filter((line) => /warn/i.test(line) && /flipt/i.test(line))
       if (complaints.length > 0) {
-        return yield* new Failed({ message: `the installation warns: ${complaints.join("\n")}` })
+        return yield* new Failed({ message: `the installation printed warnings: ${complaints.join("\n")}` })
       }
       if (steps.readOnly) {
         yield* Command.run("chmod", ["-R", "a+rX,a-w", project.folder], { cwd: "/" })

@@ -1,7 +1,7 @@
 /**
- * `npm run runtimes [<word>…]` runs the client in JavaScript runtimes and under test runners, from npm and from the
- * operating system, and prints a table. In each of them a program evaluates a flag, sees it change, polling and
- * streaming, and closes the client.
+ * `npm run runtimes [<word>…]` runs the client in JavaScript runtimes and test runners, from npm and from the operating
+ * system, and prints a table. In each of them a program evaluates a flag, waits until it changes, in polling and in
+ * streaming mode, and closes the client.
  *
  * `--folder=<path>` keeps the project there and uses it again.
  */
@@ -46,7 +46,7 @@ const program = Effect.gen(function* () {
   const inProject = (...parts: ReadonlyArray<string>) => Path.join(project.folder, ...parts)
   Fs.cpSync(Path.join(Release.root, "compat", "programs"), inProject("src"), { recursive: true })
 
-  /** Runs a program of the project that is given a scenario as its argument or in `SCENARIO`. */
+  /** Runs a program of the project with a scenario, as its argument or in `SCENARIO`. */
   const runScenario = (
     command: string,
     args: ReadonlyArray<string>,
@@ -103,7 +103,7 @@ const program = Effect.gen(function* () {
     })
   })
 
-  /** Bundles for what is not Node. */
+  /** Bundles a program for runtimes other than Node. */
   const bundle = (entry: string, outfile: string, conditions: ReadonlyArray<string>) =>
     Effect.tryPromise({
       try: () =>
@@ -161,10 +161,10 @@ const program = Effect.gen(function* () {
         for (const [options, asked] of servers) {
           yield* Scenario.check(yield* openPage(options, asked), asked, portable)
         }
-        // the defaults of v1 do not allow the client's headers, and the error says so
+        // v1 does not allow the client's headers by default, and the error says so
         const [refused] = (yield* openPage({ version: "v1", cors: {} }, ["polling"])) as ReadonlyArray<string>
         yield* expectEqual(
-          "whether a page that v1 refuses learns of CORS",
+          "whether the error of a page that v1 refuses mentions CORS",
           /^polling failed: .*CORS.*x-flipt-environment/.test(refused ?? ""),
           true
         )
@@ -182,7 +182,7 @@ const program = Effect.gen(function* () {
           import { FliptClient } from "flipt-client-effect"
           import * as Engine from "flipt-client-effect/Engine"
           export const layers = [FliptClient.layer(), Engine.layer] as const
-          // @ts-expect-error the types are there
+          // @ts-expect-error the types must be found
           export const wrong: string = Engine.layer
         `
       })
@@ -190,7 +190,7 @@ const program = Effect.gen(function* () {
         ...["--noEmit", "--strict", "--skipLibCheck", "--target", "es2022", "--module", "esnext"],
         ...["--moduleResolution", "node10", "--ignoreDeprecations", "5.0", "node10/main.ts"]
       ])
-      return "modules and types are found"
+      return "modules and types resolve"
     })
   }
 
@@ -208,7 +208,7 @@ const program = Effect.gen(function* () {
         run: runScenario("deno", ["run", "--allow-all", "src/cli.js", "SCENARIO"], both)
       },
       workerd("2026-01-01"),
-      // from a time when fetch had no setting for the cache
+      // older than the `cache` option of fetch
       workerd("2024-01-01"),
       browser("Chromium", Browser.chromium),
       browser("Firefox", Browser.firefox),

@@ -1,8 +1,8 @@
 /**
- * Our client beside the official Python and JavaScript SDKs, all of them over real HTTP and on one server: the same
- * answers, the same updates, and seeds that one makes and another starts from. The Python SDK over TLS too, with the same
- * options as ours: certificates in files and in text, mutual TLS, and who is refused. Needs pip and its index; without them it
- * says so and that is no failure.
+ * Compares our client with the official Python and JavaScript SDKs over real HTTP and on the same server: their answers,
+ * updates, and seeds that one client makes and another starts from. Also compares the Python SDK over TLS, with the same
+ * options as ours: certificates in files and in text, mutual TLS, and connections that must be refused. Skipped with a
+ * message if the SDK cannot be installed with pip.
  */
 import { spawn, spawnSync } from "node:child_process"
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -32,16 +32,16 @@ import * as Fault from "../test/support/Fault.js"
 import * as FliptServer from "../test/support/FliptServer.js"
 
 const SDK = "flipt-client==1.4.5"
-/** Each seed starts every client, which takes its time: not every document's. */
+/** Seeds are exchanged for every fourth document only, because each seed starts every client. */
 const SEEDED = 4
 const PATIENCE = "5 seconds"
 const START_PATIENCE = "20 seconds"
 const TIME = "5 minutes"
 
-// Compiled, this lies in build/interop/interop.
+// The compiled module is in build/interop/interop.
 const pathOf = (relative: string) => fileURLToPath(new URL(`../../../${relative}`, import.meta.url))
 
-// What all answer, in one form
+// Answers of all clients, in one form
 
 type Result = Readonly<Record<string, unknown>>
 type Answer = { readonly ok: unknown } | { readonly error: string }
@@ -51,7 +51,7 @@ interface Answers {
   readonly batch: Answer
 }
 
-/** Segment keys are a set: the official engine's order is random. Times and our tag are left out. */
+/** Sorts the segment keys, because the official engine's order is random. Omits times and our tag. */
 const normalize = ({ _tag, requestDurationMillis: _, timestamp: __, ...result }: Result): Result =>
   Array.isArray(result.segmentKeys) ? { ...result, segmentKeys: [...result.segmentKeys].sort() } : result
 
@@ -66,7 +66,7 @@ const normalizeOurs = (entry: Model.BatchEntry): Result => ({
 })
 
 const normalizeFlags = (flags: ReadonlyArray<Result>): ReadonlyArray<Result> =>
-  // The Python SDK's flags have these fields alone.
+  // The Python SDK's flags have only these fields.
   flags
     .map(({ description, enabled, key, type }) => ({
       key,
@@ -79,13 +79,13 @@ const normalizeFlags = (flags: ReadonlyArray<Result>): ReadonlyArray<Result> =>
 const mapAnswer = <A>(answer: { readonly ok: A } | { readonly error: string }, f: (value: A) => unknown): Answer =>
   "ok" in answer ? { ok: f(answer.ok) } : answer
 
-/** A client to compare, whichever it is. */
+/** A client to compare. */
 interface Subject {
   readonly name: string
   readonly answers: (line: Line) => Effect.Effect<Answers>
   readonly flags: Effect.Effect<ReadonlyArray<Result>>
   readonly seed: Effect.Effect<string>
-  /** Asks the server for news, where that has to be said. */
+  /** Fetches the current document, if the client does not do so on its own. */
   readonly refresh: Effect.Effect<unknown>
 }
 
@@ -96,7 +96,7 @@ interface Start {
   readonly tls?: TlsFiles
 }
 
-/** What a client is to trust and to send, in the names that the SDKs' options have in TypeScript. */
+/** The TLS options of a client, with the names of the official TypeScript options. */
 interface TlsFiles {
   readonly caCertFile?: string
   readonly caCertData?: string
@@ -108,13 +108,13 @@ interface TlsFiles {
 
 type Open = (start: Start) => Effect.Effect<Subject, never, Scope.Scope>
 
-// Ours
+// This library
 
 const openOurs =
   (engine: readonly [string, Layer.Layer<Engine.Engine>], mode: "polling" | "streaming"): Open =>
   ({ namespace, snapshot, tls, url }) =>
     Effect.gen(function* () {
-      // What a stream brings must not have come by a poll.
+      // A long interval: updates must come through the stream, not through a poll.
       const source = { url, namespace, updateInterval: "1 hour" } as const
       const fetcher = (mode === "polling" ? Fetcher.layerPolling : Fetcher.layerStreaming)(source).pipe(
         Layer.provide([
@@ -163,10 +163,10 @@ interface Official {
   readonly close: () => void
 }
 
-// Its own declarations do not resolve in an ESM project.
+// The SDK's declarations do not resolve in an ESM project.
 const Client = OfficialClient as unknown as { readonly init: (options: object) => Promise<Official> }
 
-// Two that are made at the same time each start the engine, and the first loses its memory to the second.
+// If two clients are created at the same time, each starts the engine, and the second takes over the memory of the first.
 const oneAtATime = Effect.unsafeMakeSemaphore(1).withPermits(1)
 
 const openJavaScript: Open = ({ namespace, snapshot, url }) =>
@@ -214,7 +214,7 @@ const openJavaScript: Open = ({ namespace, snapshot, url }) =>
 
 type Call = (message: Result) => Effect.Effect<unknown>
 
-/** The child process, and a call to it: a line there, a line back. */
+/** Starts the child process. A call sends it one line and waits for one line. */
 const startPython = (python: string): Effect.Effect<Call, never, Scope.Scope> =>
   Effect.gen(function* () {
     const waiting = new Map<number, (effect: Effect.Effect<unknown>) => void>()
@@ -227,12 +227,12 @@ const startPython = (python: string): Effect.Effect<Call, never, Scope.Scope> =>
           if (end !== undefined) return resume(Effect.void)
           child.once("exit", () => resume(Effect.void))
           child.stdin.end()
-          // Its engine has threads of its own, which may be in no hurry.
+          // The engine's own threads can delay the exit.
           setTimeout(() => child.kill("SIGKILL"), 3000).unref()
         })
     )
     child.once("exit", (code, signal) => {
-      end = Effect.dieMessage(`the Python client ended with ${code ?? signal}`)
+      end = Effect.dieMessage(`the Python client exited with ${code ?? signal}`)
       for (const resume of waiting.values()) resume(end)
     })
     child.stdin.on("error", () => {})
@@ -280,7 +280,7 @@ const openPython = (call: Call): ((mode: "polling" | "streaming") => Open) => {
           url,
           namespace,
           fetch_mode: mode,
-          // Seconds. What a stream brings must not have come by a poll.
+          // In seconds. While streaming, updates must come through the stream, not through a poll.
           update_interval: mode === "polling" ? 1 : 3600,
           error_strategy: snapshot === undefined ? "fail" : "fallback",
           snapshot,
@@ -331,8 +331,9 @@ const compare = (row: string, line: Line, asked: ReadonlyArray<readonly [unknown
 let officialDisagreements = 0
 
 /**
- * The one thing in which the two official engines disagree: of a disabled boolean flag without rollouts the Python
- * SDK's says that it is disabled, the JavaScript SDK's, as ours, that it has its default. Both say `enabled: false`.
+ * Accounts for the one difference between the two official engines: for a disabled boolean flag without rollouts, the
+ * Python SDK gives the reason "flag disabled", while the JavaScript SDK and this library give "default". All return
+ * `enabled: false`.
  */
 const asPython = (line: Line, answer: Answer): Answer => {
   if ("error" in answer) return answer
@@ -368,9 +369,9 @@ const compareWith = (row: string, line: Line, reference: Subject, subject: Subje
     ])
   })
 
-/** The document with a flag more, by which a client shows that it has it. */
+/** Adds a flag to the document, which shows that a client has loaded it. */
 const marked = (line: Line, marker: string): object => {
-  // Its digest would be that of the document without the flag: the server makes one.
+  // The digest does not cover the added flag, so the server computes a new one.
   const { digest: _, ...document } = line.document as { flags: ReadonlyArray<unknown>; digest?: unknown }
   const flag = { key: marker, name: "", description: "", enabled: true, type: "BOOLEAN_FLAG_TYPE" }
   return { ...document, flags: [...document.flags, flag] }
@@ -381,7 +382,7 @@ const awaitMarker = (subject: Subject, marker: string): Effect.Effect<void> =>
     Effect.filterOrFail((has) => has),
     Effect.retry({ while: () => Effect.as(Effect.sleep("20 millis"), true) }),
     Effect.timeout(PATIENCE),
-    // What it has then is compared all the same, and is a difference.
+    // After a timeout, the comparison runs anyway and reports the difference.
     Effect.ignore
   )
 
@@ -391,11 +392,11 @@ interface Secured {
   readonly name: string
   readonly server: FliptServer.TlsOptions
   readonly tls: TlsFiles
-  /** Whether the server is to be trusted, and the client to be let in. */
+  /** Whether the connection must fail. Default: false. */
   readonly isRefused?: boolean
 }
 
-/** Certificates in files, and what a client may have in its options, good and bad. */
+/** Writes certificates to files, and combines them into valid and invalid options. */
 const makeSecured = Effect.gen(function* () {
   const folder = yield* Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(`${tmpdir()}/flipt-interop-`)),
@@ -432,7 +433,7 @@ const makeSecured = Effect.gen(function* () {
   return ways
 })
 
-/** Why a client does not start, or undefined where it does. */
+/** Why a client does not start, or `undefined` if it does. */
 const refusalOf = (open: Effect.Effect<Subject, never, Scope.Scope>): Effect.Effect<string | undefined> =>
   Effect.scoped(Effect.as(open, undefined)).pipe(
     Effect.provideService(Fetcher.RetryPolicy, Schedule.stop),
@@ -440,7 +441,7 @@ const refusalOf = (open: Effect.Effect<Subject, never, Scope.Scope>): Effect.Eff
     Effect.catchAllCause((cause) => Effect.succeed(Cause.pretty(cause).split("\n")[0]))
   )
 
-/** Every client with the same options on the same server: all are let in and agree, or all are refused. */
+/** Connects every client with the same options to the same server: either all connect and agree, or all are refused. */
 const runSecured = (opens: ReadonlyArray<Open>, names: ReadonlyArray<string>, line: Line) =>
   Effect.gen(function* () {
     for (const { isRefused = false, name, server: tlsOptions, tls } of yield* makeSecured) {
@@ -455,14 +456,14 @@ const runSecured = (opens: ReadonlyArray<Open>, names: ReadonlyArray<string>, li
         if (refusal === undefined && !isRefused) able.push(open)
         if (refusal !== undefined) refused++
         if ((refusal !== undefined) === isRefused) continue
-        const is = `TLS, ${name}: ${names[n]} ${refusal === undefined ? "starts, and is to be refused" : refusal}`
+        const is = `TLS, ${name}: ${names[n]} ${refusal === undefined ? "connects but should be refused" : refusal}`
         console.log(is)
-        // what the Python engine cannot do is told; ours has to
+        // a failure of the Python SDK is only reported; ours counts as a difference
         if (names[n]?.startsWith("ours")) differences++
       }
       if (isRefused) {
         const requests = yield* server.requests
-        console.log(`TLS, ${name}: ${refused} of ${opens.length} clients refused, ${requests.length} requests came in`)
+        console.log(`TLS, ${name}: ${refused} of ${opens.length} clients refused, ${requests.length} requests received`)
         continue
       }
       yield* Effect.scoped(
@@ -491,13 +492,13 @@ const runSecured = (opens: ReadonlyArray<Open>, names: ReadonlyArray<string>, li
 const run = (python: string, lines: ReadonlyArray<Line>) =>
   Effect.gen(function* () {
     const server = yield* FliptServer.make()
-    // A seed is all that its clients have, and no client asks it a second time.
+    // Clients of this server have only their seed. After a 403 they do not send a second request.
     const refusing = yield* FliptServer.make()
     yield* refusing.failAlways(Fault.status(403))
 
     const py = openPython(yield* startPython(python))
     const native = yield* Effect.either(Effect.scoped(Layer.build(Engine.layerNative)))
-    if (Either.isLeft(native)) console.log(`without the native engine: ${native.left.message}`)
+    if (Either.isLeft(native)) console.log(`skipping the native engine: ${native.left.message}`)
     const engines: ReadonlyArray<readonly [string, Layer.Layer<Engine.Engine>]> = [
       ["portable", Engine.layerPortable],
       ...(Either.isRight(native) ? [["native", Layer.orDie(Engine.layerNative)] as const] : [])
@@ -565,11 +566,11 @@ const run = (python: string, lines: ReadonlyArray<Line>) =>
     console.log(`${requests.length} requests, ${conditional.length} of them conditional, ${streams} streams`)
   })
 
-// The Python SDK's installation
+// Installing the Python SDK
 
 const tail = (text: string | null | undefined): string => (text ?? "").trim().split("\n").at(-1) ?? ""
 
-/** The interpreter that has the SDK, or why there is none. */
+/** Returns the Python interpreter with the SDK, or why it could not be installed. */
 const install = (): Either.Either<string, string> => {
   const folder = pathOf("build/interop-venv")
   const python = process.platform === "win32" ? `${folder}/Scripts/python.exe` : `${folder}/bin/python`
@@ -605,18 +606,18 @@ const main = async (): Promise<void> => {
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line) as Line)
-  // The JavaScript SDK has a notice about its own use of its engine.
+  // The JavaScript SDK warns about the way in which it initializes its own engine.
   console.warn = () => {}
   await Effect.runPromise(
     Effect.scoped(run(python.right, lines)).pipe(
       Effect.timeout(TIME),
-      // A client that starts from a seed warns that the server refuses it, as it should.
+      // A client that starts from a seed logs a warning, because the server refuses its requests.
       Logger.withMinimumLogLevel(LogLevel.None)
     )
   )
   console.log(table())
   console.log(
-    `${officialDisagreements} times the Python SDK's reason for a disabled boolean flag without rollouts was expected`
+    `${officialDisagreements} expected differences: the Python SDK's reason for a disabled boolean flag without rollouts`
   )
   console.log(differences === 0 ? "no differences" : `${differences} differences`)
   if (differences > 0) process.exitCode = 1

@@ -1,4 +1,4 @@
-"""The official Python SDK, driven over standard input and output: one JSON object a line each way."""
+"""Drives the official Python SDK over standard input and output, with one JSON object per line in each direction."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from flipt_client import FliptClient
 from flipt_client.errors import FliptError
 from flipt_client.models import ClientOptions, EvaluationRequest
 
-# What the native engine prints is not to come between the answers.
+# Keeps output of the native engine out of the answers.
 answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
 os.dup2(2, 1)
 

@@ -1,6 +1,6 @@
 /**
  * Runs a benchmark over a fresh build: `node scripts/bench.mjs evaluate --json`. Type-checks `bench/` and bundles it to
- * `bench/build`. All other output goes to stderr: stdout is the benchmark's alone.
+ * `bench/build`. Only the benchmark itself writes to stdout; all other output goes to stderr.
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, readdirSync } from "node:fs"
@@ -24,7 +24,7 @@ const run = (command, args, cwd, options) => {
 const quiet = { stdio: ["ignore", 2, 2] }
 run(npm, ["run", "build"], root, quiet)
 if (!existsSync(`${bench}node_modules`)) {
-  console.error("Installing the SDKs to compare with: npm ci in bench/")
+  console.error("Installing the other SDKs: npm ci in bench/")
   run(npm, ["ci", "--no-audit", "--no-fund"], bench, quiet)
 }
 run(process.execPath, [fileURLToPath(import.meta.resolve("typescript/bin/tsc")), "-p", bench], root, quiet)
@@ -41,7 +41,7 @@ await Esbuild.build({
   format: "esm",
   platform: "node",
   target: "node20",
-  // without the paths of tsconfig.json, which lead to the sources
+  // ignores the paths in tsconfig.json, which map to the sources
   tsconfigRaw: "{}",
   logLevel: "warning"
 })

@@ -1,15 +1,18 @@
 /**
- * Builds `dist`: the declarations, which the TypeScript compiler emits for each module, and the code, which esbuild puts
- * together in chunks, so that a program opens a few files at its start instead of a hundred.
+ * Builds `dist`. The TypeScript compiler emits the declarations of each module. Rollup bundles the code into chunks, so
+ * that a program opens a few files at startup instead of two hundred. esbuild would make every `const` of a module a
+ * `var`, which V8 cannot treat as constant: evaluations would take a tenth longer.
  *
  * Each public module stays a separate file, and so does each module in the `imports` of package.json, because the program
  * or its bundler chooses among those.
  */
 import { spawnSync } from "node:child_process"
 import { readdirSync, readFileSync, rmSync } from "node:fs"
+import { dirname, resolve } from "node:path"
 import process from "node:process"
 import { fileURLToPath } from "node:url"
 import * as Esbuild from "esbuild"
+import { rollup } from "rollup"
 
 const root = fileURLToPath(new URL("../", import.meta.url))
 const manifest = JSON.parse(readFileSync(`${root}package.json`, "utf8"))
@@ -28,37 +31,71 @@ if (status !== 0) {
 }
 
 const { target } = JSON.parse(readFileSync(`${root}tsconfig.base.json`, "utf8")).compilerOptions
-const shared = {
-  absWorkingDir: root,
-  bundle: true,
-  format: "esm",
-  target,
-  logLevel: "warning",
-  // without the paths of tsconfig.json, which lead to the sources
-  tsconfigRaw: "{}"
+
+const index = `${root}src/index.ts`
+
+/** Finds the TypeScript module of a relative import, and strips its types. The index keeps its imports. */
+const typescript = {
+  name: "typescript",
+  resolveId: (id, importer) =>
+    importer === undefined || !id.startsWith(".")
+      ? null
+      : importer === index
+        ? { id, external: true }
+        : resolve(dirname(importer), id.replace(/\.js$/, ".ts")),
+  transform: (code, id) =>
+    Esbuild.transform(code, {
+      loader: "ts",
+      target,
+      sourcemap: true,
+      sourcefile: id,
+      tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } }
+    })
 }
 
-await Esbuild.build({
-  ...shared,
-  entryPoints: [...publicModules, ...platformModules].map((module) => `src/${module}`),
-  outbase: "src",
-  outdir: "dist",
-  // this name tells locate.ts that it is not in the bundle of an application
-  chunkNames: "internal/flipt-client-effect-[hash]",
-  splitting: true,
-  // only modules for Node import `node:`
-  platform: "neutral",
-  external: [...Object.keys(manifest.imports), "node:*"],
-  packages: "external",
-  sourcemap: true,
-  sourcesContent: false
+const bundle = await rollup({
+  input: Object.fromEntries(
+    [...publicModules, ...platformModules].map((module) => [module.replace(/\.ts$/, ""), `${root}src/${module}`])
+  ),
+  plugins: [typescript],
+  external: (id) => !id.startsWith(".") && !id.startsWith(root),
+  preserveEntrySignatures: "strict",
+  treeshake: { moduleSideEffects: false },
+  onLog: (level, log, handler) => {
+    // a module with types only
+    if (log.code !== "EMPTY_BUNDLE") {
+      handler(level, log)
+    }
+  }
 })
+await bundle.write({
+  dir: `${root}dist`,
+  format: "es",
+  // locate.ts recognizes by this name that it is not in an application's bundle
+  chunkFileNames: "internal/flipt-client-effect-[hash].js",
+  generatedCode: "es2015",
+  hoistTransitiveImports: false,
+  // what nearly every program imports, in one file
+  manualChunks: {
+    core: ["Auth", "Engine", "Fetcher", "Flag", "FliptClient", "Tls"].map((module) => `${root}src/${module}.ts`)
+  },
+  minifyInternalExports: false,
+  sourcemap: true,
+  sourcemapExcludeSources: true
+})
+await bundle.close()
 
-// Internals for the child processes of tests, which import everything else by the package's name.
+// Internals for child processes of the tests, which import everything else from the package.
 await Esbuild.build({
-  ...shared,
+  absWorkingDir: root,
   entryPoints: ["test/support/internals.ts"],
   outdir: "build/test",
+  bundle: true,
+  format: "esm",
   platform: "node",
-  packages: "external"
+  packages: "external",
+  target,
+  logLevel: "warning",
+  // ignores the paths in tsconfig.json, which map to the sources
+  tsconfigRaw: "{}"
 })

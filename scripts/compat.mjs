@@ -18,7 +18,7 @@ const run = (args) => {
   }
 }
 
-/** Keeps the scripts outside: bundled, one would take itself for the program that runs. */
+/** Keeps the scripts out of the bundle, where a script would take itself for the main program. */
 const scripts = {
   name: "scripts",
   setup: (build) => {
@@ -40,7 +40,7 @@ await Esbuild.build({
   format: "esm",
   platform: "node",
   target: "node20.19",
-  // without the paths of tsconfig.json, which lead to the sources
+  // ignores the paths in tsconfig.json, which map to the sources
   tsconfigRaw: "{}",
   logLevel: "warning"
 })

@@ -20,7 +20,7 @@ if (!(minutes > 0)) {
 
 /** @typedef {{ part: string, result: string, failed: boolean }} Row */
 
-/** What cargo-fuzz passes to the compiler: libFuzzer's instrumentation, and the sanitizer. */
+/** The compiler flags of cargo-fuzz: libFuzzer's instrumentation, and the sanitizer. */
 const rustflags = [
   "--cfg=fuzzing",
   "-Cpasses=sancov-module",
@@ -36,7 +36,7 @@ const rustflags = [
 const targets = readdirSync(join(crate, "fuzz_targets")).map((file) => file.replace(/\.rs$/, ""))
 const share = Math.max(1, Math.round((minutes * 60) / (targets.length + 1)))
 
-/** The Rust target of this machine, which must be named: otherwise build scripts would be instrumented too. */
+/** The Rust target of this machine. With an explicit target, cargo does not instrument build scripts. */
 const host = () => /^host: (.*)$/m.exec(spawnSync("rustc", ["-vV"], { encoding: "utf8" }).stdout ?? "")?.[1]
 
 /** Builds the targets and returns the folder with them, or `undefined` if they do not build here. */
@@ -48,13 +48,19 @@ const buildTargets = () => {
   const { status } = spawnSync("cargo", ["build", "--release", "--locked", "--target", target], {
     cwd: crate,
     stdio: ["ignore", 2, 2],
-    // a stable compiler has the sanitizer, but takes -Z only so
+    // lets a stable compiler accept -Z, which enables the sanitizer
     env: { ...process.env, RUSTC_BOOTSTRAP: "1", RUSTFLAGS: rustflags }
   })
   return status === 0 ? join(crate, "target", target, "release") : undefined
 }
 
-/** Runs one target. New inputs go to `corpus/`, and an input that fails to `artifacts/`. @param {string} folder @param {string} name @returns {Row} */
+/**
+ * Runs one target. New inputs are written to `corpus/`, and an input that fails to `artifacts/`.
+ *
+ * @param {string} folder
+ * @param {string} name
+ * @returns {Row}
+ */
 const fuzz = (folder, name) => {
   const [corpus, seeds, artifacts] = ["corpus", "seeds", "artifacts"].map((kind) => join(crate, kind, name))
   for (const path of [corpus, seeds, artifacts]) {

@@ -14,7 +14,7 @@ import { fileURLToPath } from "node:url"
 const native = fileURLToPath(new URL("../native/", import.meta.url))
 
 const without = (reason) => {
-  console.log(`The native engine is not built: ${reason}. The portable engine runs in its place.`)
+  console.log(`The native engine was not built: ${reason}. The portable engine is used instead.`)
   process.exit(0)
 }
 
@@ -23,7 +23,7 @@ const fail = (reason) => {
   process.exit(1)
 }
 
-/** Runs a command in the crate's folder; `undefined` when there is no such command. */
+/** Runs a command in the crate's folder. Returns `undefined` if the command does not exist. */
 const run = (command, args, options = {}) => {
   const result = spawnSync(command, args, { cwd: native, encoding: "utf8", ...options })
   return result.error?.code === "ENOENT" ? undefined : result
@@ -38,13 +38,13 @@ const lastLines = (text) =>
     .join(" ")
 
 if (!existsSync(join(native, "Cargo.toml"))) {
-  without("its sources are not here")
+  without("its sources are missing")
 }
 if (run("cargo", ["--version"]) === undefined) {
-  without("cargo is not there (https://rustup.rs)")
+  without("cargo is not installed (https://rustup.rs)")
 }
 if (process.platform !== "win32" && run("cc", ["--version"]) === undefined) {
-  without("there is no linker, cc")
+  without("the linker cc is not installed")
 }
 
 // crates in the cache need no network
@@ -79,4 +79,4 @@ try {
 } catch (error) {
   fail(`${library} does not load: ${error.message}`)
 }
-console.log("The native engine is built.")
+console.log("Built the native engine.")

@@ -54,7 +54,7 @@ describe("a request", () => {
 
   for (const [kind, layer, prefix] of credentials) {
     for (const version of ["v1", "v2"] as const) {
-      it.scopedLive(`has a ${kind} token after ${prefix}and is accepted by a ${version} server`, () =>
+      it.scopedLive(`sends a ${kind} token after ${prefix}and is accepted by a ${version} server`, () =>
         Effect.gen(function* () {
           const token = { kind, value: "a.b-c_d~e+f/g==" }
           const server = yield* FliptServer.make({ version, token, documents: { default: document } })
@@ -74,7 +74,7 @@ describe("a request", () => {
     )
   }
 
-  it.scopedLive("has no credential with layerNone", () =>
+  it.scopedLive("sends no credential with layerNone", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: document } })
       yield* fetchWith(Auth.layerNone, { url: server.url })
@@ -82,7 +82,7 @@ describe("a request", () => {
     })
   )
 
-  it.scopedLive("has the layer's credential even if a header in the options is one too", () =>
+  it.scopedLive("prefers the layer's credential to one in the option headers", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: document } })
       const auth = Auth.layerClientToken(Redacted.make("mine"))
@@ -92,7 +92,7 @@ describe("a request", () => {
     })
   )
 
-  it.effect("does not change the credential of the next one by being refused", () =>
+  it.effect("keeps its credential after a refusal", () =>
     Effect.gen(function* () {
       for (const layer of [
         Auth.layerNone,
@@ -148,7 +148,7 @@ describe("layerConfig", () => {
     }).pipe(fromMap({ VAULT_JWT: "sesame", FLIPT_CLIENT_TOKEN: "another" }))
   )
 
-  it.effect("refuses a token that cannot be sent", () =>
+  it.effect("rejects a token that cannot be sent", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(headersOf(Auth.layerConfig()))
       expect(error).toMatchObject({ _tag: "ValidationError", path: "authentication.clientToken" })
@@ -157,7 +157,7 @@ describe("layerConfig", () => {
   )
 })
 
-describe("a token that is wrong", () => {
+describe("an invalid token", () => {
   const credentials = [
     [Auth.layerClientToken, "authentication.clientToken"],
     [Auth.layerJwt, "authentication.jwtToken"]
@@ -173,7 +173,7 @@ describe("a token that is wrong", () => {
     })
 
   for (const [layer, path] of credentials) {
-    it.effect(`is named, and not shown: ${path}`, () =>
+    it.effect(`is an error that names the token without showing it: ${path}`, () =>
       Effect.gen(function* () {
         const tokens = [
           "sesame\n",
@@ -208,7 +208,7 @@ describe("a token that is wrong", () => {
       })
     )
 
-    it.effect(`is a value in the error channel even if it is not Redacted: ${path}`, () =>
+    it.effect(`fails in the error channel even if it is not Redacted: ${path}`, () =>
       Effect.gen(function* () {
         for (const token of ["sesame", undefined, null, {}]) {
           expect((yield* refused(layer(token as never))).path).toBe(path)
@@ -228,7 +228,7 @@ describe("a secret", () => {
     expect(text).not.toContain("tulip")
   }
 
-  it.scoped("is not shown by the services and the contexts that hold it", () =>
+  it.scoped("does not appear in printed services and contexts", () =>
     Effect.gen(function* () {
       for (const layer of [Auth.layerClientToken(Redacted.make(token)), Auth.layerJwt(Redacted.make(token))]) {
         const fetcher = Fetcher.layerPolling({ headers }).pipe(Layer.provideMerge(layer), Layer.provide(httpClient))
@@ -249,7 +249,7 @@ describe("a secret", () => {
     })
   )
 
-  /** A server that says back whatever it is asked, with one status. */
+  /** A server that echoes every request, with a fixed status. */
   const echo = (status: number) =>
     Effect.map(
       listen(
@@ -276,7 +276,7 @@ describe("a secret", () => {
     return server.url
   })
 
-  /** Gives back what it gets, byte for byte: no HTTP, therefore. */
+  /** Echoes the request byte for byte, which is not an HTTP response. */
   const mirror = Effect.map(
     listen(Net.createServer((socket) => void socket.on("error", () => socket.destroy()).pipe(socket))),
     (port) => `http://127.0.0.1:${port}`
@@ -295,17 +295,17 @@ describe("a secret", () => {
     "a server that hangs": ["Timeout", faulty(Fault.hangBeforeHeaders)],
     "a body that hangs": ["Timeout", faulty(Fault.hangInBody(5))],
     "a body cut short": ["Network", faulty(Fault.cutBody(5))],
-    "a body that is no gzip": ["Body", faulty(Fault.invalidGzip)],
-    "a body too large": ["TooLarge", faulty(Fault.gzipBomb(1024 * 1024))],
-    "a server that is a mirror": ["Network", mirror]
+    "a body that is not gzip": ["Body", faulty(Fault.invalidGzip)],
+    "a body that is too large": ["TooLarge", faulty(Fault.gzipBomb(1024 * 1024))],
+    "a server that echoes bytes": ["Network", mirror]
   }
 
   for (const [failure, [reason, start]] of Object.entries(failures)) {
-    it.scopedLive(`is not shown when a fetch fails by ${failure}`, () =>
+    it.scopedLive(`does not appear when a fetch fails because of ${failure}`, () =>
       exposed((exposure: Exposure) =>
         Effect.gen(function* () {
           const url = yield* start
-          // short for those alone that are to run out of time, since the machine may be busy
+          // short only for the faults that must time out, because the machine may be busy
           const requestTimeout = reason === "Timeout" ? ("100 millis" as const) : ("30 seconds" as const)
           const options = { url, headers, requestTimeout, maxBodySize: 64 * 1024 }
           for (const auth of [Auth.layerClientToken(Redacted.make(token)), Auth.layerJwt(Redacted.make(token))]) {
@@ -327,7 +327,7 @@ describe("a secret", () => {
   }
 
   for (const status of [401, 500]) {
-    it.scopedLive(`is not shown by a client that has no state because of status ${status}`, () =>
+    it.scopedLive(`does not appear in a client without a state after status ${status}`, () =>
       exposed((exposure: Exposure) =>
         Effect.gen(function* () {
           const client = yield* FliptClient.make({
@@ -350,7 +350,7 @@ describe("a secret", () => {
     )
   }
 
-  it.scopedLive("leaves nothing in the trace of a successful fetch", () =>
+  it.scopedLive("does not appear in the trace of a successful fetch", () =>
     exposed((exposure) =>
       Effect.gen(function* () {
         const server = yield* FliptServer.make({ documents: { default: document } })

@@ -31,7 +31,7 @@ const open = (file: string, as: "clientToken" | "jwtToken" = "clientToken") =>
 const tokenOf = (auth: Auth.Service) => Effect.map(auth.authorize, ({ authorization }) => authorization)
 
 describe("a token file", () => {
-  it.scoped("has the token without trailing white space", () =>
+  it.scoped("provides the token without trailing white space", () =>
     Effect.gen(function* () {
       for (const end of ["", "\n", "\r\n", " \t\n\n"]) {
         const file = yield* makeFile(`a.b-c${end}`)
@@ -77,7 +77,7 @@ describe("a token file", () => {
     })
   )
 
-  it.scoped("is read again if Kubernetes has switched its link", () =>
+  it.scoped("is read again after Kubernetes has switched its link", () =>
     Effect.gen(function* () {
       const folder = yield* Folder.make
       Folder.mount(folder, "token", "one")
@@ -90,7 +90,7 @@ describe("a token file", () => {
     })
   )
 
-  it.scoped("is read immediately if its token is refused, but not if another one is", () =>
+  it.scoped("is read immediately after its token was refused, but not after another one was", () =>
     Effect.gen(function* () {
       const file = yield* makeFile("one")
       const auth = yield* open(file)
@@ -104,7 +104,7 @@ describe("a token file", () => {
     })
   )
 
-  it.scoped("that is not there, or has no token that can be sent, is an error that names it", () =>
+  it.scoped("that is missing or has no valid token fails with an error that names it", () =>
     Effect.gen(function* () {
       const folder = yield* Folder.make
       const file = yield* makeFile("")
@@ -130,7 +130,7 @@ describe("a token file", () => {
     })
   )
 
-  it.scoped("that becomes invalid later is one warning, and the last token stays in use", () =>
+  it.scoped("that becomes invalid later causes one warning, and the last token stays in use", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const file = yield* makeFile("one")
@@ -162,7 +162,7 @@ describe("a token file", () => {
     )
   )
 
-  it.scoped("with an expired JWT provides none until another one arrives", () =>
+  it.scoped("with an expired JWT provides no token until a new one arrives", () =>
     Effect.gen(function* () {
       const file = yield* makeFile(Issuer.jwt({ exp: 3600 }))
       const auth = yield* open(file, "jwtToken")
@@ -183,7 +183,7 @@ describe("a token file", () => {
     })
   )
 
-  it.effect("has its path and options checked", () =>
+  it.effect("fails for an invalid path or invalid options", () =>
     Effect.gen(function* () {
       for (const [path, options, name] of [
         ["", { as: "clientToken" }, "path"],
@@ -202,7 +202,7 @@ describe("a token file", () => {
     })
   )
 
-  it.scoped("does not show its token", () =>
+  it.scoped("never exposes its token", () =>
     exposed((exposure) =>
       Effect.gen(function* () {
         const file = yield* makeFile("sesame")
@@ -218,7 +218,7 @@ describe("a token file", () => {
     )
   )
 
-  it.scopedLive("is what the next request is sent with after the server has taken the old token back", () =>
+  it.scopedLive("provides the new token for the next request after the server has revoked the old one", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({
         token: { kind: "jwt", value: "one" },

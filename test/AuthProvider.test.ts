@@ -33,10 +33,10 @@ const build = <E, R>(layer: Layer.Layer<Auth.Auth, E, R>) =>
 const provided = (issuer: Issuer.Issuer, renewBefore?: string) =>
   build(Auth.layerProvider({ acquire: issuer.acquire, renewBefore: renewBefore as "1 minute" | undefined }))
 
-/** What a request would be sent with. */
+/** The credential that a request would send. */
 const tokenOf = (auth: Auth.Service) => Effect.map(auth.authorize, ({ authorization }) => authorization)
 
-/** Jitter of which it is known where in its range it is. */
+/** Fixes the jitter at this share of its range. */
 const jitter = (at: number) => Effect.withRandom(Random.fixed([at]))
 
 const HOUR = 3_600_000
@@ -104,7 +104,7 @@ describe("a provider", () => {
     })
   )
 
-  it.effect("that fails at the start fails the layer, its error the cause", () =>
+  it.effect("that fails at the start fails the layer, with its error as the cause", () =>
     Effect.gen(function* () {
       const refusal = new Issuer.Refusal()
       const error = yield* Effect.flip(Effect.scoped(build(Auth.layerProvider({ acquire: Effect.fail(refusal) }))))
@@ -115,7 +115,7 @@ describe("a provider", () => {
     })
   )
 
-  it.effect("that dies, or interrupts itself, has failed like any other", () =>
+  it.effect("that dies or interrupts itself counts as failed", () =>
     Effect.gen(function* () {
       const bug = new TypeError("bug")
       const start = (acquire: Effect.Effect<Auth.Credential>) =>
@@ -125,7 +125,7 @@ describe("a provider", () => {
     })
   )
 
-  it.scoped("that takes more than a minute has failed", () =>
+  it.scoped("that takes more than a minute counts as failed", () =>
     Effect.gen(function* () {
       const fiber = yield* Effect.fork(Effect.flip(Effect.scoped(build(Auth.layerProvider({ acquire: Effect.never })))))
       yield* TestClock.adjust("59 seconds")
@@ -135,7 +135,7 @@ describe("a provider", () => {
     })
   )
 
-  it.effect("must give what can be sent", () =>
+  it.effect("must return a credential that can be sent", () =>
     Effect.gen(function* () {
       const credentials: ReadonlyArray<readonly [unknown, string]> = [
         [undefined, "must be { clientToken } or { jwtToken }"],
@@ -162,7 +162,7 @@ describe("a provider", () => {
     })
   )
 
-  it.effect("has its options checked", () =>
+  it.effect("rejects invalid options", () =>
     Effect.gen(function* () {
       const acquire = Effect.succeed({ clientToken: Redacted.make("a") })
       for (const [options, path] of [
@@ -203,7 +203,7 @@ describe("a renewal", () => {
     )
   }
 
-  it.scoped("is not at the same instant in instances that start together", () =>
+  it.scoped("happens at different instants in instances that start together", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 hour")
       yield* Effect.replicateEffect(provided(issuer), 100)
@@ -250,7 +250,7 @@ describe("a renewal", () => {
       yield* TestClock.adjust("1 minute")
       expect(issuer.count()).toBe(61)
       expect(yield* tokenOf(auth)).toBe("Bearer token-61")
-      // what has run out when it is asked for is renewed all the same
+      // an expired credential is renewed on demand as well
       yield* TestClock.adjust("500 millis")
       expect(yield* tokenOf(auth)).toBe("Bearer token-62")
     })
@@ -267,7 +267,7 @@ describe("a renewal", () => {
     })
   )
 
-  it.scoped("happens in time even after more days than a timer holds", () =>
+  it.scoped("happens in time even if it is more days away than a timer can hold", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("60 days")
       const auth = yield* provided(issuer)
@@ -301,7 +301,7 @@ describe("a renewal", () => {
     })
   )
 
-  it.scoped("does not keep those waiting whose credential is still good", () =>
+  it.scoped("does not delay callers while the credential is still valid", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 hour")
       const auth = yield* provided(issuer)
@@ -313,7 +313,7 @@ describe("a renewal", () => {
   )
 })
 
-/** A clock that jumps without waking anyone, as after a machine's sleep, and knows who sleeps by it. */
+/** A clock that jumps without waking fibers, as after a machine's sleep, and lists the sleeping fibers. */
 const jumpingClock = Effect.clockWith((clock) => {
   let offset = 0
   let sleepers = 0
@@ -338,7 +338,7 @@ const jumpingClock = Effect.clockWith((clock) => {
 })
 
 describe("a clock that jumps", () => {
-  it.scoped("over the end of a credential does not make anyone send it", () =>
+  it.scoped("past the expiry of a credential does not make a request send it", () =>
     Effect.gen(function* () {
       const clock = yield* jumpingClock
       const issuer = Issuer.make("1 hour")
@@ -346,7 +346,7 @@ describe("a clock that jumps", () => {
       clock.jump(HOUR)
       expect(yield* Effect.withClock(tokenOf(auth), clock)).toBe("Bearer token-2")
       expect(issuer.count()).toBe(2)
-      // and the next one is in time again
+      // the next renewal is in time again
       yield* TestClock.adjust(HOUR - 2 * MINUTE)
       expect(issuer.count()).toBe(2)
       yield* TestClock.adjust(MINUTE)
@@ -354,7 +354,7 @@ describe("a clock that jumps", () => {
     })
   )
 
-  it.scoped("back neither spins nor stops the renewals", () =>
+  it.scoped("back causes no hot loop and does not stop the renewals", () =>
     Effect.gen(function* () {
       const clock = yield* jumpingClock
       clock.jump(24 * HOUR)
@@ -372,7 +372,7 @@ describe("a clock that jumps", () => {
 })
 
 describe("a renewal that fails", () => {
-  it.scoped("is retried after 1, 2, 4 seconds and so on, up to a minute, and is then on time again", () =>
+  it.scoped("is retried after 1, 2, 4 seconds and so on, up to a minute, and later renewals are on time", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 hour")
       yield* provided(issuer)
@@ -388,7 +388,7 @@ describe("a renewal that fails", () => {
       expect(issuer.take().map((instant) => (instant - due) / 1000)).toEqual([303])
       yield* TestClock.adjust(due - 1)
       expect(issuer.take()).toEqual([])
-      // the next outage begins with a second again
+      // the next outage starts with a second again
       issuer.become(Effect.fail(new Issuer.Refusal()))
       yield* TestClock.adjust(1)
       yield* TestClock.adjust("3 seconds")
@@ -408,7 +408,7 @@ describe("a renewal that fails", () => {
       const delays = instants.slice(1).map((instant, index) => instant - instants[index]!)
       expect(Math.max(...delays)).toBeLessThanOrEqual(MINUTE)
       expect(instants.length).toBeLessThan(15)
-      // a TestClock dies at fractions of a millisecond
+      // the TestClock dies on fractions of a millisecond
       expect(instants.every(Number.isInteger)).toBe(true)
     })
   )
@@ -449,7 +449,7 @@ describe("a renewal that fails", () => {
     })
   )
 
-  it.scoped("is not triggered by callers in between, even if the credential has expired", () =>
+  it.scoped("is not retried early by callers, even if the credential has expired", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 hour")
       const auth = yield* provided(issuer)
@@ -483,11 +483,11 @@ describe("a renewal that fails", () => {
   for (const [failure, effect] of [
     ["by a defect", Effect.die(new TypeError("bug"))],
     ["by interrupting itself", Effect.interrupt],
-    ["by a credential that cannot be sent", Effect.succeed({ clientToken: Redacted.make("a\n") })],
-    ["by no credential", Effect.succeed(undefined as never)],
+    ["with a credential that cannot be sent", Effect.succeed({ clientToken: Redacted.make("a\n") })],
+    ["without a credential", Effect.succeed(undefined as never)],
     ["by hanging", Effect.never]
   ] as const) {
-    it.scoped(`${failure} is not the last`, () =>
+    it.scoped(`${failure} is retried`, () =>
       Effect.gen(function* () {
         const issuer = Issuer.make("1 hour")
         const auth = yield* provided(issuer)
@@ -506,7 +506,7 @@ describe("a renewal that fails", () => {
     )
   }
 
-  it.scoped("is one warning at first and one line when it works again", () =>
+  it.scoped("logs one warning at first and one line when it works again", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const issuer = Issuer.make("1 hour")
@@ -539,7 +539,7 @@ describe("a refusal", () => {
       yield* TestClock.adjust("10 minutes")
       yield* auth.invalidate(yield* auth.authorize)
       expect(yield* tokenOf(auth)).toBe("Bearer token-2")
-      // whose own life counts from then on
+      // its lifetime starts now
       yield* TestClock.adjust(HOUR - 2 * MINUTE)
       expect(issuer.count()).toBe(2)
       yield* TestClock.adjust(MINUTE)
@@ -560,7 +560,7 @@ describe("a refusal", () => {
     })
   )
 
-  it.scoped("of many concurrent requests is one renewal", () =>
+  it.scoped("of many concurrent requests causes one renewal", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 hour")
       const auth = yield* provided(issuer)
@@ -580,7 +580,7 @@ describe("a refusal", () => {
     })
   )
 
-  it.scoped("waits for the renewal that is under way", () =>
+  it.scoped("waits for the renewal in progress", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 hour")
       const auth = yield* provided(issuer)
@@ -597,7 +597,7 @@ describe("a refusal", () => {
     })
   )
 
-  it.scoped("of every new credential renews less and less often", () =>
+  it.scoped("of every new credential causes less and less frequent renewals", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 day")
       const auth = yield* provided(issuer)
@@ -618,7 +618,7 @@ describe("a refusal", () => {
     }).pipe(jitter(0.5))
   )
 
-  it.scoped("after an accepted request renews immediately again, but not twice in a second", () =>
+  it.scoped("after an accepted request renews immediately, but not twice within a second", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make("1 day")
       const auth = yield* provided(issuer)
@@ -635,7 +635,7 @@ describe("a refusal", () => {
     })
   )
 
-  it.scoped("of what was accepted before limits the age of the next ones, for a day", () =>
+  it.scoped("of a previously accepted credential limits the age of the next ones for a day", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make()
       const auth = yield* provided(issuer)
@@ -661,14 +661,14 @@ describe("a refusal", () => {
       yield* auth.invalidate(yield* auth.authorize)
       expect(issuer.count()).toBe(2)
       expect(yield* tokenOf(auth)).toBe("Bearer token-1")
-      // and is tried again in the background
+      // the renewal is retried in the background
       issuer.become(undefined)
       yield* TestClock.adjust("2 seconds")
       expect(yield* tokenOf(auth)).toBe("Bearer token-2")
     })
   )
 
-  it.scoped("renews a credential that does not run out, too", () =>
+  it.scoped("also renews a credential that does not expire", () =>
     Effect.gen(function* () {
       const issuer = Issuer.make()
       const auth = yield* provided(issuer)
@@ -679,7 +679,7 @@ describe("a refusal", () => {
 })
 
 describe("a JWT", () => {
-  /** When the provider of one JWT is asked again; nothing within a month. */
+  /** When the provider of this JWT runs again, if within a month. */
   const renewedAt = (token: string) =>
     Effect.scoped(
       Effect.gen(function* () {
@@ -699,7 +699,7 @@ describe("a JWT", () => {
     Effect.gen(function* () {
       expect(yield* renewedAt(Issuer.jwt({ exp: 3600 }))).toBe(HOUR - MINUTE)
       expect(yield* renewedAt(Issuer.jwt({ exp: 3600.5 }))).toBe(HOUR - MINUTE + 500)
-      // what base64 alone would not have, and what is no ASCII
+      // characters that differ between base64 and base64url, and characters outside ASCII
       expect(yield* renewedAt(Issuer.jwt({ sub: "ÿ?>~~ÿ þ", exp: 3600 }))).toBe(HOUR - MINUTE)
       expect(Issuer.jwt({ sub: "ÿ?>~~ÿ þ", exp: 3600 })).toMatch(/[-_]/)
     })
@@ -756,7 +756,7 @@ describe("a JWT", () => {
     })
   )
 
-  it.effect("is not read for a client token", () =>
+  it.effect("is not decoded if it is a client token", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(2 * HOUR)
       const acquire = Effect.succeed({ clientToken: Redacted.make(Issuer.jwt({ exp: 1 })) })
@@ -832,7 +832,7 @@ describe("the end of the scope", () => {
     })
   )
 
-  it.effect("of a build that is interrupted interrupts what it waits for", () =>
+  it.effect("of an interrupted build interrupts the effect that it waits for", () =>
     Effect.gen(function* () {
       let ended = false
       const acquire = Effect.onInterrupt(Effect.never, () =>

@@ -12,13 +12,13 @@ import { engines } from "./support/engines.js"
 
 const byKey = (a: { readonly key: string }, b: { readonly key: string }) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)
 
-/** An answer in the corpus's form. */
+/** An answer in the form of the corpus. */
 const answer = (
   snapshot: Snapshot,
   { kind, request }: { readonly kind: "variant" | "boolean"; readonly request: Model.EvaluationRequest }
 ): unknown =>
-  Either.match<Model.BatchEntry, EvaluateError, unknown, unknown>(snapshot[kind](request), {
-    // the explanation stands behind the official text
+  Either.match(snapshot[kind](request) as Either.Either<Model.BatchEntry, EvaluateError>, {
+    // the explanation follows the official text
     onLeft: (error) => ({ error: error.message.replace(explanation, "") }),
     onRight: (result) => ({ ok: normalize(result) })
   })
@@ -105,7 +105,7 @@ describe.each(engines)("the %s engine", (_name, layer) => {
     })
   )
 
-  it.scoped("reads the properties of a context that are its own", () =>
+  it.scoped("reads only a context's own properties", () =>
     Effect.gen(function* () {
       const { compile } = yield* engine
       const rollout = (property: string) => ({
@@ -132,18 +132,18 @@ describe.each(engines)("the %s engine", (_name, layer) => {
       expect(yield* matches(Object.assign(Object.create(null), { plan: "a" }))).toBe(true)
       expect(yield* matches(Object.create({ plan: "a" }))).toBe(false)
       expect(yield* matches(Object.defineProperty({}, "plan", { value: "a" }))).toBe(true)
-      // what the check of a request does not see is nothing unless it is a value
+      // validation does not see these properties, and only valid values count
       for (const value of [null, Number.NaN, Symbol("a"), ["a"], new Date(Number.NaN), () => "a"]) {
         expect(yield* matches(Object.defineProperty({}, "plan", { value }))).toBe(false)
       }
-      // of names that become the same the last counts
+      // if names become equal, the last one counts
       expect(yield* matches({ "\ud800": "a" })).toBe(true)
       expect(yield* matches({ "\ufffd": "a", "\ud800": "b" })).toBe(false)
       expect(yield* matches({ "\ud800": "b", "\ufffd": "a" })).toBe(true)
     })
   )
 
-  it.scoped("refuses a seed whose bytes are no text", () =>
+  it.scoped("rejects a seed whose bytes are not text", () =>
     Effect.gen(function* () {
       const { compile, restore } = yield* engine
       const snapshot = yield* compile("default", encode(makeDocument([booleanFlag("флаг", true)])))
@@ -243,7 +243,7 @@ describe.each(engines)("the %s engine", (_name, layer) => {
     })
   )
 
-  it.scoped("fingerprints what an evaluation can see, and nothing else", () =>
+  it.scoped("computes fingerprints from what an evaluation can see, and nothing else", () =>
     Effect.gen(function* () {
       const { compile, restore } = yield* engine
       const base = {
@@ -316,7 +316,7 @@ describe.each(engines)("the %s engine", (_name, layer) => {
 })
 
 describe.skipIf(engines.length < 2)("all engines", () => {
-  it.scoped("give the same fingerprints, for all of the corpus", () =>
+  it.scoped("return the same fingerprints for the whole corpus", () =>
     Effect.gen(function* () {
       for (const { document, namespace } of corpus) {
         const snapshots = yield* Effect.forEach(engines, ([, layer]) =>

@@ -22,7 +22,7 @@ const REQUESTS = 8
 const keysOf = (segments: ReadonlyArray<Explain.SegmentStep>): ReadonlyArray<string> =>
   segments.filter(({ matches }) => matches).map(({ key }) => key)
 
-/** The result that the steps lead to, by what the explanation itself says. */
+/** The result that follows from the steps of the explanation. */
 const variantOf = (it: Explain.VariantExplanation): Omit<VariantResult, "variantAttachment"> => {
   const { defaultVariant } = it.flag
   const rule = it.decidedBy === undefined ? undefined : it.rules[it.decidedBy]
@@ -56,7 +56,7 @@ const booleanOf = (it: Explain.BooleanExplanation): BooleanResult => {
   }
 }
 
-/** Each step but the deciding one misses if it is reached, and nothing after it is reached. */
+/** Checks that every step before the deciding one misses and that no step after it is reached. */
 const expectOrder = (
   steps: ReadonlyArray<{ readonly matches: boolean; readonly reached: boolean }>,
   decidedBy: number | undefined,
@@ -75,7 +75,7 @@ const expectConstraints = (segments: ReadonlyArray<Explain.SegmentStep>): void =
   }
 }
 
-/** Fails as the evaluation fails, or explains its result. */
+/** Checks that the explanation has the evaluation's result, or fails with its error. */
 const explained = <A extends Explain.Explanation, R>(
   evaluated: Either.Either<R, EvaluateError>,
   explanation: Effect.Effect<A, EvaluateError>,
@@ -110,7 +110,7 @@ const expectExplained = (
     return [variant, boolean].filter((it) => it !== undefined)
   })
 
-/** Two columns for each character that may be wide. */
+/** Counts two columns for each character that may be wide. */
 const columns = (line: string): number =>
   [...line].reduce((total, character) => total + (character.codePointAt(0)! < 0x1100 ? 1 : 2), 0)
 
@@ -125,7 +125,7 @@ describe.each(engines)("with the %s engine", (_name, layer) => {
   const engine = Engine.Engine.pipe(Effect.provide(layer))
 
   it.scoped(
-    "an explanation has the official engine's answer to every evaluation of the corpus, and the way to it",
+    "an explanation has the official engine's answer to every evaluation of the corpus, and the steps to it",
     () =>
       Effect.gen(function* () {
         const { compile } = yield* engine
@@ -148,7 +148,7 @@ describe.each(engines)("with the %s engine", (_name, layer) => {
   )
 
   it.effect(
-    "an explanation has the evaluation's result and the way to it, over any document",
+    "an explanation has the evaluation's result and the steps to it, for any document",
     () =>
       Effect.promise(() =>
         fc.assert(
@@ -317,6 +317,17 @@ describe("an explanation", () => {
     })
   )
 
+  it.scoped("cuts the long key of a default variant, of an enabled and of a disabled flag", () =>
+    Effect.gen(function* () {
+      const { compile } = yield* Engine.Engine.pipe(Effect.provide(Engine.layerPortable))
+      for (const enabled of [true, false]) {
+        const flag = { ...variantFlagOf("a", [], { id: "x", key: "x".repeat(100) }), enabled }
+        const snapshot = yield* compile("default", encode(makeDocument([flag])))
+        expectPrintable(Explain.format(yield* Explain.variant(snapshot, { flagKey: "a", entityId: "e" })))
+      }
+    })
+  )
+
   it.scoped("cuts and escapes values from outside", () =>
     Effect.gen(function* () {
       const { compile } = yield* Engine.Engine.pipe(Effect.provide(Engine.layerPortable))
@@ -348,7 +359,7 @@ describe("an explanation", () => {
     })
   )
 
-  it.scoped("is as large as its flag: nothing in it is repeated", () =>
+  it.scoped("grows linearly with its flag", () =>
     Effect.gen(function* () {
       const { compile } = yield* Engine.Engine.pipe(Effect.provide(Engine.layerPortable))
       const sizes: Array<number> = []

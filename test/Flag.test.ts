@@ -22,14 +22,14 @@ import * as Metrics from "./support/metrics.js"
 
 const user = { entityId: "user-1" }
 
-/** What a server has: a document, or an error in its place. */
+/** A server's document, or an error. */
 interface Source {
   document: object | FetchError
 }
 
 const away = () => new FetchError({ reason: "Network", retryable: false, message: "away" })
 
-/** A client whose state a test changes, and then asks for by `refresh`. */
+/** A client whose document a test changes and then loads with `refresh`. */
 const serving = (
   source: Source,
   engine: Layer.Layer<Engine.Engine> = Engine.layerPortable,
@@ -64,7 +64,7 @@ const rule = (segment: string, variantKey: string, variantAttachment?: string) =
   distributions: [{ variantKey, variantAttachment, rollout: 100 }]
 })
 
-/** A variant flag with rules for those whose property `segment` is the segment's key. */
+/** A variant flag with a rule for each segment, whose entities have its key in the property `segment`. */
 const ruled = (key: string, rules: ReadonlyArray<object>, more: object = {}) => ({
   key,
   name: key,
@@ -79,11 +79,11 @@ const inSegment = (segment: string) => ({ entityId: "user-1", context: { segment
 const warnings = (lines: ReadonlyArray<Line>) =>
   lines.filter(({ level, message }) => level === "WARN" && message.includes("falls back to its default"))
 
-/** How often a flag gave its default because of this. */
+/** How often a flag returned its default for this reason. */
 const fallbacks = (flag: string, error: string) =>
   Effect.map(Metrics.find("flipt_client_fallbacks", { flag, error }), ([state]) => Number(state?.count ?? 0))
 
-/** A Schema of texts that counts how often it decodes. */
+/** A Schema of strings that counts how often it decodes. */
 const counting = () => {
   const counter = { decoded: 0 }
   const schema = Schema.Struct({
@@ -103,7 +103,7 @@ const Accent = Flag.json("theme", Schema.Struct({ accent: Schema.String }), { de
 const On = Flag.boolean("on", { default: false })
 
 describe("a declaration", () => {
-  it("has its key, its default and, if they are known, its values", () => {
+  it("has its key, its default and, if known, its values", () => {
     expect(On.key).toBe("on")
     expect(On.default).toBe(false)
     expect(On.values).toEqual([true, false])
@@ -157,7 +157,7 @@ describe.each(engines)("a typed flag, on the %s engine", (_, engine) => {
     )
   )
 
-  it.effect("decodes an attachment once for each variant, for all rules and methods", () => {
+  it.effect("decodes an attachment once per variant, for all rules and methods", () => {
     const { counter, schema } = counting()
     const flag = Flag.json("theme", schema, { default: { accent: "none" } })
     const dark = '{"accent":"teal"}'
@@ -186,7 +186,7 @@ describe.each(engines)("a typed flag, on the %s engine", (_, engine) => {
     }).pipe(Effect.scoped, Effect.provide(serving(source, engine)))
   })
 
-  it.effect("logs what is wrong once for each state, counts each time, and has it in detail", () =>
+  it.effect("logs a problem once per state, counts it each time, and returns it from detail", () =>
     captured((lines) => {
       const key = `theme-${engine === engines[0]![1] ? "first" : "second"}`
       const flag = Flag.variant(key, ["light", "dark"], { default: "light" })
@@ -217,7 +217,7 @@ describe.each(engines)("a typed flag, on the %s engine", (_, engine) => {
     })
   )
 
-  it.effect("logs a flag that there is not once for each state", () =>
+  it.effect("logs a missing flag once per state", () =>
     captured((lines) => {
       const source: Source = { document: makeDocument([]) }
       return Effect.gen(function* () {
@@ -231,7 +231,7 @@ describe.each(engines)("a typed flag, on the %s engine", (_, engine) => {
     })
   )
 
-  it.effect("watch emits every later value, and equal ones once", () =>
+  it.effect("watch emits every later value, and consecutive equal ones once", () =>
     Effect.gen(function* () {
       const source: Source = { document: {} }
       const put = (attachment: string) => {
@@ -256,7 +256,7 @@ describe.each(engines)("a typed flag, on the %s engine", (_, engine) => {
     })
   )
 
-  it.effect("validate reports all differences, of every variant that the flag can give", () =>
+  it.effect("validate reports all differences, for every variant that the flag can return", () =>
     Effect.gen(function* () {
       const size = Flag.json("size", Schema.Struct({ max: Schema.Int }), { default: { max: 1 } })
       const differences = yield* Flag.validate([
@@ -289,9 +289,9 @@ describe.each(engines)("a typed flag, on the %s engine", (_, engine) => {
         "no flag can have this key: flagKey cannot be empty",
         expect.stringContaining('"plain"'),
         expect.stringContaining('"pink"'),
-        expect.stringContaining("Expected an integer, actual 1.5"),
+        expect.stringMatching(/the variant "half".*Expected an integer/),
         expect.stringContaining('the variant "broken" of flag size does not decode'),
-        expect.stringContaining('Expected number, actual "3"')
+        expect.stringMatching(/the variant "good".*Expected number/)
       ])
     }).pipe(
       Effect.provide(
@@ -337,7 +337,7 @@ describe("without an error", () => {
     })
   )
 
-  it.effect("a default variant goes before the default, of a disabled flag too", () =>
+  it.effect("a default variant takes precedence over the default, also for a disabled flag", () =>
     Effect.gen(function* () {
       const defaultVariant = { id: "1", key: "dark", attachment: '{"accent":"teal"}' }
       for (const enabled of [true, false]) {
@@ -352,7 +352,7 @@ describe("without an error", () => {
   )
 
   it.effect.each([undefined, "", "null"])(
-    "an attachment of %j counts as absent, and results in the default",
+    "an attachment of %j counts as absent and returns the default",
     (attachment) =>
       Effect.map(
         details(makeDocument([ruled("theme", [], { defaultVariant: { id: "1", key: "dark", attachment } })])),
@@ -384,8 +384,8 @@ describe("the entity", () => {
   )
 })
 
-describe("what is wrong", () => {
-  it.effect("with the type of the flag is in detail and in the counter", () =>
+describe("a problem", () => {
+  it.effect("with the type of the flag appears in detail and in the counter", () =>
     Effect.gen(function* () {
       const flag = Flag.boolean("typed", { default: true })
       expect(yield* flag.detail(user)).toMatchObject({
@@ -400,7 +400,12 @@ describe("what is wrong", () => {
 
   it.effect.each([
     ["no JSON", "{", Schema.Unknown, /JSON/],
-    ["of another shape", '{"accent":1}', Schema.Struct({ accent: Schema.String }), /Expected string, actual 1/],
+    [
+      "of another shape",
+      '{"accent":1}',
+      Schema.Struct({ accent: Schema.String }),
+      /^(?=.*Expected string).*\["accent"\]/
+    ],
     [
       "for a Schema that waits",
       '"a"',
@@ -408,7 +413,7 @@ describe("what is wrong", () => {
         decode: (text) => Effect.promise(() => Promise.resolve(text)),
         encode: (text) => Effect.succeed(text)
       }),
-      /resolved synchronously/
+      /synchronously|asynchronous/
     ],
     [
       "for a Schema that throws",
@@ -434,7 +439,8 @@ describe("what is wrong", () => {
 
   it.effect.each(["", "x"])("with a long attachment has a short message without a split character (%j)", (start) =>
     Effect.gen(function* () {
-      const { error } = yield* Accent.detail(user)
+      const flag = Flag.json("theme", Schema.Record({ key: Schema.String, value: Schema.String }), { default: {} })
+      const { error } = yield* flag.detail(user)
       expect(error?.message).toMatch(/(?:😀|\ufffd)…$/u)
       expect(error?.message.length).toBeLessThan(700)
       expect(error?.message.isWellFormed()).toBe(true)
@@ -442,14 +448,14 @@ describe("what is wrong", () => {
       Effect.provide(
         serving({
           document: makeDocument([
-            variantFlag("theme", "dark", JSON.stringify({ accent: [`${start}${"😀".repeat(100_000)}`] }))
+            variantFlag("theme", "dark", JSON.stringify({ [`${start}${"😀".repeat(100_000)}`]: 1 }))
           ])
         })
       )
     )
   )
 
-  it.effect("with requests is logged once for each kind, and costs no memory for each of them", () =>
+  it.effect("with requests is logged once per kind, and costs no memory per request", () =>
     captured((lines) =>
       Effect.gen(function* () {
         for (let i = 0; i < 300; i++) {
@@ -485,7 +491,7 @@ describe("what is wrong", () => {
     }).pipe(Effect.provide(serving({ document: makeDocument([]) })))
   )
 
-  it.effect("with the state is logged once an outage", () =>
+  it.effect("with the state is logged once per outage", () =>
     captured((lines) => {
       const source: Source = { document: makeDocument([booleanFlag("on", true)]) }
       const good = source.document
@@ -519,7 +525,7 @@ describe("what is wrong", () => {
     }).pipe(Effect.provide(serving(source, Engine.layerPortable, "fallback")))
   })
 
-  it.effect("is remembered up to a bound: then it is decoded, and logged, once more", () =>
+  it.effect("is remembered up to a bound: after that it is decoded and logged again", () =>
     captured((lines) => {
       const { counter, schema } = counting()
       const count = 300
@@ -540,7 +546,7 @@ describe("what is wrong", () => {
     })
   )
 
-  it.effect("is remembered up to a length: long attachments of states that are gone do not pile up", () => {
+  it.effect("is remembered up to a total length, so that long attachments of replaced states do not accumulate", () => {
     const { counter, schema } = counting()
     const accent = Flag.json("accent", schema, { default: { accent: "none" } })
     const ask = (entityId: string) => Effect.map(accent.get({ entityId }), (value) => value.accent[0])
@@ -556,7 +562,7 @@ describe("what is wrong", () => {
     )
   })
 
-  it.effect("in one namespace is logged for each client that meets it", () =>
+  it.effect("in one namespace is logged by each client that encounters it", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const one = yield* Layer.build(serving({ document: makeDocument([]) }))
@@ -585,8 +591,8 @@ describe("what is wrong", () => {
   )
 })
 
-describe("an error that comes again and again", () => {
-  it.effect("is looked into once", () => {
+describe("a repeated error", () => {
+  it.effect("is examined once", () => {
     let asked = 0
     const error = new EvaluationError({ reason: "FlagNotFound", message: "gone" })
     return Effect.gen(function* () {
@@ -616,7 +622,7 @@ describe("an error that comes again and again", () => {
 describe("read", () => {
   const source = () => ({ document: makeDocument([variantFlag("theme", "pink")]) })
 
-  it.effect("logs in the fiber that it is called in, once a Snapshot", () =>
+  it.effect("logs in the calling fiber, once per Snapshot", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const client = yield* FliptClient.FliptClient
@@ -634,7 +640,7 @@ describe("read", () => {
     )
   )
 
-  it.live("counts outside of any fiber, and leaves the log to the next one", () =>
+  it.live("counts outside of a fiber, and leaves the logging to the next call in one", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const flag = Flag.variant("theme", ["light"], { default: "light" })
@@ -710,7 +716,7 @@ describe("validate", () => {
       )
     ).pipe(Effect.scoped)
 
-  it.effect("as a layer warns of all differences at once, or fails with them", () =>
+  it.effect("as a layer logs one warning with all differences, or fails with them", () =>
     captured((lines) =>
       Effect.gen(function* () {
         yield* build(undefined, makeDocument([variantFlag("theme", "pink")]))
@@ -737,7 +743,7 @@ describe("validate", () => {
     )
   )
 
-  it.effect("as a layer lets a service start that has no state yet, with a warning", () =>
+  it.effect("as a layer lets a service without a state start, with a warning", () =>
     captured((lines) =>
       Effect.gen(function* () {
         yield* build({ onMismatch: "fail" }, away(), "fallback")

@@ -26,7 +26,7 @@ import { captured } from "./support/logs.js"
 import { document, makeClient, on } from "./support/testClient.js"
 import { awhile, turn, until, untilOf } from "./support/wait.js"
 
-/** Has the server hold back its next answer. The inner effect waits for the request, and lets the answer go. */
+/** Makes the server delay its next answer. The inner effect waits for the request and then releases the answer. */
 const held = (server: FliptServer.Server) =>
   Effect.gen(function* () {
     const proceed = yield* Deferred.make<() => void>()
@@ -72,7 +72,7 @@ describe("the client", () => {
     })
   )
 
-  it.scopedLive("works with a v1 server as with a v2 server", () =>
+  it.scopedLive("works with a v1 server like with a v2 server", () =>
     Effect.gen(function* () {
       for (const version of ["v1", "v2"] as const) {
         const server = yield* FliptServer.make({ version, documents: { default: document } })
@@ -138,7 +138,7 @@ describe("the client", () => {
     })
   )
 
-  it.scopedLive("distinguishes an unknown flag from one of the other type", () =>
+  it.scopedLive("distinguishes an unknown flag from a flag of the other type", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: document } })
       const client = yield* makeClient({ url: server.url })
@@ -258,7 +258,7 @@ describe("strategy fail", () => {
     })
   )
 
-  it.scopedLive("answers Unavailable from a failed fetch until the next success, a 304 included", () =>
+  it.scopedLive("fails with Unavailable from a failed fetch until the next success, which can be a 304", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: document } })
       const client = yield* makeClient({ url: server.url })
@@ -286,7 +286,7 @@ describe("strategy fail", () => {
     })
   )
 
-  it.scopedLive("answers Unavailable when a body does not compile", () =>
+  it.scopedLive("fails with Unavailable if a body does not compile", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: document } })
       const client = yield* makeClient({ url: server.url })
@@ -357,7 +357,7 @@ describe("strategy fallback", () => {
     )
   )
 
-  it.scopedLive("starts with nothing, answers NotReady, and is ready with the first success", () =>
+  it.scopedLive("starts without a state, fails with NotReady, and is ready after the first success", () =>
     captured(() =>
       Effect.gen(function* () {
         const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
@@ -452,7 +452,7 @@ describe("a seed", () => {
 })
 
 describe("a server without ETags", () => {
-  it.scopedLive("gets the document's digest if that can be sent, and no condition otherwise", () =>
+  it.scopedLive("receives the document's digest if it can be sent, and no condition otherwise", () =>
     Effect.gen(function* () {
       const served = { digest: "abc" }
       const asked: Array<string | undefined> = []
@@ -474,7 +474,7 @@ describe("a server without ETags", () => {
 })
 
 describe("a custom HttpClient", () => {
-  it.scopedLive("may turn statuses into failures", () =>
+  it.scopedLive("may turn status codes into failures", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
       const strict = Layer.effect(
@@ -599,7 +599,7 @@ describe("the scope", () => {
     })
   )
 
-  it.scopedLive("a replaced Snapshot stays usable while it is held, and is then freed", () =>
+  it.scopedLive("a replaced Snapshot stays usable while it is in use, and is then freed", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
       const client = yield* makeClient({ url: server.url })
@@ -630,7 +630,7 @@ describe("the scope", () => {
 })
 
 describe("in tests", () => {
-  it.effect("layerMock is a whole client without a server", () =>
+  it.effect("layerMock is a complete client without a server", () =>
     Effect.gen(function* () {
       const client = yield* FliptClient.FliptClient
       expect((yield* client.evaluateBoolean(on)).enabled).toBe(true)
@@ -674,7 +674,7 @@ describe("in tests", () => {
     )
   )
 
-  it.effect("Layer.mock takes a part of the client", () =>
+  it.effect("Layer.mock accepts a part of the client", () =>
     FliptClient.evaluateBoolean(on).pipe(
       Effect.map((result) => expect(result.enabled).toBe(true)),
       Effect.provide(

@@ -29,7 +29,7 @@ const build = <E, R>(layer: Layer.Layer<FliptClients.FliptClients, E, R>) =>
 
 const withoutRetries = Layer.succeed(Fetcher.RetryPolicy, Schedule.stop)
 
-/** Clients that ask once and no more, unless they are told to. */
+/** Clients that fetch only once by default. */
 const make = (server: FliptServer.Server, options: FliptClients.Options = {}) =>
   build(
     FliptClients.layer({ url: server.url, updateInterval: Infinity, ...options }).pipe(Layer.provide(withoutRetries))
@@ -42,11 +42,11 @@ const serve = (...namespaces: ReadonlyArray<string>) =>
     )
   })
 
-/** The namespaces that were asked for, in the order of the requests. */
+/** The requested namespaces, in order. */
 const askedFor = (server: FliptServer.Server) =>
   Effect.map(server.requests, (requests) => requests.map(({ path }) => /namespaces?\/([^/]+)/.exec(path)?.[1] ?? path))
 
-/** Clients whose documents come from an effect that a test has in its hands. */
+/** Clients whose documents come from an effect that the test controls. */
 const makeFrom = (
   fetch: (namespace: string) => Effect.Effect<string, Error>,
   options: { readonly idleTimeToLive?: FliptClients.Options["idleTimeToLive"] } = {}
@@ -88,7 +88,7 @@ describe("a client", () => {
     })
   )
 
-  it.scopedLive("sees its own namespace and environment, and no other", () =>
+  it.scopedLive("sees only its own namespace and environment", () =>
     Effect.gen(function* () {
       const server = yield* serve("shop", "off")
       yield* server.setDocument(onDocument(false, "shop"), { environment: "staging", namespace: "shop" })
@@ -176,7 +176,7 @@ describe("a client", () => {
     })
   )
 
-  it.scopedLive("belongs to the layer, and takes nothing from its first caller: no Reference, no log annotation", () =>
+  it.scopedLive("belongs to the layer and inherits no References or log annotations from its first caller", () =>
     captured((log) =>
       Effect.gen(function* () {
         const server = yield* serve("a")
@@ -232,7 +232,7 @@ describe("a start", () => {
     })
   )
 
-  it.scopedLive("that failed leaves nothing behind, and does not end a later client", () =>
+  it.scopedLive("that failed leaves nothing behind and does not end a later client", () =>
     Effect.gen(function* () {
       const fails = yield* Deferred.make<string, Error>()
       let fetches = 0
@@ -333,7 +333,7 @@ describe("a start", () => {
     })
   )
 
-  it.scopedLive("with the strategy fallback succeeds without a state if the server is away", () =>
+  it.scopedLive("with the strategy fallback succeeds without a state if the server is unreachable", () =>
     captured(() =>
       Effect.gen(function* () {
         const server = yield* serve("a")
@@ -374,7 +374,7 @@ describe("an idle client", () => {
     })
   )
 
-  it.scoped("closes its stream, while those of the others stay", () =>
+  it.scoped("closes its stream, while the streams of other clients stay open", () =>
     Effect.gen(function* () {
       const server = yield* serve("a", "b")
       const clients = yield* make(server, { fetchMode: "streaming", idleTimeToLive: "1 minute" })
@@ -387,7 +387,7 @@ describe("an idle client", () => {
     })
   )
 
-  it.scoped("does not include a client that still has one of two users", () =>
+  it.scoped("excludes a client that one of two callers still uses", () =>
     Effect.gen(function* () {
       const server = yield* serve("a")
       const clients = yield* make(server)
@@ -400,7 +400,7 @@ describe("an idle client", () => {
     })
   )
 
-  it.scoped("stays open forever with an infinite idleTimeToLive, and for weeks with one of weeks", () =>
+  it.scoped("stays open forever if idleTimeToLive is infinite, and for weeks if it is weeks", () =>
     Effect.gen(function* () {
       const server = yield* serve("a")
       const forever = yield* use(yield* make(server, { idleTimeToLive: Infinity }), "a")
@@ -415,7 +415,7 @@ describe("an idle client", () => {
     })
   )
 
-  it.scoped("and whose end goes wrong does not touch the one after it", () =>
+  it.scoped("whose close fails does not affect the next client", () =>
     Effect.gen(function* () {
       const ending = yield* Deferred.make<void>()
       const end = yield* Deferred.make<void>()
@@ -451,8 +451,8 @@ describe("an idle client", () => {
   )
 })
 
-describe("what is not valid", () => {
-  it.scopedLive("in a target is a ValidationError that names it, and makes no request", () =>
+describe("invalid input", () => {
+  it.scopedLive("in a target is a ValidationError that names it, without a request", () =>
     Effect.gen(function* () {
       const server = yield* serve("default")
       const { get } = yield* make(server)
@@ -486,7 +486,7 @@ describe("what is not valid", () => {
     })
   )
 
-  it.effect("of the options is a ValidationError when the layer is built", () =>
+  it.effect("in the options is a ValidationError when the layer is built", () =>
     Effect.gen(function* () {
       const problem = (options: object) =>
         Effect.map(Effect.flip(Effect.scoped(build(FliptClients.layer(options)))), (error) => [
@@ -522,7 +522,7 @@ describe("what is not valid", () => {
     })
   )
 
-  it.effect("of layerWithoutDependencies is a ValidationError too", () =>
+  it.effect("in the options of layerWithoutDependencies is a ValidationError too", () =>
     Effect.gen(function* () {
       const problem = (options: object) =>
         Effect.map(
@@ -554,7 +554,7 @@ describe("what is not valid", () => {
     )
   )
 
-  it.effect("a part in the context that would do nothing is warned about, once", () =>
+  it.effect("an unused service in the context causes one warning", () =>
     captured((log) =>
       Effect.gen(function* () {
         yield* Effect.scoped(build(FliptClients.layer().pipe(Layer.provide(Engine.layerMock({ on: true })))))
@@ -583,7 +583,7 @@ describe("the layer's scope", () => {
     })
   )
 
-  it.scopedLive("closes every client and every connection, those in use too", () =>
+  it.scopedLive("closes every client and connection, even those in use", () =>
     Effect.gen(function* () {
       const server = yield* serve("a", "b", "c")
       const layers = yield* Scope.make()
@@ -601,7 +601,7 @@ describe("the layer's scope", () => {
     })
   )
 
-  it.scopedLive("ends a start in progress, and its waiting callers get the error", () =>
+  it.scopedLive("ends a start in progress, and waiting callers get the error", () =>
     Effect.gen(function* () {
       const begun = yield* Deferred.make<void>()
       const ended = yield* Deferred.make<void>()
@@ -692,7 +692,7 @@ describe("provide", () => {
     })
   )
 
-  it.scopedLive("fails with the error of a start, and leaves nothing in use when it is interrupted", () =>
+  it.scopedLive("fails with the error of a start, and leaves no client in use when interrupted", () =>
     Effect.gen(function* () {
       const clients = yield* makeFrom((namespace) =>
         namespace === "away" ? Effect.fail(new Error("away")) : Effect.succeed(documentOf(namespace))

@@ -38,7 +38,7 @@ const document = JSON.stringify(
 )
 
 describe("the kit", () => {
-  it.effect("is a whole client, over plain values and functions of the request", () =>
+  it.effect("is a complete client for plain values and functions of the request", () =>
     Effect.gen(function* () {
       const client = yield* FliptClient.FliptClient
       expect((yield* client.evaluateBoolean({ flagKey: "on", ...user })).enabled).toBe(true)
@@ -91,7 +91,7 @@ describe("the kit", () => {
     )
   )
 
-  it.effect("takes a real document, and its own flags take precedence", () =>
+  it.effect("accepts a real document, and its own flags take precedence", () =>
     Effect.gen(function* () {
       const client = yield* FliptClient.FliptClient
       const snapshot = yield* client.snapshot
@@ -122,7 +122,7 @@ describe("the kit", () => {
     }).pipe(Effect.scoped, Effect.provide(FliptTest.layer({ document, flags: { on: false, new: true } })))
   )
 
-  it.effect("takes a document of another namespace with its name, and an invalid document is a defect", () =>
+  it.effect("accepts a document of another namespace with its name, and dies on an invalid document", () =>
     Effect.gen(function* () {
       const shop = JSON.stringify(makeDocument([booleanFlag("on", true)], "shop"))
       const layer = FliptTest.layer({ document: new TextEncoder().encode(shop), namespace: "shop" })
@@ -132,7 +132,7 @@ describe("the kit", () => {
     })
   )
 
-  it.effect("finds a flag of a document by a key that is read as its own", () =>
+  it.effect("finds a document's flag under every key that is read as its key", () =>
     Effect.gen(function* () {
       expect(yield* Flag.boolean("a\ud800", { default: false }).get(user)).toBe(true)
     }).pipe(Effect.provide(FliptTest.layer({ document: JSON.stringify(makeDocument([booleanFlag("a\ufffd", true)])) })))
@@ -146,7 +146,7 @@ describe("the kit", () => {
     }).pipe(Effect.provide(FliptTest.layer({ flags: { theme: "dark" } })))
   )
 
-  it.effect("keeps its document in a store that it is provided with, as every client does", () => {
+  it.effect("saves its document in a provided store, like every client", () => {
     const saved: Array<string> = []
     return On.get(user).pipe(
       Effect.provide(FliptTest.layer({ document })),
@@ -159,7 +159,7 @@ describe("the kit", () => {
   })
 })
 
-/** The first element of a stream that runs while flags are set, as many as it takes until it tells of one. */
+/** Sets flags until the stream emits its first element, and returns that element. */
 const whileSetting = <A>(stream: Stream.Stream<A>) =>
   Effect.gen(function* () {
     const fiber = yield* Effect.fork(Stream.runHead(stream))
@@ -188,7 +188,7 @@ describe("set", () => {
     }).pipe(Effect.provide(FliptTest.layer()))
   )
 
-  it.effect("accepts everything that layerMock accepts, by the flag's key", () =>
+  it.effect("accepts everything that layerMock accepts, with the flag's key", () =>
     Effect.gen(function* () {
       yield* FliptTest.set("limits", { variant: "big", attachment: { max: "9" } })
       yield* FliptTest.set("on", new EvaluationError({ reason: "Unavailable", message: "away" }))
@@ -201,7 +201,7 @@ describe("set", () => {
     }).pipe(Effect.provide(FliptTest.layer()))
   )
 
-  it.effect("is a defect for a value that no attachment can represent", () =>
+  it.effect("dies on a value that no attachment can represent", () =>
     Effect.gen(function* () {
       const maybe = Flag.json("maybe", Schema.NullOr(Schema.Int), { default: 1 })
       const defects = yield* Effect.forEach([null, 1.5], (value) =>
@@ -231,7 +231,7 @@ describe("set", () => {
       expect(new Set((yield* client.listFlags).map(({ key }) => key))).toEqual(new Set(keys))
     }).pipe(
       Effect.provide(FliptTest.layer()),
-      // everything runs in between everything else
+      // all fibers interleave
       Effect.withMaxOpsBeforeYield(10)
     )
   )
@@ -248,7 +248,7 @@ describe("set", () => {
     }).pipe(Effect.scoped, Effect.provide(FliptTest.layer({ flags: { on: false } })))
   )
 
-  it.effect("is seen by changes, watch and statusChanges, as a server's change is", () =>
+  it.effect("is reported by changes, watch and statusChanges, like a change on the server", () =>
     Effect.gen(function* () {
       const client = yield* FliptClient.FliptClient
       const queue = yield* Queue.unbounded<boolean>()
@@ -265,7 +265,7 @@ describe("set", () => {
     }).pipe(Effect.scoped, Effect.provide(FliptTest.layer()))
   )
 
-  it.effect("makes another function another flag to changes, and the same value none", () =>
+  it.effect("counts a new function as a change, and an equal value not", () =>
     Effect.gen(function* () {
       const client = yield* FliptClient.FliptClient
       const fingerprint = Effect.scoped(Effect.map(client.snapshot, (snapshot) => snapshot.fingerprint("on")))
@@ -322,7 +322,7 @@ describe("evaluations", () => {
     }).pipe(Effect.scoped, Effect.provide(FliptTest.layer({ document, flags: { plain: "x" } })))
   )
 
-  it.effect("have an attachment that is no JSON as its text", () =>
+  it.effect("contain an attachment that is not JSON as text", () =>
     Effect.gen(function* () {
       yield* Theme.get(user)
       expect((yield* FliptTest.evaluations)[0]?.value).toEqual({ variant: "dark", attachment: "{" })
@@ -332,7 +332,7 @@ describe("evaluations", () => {
   )
 })
 
-/** A service that takes the client when it is built. */
+/** A service that captures the client when it is built. */
 class Shop extends Context.Tag("Shop")<Shop, { readonly price: Effect.Effect<number> }>() {
   static readonly layer = Layer.effect(
     Shop,
@@ -378,7 +378,7 @@ describe("isolated", () => {
     }).pipe(Effect.provide(shop))
   )
 
-  it.effect("is followed by a service that provides its effects with the context that it was built in", () => {
+  it.effect("applies to a service that runs its effects in the context of its construction", () => {
     class Captured extends Context.Tag("Captured")<Captured, Effect.Effect<boolean>>() {}
     const captured = Layer.effect(
       Captured,
@@ -396,7 +396,7 @@ describe("isolated", () => {
     }).pipe(Effect.provide(Layer.provideMerge(captured, FliptTest.layer())))
   })
 
-  it.effect("begins with the flags of now, within another one too, and what is set around it later is not seen", () =>
+  it.effect("starts with the current flags, also when nested, and does not see later changes outside", () =>
     Effect.gen(function* () {
       yield* FliptTest.set(On, true)
       const outcome = yield* FliptTest.isolated(
@@ -425,7 +425,7 @@ describe("isolated", () => {
     }).pipe(Effect.provide(FliptTest.layer()))
   )
 
-  it.effect("follows in everything that a client can", () =>
+  it.effect("applies to every operation of the client", () =>
     Effect.gen(function* () {
       const client = yield* FliptClient.FliptClient
       yield* FliptTest.isolated(
@@ -460,7 +460,7 @@ describe("isolated", () => {
     }).pipe(Effect.scoped, Effect.provide(FliptTest.layer({ flags: { on: false } })))
   )
 
-  it.effect("ends with its effect: its client is closed, and the one around it is not", () =>
+  it.effect("ends with its effect: its client closes, and the outer client stays open", () =>
     Effect.gen(function* () {
       const inner = yield* FliptTest.isolated(FliptTest.FliptTest)
       const client = yield* FliptClient.FliptClient
@@ -484,7 +484,7 @@ describe("isolated", () => {
     }).pipe(Effect.scoped, Effect.provide(FliptTest.layer({ flags: { on: false } })))
   )
 
-  it.effect("has the References that the layer was built with", () => {
+  it.effect("keeps the References with which the layer was built", () => {
     const versions: Array<string> = []
     const store = Layer.succeed(SnapshotStore.SnapshotStore, {
       load: () => Effect.succeedNone,
@@ -499,7 +499,7 @@ describe("isolated", () => {
   })
 })
 
-describe("a layer that tests share", () => {
+describe("a shared layer", () => {
   it.layer(shop)((it) => {
     const test = (name: string, value: boolean, price: number) =>
       it.effect(name, () =>
@@ -511,9 +511,9 @@ describe("a layer that tests share", () => {
           })
         )
       )
-    test("has one value for one test", true, 80)
-    test("and another for another", false, 100)
-    it.effect("and what it began with for those that set nothing", () =>
+    test("has one value in one test", true, 80)
+    test("has another value in another test", false, 100)
+    it.effect("has its initial value in a test that sets nothing", () =>
       Effect.map(
         Effect.flatMap(Shop, ({ price }) => price),
         (price) => expect(price).toBe(100)
@@ -580,7 +580,7 @@ describe("forEachValue", () => {
     })
   )
 
-  it.effect("keeps the type of an error that the test fails with", () =>
+  it.effect("keeps the type of a test's typed error", () =>
     Effect.gen(function* () {
       const original = new EvaluationError({ reason: "NotReady", message: "not yet" })
       const cause = yield* failing(Effect.fail(original))
@@ -603,7 +603,7 @@ describe("forEachValue", () => {
     })
   )
 
-  it.effect("adds an error to one that cannot be copied", () =>
+  it.effect("adds an error to a failure that cannot be copied", () =>
     Effect.gen(function* () {
       const error = new DOMException("aborted", "AbortError")
       const cause = yield* failing(Effect.fail(error))
@@ -628,7 +628,7 @@ describe("forEachValue", () => {
     }).pipe(Effect.provide(FliptTest.layer()))
   )
 
-  it.effect("is interrupted as its test is", () =>
+  it.effect("is interrupted together with its test", () =>
     Effect.map(failing(Effect.interrupt), (cause) => expect(Cause.isInterruptedOnly(cause)).toBe(true))
   )
 })

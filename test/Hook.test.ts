@@ -1,5 +1,5 @@
 /**
- * Hooks: who is told of what, in which order, and that nothing which they do breaks an evaluation.
+ * Hooks: what they receive, in which order they run, and that nothing they do breaks an evaluation.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
@@ -21,7 +21,7 @@ const first = makeDocument([booleanFlag("on", true), variantFlag("theme", "dark"
 const theme = { flagKey: "theme", entityId: "user-1" } as const
 const unknown = { flagKey: "nope", entityId: "user-1" } as const
 
-/** A hook that writes down what it is told. */
+/** A hook that records its calls. */
 const writing = (name: string, told: Array<string>): Hook.Hook => ({
   before: ({ request }) => void told.push(`${name} before ${request?.flagKey}`),
   after: ({ request }, result) =>
@@ -70,7 +70,7 @@ describe("hooks", () => {
     })
   )
 
-  it.scoped("get the source, the request itself, the result itself, and the error itself", () =>
+  it.scoped("receive the source and the original request, result and error objects", () =>
     Effect.gen(function* () {
       const seen: Array<unknown> = []
       const { client } = yield* over([
@@ -174,7 +174,7 @@ describe("hooks", () => {
     )
   )
 
-  it.scoped("run in a pinned client, and neither in a Snapshot nor in a watch", () =>
+  it.scoped("run in a pinned client, but not in a Snapshot or a watch", () =>
     Effect.gen(function* () {
       const told: Array<string> = []
       const { client } = yield* over([writing("a", told)])
@@ -208,7 +208,7 @@ describe("hooks", () => {
     })
   )
 
-  it.scoped("keep this, as the methods that they may be", () =>
+  it.scoped("keep `this` if they are methods", () =>
     Effect.gen(function* () {
       class Counting implements Hook.Hook {
         count = 0
@@ -232,7 +232,7 @@ describe("hooks", () => {
 
 describe("a hook that throws", () => {
   for (const stage of ["before", "after", "error", "finally"] as const) {
-    it.scoped(`in ${stage} breaks nothing, and is warned of once`, () =>
+    it.scoped(`in ${stage} breaks nothing and causes one warning`, () =>
       captured((lines) =>
         Effect.gen(function* () {
           const told: Array<string> = []
@@ -284,7 +284,7 @@ describe("a hook that throws", () => {
     })
   )
 
-  it.scoped("is warned of for each hook", () =>
+  it.scoped("causes a warning per hook", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const throwing: Hook.Hook = {
@@ -305,7 +305,7 @@ describe("a hook that throws", () => {
     )
   )
 
-  it.scopedLive("by a promise is warned of with the next evaluation, and leaves no unhandled rejection", () =>
+  it.scopedLive("through a promise causes a warning at the next evaluation, and no unhandled rejection", () =>
     captured((lines) =>
       Effect.gen(function* () {
         let rejected = false
@@ -328,7 +328,7 @@ describe("a hook that throws", () => {
 })
 
 describe("Hook.layer", () => {
-  it.scoped("adds to those that are there, the last step first", () =>
+  it.scoped("adds to existing hooks; the last provided one runs first", () =>
     Effect.gen(function* () {
       const told: Array<string> = []
       const { client } = yield* Handed.make({ first }).pipe(
@@ -340,7 +340,7 @@ describe("Hook.layer", () => {
     })
   )
 
-  it.scopedLive("is honoured by the one-stop layer", () =>
+  it.scopedLive("applies to the one-stop layer", () =>
     Effect.gen(function* () {
       const told: Array<string> = []
       const server = yield* FliptServer.make({ documents: { default: first } })
@@ -360,7 +360,7 @@ describe("Hook.layer", () => {
     })
   )
 
-  it.effect("keeps the cause of a defect for what it is", () =>
+  it.effect("keeps the cause of a defect", () =>
     Effect.gen(function* () {
       const { client } = yield* over([{}])
       const exit = yield* Effect.exit(

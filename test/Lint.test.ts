@@ -29,7 +29,7 @@ const brief = ({ kind, place }: Lint.Finding): string => `${kind}: ${place}`
 
 const everyone = segment("everyone", "ALL", [])
 
-/** A rule that can match and be reached, around what is tested. */
+/** A reachable rule, to contain what is tested. */
 const ruleOf = (...segments: ReadonlyArray<object>): Rule => ({ segments, distributions: [distribution("a", 100)] })
 
 const text = (operator: string, value: string) => constraint("STRING", "p", operator, value)
@@ -37,7 +37,7 @@ const number = (operator: string, value: string) => constraint("NUMBER", "p", op
 const date = (operator: string, value: string) => constraint("DATETIME", "p", operator, value)
 const entity = (operator: string, value: string) => constraint("ENTITY_ID", "id", operator, value)
 
-/** The kind and what the server does of every finding in one constraint, in a segment that needs one of two. */
+/** The kind and `server` text of every finding for one constraint, in a segment that also matches by another one. */
 const ofConstraint = (definition: object) =>
   Effect.map(
     findingsOf([variantFlagOf("f", [ruleOf(segment("s", "ANY", [definition, text("prefix", "x")]))])]),
@@ -124,7 +124,7 @@ const split = (...shares: ReadonlyArray<number>): Rule => ({
   segments: [pro],
   distributions: shares.map((share, index) => distribution(`v${index}`, share))
 })
-/** As Flipt v1 sends a rule of these segments. */
+/** A rule with these segments, in the form of Flipt v1. */
 const repeated = (...shares: ReadonlyArray<number>): ReadonlyArray<Rule> => {
   const round = shares.map((share, index) => distribution(`v${index}`, share))
   const rule: Rule = { segments: [pro, free], distributions: [...round, ...round] }
@@ -256,7 +256,7 @@ describe("a flag", () => {
   )
 })
 
-/** What lint says of rules, held against evaluations: no rule decides of which it says that none reaches it. */
+/** Checks findings against evaluations: a rule that lint calls unreachable must never decide. */
 const expectTrue = (explanation: Explain.Explanation, findings: ReadonlyArray<Lint.Finding>): void => {
   const mine = findings.filter(({ flag }) => flag === explanation.flag.key)
   const kind = explanation._tag === "Variant" ? "rule" : "rollout"
@@ -286,7 +286,7 @@ describe.each(engines)("with the %s engine", (_name, layer) => {
   const engine = Engine.Engine.pipe(Effect.provide(layer))
 
   it.effect(
-    "no evaluation contradicts a finding, over any document, and findings are linear in it",
+    "no evaluation contradicts a finding, and findings are linear in the document, for any document",
     () => {
       const seen = new Set<Lint.Kind>()
       const property = fc.asyncProperty(Generators.drawn(8), ({ document, requests }) =>
@@ -314,7 +314,7 @@ describe.each(engines)("with the %s engine", (_name, layer) => {
     120_000
   )
 
-  it.scoped("finds the same in a state and in its seed", () =>
+  it.scoped("finds the same problems in a state and in its seed", () =>
     Effect.gen(function* () {
       const { compile, restore } = yield* engine
       for (const { document, namespace } of corpus) {
@@ -352,7 +352,7 @@ const warningsOf = (documents: ReadonlyArray<object>, lint: Layer.Layer<never>) 
   )
 
 describe("the layer", () => {
-  it.effect("warns at a load, and again when there is something else to warn of", () =>
+  it.effect("logs a warning at a load, and again when the findings change", () =>
     Effect.gen(function* () {
       const documents = [60, 60, 50, 70].map((share) => makeDocument([mistaken(share)]))
       const found = yield* warningsOf(documents, Lint.layer)
@@ -393,7 +393,7 @@ describe("the layer", () => {
     })
   )
 
-  it.effect("is needed for a warning", () =>
+  it.effect("is required for warnings", () =>
     Effect.gen(function* () {
       expect(yield* warningsOf([makeDocument([mistaken(60)])], Layer.empty)).toEqual([])
     })
@@ -401,7 +401,7 @@ describe("the layer", () => {
 })
 
 describe("the guide", () => {
-  it.effect("shows findings as they are printed", () =>
+  it.effect("shows findings exactly as they are printed", () =>
     Effect.gen(function* () {
       const findings = yield* findingsOf([
         variantFlagOf("theme", [

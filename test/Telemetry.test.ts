@@ -1,5 +1,5 @@
 /**
- * Telemetry: the events of OpenTelemetry's conventions, and metrics.
+ * Telemetry: events that follow OpenTelemetry's conventions, and metrics.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Context from "effect/Context"
@@ -54,7 +54,7 @@ const over = (options: Telemetry.Options | undefined, handed: Partial<Handed.Opt
 
 type SpanEvent = readonly [name: string, time: bigint, attributes: Record<string, unknown>]
 
-/** Runs an effect in a span; gives the events that it has got. */
+/** Runs an effect in a span, and returns the span's events. */
 const eventsOf = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<ReadonlyArray<SpanEvent>, never, R> =>
   Effect.gen(function* () {
     const span = yield* Effect.currentSpan
@@ -94,7 +94,7 @@ describe("events on spans", () => {
     })
   )
 
-  it.scoped("have each reason", () =>
+  it.scoped("can have every reason", () =>
     Effect.gen(function* () {
       const { client } = yield* over(undefined)
       const reasons = yield* attributesOf(
@@ -115,7 +115,7 @@ describe("events on spans", () => {
     })
   )
 
-  it.scoped("have the type of each error, and nothing else of it", () =>
+  it.scoped("have the type of an error, and nothing else of it", () =>
     captured(() =>
       Effect.gen(function* () {
         const { client, put } = yield* over(undefined, { strategy: "fail" })
@@ -227,7 +227,7 @@ describe("events on spans", () => {
     })
   )
 
-  it.scoped("break no evaluation with an invalid request, which is unchecked without a state", () =>
+  it.scoped("break no evaluation of an invalid request, which is not validated without a state", () =>
     Effect.gen(function* () {
       for (const events of ["span", "log", "none"] as const) {
         const { client } = yield* over({ events, entityId: "include" }, { first: outage("Network") })
@@ -256,7 +256,7 @@ describe("events on spans", () => {
     })
   )
 
-  it.scoped("are for spans of this process that are sampled, and for nothing else", () =>
+  it.scoped("are added only to sampled spans of this process", () =>
     Effect.gen(function* () {
       const { client } = yield* over(undefined)
       const external = Tracer.externalSpan({ traceId: "1", spanId: "2" })
@@ -300,7 +300,7 @@ describe("events on spans", () => {
     })
   )
 
-  it.scoped("that a span does not take break no evaluation, and are warned of once", () =>
+  it.scoped("that a span rejects break no evaluation and cause one warning", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const { client } = yield* over(undefined)
@@ -316,7 +316,7 @@ describe("events on spans", () => {
     )
   )
 
-  it.scoped("take the time of the fiber that evaluates", () =>
+  it.scoped("use the clock of the evaluating fiber", () =>
     Effect.gen(function* () {
       const { client } = yield* over(undefined)
       const [first] = yield* eventsOf(client.evaluateBoolean(on))
@@ -365,7 +365,7 @@ describe("metrics", () => {
     })
   )
 
-  it.scoped("of errors and of results are bounded separately, and continue as other", () =>
+  it.scoped("of errors and of results are bounded separately, and then continue as `other`", () =>
     Effect.gen(function* () {
       const source = Metrics.ownSource()
       const many = Array.from({ length: 1_010 }, (_, index) => booleanFlag(`flag-${index}`, index % 2 === 0))
@@ -385,7 +385,7 @@ describe("metrics", () => {
     })
   )
 
-  it.scoped("of keys from outside keep no more than 256 characters of them", () =>
+  it.scoped("keep at most 256 characters of keys from outside", () =>
     Effect.gen(function* () {
       const { client, source } = yield* over(undefined)
       const long = "x".repeat(10_000)
@@ -445,7 +445,7 @@ describe("metrics", () => {
     })
   )
 
-  it.scoped("count no fetch that the client's end has interrupted", () =>
+  it.scoped("do not count a fetch that the client's close interrupted", () =>
     Effect.gen(function* () {
       const source = Metrics.ownSource()
       const making = FliptClient.makeWithoutDependencies().pipe(
@@ -456,7 +456,7 @@ describe("metrics", () => {
       const fiber = yield* Effect.fork(Effect.scoped(making))
       yield* TestClock.adjust("1 second")
       yield* Fiber.interrupt(fiber)
-      // neither is a client counted that has no state
+      // a client without a state is not counted either
       expect(yield* Metrics.of(source)).toEqual({})
     })
   )
@@ -542,7 +542,7 @@ describe("metrics", () => {
 })
 
 describe("Telemetry.layer", () => {
-  it.effect("checks its options, and names a bad one", () =>
+  it.effect("checks its options, and names an invalid one", () =>
     Effect.gen(function* () {
       const fails = (options: unknown) => Effect.flip(Effect.scoped(Layer.build(Telemetry.layer(options as never))))
       expect(yield* fails({ events: true })).toMatchObject({ reason: "Option", path: "events" })

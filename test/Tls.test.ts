@@ -1,5 +1,6 @@
 /**
- * Who is trusted, who is let in, and what is said when not: every row against a real server over TLS.
+ * Which servers are trusted, which clients are accepted, and the errors otherwise. Every row runs against a real server
+ * over TLS.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -17,11 +18,11 @@ import { awaitSleepOf, turn } from "./support/wait.js"
 
 interface Way {
   readonly name: "polling" | "streaming"
-  /** Connects, gets what there is to be had, and is gone. */
+  /** Connects, fetches and closes. */
   readonly connect: (tls: Tls.Options, server: FliptServer.Server, url?: string) => Effect.Effect<void, StartError>
 }
 
-/** Each row below goes for each of these. */
+/** Every row below runs for each of these. */
 const ways: ReadonlyArray<Way> = [
   {
     name: "polling",
@@ -31,7 +32,7 @@ const ways: ReadonlyArray<Way> = [
   { name: "streaming", connect: (tlsConfig, server, url = server.url) => streamWith({ url, tlsConfig }, server) }
 ]
 
-/** What the server has seen of a client that it has answered, or what the client fails with. */
+/** What the server saw of the client if it answered, or the client's error. */
 type Outcome =
   | { readonly client: string | undefined }
   | { readonly reason: "Certificate" | "Network"; readonly says: ReadonlyArray<string> }
@@ -45,7 +46,7 @@ interface Row {
 
 const trusting = ({ ours }: Pki): Tls.Options => ({ caCertData: ours.cert })
 
-/** A server that lets in who has a certificate of our authority. */
+/** A server that requires a certificate of our authority. */
 const mutual = ({ ours, server }: Pki): FliptServer.TlsOptions => ({ ...server, ca: ours.cert, requestCert: true })
 
 const withCertificate = (material: Pki): Tls.Options => ({
@@ -59,7 +60,7 @@ const answered: Outcome = { client: undefined }
 const unknownAuthority: Outcome = { reason: "Certificate", says: ["authority is not trusted", "caCertFile"] }
 
 const rows: ReadonlyArray<Row> = [
-  { name: "an authority of one's own is trusted", server: (pki) => pki.server, client: trusting, outcome: answered },
+  { name: "a custom authority is trusted", server: (pki) => pki.server, client: trusting, outcome: answered },
   {
     name: "an authority is trusted among several, with text between them",
     server: (pki) => pki.server,
@@ -79,7 +80,7 @@ const rows: ReadonlyArray<Row> = [
     outcome: answered
   },
   {
-    name: "a server of an authority of its own is refused without options",
+    name: "a server of a private authority is refused without options",
     server: (pki) => pki.server,
     client: () => ({}),
     outcome: unknownAuthority
@@ -97,13 +98,13 @@ const rows: ReadonlyArray<Row> = [
     outcome: unknownAuthority
   },
   {
-    name: "a server that signed for itself is refused",
+    name: "a self-signed server is refused",
     server: (pki) => pki.itself,
     client: trusting,
     outcome: { reason: "Certificate", says: ["self-signed", "authority is not trusted"] }
   },
   {
-    name: "a server that signed for itself is trusted where that certificate is",
+    name: "a self-signed server is trusted if its certificate is trusted",
     server: (pki) => pki.itself,
     client: ({ itself }) => ({ caCertData: itself.cert }),
     outcome: answered
@@ -115,7 +116,7 @@ const rows: ReadonlyArray<Row> = [
     outcome: { reason: "Certificate", says: ["another host name", "serverName"] }
   },
   {
-    name: "a certificate for another host is taken with insecureSkipHostnameVerify",
+    name: "a certificate for another host is accepted with insecureSkipHostnameVerify",
     server: (pki) => pki.named,
     client: (pki) => ({ ...trusting(pki), insecureSkipHostnameVerify: true }),
     outcome: answered
@@ -133,13 +134,13 @@ const rows: ReadonlyArray<Row> = [
     outcome: { reason: "Certificate", says: ["has expired"] }
   },
   {
-    name: "a certificate for the serverName is taken",
+    name: "a certificate for the serverName is accepted",
     server: (pki) => pki.named,
     client: (pki) => ({ ...trusting(pki), serverName: "flipt.internal" }),
     outcome: answered
   },
   {
-    name: "a certificate for the host of the url is refused where the serverName is another",
+    name: "a certificate for the host of the url is refused if the serverName differs",
     server: (pki) => pki.server,
     client: (pki) => ({ ...trusting(pki), serverName: "flipt.internal" }),
     outcome: { reason: "Certificate", says: ["another host name"] }
@@ -157,13 +158,13 @@ const rows: ReadonlyArray<Row> = [
     outcome: { reason: "Certificate", says: ["not valid yet", "clocks"] }
   },
   {
-    name: "anybody's certificate is taken with insecureSkipVerify",
+    name: "any certificate is accepted with insecureSkipVerify",
     server: (pki) => pki.itself,
     client: () => ({ insecureSkipVerify: true }),
     outcome: answered
   },
   {
-    name: "anybody's certificate is taken with insecureSkipVerify, and another authority",
+    name: "any certificate is accepted with insecureSkipVerify, even if another authority is set",
     server: (pki) => pki.expired,
     client: ({ stranger }) => ({ caCertData: stranger.cert, onlyCustomCa: true, insecureSkipVerify: true }),
     outcome: answered
@@ -218,7 +219,7 @@ const rows: ReadonlyArray<Row> = [
     outcome: { reason: "Network", says: ["minVersion"] }
   },
   {
-    name: "minVersion itself is taken",
+    name: "minVersion itself is accepted",
     server: (pki) => ({ ...pki.server, maxVersion: "TLSv1.2" }),
     client: (pki) => ({ ...trusting(pki), minVersion: "TLSv1.2" }),
     outcome: answered
@@ -234,7 +235,7 @@ const refusals: ReadonlyArray<readonly [name: string, client: (pki: Pki) => Tls.
   ]
 ]
 
-/** What all requests had in common. */
+/** What all requests have in common. */
 const seen = <A>(
   server: FliptServer.Server,
   what: (tls: NonNullable<FliptServer.Request["tls"]>) => A
@@ -288,7 +289,7 @@ describe.each(ways)("by $name", ({ connect, name: way }) => {
     })
   )
 
-  it.scopedLive("data goes before files, which need not be there", () =>
+  it.scopedLive("data takes precedence over files, which need not exist", () =>
     Effect.gen(function* () {
       const material = yield* pki
       const server = yield* serve(mutual(material))
@@ -344,12 +345,12 @@ describe.each(ways)("by $name", ({ connect, name: way }) => {
 
   describe("on TLS 1.3, which checks the client's certificate after the handshake", () => {
     for (const [name, client, hint] of refusals) {
-      it.scopedLive(`${name} is refused, and the error names the possibility`, () =>
+      it.scopedLive(`${name} is refused, and the error mentions the possible cause`, () =>
         Effect.gen(function* () {
           const material = yield* pki
           const server = yield* serve(mutual(material))
           const error = yield* Effect.flip(connect(client(material), server))
-          // an alert tells the reason; a connection that was cut before it could be read tells none
+          // an alert has the reason, but the connection may be cut before it can be read
           expect(["Certificate", "Network"]).toContain((error as FetchError).reason)
           expect((error as FetchError).retryable).toBe((error as FetchError).reason === "Network")
           expect(error.message).toContain(hint)
@@ -360,7 +361,7 @@ describe.each(ways)("by $name", ({ connect, name: way }) => {
   })
 
   if (way === "streaming") {
-    describe("with fallback a client goes on, each time after a pause that grows, where", () => {
+    describe("with fallback a client keeps trying, with growing pauses, if", () => {
       for (const { client, name, server } of [
         ...rows.filter(({ outcome }) => "reason" in outcome),
         ...refusals.map(([name, client]) => ({ name: `${name} is refused`, client, server: mutual }))
@@ -379,7 +380,7 @@ describe.each(ways)("by $name", ({ connect, name: way }) => {
               for (const [attempts, millis] of [500, 1000, 2000, 4000, 8000, 15_000, 15_000].entries()) {
                 yield* awaitSleepOf(millis)
                 yield* Effect.repeatN(turn, 20)
-                // the client's first fetch, and then that before each stream
+                // the client's first fetch, and then the one before each stream
                 expect(yield* running.accepted).toBe(attempts + 2)
                 yield* TestClock.adjust(millis)
               }
@@ -397,7 +398,7 @@ describe.each(ways)("by $name", ({ connect, name: way }) => {
 const isOn = (client: FliptClient.Service) => client.evaluateBoolean({ flagKey: "on", entityId: "user-1" })
 
 describe("FliptClient.layer", () => {
-  it.scopedLive("connects by tlsConfig", () =>
+  it.scopedLive("connects with tlsConfig", () =>
     Effect.gen(function* () {
       const material = yield* pki
       const server = yield* serve(mutual(material))

@@ -1,5 +1,5 @@
 /**
- * The loader uses the numbers that `native/README.md` documents. The crate's tests compare the same tables with the library.
+ * Compares the numbers in the loader with `native/README.md`. The crate's tests compare the same tables with the library.
  */
 import { readFileSync } from "node:fs"
 import { describe, expect, it } from "@effect/vitest"
@@ -7,7 +7,7 @@ import { BlobKind, Code, JobKind, Stat } from "../src/internal/engine/native/lib
 
 const readme = readFileSync(new URL("../native/README.md", import.meta.url), "utf8")
 
-/** The names and numbers of the table under a heading. */
+/** The names and numbers in the table under a heading. */
 const table = (heading: string): Readonly<Record<string, number>> => {
   const section = readme.split(`\n### ${heading}\n`)[1]?.split("\n#")[0] ?? ""
   return Object.fromEntries(
@@ -15,7 +15,7 @@ const table = (heading: string): Readonly<Record<string, number>> => {
   )
 }
 
-describe("the numbers of the native ABI are those of its documentation", () => {
+describe("the numbers of the native ABI match its documentation", () => {
   it.each([
     ["Codes", Code],
     ["Job kinds", JobKind],

@@ -1,5 +1,5 @@
 /**
- * The imports between the wings of `src/internal` are those that the table in docs/design.md allows.
+ * Checks that imports between the wings of `src/internal` follow the table in docs/design.md.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { posix } from "node:path"
@@ -12,7 +12,7 @@ const design = readFileSync(`${root}docs/design.md`, "utf8")
 
 type Sources = ReadonlyMap<string, string>
 
-/** Every module of a folder by its path below it. */
+/** Every module of a folder, keyed by its path in the folder. */
 const readSources = (folder: string): Sources =>
   new Map(
     readdirSync(`${root}${folder}`, { recursive: true, encoding: "utf8" })
@@ -23,7 +23,7 @@ const readSources = (folder: string): Sources =>
 
 const sources = readSources("src")
 
-/** The folders with modules: the client and, in this repository, the companion packages. */
+/** The source folders: the client's and, in this repository, those of the companion packages. */
 const folders = [
   "src",
   ...(existsSync(`${root}packages`) ? readdirSync(`${root}packages`).map((name) => `packages/${name}/src`) : [])
@@ -44,7 +44,7 @@ const table = readTable(design)
 interface Import {
   readonly from: string
   readonly specifier: string
-  /** The imported module below `src`, or the package's name. */
+  /** The path of the imported module in `src`, or the package's name. */
   readonly to: string
   readonly isTypeOnly: boolean
 }
@@ -57,7 +57,7 @@ const mapped: Readonly<Record<string, string>> = {
 const packageOf = (specifier: string): string =>
   specifier.startsWith("node:") ? "node:" : specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/")
 
-/** Imports and re-exports, dynamic ones too. */
+/** Imports and re-exports, including dynamic imports. */
 const importsOf = (from: string, text: string): ReadonlyArray<Import> => {
   const found: Array<Import> = []
   const add = (specifier: ts.Node, isTypeOnly: boolean) => {
@@ -136,7 +136,7 @@ const problemsIn = (modules: Sources): ReadonlyArray<string> =>
     return problem === undefined ? [] : [`${it.from} imports ${it.specifier}: ${problem}`]
   })
 
-/** All wings and packages that a wing can reach by the table. */
+/** All wings and packages that a wing can reach according to the table. */
 const reachable = (wing: string, seen = new Set<string>()): ReadonlySet<string> => {
   for (const next of table.get(wing) ?? []) {
     if (!seen.has(next)) {
@@ -167,11 +167,11 @@ describe("the table of wings in docs/design.md", () => {
     expect(unused).toEqual([])
   })
 
-  it("has no circle", () => {
+  it("has no cycle", () => {
     expect([...table.keys()].filter((wing) => reachable(wing).has(wing))).toEqual([])
   })
 
-  it("keeps evaluation and fetching apart, and the engine away from I/O with the network", () => {
+  it("keeps evaluation and fetching apart, and the engine away from the network", () => {
     const shared = (wing: string, names: ReadonlyArray<string>) => names.filter((name) => reachable(wing).has(name))
     expect(shared("engine", ["fetch", "auth", "tls", "net", "platform", "store", "client", "undici"])).toEqual([])
     expect(shared("fetch", ["engine", "document", "snapshot", "client", "flag"])).toEqual([])
@@ -198,13 +198,13 @@ describe("the table of wings in docs/design.md", () => {
 })
 
 describe("the modules", () => {
-  it("that everything needs need nothing", () => {
+  it("in util/ need nothing", () => {
     for (const path of ["Model.ts", "FliptError.ts"]) {
       expect(importsOf(path, sources.get(path)!).filter(({ to }) => to !== "effect")).toEqual([])
     }
   })
 
-  it("for platforms without Node reach nothing that needs it", () => {
+  it("for platforms without Node reach nothing that needs Node", () => {
     const seen = new Set<string>()
     const visit = (path: string): void => {
       if (!seen.has(path)) {
@@ -228,7 +228,7 @@ describe("the modules", () => {
     expect(long).toEqual([])
   })
 
-  it("that docs/design.md names exist", () => {
+  it("named in docs/design.md exist", () => {
     const names = Array.from(design.matchAll(/`((?:[\w-]+\/)+[\w.-]+\.(?:ts|mjs|md|rs))`/g), (match) => match[1]!)
     const missing = names.filter((name) => !sources.has(`internal/${name}`) && !existsSync(`${root}${name}`))
     expect(names.length).toBeGreaterThan(20)

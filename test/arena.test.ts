@@ -1,11 +1,11 @@
 /**
- * The memory that requests to the native library are written into.
+ * The memory into which requests to the native library are written.
  */
 import { describe, expect, it } from "@effect/vitest"
 import { Arena, makeTextEntry, slotWords } from "../src/internal/engine/native/arena.js"
 import type { Library } from "../src/internal/engine/native/library.js"
 
-/** An arena over no library, with the sizes of what that would hold of it. */
+/** An arena without a library, and the sizes of the memory that it would have registered. */
 const make = () => {
   const sizes = new Map<number, number>()
   let last = 0

@@ -1,5 +1,5 @@
 /**
- * How many requests are refused over a day in which tokens expire, by the clock of an issuer that may be wrong.
+ * How many requests are refused during a day of expiring tokens, if the issuer's clock may be wrong.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
@@ -23,7 +23,7 @@ type Kind = "opaque" | "JWT with iat" | "JWT without iat"
 
 interface Day {
   readonly polls: number
-  /** Answers of status 401. */
+  /** The number of answers with status 401. */
   readonly refusedRequests: number
   readonly failedPolls: number
   readonly renewals: number
@@ -96,7 +96,7 @@ describe("a day of polls", { timeout: 600_000 }, () => {
     ["JWT without iat", minutes(5), 200_000],
     ["JWT without iat", minutes(60), minutes(5)]
   ]
-  // FLIPT_TESTS=all runs the others too, which takes minutes
+  // FLIPT_TESTS=all also runs the others, which takes minutes
   const chosen = process.env.FLIPT_TESTS === "all" ? cases : [cases[4]!, cases[7]!]
   for (const [kind, lifetime, skew] of chosen) {
     it.effect(`has few refusals: ${kind}, ${lifetime / 1000} s, issuer ${skew / 1000} s ahead`, () =>

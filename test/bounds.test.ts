@@ -1,6 +1,6 @@
 /**
- * What is made from a document is linear in it, or the document is refused. Counted in bytes, so that the speed of the
- * machine does not matter.
+ * Everything made from a document is linear in its size, or the document is refused. The tests count bytes, so that the
+ * speed of the machine does not matter.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as EngineModule from "../src/Engine.js"
 import { Engine } from "../src/Engine.js"
@@ -19,15 +20,19 @@ import { encodeBase64 } from "../src/internal/util/base64.js"
 import type { Snapshot } from "../src/Snapshot.js"
 import { booleanFlag, makeDocument } from "./support/documents.js"
 import { engines, native as isNativeBuilt, library } from "./support/engines.js"
+import { turn } from "./support/wait.js"
 
 const encode = (value: unknown): ReadonlyArray<Uint8Array> => [new TextEncoder().encode(JSON.stringify(value))]
 
-/** Bytes of a document. Twice as much would make four times as much of a product. */
+/** The size of a document in bytes. */
 const SIZE = 64 * 1024
-/** The most bytes for each byte of the document. A rule of 42 bytes repeats a key of 1,024 three times, in base64. */
+/**
+ * The maximum number of bytes per byte of the document. A rule of 42 bytes repeats a key of 1,024 bytes three times, in
+ * base64.
+ */
 const FACTOR = 128
 
-/** How much there is of everything in one flag: of each kind once, or as much as fits into the size. */
+/** The number of elements of each kind in a flag: one, or as many as fit into the size. */
 interface Shape {
   readonly keyLength: number
   readonly rules: number
@@ -93,7 +98,7 @@ const sizes: { readonly [K in keyof Shape]: number } = {
   attachmentLength: SIZE / 2
 }
 
-/** Documents with much of two things, whose product a careless engine would make. */
+/** Documents with many elements of two kinds, which would be multiplied by a careless engine. */
 const worst = Object.entries(sizes).flatMap(([first, firstSize], index, all) =>
   all.slice(index + 1).flatMap(([second, secondSize]) =>
     (["VARIANT_FLAG_TYPE", "BOOLEAN_FLAG_TYPE"] as const).map((type) => {
@@ -103,7 +108,7 @@ const worst = Object.entries(sizes).flatMap(([first, firstSize], index, all) =>
   )
 )
 
-/** Evaluates everything that is made from a document once, and gives the seed's size. */
+/** Uses everything that is made from a document once, and returns the size of the seed. */
 const useAll = (snapshot: Snapshot, { flag, type }: (typeof worst)[number]) =>
   Effect.gen(function* () {
     const request = { flagKey: flag.key, entityId: "e", context: { 0: "x" } }
@@ -113,7 +118,7 @@ const useAll = (snapshot: Snapshot, { flag, type }: (typeof worst)[number]) =>
     return { result, seed: (yield* snapshot.seed).length }
   })
 
-it("base64 in slices is base64 of the whole", () => {
+it("base64 in slices equals base64 of the whole text", () => {
   for (const length of [0, 1, 2, 3, 4, 6143, 6144, 6145, 6146, 12_288, 20_000]) {
     for (const text of ["x".repeat(length), `${"x".repeat(length)}é日😀`, "é".repeat(length)]) {
       expect(encodeBase64(text)).toBe(Encoding.encodeBase64(text))
@@ -164,7 +169,7 @@ describe.each(engines)("the %s engine", (_, layer) => {
     )
   )
 
-  it.effect("refuses a flag key of more than 1,024 code units with Limit, in documents and seeds", () =>
+  it.effect("rejects a flag key of more than 1,024 code units with Limit, in documents and seeds", () =>
     withEngine((engine) =>
       Effect.scoped(
         Effect.gen(function* () {
@@ -189,7 +194,7 @@ describe.each(engines)("the %s engine", (_, layer) => {
     )
   )
 
-  it.effect("refuses a seed whose rules share many distributions by their id", () =>
+  it.effect("rejects a seed whose rules share many distributions through equal ids", () =>
     withEngine((engine) =>
       Effect.scoped(
         Effect.gen(function* () {
@@ -236,7 +241,7 @@ describe.each(engines)("the %s engine", (_, layer) => {
     )
   )
 
-  it.effect("bounds the results that it keeps of the segments that match", () =>
+  it.effect("bounds the number of cached results for combinations of matching segments", () =>
     withEngine((engine) =>
       Effect.scoped(
         Effect.gen(function* () {
@@ -268,7 +273,7 @@ describe.each(engines)("the %s engine", (_, layer) => {
     )
   )
 
-  it.effect("bounds the unknown flag keys that it keeps", () =>
+  it.effect("bounds the number of unknown flag keys that it keeps", () =>
     withEngine((engine) =>
       Effect.scoped(
         Effect.gen(function* () {
@@ -288,7 +293,7 @@ describe.each(engines)("the %s engine", (_, layer) => {
     )
   )
 
-  it.effect("keeps the values of a request apart from a long list of segments", () =>
+  it.effect("keeps a request's values separate from a long list of segments", () =>
     withEngine((engine) =>
       Effect.scoped(
         Effect.gen(function* () {
@@ -344,21 +349,31 @@ it("writes 200,000 entries of an object", () => {
   expect(Object.keys(JSON.parse(writeSegments(segments)))).toHaveLength(200_000)
 })
 
-it("writes the seed of 130,000 flags, and of a flag with 130,000 rules", () => {
-  const flag = {
-    key: "f",
-    boolean: false,
-    enabled: true,
-    description: undefined,
-    defaultVariant: undefined,
-    rules: [],
-    rollouts: []
-  }
-  const rules = repeat(130_000, () => ({ and: false, segments: [], distributions: [] }))
-  for (const flags of [repeat(130_000, (index) => ({ ...flag, key: String(index) })), [{ ...flag, rules }]]) {
-    expect(writeSeed("default", flags).length).toBeGreaterThan(130_000 * 40)
-  }
-})
+it.live("writes the seed of 130,000 flags, and of a flag with 130,000 rules, in many turns of the event loop", () =>
+  Effect.gen(function* () {
+    const flag = {
+      key: "f",
+      boolean: false,
+      enabled: true,
+      description: undefined,
+      defaultVariant: undefined,
+      rules: [],
+      rollouts: []
+    }
+    const rules = repeat(130_000, () => ({ and: false, segments: [], distributions: [] }))
+    for (const flags of [repeat(130_000, (index) => ({ ...flag, key: String(index) })), [{ ...flag, rules }]]) {
+      let turns = 0
+      const counting = yield* Effect.fork(Effect.forever(Effect.tap(turn, () => turns++)))
+      const seed = yield* writeSeed("default", flags)
+      yield* Fiber.interrupt(counting)
+      expect(seed.length).toBeGreaterThan(130_000 * 40)
+      expect(turns).toBeGreaterThan(20)
+      expect(JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(seed), (c) => c.charCodeAt(0))))).toMatchObject({
+        namespace: { key: "default" }
+      })
+    }
+  })
+)
 
 it("reads a list of 5,000,000 numbers", () => {
   const text = `[${"1,".repeat(5_000_000)}2]`

@@ -1,5 +1,5 @@
 /**
- * Which flags have changed, and the values of watched flags.
+ * Changed flags, and the values of watched flags.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
@@ -63,19 +63,19 @@ const segment = (key: string, ...values: ReadonlyArray<string>) => ({
   }))
 })
 
-/** A variant flag for a segment. */
+/** A variant flag with a rule for one segment. */
 const targeted = (key: string, target: object) => {
   const flag = variantFlag(key, "a", "1")
   return { ...flag, rules: [{ ...flag.rules[0]!, segments: [target] }] }
 }
 
-/** A boolean flag for a percentage of all. */
+/** A boolean flag with a percentage rollout. */
 const gradual = (key: string, percentage: number) => ({
   ...booleanFlag(key, true),
   rollouts: [{ type: "THRESHOLD_ROLLOUT_TYPE", rank: 1, threshold: { percentage, value: true } }]
 })
 
-/** The same content in other words: every object's members are the other way round. */
+/** The same content in another form: the members of every object are reversed. */
 const reversed = (value: unknown): unknown =>
   Array.isArray(value)
     ? value.map(reversed)
@@ -95,7 +95,7 @@ const marked = (document: { readonly flags: ReadonlyArray<object> }, key = "mark
 const added = (...keys: ReadonlyArray<string>): FliptClient.Changes => ({ added: keys, removed: [], changed: [] })
 const changed = (...keys: ReadonlyArray<string>): FliptClient.Changes => ({ added: [], removed: [], changed: keys })
 
-/** What a listener tells that has seen the first document when the others come, one by one. */
+/** What a listener receives that has seen the first document when the others arrive, one by one. */
 const changesBetween = (
   engine: Layer.Layer<Engine.Engine>,
   first: object | string,
@@ -104,7 +104,7 @@ const changesBetween = (
   Effect.gen(function* () {
     const { load, state } = yield* openState(yield* Effect.provide(Engine.Engine, engine))
     const pull = yield* listenSlowly(Observe.changes(state))
-    // from nothing, so that the first answer says that the first document has been read
+    // starts without a state, so that the first element shows that the listener has read the first document
     const waiting = yield* Effect.fork(pull)
     yield* begun(waiting)
     yield* load(first)
@@ -177,7 +177,7 @@ describe("changes", () => {
           const { client, next } = yield* open(answer(base), { engine })
           const { has, seen } = yield* listen(client.changes)
           yield* turn
-          // other white space is not even loaded
+          // different white space is not even loaded
           expect(yield* next(answer(rewording)), `${index}`).toEqual(Exit.succeed(index !== 5))
           yield* turn
           yield* next(answer(marked(base)))
@@ -187,7 +187,7 @@ describe("changes", () => {
       })
   )
 
-  // Compares engines, so it needs two. Engine.test.ts checks the portable engine's fingerprints by themselves.
+  // Compares engines, so it needs two. Engine.test.ts checks the portable engine's fingerprints on their own.
   it.scopedLive.skipIf(!native)("are the same on every engine for any change in a document", () =>
     quiet(
       Effect.gen(function* () {
@@ -254,7 +254,7 @@ describe("changes", () => {
       yield* early.has(1)
       const keys = base.flags.map((flag) => (flag as { readonly key: string }).key)
       expect(early.seen).toEqual([added(...keys)])
-      // The late one holds the very stream that the early one holds.
+      // Both listeners use the same stream.
       const late = yield* listen(client.changes)
       yield* begun(late.fiber)
       yield* next(answer(marked(base)))
@@ -288,7 +288,7 @@ describe("changes", () => {
     })
   )
 
-  onEngines("gives a slow listener the whole difference, which may be none", (engine) =>
+  onEngines("gives a slow listener the complete difference, which may be empty", (engine) =>
     Effect.gen(function* () {
       const [a, b, c] = [makeDocument([]), makeDocument([]), makeDocument([])].map((document, index) => ({
         ...document,
@@ -309,7 +309,7 @@ describe("changes", () => {
   )
 
   live(
-    "reports nothing if everything is as before, and then later changes",
+    "reports nothing if the content is unchanged, and then later changes",
     Effect.gen(function* () {
       const { hub, load, state } = yield* openState(yield* portable)
       const pull = yield* listenSlowly(Observe.changes(state))
@@ -328,7 +328,7 @@ describe("changes", () => {
   )
 })
 
-/** The document with one thing in it that is another. */
+/** The document with one change. */
 const mutated = (document: object, where: number, how: number): object => {
   const copy = JSON.parse(JSON.stringify(document)) as { flags: Array<Record<string, unknown>> }
   if (how === 0) {
@@ -364,14 +364,14 @@ const mutated = (document: object, where: number, how: number): object => {
   return copy
 }
 
-/** An engine whose Snapshots are changed as asked before anyone gets them. */
+/** An engine whose Snapshots a test can modify before they are used. */
 const altered = (engine: Engine.Service, alter: (snapshot: Snapshot) => PropertyDescriptorMap): Engine.Service => ({
   ...engine,
   compile: (namespace, document) =>
     Effect.map(engine.compile(namespace, document), (snapshot) => Object.create(snapshot, alter(snapshot)) as Snapshot)
 })
 
-describe("changes, in the middle of reading what is loaded", () => {
+describe("changes, while reading a state", () => {
   const COUNT = 3000
   const flags = Array.from({ length: COUNT }, (_, index) => booleanFlag(`flag-${index}`, true))
   const plain = makeDocument(flags)
@@ -380,7 +380,7 @@ describe("changes, in the middle of reading what is loaded", () => {
   const library = Effect.orDie(load(process.env.FLIPT_ENGINE_PATH))
   const snapshots = native ? Effect.map(library, ({ stat }) => stat(Stat.snapshots)) : Effect.succeed(0)
 
-  /** A listener that has read the first document, and is in the middle of the second. */
+  /** A listener that has read the first document and is reading the second. */
   const midway = (layer: Layer.Layer<Engine.Engine>) =>
     Effect.gen(function* () {
       let read = 0
@@ -403,7 +403,7 @@ describe("changes, in the middle of reading what is loaded", () => {
       yield* listener.has(1)
       expect(listener.seen[0]?.added.length).toBe(COUNT)
       listener.seen.length = 0
-      // compiled before, so that the listener cannot go on while it is
+      // compiled in advance, so that the listener makes no progress meanwhile
       const scope = yield* Scope.fork(opened.scope, ExecutionStrategy.sequential)
       const third = yield* Scope.extend(engine.compile("default", encode(marked(second))), scope)
       const compiled = Effect.acquireRelease(Effect.succeed(third), () => Scope.close(scope, Exit.void))
@@ -420,7 +420,7 @@ describe("changes, in the middle of reading what is loaded", () => {
       }
     })
 
-  onEngines("continues when the state is replaced, and then releases it", (engine) =>
+  onEngines("continues if the state is replaced, and then releases it", (engine) =>
     Effect.gen(function* () {
       const before = yield* snapshots
       const { areOpen, close, has, replace, seen } = yield* midway(engine)
@@ -435,7 +435,7 @@ describe("changes, in the middle of reading what is loaded", () => {
     })
   )
 
-  onEngines("ends silently when the client closes, and leaves nothing open", (engine) =>
+  onEngines("ends without an error when the client closes, and leaves nothing open", (engine) =>
     Effect.gen(function* () {
       const before = yield* snapshots
       const { areOpen, close, fiber, hub, seen } = yield* midway(engine)
@@ -460,7 +460,7 @@ describe("changes, in the middle of reading what is loaded", () => {
   )
 
   live(
-    "counts a flag that cannot be read as unchanged",
+    "treats a flag that cannot be read as unchanged",
     Effect.gen(function* () {
       const error = Either.left(new EvaluationError({ reason: "Unavailable", message: "it cannot be read" }))
       const alterations: ReadonlyArray<PropertyDescriptorMap> = [
@@ -489,7 +489,7 @@ describe("changes, in the middle of reading what is loaded", () => {
 })
 
 describe("watchBoolean and watchVariant", () => {
-  onEngines("give the current value and every different later one", (engine) =>
+  onEngines("emit the current value and every different later one", (engine) =>
     Effect.gen(function* () {
       const document = (enabled: boolean, variant: string, attachment = "1", name = "n") =>
         makeDocument([{ ...booleanFlag("on", enabled), name }, variantFlag("theme", variant, attachment)])
@@ -532,7 +532,7 @@ describe("watchBoolean and watchVariant", () => {
     })
   )
 
-  onEngines("count other segments, another match and another reason as another value", (engine) =>
+  onEngines("count different segments, matches and reasons as different values", (engine) =>
     Effect.gen(function* () {
       const request = { ...theme, context: { plan: "pro" } }
       const rollout = (...keys: ReadonlyArray<string>) => ({
@@ -567,7 +567,7 @@ describe("watchBoolean and watchVariant", () => {
     })
   )
 
-  onEngines("give errors as values, once each, and then values again", (engine) =>
+  onEngines("emit errors as values, once each, and then values again", (engine) =>
     Effect.gen(function* () {
       const both = makeDocument([booleanFlag("on", true), variantFlag("theme", "dark")])
       const swapped = makeDocument([booleanFlag("theme", true), variantFlag("on", "dark")])
@@ -597,7 +597,7 @@ describe("watchBoolean and watchVariant", () => {
   )
 
   live(
-    "give NotReady once while nothing is loaded, and the error of an invalid request",
+    "emit NotReady once while nothing is loaded, and the error of an invalid request",
     Effect.gen(function* () {
       const { client, close, hub, next } = yield* open(away, { errorStrategy: "fallback" })
       const good = yield* listen(client.watchBoolean(on))
@@ -626,7 +626,7 @@ describe("watchBoolean and watchVariant", () => {
   )
 
   live(
-    "keep their value in an outage with strategy fallback, and give a slow listener the latest",
+    "keep their value in an outage with strategy fallback, and give a slow listener the latest value",
     Effect.gen(function* () {
       const { client, next } = yield* open(answer(onDocument(true)), { errorStrategy: "fallback" })
       const pull = yield* listenSlowly(client.watchBoolean(on))

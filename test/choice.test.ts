@@ -36,7 +36,7 @@ const nameOf = <E>(layer: Layer.Layer<Engine.Engine, E>) =>
 
 const elsewhere = "/no/such/library.so"
 
-/** A document of one flag, of about as many bytes as asked. */
+/** A document with one flag and about this many bytes. */
 const documentOf = (bytes: number, enabled = true, namespace = "default") =>
   makeDocument([{ ...booleanFlag("on", enabled), description: "x".repeat(bytes) }], namespace)
 
@@ -74,7 +74,7 @@ describe("Engine.layer", () => {
       )
   )
 
-  it.effect("says nothing about a missing library for small documents", () =>
+  it.effect("logs nothing about a missing library for small documents", () =>
     captured((logs) =>
       Effect.gen(function* () {
         const engine = yield* Effect.provide(Engine.Engine, Engine.layer)
@@ -118,7 +118,7 @@ describe("Engine.layer", () => {
     })
   )
 
-  it.effect("is the portable engine without a message if FLIPT_ENGINE says so", () =>
+  it.effect("is the portable engine, without a log line, if FLIPT_ENGINE is portable", () =>
     captured((logs) =>
       Effect.gen(function* () {
         expect(yield* nameOf(Engine.layer)).toBe("portable")
@@ -137,7 +137,7 @@ describe("Engine.layer", () => {
         const nested = ConfigProvider.nested(ConfigProvider.fromEnv(), "APP")
         const error = yield* Effect.flip(Effect.withConfigProvider(nameOf(Engine.layer), nested))
         expect(error.message).toContain(elsewhere)
-        // What the ConfigProvider has comes first.
+        // The ConfigProvider takes precedence.
         expect(yield* nameOf(Engine.layer).pipe(withVariables({ FLIPT_ENGINE: "portable" }))).toBe("portable")
       }).pipe(Effect.scoped)
   )
@@ -150,7 +150,7 @@ describe("Engine.layer", () => {
     }).pipe(withVariables({ FLIPT_ENGINE: "native", FLIPT_ENGINE_PATH: elsewhere }))
   )
 
-  it.effect("fails if FLIPT_ENGINE is neither", () =>
+  it.effect("fails if FLIPT_ENGINE has another value", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(nameOf(Engine.layer))
       expect(error).toMatchObject({ _tag: "EngineError", reason: "Load" })
@@ -168,7 +168,7 @@ describe("Engine.layerNative", () => {
     }).pipe(withVariables({ FLIPT_ENGINE: "portable", FLIPT_ENGINE_PATH: elsewhere }))
   )
 
-  it.effect("fails on a file that is no library of ours", () =>
+  it.effect("fails on a file that is not this library", () =>
     Effect.gen(function* () {
       for (const path of [process.execPath, new URL(import.meta.url).pathname]) {
         const error = yield* Effect.flip(nameOf(Engine.layerNative)).pipe(withVariables({ FLIPT_ENGINE_PATH: path }))
@@ -178,8 +178,8 @@ describe("Engine.layerNative", () => {
     })
   )
 
-  // Describes a checkout without the library. With it, install.test.ts checks the message in a fresh project.
-  it.effect.skipIf(native)("names the package that is missing, and the build", () =>
+  // Only for checkouts without the library. Otherwise, install.test.ts checks the message in a new project.
+  it.effect.skipIf(native)("names the missing package and the missing build", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(nameOf(Engine.layerNative))
       expect(error.message).toContain("@flipt-client-effect/native-")
@@ -216,7 +216,7 @@ describe.skipIf(!native)(`the native engine${native ? "" : ` (skipped: ${reason}
     )
   )
 
-  it.scoped("is chosen and left as a document grows and shrinks, and no caller notices", () =>
+  it.scoped("replaces the portable engine when a document grows, and back when it shrinks, unnoticed by callers", () =>
     Effect.gen(function* () {
       const { stat } = yield* load(library)
       const openSnapshots = () => stat(Stat.snapshots)
@@ -247,7 +247,7 @@ describe.skipIf(!native)(`the native engine${native ? "" : ` (skipped: ${reason}
       expect([yield* engine, yield* enabled, yield* gauges]).toEqual(["portable", true, { native: 0, portable: 1 }])
       const first = yield* client.snapshot
 
-      // the same flag with a long description: nothing that matters to an evaluation has changed
+      // the same flag with a long description, which does not affect evaluations
       yield* update(LARGE_DOCUMENT_BYTES)
       expect([yield* engine, yield* enabled, yield* gauges]).toEqual(["native", true, { native: 1, portable: 0 }])
       const second = yield* client.snapshot
@@ -268,7 +268,7 @@ describe.skipIf(!native)(`the native engine${native ? "" : ` (skipped: ${reason}
       yield* update(0, false)
       expect([yield* engine, yield* enabled]).toEqual(["portable", false])
 
-      // what was obtained before still evaluates on its own engine
+      // earlier Snapshots still evaluate on their own engine
       expect([first, second].map((it) => Either.getOrThrow(it.boolean(on)).enabled)).toEqual([true, true])
       expect((yield* old.evaluateBoolean(on)).enabled).toBe(true)
       yield* Scope.close(pinned, Exit.void)
@@ -280,7 +280,7 @@ describe.skipIf(!native)(`the native engine${native ? "" : ` (skipped: ${reason}
     }).pipe(withVariables({}))
   )
 
-  it.scoped("is loaded from the path that it is given", () =>
+  it.scoped("is loaded from a given path", () =>
     Effect.gen(function* () {
       expect(existsSync(library)).toBe(true)
       const engine = yield* Effect.provide(Engine.Engine, Engine.layerNative)

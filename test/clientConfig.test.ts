@@ -1,5 +1,5 @@
 /**
- * Options of a client, from code and from the environment.
+ * A client's options, from code and from the environment.
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import { describe, expect, it } from "@effect/vitest"
@@ -36,16 +36,18 @@ describe("options", () => {
     ["updateIntervall", { updateIntervall: 30 }]
   ]
 
-  it.effect.each(bad.map(([path, options]) => ({ path, options })))("a bad $path is named", ({ options, path }) =>
-    Effect.gen(function* () {
-      const error = yield* Effect.flip(Effect.scoped(FliptClient.make(options as FliptClient.Options)))
-      expect(error).toMatchObject({ _tag: "ValidationError", reason: "Option", path })
-      expect(error.message).toContain(path)
-      expect(error.message).not.toContain("not redacted")
-    })
+  it.effect.each(bad.map(([path, options]) => ({ path, options })))(
+    "an invalid $path is an error that names it",
+    ({ options, path }) =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(Effect.scoped(FliptClient.make(options as FliptClient.Options)))
+        expect(error).toMatchObject({ _tag: "ValidationError", reason: "Option", path })
+        expect(error.message).toContain(path)
+        expect(error.message).not.toContain("not redacted")
+      })
   )
 
-  it.scopedLive("that are undefined count as absent, and so does a tlsConfig without settings", () =>
+  it.scopedLive("that are undefined count as absent, as does a tlsConfig without settings", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
       const client = yield* makeClient({
@@ -120,7 +122,7 @@ describe("layerConfig", () => {
     { name: "FLIPT_FETCH_MODE", value: "pigeon" },
     { name: "FLIPT_HTTP2", value: "2" },
     { name: "FLIPT_TLS_MIN_VERSION", value: "1.3" }
-  ])("names a bad $name", ({ name, value }) =>
+  ])("names an invalid $name", ({ name, value }) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Effect.scoped(Layer.build(FliptClient.layerConfig()))).pipe(
         withVariables({ [name]: value })
@@ -129,7 +131,7 @@ describe("layerConfig", () => {
     })
   )
 
-  it.effect("counts every variable as unset if it is empty", () =>
+  it.effect("treats empty variables as unset", () =>
     Effect.gen(function* () {
       const read = (variables: Record<string, string>) => FliptClient.config.pipe(withVariables(variables))
       const names = new Set<string>()
@@ -146,7 +148,7 @@ describe("layerConfig", () => {
     })
   )
 
-  it.scopedLive("accepts an object of configs, or one config", () =>
+  it.scopedLive("accepts an object of Configs, or a single Config", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({
         documents: { default: onDocument(true) },
@@ -179,7 +181,7 @@ describe("layerConfig", () => {
 })
 
 describe("the one-stop layer", () => {
-  it.scopedLive("warns about services in the context that it does not use", () =>
+  it.scopedLive("warns about services in the context that it ignores", () =>
     captured((logs) =>
       Effect.gen(function* () {
         const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })

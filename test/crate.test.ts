@@ -1,5 +1,5 @@
 /**
- * The crate passes its own tests, its linter and its formatter. Cargo fetches what it needs where it is not there yet.
+ * The crate passes its own tests, its linter and its formatter. Cargo downloads missing dependencies.
  */
 import { execFile, execFileSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
@@ -17,7 +17,7 @@ const cargo = (...args: ReadonlyArray<string>) =>
     return Effect.sync(() => child.kill())
   })
 
-/** A part of the toolchain that some installations lack. */
+/** An optional component of the toolchain. */
 const has = (command: string): boolean => {
   try {
     execFileSync("cargo", [command, "--version"], { cwd: crate, stdio: "ignore" })

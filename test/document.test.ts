@@ -1,7 +1,8 @@
 /**
- * Reading a document: what stands in it again and again is read and held once, and is told from what only looks like it.
+ * Reading a document: repeated parts are read and stored once, and are not confused with similar ones.
  */
 import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import type * as Definition from "../src/internal/document/definition.js"
 import { readDocument } from "../src/internal/document/document.js"
 import { Malformed, Reader } from "../src/internal/document/json.js"
@@ -46,7 +47,7 @@ const segmentsOf = (flags: ReadonlyArray<Definition.Flag>) =>
   flags.flatMap(({ rules }) => rules.flatMap(({ segments }) => segments))
 
 describe("segments", () => {
-  it("that are equal are held once, over all flags", () => {
+  it("that are equal are stored once, across all flags", () => {
     const flags = read(
       flag("a", [rule(segment("pros", "pro")), rule(segment("teams", "team"))]),
       flag("b", [rule(segment("pros", "pro"), segment("teams", "team"))])
@@ -56,7 +57,9 @@ describe("segments", () => {
     expect(others[1]).toBe(teams)
     expect(pros).not.toBe(teams)
     const restored = readSeed(
-      new TextDecoder().decode(Uint8Array.from(atob(writeSeed("default", flags)), (c) => c.charCodeAt(0))),
+      new TextDecoder().decode(
+        Uint8Array.from(atob(Effect.runSync(writeSeed("default", flags))), (c) => c.charCodeAt(0))
+      ),
       "default"
     )
     expect(segmentsOf(restored)).toEqual(segmentsOf(flags))
@@ -65,16 +68,16 @@ describe("segments", () => {
     expect(second?.constraints).not.toBe(first?.constraints)
   })
 
-  it("that begin alike are each what they say", () => {
-    const long = "a key of more characters than are looked at first, by far"
+  it("that begin alike are kept apart", () => {
+    const long = "a key of far more characters than are compared at first"
     const values = ["pro", "pr", "prob", "pro"]
     const flags = read(...values.map((value, index) => flag(`flag-${index}`, [rule(segment(long, value))])))
     expect(segmentsOf(flags).map(({ constraints }) => constraints[0]?.value)).toEqual(values)
   })
 
-  it("are bounded in depth at any place, memoized or not", () => {
+  it("are limited in depth everywhere, memoized or not", () => {
     const nested = (depth: number): unknown => (depth === 0 ? 0 : [nested(depth - 1)])
-    // an object of the document, flags, flag, rules, rule, segments, segment; a rollout's segments are one deeper
+    // document, flags, flag, rules, rule, segments, segment; the segments of a rollout are one level deeper
     const deepest = segment("s", "pro", { unknown: nested(121) })
     const rollout = { segment: { value: true, segments: [deepest] } }
     expect(segmentsOf(read(flag("a", [rule(deepest), rule(deepest)])))).toHaveLength(2)
@@ -83,7 +86,7 @@ describe("segments", () => {
   })
 })
 
-describe("a text in parts", () => {
+describe("a text in several parts", () => {
   const flags = [
     flag("a", [rule(segment("pros", "pro\\n\\u00e9 \\\\"))], [{ threshold: { percentage: 12.5e1, value: true } }]),
     flag("b", [rule(segment("pros", "pro\\n\\u00e9 \\\\"), segment("teams", "team"))])
@@ -111,7 +114,7 @@ describe("a text in parts", () => {
     }
   }
 
-  it("has the same flags for any division", () => {
+  it("contains the same flags for any division", () => {
     const expected = readParts(text, text.length)
     expect(expected).toHaveLength(2)
     for (let size = 1; size <= text.length; size++) {

@@ -1,5 +1,5 @@
 /**
- * Plain numbers as durations: the official SDKs count seconds, Effect counts milliseconds.
+ * Plain numbers as durations: the official SDKs use seconds, Effect uses milliseconds.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -30,7 +30,7 @@ const places: Readonly<Record<string, (duration: number) => Effect.Effect<void, 
 
 describe("a plain number below 1,000", () => {
   for (const [place, use] of Object.entries(places)) {
-    it.live(`is not taken as a duration: ${place}`, () =>
+    it.live(`is rejected as a duration: ${place}`, () =>
       Effect.gen(function* () {
         for (const duration of [0.5, 30, 999]) {
           const error = (yield* Effect.flip(use(duration))) as Error
@@ -43,7 +43,7 @@ describe("a plain number below 1,000", () => {
     )
   }
 
-  it.live("is not needed: a larger number and a text with a unit are durations", () =>
+  it.live("is not the only form: larger numbers and strings with a unit are accepted", () =>
     Effect.gen(function* () {
       for (const reloadInterval of [1000, 30_000, "30 seconds", "20 millis", Number.POSITIVE_INFINITY] as const) {
         yield* build(Tls.layer({ reloadInterval }))

@@ -1,5 +1,5 @@
 /**
- * The examples run as they stand, each in a process of its own, from the build that `npm test` makes first.
+ * Runs the unmodified examples, each in a separate process, with the build that `npm test` makes first.
  */
 import { execFile } from "node:child_process"
 import { readdirSync } from "node:fs"
@@ -22,10 +22,10 @@ const run = (name: string, variables: Readonly<Record<string, string>> = {}) =>
       [`build/examples/${name}.js`],
       { cwd: root, env: { ...environment, ...variables }, timeout: 120_000 },
       (error, stdout, stderr) =>
-        // without the log
+        // without log lines, which begin with a time
         resume(
           error === null
-            ? Effect.succeed(stdout.replaceAll(/^timestamp=.*\n/gm, ""))
+            ? Effect.succeed(stdout.replaceAll(/^(?:timestamp=|\[\d\d:).*\n/gm, ""))
             : Effect.fail(new Error(`${error.message}\n${stdout}${stderr}`))
         )
     )
@@ -34,7 +34,7 @@ const run = (name: string, variables: Readonly<Record<string, string>> = {}) =>
 
 it("there is a test for every example", () => {
   const names = readdirSync(`${root}examples`).filter((name) => name.endsWith(".ts"))
-  // testing.test.ts is run by the test runner itself, http-server.ts by httpServer.test.ts, fleet.ts by packages/redis
+  // Vitest runs testing.test.ts, httpServer.test.ts runs http-server.ts, and packages/redis runs fleet.ts
   expect(names.sort()).toEqual([
     "errors.ts",
     "flags.ts",
@@ -110,7 +110,7 @@ it.live("flags returns typed values, and defaults with the error if something is
   )
 )
 
-it.live("snapshot starts from a file while the server is away, and goes over to the server when it comes", () =>
+it.live("snapshot starts from a file while the server is down, and switches to the server when it is up", () =>
   Effect.map(run("snapshot"), (output) =>
     expect(output.trim().split("\n")).toEqual([
       "stored the state that the server has",
@@ -120,7 +120,7 @@ it.live("snapshot starts from a file while the server is away, and goes over to 
   )
 )
 
-it.live("namespaces makes a client for each tenant, and shares it", () =>
+it.live("namespaces opens a client per tenant, and shares it", () =>
   Effect.map(run("namespaces"), (output) =>
     expect(output.trim().split("\n")).toEqual([
       "the server is asked for books",
@@ -193,13 +193,13 @@ it.scopedLive("tls fetches over TLS in every way", () =>
   })
 )
 
-it.live("rotating-jwt sends another JWT when the first is about to expire", () =>
+it.live("rotating-jwt sends a new JWT when the first is about to expire", () =>
   Effect.map(run("rotating-jwt"), (output) =>
     expect(output.trim().split("\n")).toEqual(["new-checkout is true, fetched with JWT 1", "fetched again with JWT 2"])
   )
 )
 
-it.live("telemetry brings events and metrics to a collector", () =>
+it.live("telemetry sends events and metrics to a collector", () =>
   Effect.map(run("telemetry"), (output) => {
     const event = (attributes: string) =>
       `span GET /checkout, event feature_flag.evaluation: ${attributes} feature_flag.provider.name=Flipt ` +
@@ -216,7 +216,7 @@ it.live("telemetry brings events and metrics to a collector", () =>
   })
 )
 
-it.live("workers evaluate what the main thread has loaded", () =>
+it.live("workers evaluate the state that the main thread has loaded", () =>
   Effect.map(run("workers"), (output) => {
     expect(output.trim().split("\n")).toEqual(["the workers start: on,on", "the flag has changed: off,off"])
   })

@@ -1,5 +1,5 @@
 /**
- * What errors say of a cause that is easily taken for another one.
+ * Messages of errors whose cause is easily mistaken for another one.
  */
 import * as Http from "node:http"
 import { describe, expect, it } from "@effect/vitest"
@@ -17,7 +17,7 @@ const answering = (status: number, headers: Http.OutgoingHttpHeaders, body = "")
   Effect.map(listen(Http.createServer((_, response) => void response.writeHead(status, headers).end(body))), http)
 
 describe("the error of a request", () => {
-  it.scopedLive("names the scheme of a redirect that is not to http", () =>
+  it.scopedLive("names the scheme of a redirect to a URL that is not http or https", () =>
     Effect.gen(function* () {
       const url = yield* answering(302, { location: "file:///etc/passwd" })
       const { message } = yield* failureOf({ url }, never)
@@ -37,7 +37,7 @@ describe("the error of a request", () => {
     })
   )
 
-  it.scopedLive("names a content encoding that nothing decodes", () =>
+  it.scopedLive("names an unsupported content encoding", () =>
     Effect.gen(function* () {
       const url = yield* answering(200, { "content-encoding": "lzma" }, "{}")
       const error = yield* failureOf({ url }, never)
@@ -72,7 +72,7 @@ describe("the error of a request", () => {
 
 describe("the error of an evaluation", () => {
   for (const [name, engine] of engines) {
-    it.scoped(`begins with the official text and explains it, by the ${name} engine`, () =>
+    it.scoped(`starts with the official text and explains it (${name} engine)`, () =>
       Effect.gen(function* () {
         const document = makeDocument([booleanFlag("on", true), variantFlag("theme", "dark")], "n")
         const { compile } = yield* Engine.Engine

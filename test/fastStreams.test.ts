@@ -1,5 +1,5 @@
 /**
- * Streams that send more than a client can load, or good and bad frames in turn.
+ * Streams that send more than a client can load, or alternate good and bad frames.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Context from "effect/Context"
@@ -23,7 +23,7 @@ import { captured } from "./support/logs.js"
 import { awaitOn, failedIn, line, listenTo, makeClient, no, pushedIn, scripted, yes } from "./support/streaming.js"
 import { awaitSleepOf, awhile, until } from "./support/wait.js"
 
-/** Runs an effect and returns its value with the number of turns of the event loop that it took. */
+/** Runs an effect and returns its value and the number of event loop turns that it took. */
 const countTurns = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.suspend(() => {
     let turns = 0
@@ -40,7 +40,7 @@ const countTurns = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   })
 
 describe("a chunk of many lines", () => {
-  it.scoped("that are garbage is handled in slices, and is one event", () =>
+  it.scoped("that are garbage is processed in slices and causes one event", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const events = yield* listenTo({ url: server.url })
@@ -57,7 +57,7 @@ describe("a chunk of many lines", () => {
     })
   )
 
-  it.scoped("that are documents loads the last one, and few of the others", () =>
+  it.scoped("that are documents causes loads of the last one and few others", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       let compiled = 0
@@ -77,14 +77,14 @@ describe("a chunk of many lines", () => {
       const frames = Array.from({ length: 1203 }, (_, n) => line(JSON.stringify({ ...yes, digest: `${n}` })))
       stream.write(`${frames.join("")}${line(JSON.stringify(no))}`)
       yield* awaitOn(client, false)
-      // each chunk of 64 KiB has some 400 of them, in two slices
+      // a chunk of 64 KiB has about 400 of them, in two slices
       expect(compiled).toBeLessThan(40)
     })
   )
 })
 
 describe("a lock", () => {
-  it.effect("goes to whoever has waited longest", () =>
+  it.effect("is passed to the fiber that has waited longest", () =>
     Effect.gen(function* () {
       const { withLock } = yield* FairLock.make
       const order: Array<string> = []
@@ -104,7 +104,7 @@ describe("a lock", () => {
     })
   )
 
-  it.effect("is not lost if a fiber that waits, or just got it, is interrupted", () =>
+  it.effect("is not lost if a fiber that waits for it or just acquired it is interrupted", () =>
     Effect.gen(function* () {
       const { withLock } = yield* FairLock.make
       for (const interruptsAfter of [false, true]) {
@@ -135,7 +135,7 @@ describe("a lock", () => {
   )
 })
 
-describe("a namespace whose stream always has another document", () => {
+describe("a namespace whose stream never stops sending documents", () => {
   for (const [name, engine] of engines) {
     it.scopedLive(`delays the start and refresh of another one by a few compilations (${name} engine)`, () =>
       Effect.gen(function* () {
@@ -172,7 +172,7 @@ describe("a namespace whose stream always has another document", () => {
   }
 })
 
-describe("a refresh during a stream that always has another document", () => {
+describe("a refresh during a stream that never stops sending documents", () => {
   for (const [name, engine] of engines) {
     it.scopedLive(`takes a few compilations (${name} engine)`, () =>
       Effect.gen(function* () {
@@ -199,7 +199,7 @@ describe("a refresh during a stream that always has another document", () => {
   }
 })
 
-describe("good and bad frames in turn", () => {
+describe("alternating good and bad frames", () => {
   for (const [what, bad] of [
     ["no document", "bad\n"],
     ["a document that does not load", line('{"flags":1}')]
@@ -213,7 +213,7 @@ describe("good and bad frames in turn", () => {
           const isStale = Effect.map(client.status, ({ _tag }) => _tag === "Stale")
           for (let round = 0; round < 60; round++) {
             stream.write(bad)
-            // the first one is repaired by a request at once, the later ones by the good frame
+            // a request repairs the first one immediately, and good frames repair the later ones
             yield* round === 0 ? server.awaitSnapshotRequests(2) : until(isStale)
             const document = round % 2 === 0 ? no : yes
             yield* server.setDocument(document)
@@ -222,12 +222,12 @@ describe("good and bad frames in turn", () => {
             yield* TestClock.adjust(250)
           }
           yield* awhile
-          // 15 seconds are time for five repairs, of which each is repeated up to three times if a push overtakes it
+          // 15 seconds allow five repairs, each repeated up to three times if a push overtakes it
           expect(server.snapshots.length).toBeLessThanOrEqual(1 + 5 * 4)
           const loud = lines.filter(({ level }) => level !== "DEBUG").map(({ level }) => level)
           expect(loud).toEqual(["WARN", "INFO"])
 
-          // trouble that returns after a minute is another one
+          // a problem that recurs after a minute is a new one
           yield* TestClock.adjust("2 minutes")
           yield* awhile
           stream.write(bad)
@@ -237,7 +237,7 @@ describe("good and bad frames in turn", () => {
     )
   }
 
-  it.scoped("leave no failed state unrepaired for longer than the pace of repairs", () =>
+  it.scoped("leave no failed state unrepaired for longer than the repair interval", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const client = yield* makeClient({ url: server.url, updateInterval: Number.POSITIVE_INFINITY })

@@ -1,5 +1,5 @@
 /**
- * What a fetch makes of an answer, and how long it waits for one.
+ * How a fetch handles an answer, and how long it waits for one.
  */
 import * as Http from "node:http"
 import { pipeline, Readable } from "node:stream"
@@ -53,7 +53,7 @@ describe("an answer", () => {
     )
   }
 
-  it.scopedLive("has its ETag sent back byte for byte", () =>
+  it.scopedLive("has an ETag that is sent back byte for byte", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       const fetcher = yield* makeFetcher({ url: server.url })
@@ -110,7 +110,7 @@ describe("an answer", () => {
     })
   )
 
-  it.scopedLive("that decodes to more than maxBodySize is abandoned immediately, and not held in memory", () =>
+  it.scopedLive("that decodes to more than maxBodySize is abandoned immediately, and is not kept in memory", () =>
     Effect.gen(function* () {
       const decoded = 512 * 1024 * 1024
       const server = yield* serve()
@@ -146,7 +146,7 @@ describe("an answer", () => {
           yield* errorOf(fetcher.fetch(Option.none()))
           yield* fetcher.fetch(Option.none())
           expect(yield* server.requests).toHaveLength(4)
-          // a 304 is over for the client a moment before its connection is free
+          // the connection becomes free a moment after the client has handled a 304
           expect(yield* server.connections).toBeLessThanOrEqual(2)
         })
       )
@@ -210,7 +210,7 @@ describe("a status", () => {
     )
   }
 
-  it.scopedLive("that passes is followed by the document, and every attempt is authorized again", () =>
+  it.scopedLive("that is temporary is followed by the document, and every attempt is authorized again", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       const { counts, layer } = counting()
@@ -237,7 +237,7 @@ describe("a status", () => {
     })
   )
 
-  it.scopedLive("304 to a request whose version could not be sent is an error too", () =>
+  it.scopedLive("304 to a request whose version could not be sent is also an error", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       yield* server.failAlways(Fault.notModified())
@@ -264,7 +264,7 @@ describe("a status", () => {
     })
   )
 
-  it.scopedLive("401, and no other, is reported to Auth, with the refused headers", () =>
+  it.scopedLive("401 is the only one reported to Auth, with the refused headers", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       const { counts, layer } = counting()
@@ -273,13 +273,13 @@ describe("a status", () => {
         yield* server.failAlways(Fault.status(status))
         yield* errorOf(fetcher.fetch(Option.none()))
       }
-      // the one after the refusal is for another try, should there be another credential then
+      // after the refusal, Auth is called again in case it has another credential
       expect(counts.authorized).toBe(8)
       expect(counts.rejected.map((headers) => ({ ...headers }))).toEqual([{ authorization: "Bearer token-7" }])
     })
   )
 
-  it.scoped("of an Auth that does not answer in time is a separate error", () =>
+  it.scoped("is never reached if Auth does not answer in time, and the error has the reason Auth", () =>
     Effect.gen(function* () {
       const auth = Layer.succeed(Auth.Auth, { authorize: Effect.never, invalidate: () => Effect.void })
       const fetcher = yield* makeFetcher({ url: "http://127.0.0.1:1" }, { auth })
@@ -343,7 +343,7 @@ describe("a status", () => {
         const { message } = yield* failureOf({ url: server.url })
         expect(message).toContain("status 418")
         expect(message.length).toBeLessThan(500)
-        // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: tests that there are none
         expect(message).not.toMatch(/[\x00-\x1f\x7f]/)
       }
       yield* server.fail(Fault.status(418, { body: bodies[0]! }))
@@ -351,7 +351,7 @@ describe("a status", () => {
     })
   )
 
-  it.scoped("whose body never arrives is reported all the same", () =>
+  it.scoped("whose body never arrives is still reported", () =>
     Effect.gen(function* () {
       const { fetching, response } = yield* begun({ requestTimeout: 10_000 })
       yield* TestClock.adjust(1000)
@@ -363,7 +363,7 @@ describe("a status", () => {
     })
   )
 
-  it.scopedLive("whose body is endless is reported without reading on", () =>
+  it.scopedLive("whose body is endless is reported without reading all of it", () =>
     Effect.gen(function* () {
       const server = Http.createServer((_, response) => {
         const body = Readable.from(endless("lorem ipsum ".repeat(1000)))
@@ -427,7 +427,7 @@ describe("requestTimeout", () => {
     })
   )
 
-  /** Writes a piece of the body just in time, again and again. */
+  /** Repeatedly writes a piece of the body just in time. */
   const drip = (response: Http.ServerResponse, pieces: number) =>
     Effect.gen(function* () {
       response.writeHead(200).flushHeaders()
@@ -463,7 +463,7 @@ describe("requestTimeout", () => {
     })
   )
 
-  it.scoped("of Infinity waits forever", () =>
+  it.scoped("can be infinite", () =>
     Effect.gen(function* () {
       const { fetching, response } = yield* begun({ requestTimeout: Number.POSITIVE_INFINITY })
       yield* TestClock.adjust("3650 days")
@@ -475,7 +475,7 @@ describe("requestTimeout", () => {
     })
   )
 
-  it.scopedLive("works with the real clock too", () =>
+  it.scopedLive("also works on the real clock", () =>
     Effect.gen(function* () {
       const server = yield* serve({ documents: { default: large } })
       yield* server.fail(Fault.hangBeforeHeaders, Fault.hangInBody(50), Fault.drip(100, 10))

@@ -1,5 +1,5 @@
 /**
- * The request for a snapshot: what it says, over which connection, and where redirects lead it.
+ * The request for a snapshot: its content, its connection, and redirects.
  */
 import * as Http from "node:http"
 import * as Https from "node:https"
@@ -21,7 +21,8 @@ import { booleanFlag, makeDocument } from "./support/documents.js"
 import * as Fault from "./support/Fault.js"
 import { counting, failureOf, fetchOf, http, large, makeFetcher, serve, small } from "./support/fetching.js"
 import { listen } from "./support/Listener.js"
-import { contentOf, errorOf, textOf } from "./support/updates.js"
+import { contentOf, errorOf, textOf, versionOf } from "./support/updates.js"
+import { awhile } from "./support/wait.js"
 
 describe("a request", () => {
   it.scopedLive("has every header of the protocol", () =>
@@ -81,7 +82,7 @@ describe("a request", () => {
     })
   )
 
-  it.scopedLive("is not part of a trace", () =>
+  it.scopedLive("does not take part in a trace", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       yield* fetchOf({ url: server.url }).pipe(Effect.withSpan("checkout"))
@@ -119,6 +120,21 @@ describe("a request", () => {
     )
   }
 
+  it.scopedLive("reuses the connection of the previous request, also after a response without a body", () =>
+    Effect.gen(function* () {
+      const server = yield* serve()
+      const fetcher = yield* makeFetcher({ url: server.url })
+      const loaded = versionOf(yield* fetcher.fetch(Option.none()))
+      for (let request = 2; request <= 10; request++) {
+        // a response ends a moment before its connection is free
+        yield* awhile
+        expect(yield* fetcher.fetch(loaded)).toMatchObject({ _tag: "NotModified" })
+        expect(yield* server.requests).toHaveLength(request)
+      }
+      expect(yield* server.accepted).toBe(1)
+    })
+  )
+
   it.scopedLive("sends the reference, percent-encoded, only if it is set", () =>
     Effect.gen(function* () {
       const server = yield* serve({ version: "v1" })
@@ -132,7 +148,7 @@ describe("a request", () => {
     })
   )
 
-  it.scopedLive("goes below the path of the url, which may end in slashes", () =>
+  it.scopedLive("is sent below the path of the url, which may end in slashes", () =>
     Effect.gen(function* () {
       const plain = yield* serve()
       const proxied = yield* serve({ prefix: "/flipt/eu%20west" })
@@ -144,7 +160,7 @@ describe("a request", () => {
     })
   )
 
-  it.scopedLive("goes to a url with blanks around it, or the blanks are an error of the option", () =>
+  it.scopedLive("ignores blanks around the url, or they are an error of the option", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       const outcome = yield* Effect.either(fetchOf({ url: ` ${server.url} ` }))
@@ -166,7 +182,7 @@ describe("a connection", () => {
     })
   )
 
-  it.scopedLive("that is refused at first and accepted later returns the document", () =>
+  it.scopedLive("that is refused at first and then accepted returns the document", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       yield* server.stop
@@ -288,7 +304,7 @@ describe("a redirect", () => {
     })
   )
 
-  it.scopedLive("may lead to another, up to five in all", () =>
+  it.scopedLive("may be followed by others, up to five in total", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       yield* server.fail(...Array.from({ length: 5 }, () => Fault.redirect(path("default"))))
@@ -313,7 +329,7 @@ describe("a redirect", () => {
     })
   )
 
-  it.scopedLive("loop is an error, and not retried", () =>
+  it.scopedLive("loop is an error that is not retried", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       yield* server.failAlways(Fault.redirect(path("default")))
@@ -324,7 +340,7 @@ describe("a redirect", () => {
     })
   )
 
-  it.scopedLive("to another origin is refused for any status, and nothing is sent there", () =>
+  it.scopedLive("to another origin is refused for every status, and nothing is sent there", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       const other = yield* serve()
@@ -357,7 +373,7 @@ describe("a redirect", () => {
     })
   )
 
-  it.scopedLive("that leads away only at the second hop is refused there", () =>
+  it.scopedLive("that leaves the origin at the second hop is refused there", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       const other = yield* serve()
@@ -381,7 +397,7 @@ describe("a redirect", () => {
     })
   )
 
-  it.scopedLive("to a URL with a user and a password is refused, and they are not shown", () =>
+  it.scopedLive("to a URL with a user and password is refused without showing them", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       yield* server.failAlways(Fault.redirect(`http://user:sesame@127.0.0.1:${server.port}${path("default")}`))
@@ -410,7 +426,7 @@ describe("TLS", () => {
 
   const loopback = [{ type: "ip", value: "127.0.0.1" }] as const
 
-  it.scopedLive("with a self-signed certificate fails, and is not retried", () =>
+  it.scopedLive("with a self-signed certificate fails without a retry", () =>
     Effect.gen(function* () {
       const { counts, url } = yield* secure(loopback)
       const error = yield* failureOf({ url })
@@ -428,7 +444,7 @@ describe("TLS", () => {
     })
   )
 
-  it.scopedLive("with a certificate for another name, or an expired one, fails, and is not retried", () =>
+  it.scopedLive("with a certificate that is for another name or has expired fails without a retry", () =>
     Effect.gen(function* () {
       const other = yield* secure([{ type: "dns", value: "flipt.test" }])
       const old = yield* secure(loopback, 0.5)

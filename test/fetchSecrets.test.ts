@@ -1,5 +1,5 @@
 /**
- * No secret that was sent shows in an error.
+ * No secret that was sent appears in an error.
  */
 import * as Http from "node:http"
 import * as Headers from "@effect/platform/Headers"
@@ -15,7 +15,7 @@ describe("a server that repeats the request", () => {
   const token = "flipt_0123456789+/="
   const auth = Auth.layerClientToken(Redacted.make(token))
 
-  /** Answers with a status and a text that is made of the request's headers. */
+  /** Answers with a status and a text computed from the request's headers. */
   const echo = (text: (headers: Http.IncomingHttpHeaders) => string) =>
     Effect.map(
       listen(Http.createServer(({ headers }, response) => void response.writeHead(418).end(text(headers)))),
@@ -24,17 +24,17 @@ describe("a server that repeats the request", () => {
 
   const forms: Readonly<Record<string, (headers: Http.IncomingHttpHeaders) => string>> = {
     "in plain text": (headers) => Object.values(headers).join(" "),
-    "in Flipt's form of an error": (headers) => JSON.stringify({ message: Object.values(headers).join(" ") }),
+    "in the form of Flipt's errors": (headers) => JSON.stringify({ message: Object.values(headers).join(" ") }),
     "in a page": (headers) =>
       `<ul>${Object.entries(headers).map(([name, value]) => `<li>${name}\n\t${value}</li>`)}</ul>`,
     "more than once": ({ authorization, "x-key": key }) => `${authorization}${authorization}${key}${key}`,
     "just the token": ({ authorization }) => `${authorization}`.replace("Bearer ", ""),
-    "at the end of what is shown": ({ authorization, "x-key": key }) =>
+    "where the message is cut": ({ authorization, "x-key": key }) =>
       `${"x".repeat(280)}${authorization} ${"x".repeat(280)}${key}`
   }
 
   for (const [form, text] of Object.entries(forms)) {
-    it.scopedLive(`gets no secret into the error: ${form}`, () =>
+    it.scopedLive(`does not reveal a secret in the error: ${form}`, () =>
       Effect.gen(function* () {
         const url = yield* echo(text)
         const error = yield* failureOf({ url, headers: { "X-Key": Redacted.make("sesame street") } }, { auth })
@@ -45,7 +45,7 @@ describe("a server that repeats the request", () => {
     )
   }
 
-  it.scopedLive("may reveal what is not secret", () =>
+  it.scopedLive("may reveal values that are not secret", () =>
     Effect.gen(function* () {
       const url = yield* echo((headers) => `no tenant ${headers["x-tenant"]}`)
       const error = yield* failureOf({ url, headers: { "X-Tenant": "blue" } }, { auth })
@@ -53,10 +53,10 @@ describe("a server that repeats the request", () => {
     })
   )
 
-  const folded = { "several blanks": "sesame  street\t7", "a character that is not shown": "sesame\u00adstreet\u00857" }
+  const folded = { "several blanks": "sesame  street\t7", "an invisible character": "sesame\u00adstreet\u00857" }
 
   for (const [what, secret] of Object.entries(folded)) {
-    it.scopedLive(`gets no secret with ${what} into the error`, () =>
+    it.scopedLive(`does not reveal a secret with ${what} in the error`, () =>
       Effect.gen(function* () {
         const url = yield* echo((headers) => `got ${headers["x-key"]}`)
         const error = yield* failureOf({ url, headers: { "X-Key": Redacted.make(secret) } }, { auth })
@@ -65,7 +65,7 @@ describe("a server that repeats the request", () => {
     )
   }
 
-  it.scopedLive("gets no secret into the error that begins like another", () =>
+  it.scopedLive("does not reveal a secret that starts like another one in the error", () =>
     Effect.gen(function* () {
       const url = yield* echo((headers) => `got ${headers["x-b"]}`)
       const headers = { "X-A": Redacted.make("sesame"), "X-B": Redacted.make("sesame-street") }
@@ -74,15 +74,15 @@ describe("a server that repeats the request", () => {
   )
 
   const encodings: Readonly<Record<string, (text: string) => string>> = {
-    "as it is": (text) => text,
+    unchanged: (text) => text,
     "percent-encoded": encodeURIComponent,
     "percent-encoded in lower case": (text) =>
       encodeURIComponent(text).replaceAll(/%../g, (code) => code.toLowerCase()),
-    "as a form's field": (text) => `${new URLSearchParams({ as: text })}`
+    "form-encoded": (text) => `${new URLSearchParams({ as: text })}`
   }
 
   for (const [how, encoding] of Object.entries(encodings)) {
-    it.scopedLive(`gets no secret into the error by a redirect: ${how}`, () =>
+    it.scopedLive(`does not reveal a secret in the error through a redirect: ${how}`, () =>
       Effect.gen(function* () {
         const port = yield* listen(
           Http.createServer(({ headers, url }, response) => {

@@ -1,5 +1,5 @@
 /**
- * What a client makes of the events of any Fetcher.
+ * How a client handles the events of any Fetcher.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Context from "effect/Context"
@@ -20,7 +20,7 @@ import { captured } from "./support/logs.js"
 import { makeManual, on } from "./support/testClient.js"
 import { awhile, until } from "./support/wait.js"
 
-/** The portable engine with another way to compile. */
+/** The portable engine with a different `compile`. */
 const withCompile = (
   wrap: (compile: Engine.Service["compile"]) => Engine.Service["compile"]
 ): Layer.Layer<Engine.Engine> =>
@@ -46,7 +46,7 @@ describe("a Fetcher that misbehaves", () => {
       })
     )
 
-  it.scoped("and answers NotModified before anything is loaded does not make the client ready", () =>
+  it.scoped("by answering NotModified before anything is loaded does not make the client ready", () =>
     captured(() =>
       Effect.gen(function* () {
         const client = yield* over({ fetch: () => Effect.succeed(Fetcher.NotModified()) })
@@ -60,7 +60,7 @@ describe("a Fetcher that misbehaves", () => {
     ["dies", Stream.die("died")],
     ["ends", Stream.empty]
   ] as const) {
-    it.scoped(`and whose events stream ${how} is an outage, and is run again`, () =>
+    it.scoped(`and whose events stream ${how} causes an outage, and the stream is run again`, () =>
       captured((lines) =>
         Effect.gen(function* () {
           let listened = 0
@@ -82,7 +82,7 @@ describe("a Fetcher that misbehaves", () => {
     )
   }
 
-  it.scoped("and pushes a document that kills the engine is an outage, which a request ends", () =>
+  it.scoped("by pushing a document that kills the engine causes an outage, which a request ends", () =>
     captured(() =>
       Effect.gen(function* () {
         const pushes = yield* Queue.unbounded<Fetcher.Event>()
@@ -155,28 +155,30 @@ describe("events of a Fetcher", () => {
     })
   )
 
-  it.scopedLive("a request whose answers are all overtaken ends, confirmed by the pushed documents", () =>
-    Effect.gen(function* () {
-      const fetcher = yield* makeManual(onDocument(true))
-      const client = yield* FliptClient.makeWithoutDependencies().pipe(
-        Effect.provide([fetcher.layer, Engine.layerPortable])
-      )
-      const before = fetcher.state.asked.length
-      fetcher.state.answer = Effect.gen(function* () {
-        const asked = fetcher.state.asked.length - before
-        if (asked > 20) {
-          return Fetcher.NotModified()
-        }
-        const version = `pushed ${asked}`
-        const bytes = fetcher.encode({ ...onDocument(true), digest: version })
-        yield* fetcher.tell(Fetcher.Event.Pushed({ bytes, version: Option.some(version) }))
-        yield* until(Effect.map(client.status, (status) => status.version === version))
-        return Fetcher.Document({ bytes: fetcher.encode(onDocument(false)), version: Option.some("old") })
+  it.scopedLive(
+    "a request whose answers are always overtaken ends, because the pushed documents confirm the state",
+    () =>
+      Effect.gen(function* () {
+        const fetcher = yield* makeManual(onDocument(true))
+        const client = yield* FliptClient.makeWithoutDependencies().pipe(
+          Effect.provide([fetcher.layer, Engine.layerPortable])
+        )
+        const before = fetcher.state.asked.length
+        fetcher.state.answer = Effect.gen(function* () {
+          const asked = fetcher.state.asked.length - before
+          if (asked > 20) {
+            return Fetcher.NotModified()
+          }
+          const version = `pushed ${asked}`
+          const bytes = fetcher.encode({ ...onDocument(true), digest: version })
+          yield* fetcher.tell(Fetcher.Event.Pushed({ bytes, version: Option.some(version) }))
+          yield* until(Effect.map(client.status, (status) => status.version === version))
+          return Fetcher.Document({ bytes: fetcher.encode(onDocument(false)), version: Option.some("old") })
+        })
+        expect(yield* client.refresh).toBe(false)
+        expect(fetcher.state.asked.length - before).toBe(4)
+        expect(yield* client.status).toMatchObject({ _tag: "Ready", version: "pushed 4" })
       })
-      expect(yield* client.refresh).toBe(false)
-      expect(fetcher.state.asked.length - before).toBe(4)
-      expect(yield* client.status).toMatchObject({ _tag: "Ready", version: "pushed 4" })
-    })
   )
 
   it.scopedLive("a pushed document is not compiled while a fetched one is", () =>
@@ -189,7 +191,7 @@ describe("events of a Fetcher", () => {
           overlaps += compiling.size
           compiling.add(text)
         }).pipe(
-          // time in which another compilation would start
+          // time for another compilation to start
           Effect.zipRight(awhile),
           Effect.zipRight(compile(namespace, bytes)),
           Effect.ensuring(Effect.sync(() => compiling.delete(text)))
@@ -211,7 +213,7 @@ describe("events of a Fetcher", () => {
     })
   )
 
-  it.scopedLive("what a compilation that fails has opened is closed at once", () =>
+  it.scopedLive("the resources of a failed compilation are released immediately", () =>
     captured(() =>
       Effect.gen(function* () {
         let opened = 0

@@ -1,5 +1,5 @@
 /**
- * Which options a Fetcher refuses.
+ * Options that a Fetcher rejects.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
@@ -93,7 +93,7 @@ describe("an invalid option", () => {
     "a value that is undefined": ["x-a", undefined],
     "a value that is a list": ["x-a", ["b"]],
     "a Redacted value with a line break": ["x-a", Redacted.make("b\nc")],
-    "a Redacted value that is no text": ["x-a", Redacted.make(5)]
+    "a Redacted value that is not a string": ["x-a", Redacted.make(5)]
   }
 
   for (const [problem, [name, value]] of Object.entries(badHeaders)) {
@@ -125,7 +125,7 @@ describe("an invalid option", () => {
     )
   }
 
-  it.effect("is named down to the header, and the message says what is wrong with it", () =>
+  it.effect("is named including the header, and the message says what is wrong with it", () =>
     Effect.gen(function* () {
       const error = yield* refused({ headers: { "x-fine": "fine", "x-a": Redacted.make("b\nc") } })
       expect(error.path).toBe("headers.x-a")
@@ -142,7 +142,7 @@ describe("an invalid option", () => {
     })
   )
 
-  it.effect("may be all of them", () =>
+  it.effect("can be the whole options object", () =>
     Effect.gen(function* () {
       for (const options of ["http://host", 5, true, [], [{}]]) {
         expect((yield* refused(options)).path).toBe("options")
@@ -150,7 +150,7 @@ describe("an invalid option", () => {
     })
   )
 
-  it.effect("may be null in the place of all of them", () =>
+  it.effect("can be null instead of the options object", () =>
     Effect.gen(function* () {
       expect((yield* refused(null)).path).toBe("options")
     })
@@ -185,7 +185,7 @@ describe("an invalid option", () => {
     })
   )
 
-  it.effect("does not include values at the edge of what is valid", () =>
+  it.effect("does not include the smallest and largest valid values", () =>
     Effect.gen(function* () {
       const right: ReadonlyArray<Fetcher.Options> = [
         { url: "HTTP://Host:8080/a/b/" },

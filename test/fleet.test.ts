@@ -1,8 +1,8 @@
 /**
- * The fleet of `npm run bench:fleet` is simulated: a hundred real clients make the same requests at the same instants.
+ * Validates the simulation behind `npm run bench:fleet`: a hundred real clients make the same requests at the same
+ * instants.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
-import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { describe, expect, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
@@ -20,11 +20,12 @@ import * as Fetcher from "../src/Fetcher.js"
 import * as FliptClient from "../src/FliptClient.js"
 import { FetchError } from "../src/FliptError.js"
 import * as schedules from "../src/internal/fetch/schedules.js"
+import { noResponse } from "../src/internal/net/httpClient.js"
 import { drive } from "./support/drive.js"
 import * as FleetClock from "./support/fleetClock.js"
 
 const CLIENTS = 100
-/** They take seconds, and many of them where the machine is busy. */
+/** The tests take seconds, or many more on a busy machine. */
 const TIMEOUT = 300_000
 
 interface Request {
@@ -42,7 +43,7 @@ const randomOf = (client: number): Random.Random => Random.make(`client ${client
 
 const etag = '"1"'
 
-/** A server without sockets, as one client sees it. */
+/** A server without sockets, for one client. */
 const serverFor = (client: number, { outage }: Course, requests: Array<Request>, cut: Deferred.Deferred<void>) =>
   HttpClient.make((request, url) =>
     Effect.gen(function* () {
@@ -50,12 +51,12 @@ const serverFor = (client: number, { outage }: Course, requests: Array<Request>,
       const kind = url.pathname.endsWith("/stream") ? "stream" : "snapshot"
       const ok = at < outage.from || at >= outage.to
       requests.push({ at, client, kind, ok })
-      const refused = new HttpClientError.RequestError({ request, reason: "Transport", description: "refused" })
+      const refused = Effect.fail(noResponse(request, new Error("refused")))
       if (!ok) {
         return yield* refused
       }
       if (kind === "stream") {
-        // As from Flipt, there is no status line as long as there is no frame.
+        // Like Flipt, it sends the status line together with the first frame.
         return yield* at < outage.from ? Effect.zipRight(Deferred.await(cut), refused) : Effect.never
       }
       const response =
@@ -89,7 +90,7 @@ const run = (course: Course) => {
   }).pipe(Effect.scoped, Effect.withClock(clock), Effect.provide(Logger.remove(Logger.defaultLogger)))
 }
 
-/** The requests of simulated ones. */
+/** The requests of simulated clients. */
 const predict = ({ interval, mode, outage, until }: Course) =>
   Effect.gen(function* () {
     const requests: Array<Request> = []
@@ -107,7 +108,7 @@ const predict = ({ interval, mode, outage, until }: Course) =>
     return requests
   })
 
-/** Each client's requests, as text, to the millisecond. */
+/** Each client's requests as text, with milliseconds. */
 const told = (requests: ReadonlyArray<Request>) =>
   Array.from({ length: CLIENTS }, (_, client) =>
     requests
@@ -129,7 +130,7 @@ const span = (sorted: ReadonlyArray<number>): number =>
 
 describe("a hundred clients that start together", () => {
   it.live(
-    "poll once an interval each, and come back one after the other from an outage, as simulated",
+    "each poll once per interval and return one after the other from an outage, as simulated",
     ({ expect }) =>
       Effect.gen(function* () {
         const course: Course = {
@@ -151,7 +152,7 @@ describe("a hundred clients that start together", () => {
   )
 
   it.live(
-    "poll during their streams, and reopen them one after the other, as simulated",
+    "poll during their streams and reopen them one after the other, as simulated",
     () =>
       Effect.gen(function* () {
         const course: Course = {
@@ -175,7 +176,7 @@ describe("a hundred clients that start together", () => {
   )
 })
 
-/** The longest of many waits for the next stream, in seconds, after streams that lived so long, the last one at last. */
+/** The longest of many random waits for the next stream, in seconds, after streams with these lifetimes. */
 const longestWait = (...lives: ReadonlyArray<Duration.DurationInput>) =>
   Effect.gen(function* () {
     const error = new FetchError({ reason: "Network", retryable: true, message: "cut" })
@@ -191,7 +192,7 @@ const longestWait = (...lives: ReadonlyArray<Duration.DurationInput>) =>
   })
 
 describe("the next stream", () => {
-  it.effect("comes within a second, and then within twice as long each time, up to half a minute", () =>
+  it.effect("opens within a second, and then within twice as long each time, up to half a minute", () =>
     Effect.gen(function* () {
       const brief = Array.from({ length: 8 }, () => "59 seconds" as const)
       for (const [index, most] of [1, 2, 4, 8, 16, 30, 30, 30].entries()) {
@@ -203,7 +204,7 @@ describe("the next stream", () => {
   )
 
   it.effect(
-    "comes within a tenth of the lifetime of a healthy one, up to half a minute, regardless of earlier ones",
+    "opens within a tenth of the lifetime of a healthy one, up to half a minute, regardless of earlier ones",
     () =>
       Effect.gen(function* () {
         for (const [life, most] of [
@@ -221,7 +222,7 @@ describe("the next stream", () => {
       })
   )
 
-  it.effect("comes within two seconds if the stream after a healthy one ends immediately", () =>
+  it.effect("opens within two seconds if the stream after a healthy one ends immediately", () =>
     Effect.gen(function* () {
       expect(yield* longestWait("1 hour", 0)).toBeLessThanOrEqual(2)
     })

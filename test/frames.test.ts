@@ -10,13 +10,13 @@ const lineOf = (...chunks: ReadonlyArray<Uint8Array>): Exclude<Line, "TooLarge">
   size: chunks.reduce((size, chunk) => size + chunk.length, 0)
 })
 
-/** A frame as it can be compared. */
+/** A frame in a form that can be compared. */
 const shown = (frame: Frame): readonly [string, string?] =>
   "bytes" in frame ? [frame._tag, Buffer.concat([...frame.bytes]).toString()] : [frame._tag]
 
 const read = (text: string) => shown(parseFrame(lineOf(bytes(text))))
 
-/** The lines of these chunks, each as text. */
+/** The lines in these chunks, as text. */
 const linesOf = (chunks: ReadonlyArray<Uint8Array>, limit = Number.POSITIVE_INFINITY): ReadonlyArray<string> => {
   const split = makeLineSplitter(limit)
   return chunks
@@ -24,10 +24,10 @@ const linesOf = (chunks: ReadonlyArray<Uint8Array>, limit = Number.POSITIVE_INFI
     .map((line) => (line === "TooLarge" ? line : Buffer.concat([...line.chunks]).toString("latin1")))
 }
 
-/** What a frame may add to its document: the splitter's limit is the document's. */
+/** The bytes that a frame may add to its document, to which the splitter's limit applies. */
 const margin = 64
 
-/** Bytes cut at these places, wherever in them these may be. */
+/** Cuts bytes at these places, modulo their length. */
 const cut = (whole: Uint8Array, places: ReadonlyArray<number>): ReadonlyArray<Uint8Array> => {
   const ends = [...places.map((place) => place % (whole.length + 1)), whole.length].sort((a, b) => a - b)
   return ends.map((end, nth) => whole.subarray(nth === 0 ? 0 : ends[nth - 1], end))
@@ -36,14 +36,14 @@ const cut = (whole: Uint8Array, places: ReadonlyArray<number>): ReadonlyArray<Ui
 const places = fc.array(fc.nat(), { maxLength: 30 })
 const blanks = fc.string({ unit: fc.constantFrom(" ", "\t"), maxLength: 4 })
 
-/** A document as a server could write it: on one line, with bytes of every kind. */
+/** A document as a server could send it: on one line, with any bytes. */
 const documents = fc.oneof(
   fc.json(),
   fc.string({ unit: "binary" }).map((text) => JSON.stringify({ text, flags: [] })),
   fc.constantFrom("{}", "[]", "0", '"}"', '{"result":{}}', '{"error":{}}', "null", "{ }")
 )
 
-/** A frame on the wire, and what it is to become. */
+/** A frame on the wire, and its expected parse. */
 const wireFrames = fc.oneof(
   {
     weight: 4,
@@ -96,7 +96,7 @@ describe("the splitter", () => {
     )
   })
 
-  it("returns a line when its line break has arrived, not before", () => {
+  it("returns a line only once its line break has arrived", () => {
     const splitter = makeLineSplitter(100)
     const split = (chunk: Uint8Array) => [...splitter(chunk)]
     expect(split(bytes("ab"))).toEqual([])
@@ -106,7 +106,7 @@ describe("the splitter", () => {
     expect(split(bytes("the rest of a stream that broke off"))).toEqual([])
   })
 
-  it("copies nothing: a line is made of parts of the chunks", () => {
+  it("copies nothing: a line consists of parts of the chunks", () => {
     const chunk = bytes("one\ntwo\nthr")
     const next = bytes("ee\n")
     const split = makeLineSplitter(100)
@@ -118,7 +118,7 @@ describe("the splitter", () => {
     })
   })
 
-  it("accepts a line of the limit plus the frame, and no longer one", () => {
+  it("accepts lines up to the limit plus the frame, and no longer ones", () => {
     const line = (size: number) => "x".repeat(size)
     for (const limit of [1, 5, 1000]) {
       const most = limit + margin
@@ -137,13 +137,13 @@ describe("the splitter", () => {
     }
   })
 
-  it("has room for a document of the limit in any frame that can be read", () => {
+  it("accepts a document of exactly the limit in any readable frame", () => {
     const frame = `${" ".repeat(21)}{"result":12345}${" ".repeat(31)}`
     const [line] = makeLineSplitter(5)(bytes(`${frame}\n`))
     expect(shown(parseFrame(line as never))).toEqual(["Document", "12345"])
   })
 
-  it("reports a line that is too large once, and recovers with the next, for any chunks", () => {
+  it("reports a line that is too large once, and recovers with the next line, for any chunks", () => {
     fc.assert(
       fc.property(
         fc.array(fc.string({ unit: fc.constantFrom("a", "b"), maxLength: 80 }), { maxLength: 8 }),
@@ -165,7 +165,7 @@ describe("the splitter", () => {
       lines += [...split(new Uint8Array(1024))].length
     }
     expect(lines).toBe(0)
-    // and what comes after it is whole
+    // the following line is complete
     expect([...split(bytes("\nnext\n"))]).toEqual(["TooLarge", lineOf(bytes("next"))])
   })
 })
@@ -190,7 +190,7 @@ describe("a frame", () => {
     for (const document of [
       '{"a":"\u00e9\u65e5\ud83c\uddef"}',
       '{"a": [1,2, {"b":"}"}]}',
-      "no JSON at all",
+      "not JSON at all",
       "{",
       "\0\0",
       '{"digest":"x"}  '
@@ -202,7 +202,7 @@ describe("a frame", () => {
     expect(frame).toEqual({ _tag: "Document", bytes: [raw], size: 256 })
   })
 
-  it("copies nothing: the document is made of parts of the line", () => {
+  it("copies nothing: the document consists of parts of the line", () => {
     const chunks = [bytes('{"resu'), bytes('lt":{"flags"'), bytes(":[]"), bytes("}"), bytes("} "), bytes("\r")]
     const frame = parseFrame(lineOf(...chunks))
     if (frame._tag !== "Document") {
@@ -270,7 +270,7 @@ describe("a frame", () => {
     }
   })
 
-  it("is never read from what is far from its ends", () => {
+  it("is recognized by the bytes at its ends only", () => {
     const filling = "x".repeat(1 << 20)
     expect(read(`${filling}{"result":{}}`)).toEqual(["Malformed"])
     expect(read(`{"result":${filling}`)).toEqual(["Malformed"])

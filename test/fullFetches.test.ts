@@ -1,5 +1,5 @@
 /**
- * Servers that answer "not modified" although the state has changed.
+ * Servers that wrongly answer "not modified".
  */
 import * as KeyValueStore from "@effect/platform/KeyValueStore"
 import { describe, expect, it } from "@effect/vitest"
@@ -94,7 +94,7 @@ describe("a server with a wrong ETag", () => {
 })
 
 describe("an unconditional answer", () => {
-  it.scopedLive("with the content of the loaded state confirms it, and is not loaded", () =>
+  it.scopedLive("with the content of the loaded state confirms it without a load", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
       const client = yield* makeClient({ url: server.url, ...manual })
@@ -172,13 +172,13 @@ describe("the interval of unconditional fetches", () => {
       return asked
     })
 
-  it.effect("is an hour, or 30 polls if these take longer, or none at all", () =>
+  it.effect("is an hour by default", () =>
     Effect.gen(function* () {
       expect(yield* conditions({ updateInterval: "1 second" }, [59, 60, 119, 120])).toEqual([true, false, true, false])
     })
   )
 
-  it.effect("is 30 polls if these take longer than an hour", () =>
+  it.effect("is 30 polls if they take longer than an hour", () =>
     Effect.gen(function* () {
       expect(yield* conditions({ updateInterval: "10 minutes" }, [60, 299, 300, 301])).toEqual([
         true,

@@ -1,6 +1,5 @@
 /**
- * The hash that spreads entities over percentages, and the integers that constraints compare: each against the plain way
- * to write it down.
+ * Compares the hash of entities and the parser of integers with straightforward implementations.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "fast-check"
@@ -11,7 +10,7 @@ import { makeSubject } from "../src/internal/engine/portable/subject.js"
 
 const encode = (text: string) => new TextEncoder().encode(text)
 
-/** CRC-32 bit by bit, as the standard has it. */
+/** CRC-32, bit by bit as in the standard. */
 const reference = (...texts: ReadonlyArray<string>): number => {
   let register = 0xffffffff
   for (const text of texts) {
@@ -25,15 +24,15 @@ const reference = (...texts: ReadonlyArray<string>): number => {
   return ~register >>> 0
 }
 
-/** One, two, three and four bytes; lone surrogates of both kinds; what begins and ends each length in UTF-8. */
+/** Characters of one to four bytes, the first and last of each length in UTF-8, and lone surrogates of both kinds. */
 const units = ["a", "\u0000", "\u007f", "\u0080", "é", "\u07ff", "\u0800", "€", "\uffff", "😀", "\ud800", "\udc00"]
 
 const anyText = fc.oneof(
   fc.string({ unit: "grapheme-ascii", maxLength: 80 }),
   fc.string({ unit: "binary", maxLength: 40 }),
-  // any units of UTF-16, well-formed or not
+  // any UTF-16 code units, well-formed or not
   fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 20 }).map((codes) => String.fromCharCode(...codes)),
-  // just around the steps of four characters, and the length up to which checksums are combined
+  // lengths around the steps of four characters, and around the limit up to which checksums are combined
   fc
     .tuple(
       fc.constantFrom(0, 1, 2, 3, 4, 5, 7, 8, 9, 508, 509, 510, 511, 512, 513, 514),
@@ -44,11 +43,11 @@ const anyText = fc.oneof(
 )
 
 const runs = { numRuns: 2_000 }
-/** So many places that where a text falls is its checksum. */
+/** With this number of buckets, a text's bucket is its checksum. */
 const ALL = 2 ** 32
 
 describe("crc32", () => {
-  it("is the one of the standard", () => {
+  it("matches the standard", () => {
     expect(reference("123456789")).toBe(0xcbf43926)
     expect(Crc32.finish(Crc32.update(Crc32.initial, "123456789"))).toBe(0xcbf43926)
     expect(Crc32.finish(Crc32.update(Crc32.initial, ""))).toBe(0)
@@ -64,7 +63,7 @@ describe("crc32", () => {
     )
   })
 
-  it("four characters a step give the same for ASCII, and nothing for any other text", () => {
+  it("updateAscii gives the same checksum for ASCII, and undefined for other texts", () => {
     fc.assert(
       fc.property(anyText, fc.integer(), (text, register) => {
         const isAscii = encode(text).length === text.length
@@ -74,11 +73,11 @@ describe("crc32", () => {
     )
   })
 
-  it("combines the checksums of an entity's id and a flag's key, either first, to that of both", () => {
+  it("combines the checksums of an entity's id and a flag's key, in either order", () => {
     fc.assert(
       fc.property(anyText, anyText, (id, key) => {
         const subject = makeSubject(id, undefined, makeEntityHash())
-        // each by itself: a surrogate at the end of one and at the beginning of the other make no pair
+        // each is encoded separately: surrogates at the end of one and the start of the other do not form a pair
         expect(bucketEntityFirst(subject, hashKey(key), ALL)).toBe(reference(id, key))
         expect(bucketKeyFirst(subject, hashKey(key), ALL)).toBe(reference(key, id))
       }),
@@ -86,7 +85,7 @@ describe("crc32", () => {
     )
   })
 
-  it("of every length up to some more than what is combined", () => {
+  it("is right for every length, also beyond the limit for combining", () => {
     const key = hashKey("flag")
     for (let length = 0; length < 520; length++) {
       const text = "x".repeat(length)
@@ -96,7 +95,7 @@ describe("crc32", () => {
     }
   })
 
-  it("of consecutive entities, also if one occurs again", () => {
+  it("is right for consecutive entities, also if one occurs again", () => {
     const ids = fc.array(fc.oneof(fc.constantFrom("", "a", "b", "é"), anyText), { maxLength: 8 })
     fc.assert(
       fc.property(ids, anyText, (list, key) => {
@@ -113,13 +112,13 @@ describe("crc32", () => {
 })
 
 describe("parseInteger", () => {
-  /** What Rust's `str::parse::<i32>` takes. */
+  /** Like Rust's `str::parse::<i32>`. */
   const parsePlainly = (text: string): number => {
     const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN
     return value >= -2147483648 && value <= 2147483647 ? value : Number.NaN
   }
 
-  it("reads the edges as the rule says", () => {
+  it("agrees with Rust on edge cases", () => {
     const edges = [
       ["", "+", "-", "+-1", "--1", "1-", " 1", "1 ", "1\n", "1.0", "1e3", "0x1", "١", "1\u0000", "NaN", "Infinity"],
       ["2147483647", "+2147483647", "-2147483647", "-2147483648", "0", "-0", "+0", "007", "-007"],
@@ -131,7 +130,7 @@ describe("parseInteger", () => {
     }
   })
 
-  it("reads any text as the rule says", () => {
+  it("agrees with Rust on any text", () => {
     const nearly = fc.string({ unit: fc.constantFrom(..."0123456789+-. e/:"), maxLength: 13 })
     const near = fc
       .tuple(fc.constantFrom("", "+", "-"), fc.constantFrom("", "0", "000"), fc.bigInt({ min: -4n, max: 4n }))

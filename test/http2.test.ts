@@ -1,5 +1,5 @@
 /**
- * HTTP/2: requests and streams share one connection, and none of them is another's undoing.
+ * HTTP/2: requests and streams share one connection without affecting each other.
  */
 import type { Http2ServerResponse } from "node:http2"
 import { describe, expect, it } from "@effect/vitest"
@@ -23,7 +23,7 @@ const serve2 = Effect.flatMap(pki, ({ server }) => serve({ ...server, http2: tru
 
 const tls = Effect.map(pki, ({ ours }): Tls.Options => ({ caCertData: ours.cert, http2: true }))
 
-/** The server ends this one exchange, with an error, and nothing else of the connection. */
+/** Makes the server end this exchange with an error and leave the connection open. */
 const resetStream = Fault.own(({ response }) => (response as unknown as Http2ServerResponse).stream.close(2))
 
 const start = (requestTimeout: number) =>
@@ -40,12 +40,12 @@ const start = (requestTimeout: number) =>
   })
 
 describe("over HTTP/2", () => {
-  it.scopedLive("a stream continues while requests are answered, refused, cut off, or not answered at all", () =>
+  it.scopedLive("a stream continues while requests are answered, refused, cut off, or never answered", () =>
     captured(() =>
       Effect.gen(function* () {
         const { client, server } = yield* start(1000)
         const [time] = yield* Effect.timed(pushTo(client, server))
-        // four documents, none of which waits for more to come
+        // four documents, each of which is loaded without waiting for more data
         expect(Duration.toMillis(time)).toBeLessThan(2000)
         const faults = [
           Fault.pass,
@@ -61,7 +61,7 @@ describe("over HTTP/2", () => {
           yield* pushTo(client, server)
         }
         expect(yield* awaitStreams(server, 1)).toHaveLength(1)
-        // a machine under load may leave a ping unanswered for so long that one more connection is opened
+        // on a busy machine, a ping may be answered so late that another connection is opened
         expect(yield* server.accepted).toBeLessThanOrEqual(2)
         yield* server.awaitStreams(1)
       })
@@ -87,25 +87,23 @@ describe("over HTTP/2", () => {
     }).pipe(Effect.provideService(Fetcher.RetryPolicy, Schedule.stop))
   )
 
-  it.scopedLive(
-    "a server that goes away serves its streams to the end, and gets new requests over another connection",
-    () =>
-      captured((lines) =>
-        Effect.gen(function* () {
-          const { client, server } = yield* start(5000)
-          for (const connections of [2, 3, 4]) {
-            yield* server.goAway
-            yield* pushTo(client, server)
-            yield* client.refresh
-            expect(yield* server.accepted).toBe(connections)
-          }
-          expect(yield* awaitStreams(server, 1)).toHaveLength(1)
-          expect(lines.filter(({ level }) => level === "ERROR")).toEqual([])
-        })
-      )
+  it.scopedLive("a server that sends GOAWAY completes its streams, and new requests use another connection", () =>
+    captured((lines) =>
+      Effect.gen(function* () {
+        const { client, server } = yield* start(5000)
+        for (const connections of [2, 3, 4]) {
+          yield* server.goAway
+          yield* pushTo(client, server)
+          yield* client.refresh
+          expect(yield* server.accepted).toBe(connections)
+        }
+        expect(yield* awaitStreams(server, 1)).toHaveLength(1)
+        expect(lines.filter(({ level }) => level === "ERROR")).toEqual([])
+      })
+    )
   )
 
-  it.scopedLive("a server that restarts has its streams opened again", () =>
+  it.scopedLive("streams are reopened after a server restart", () =>
     captured(() =>
       Effect.gen(function* () {
         const { client, server } = yield* start(5000)

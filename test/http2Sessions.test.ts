@@ -1,5 +1,5 @@
 /**
- * HTTP/2 against servers that reset streams, go away, and limit their streams.
+ * HTTP/2 with servers that reset streams, send GOAWAY, or limit their streams.
  */
 import * as Http2 from "node:http2"
 import * as HttpClient from "@effect/platform/HttpClient"
@@ -62,7 +62,7 @@ const serve = (
       const path = String(headers[":path"])
       stream.on("error", () => {})
       requests.push(`${connection}:${path}`)
-      answer({ stream, session, path, request: requests.length, connection })
+      answer({ stream: stream as Http2.ServerHttp2Stream, session, path, request: requests.length, connection })
     })
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
@@ -101,7 +101,7 @@ describe("a stream that the server resets in the body", () => {
               if (request > 1) {
                 stream.end(document)
               } else {
-                // unlike `close`, which ends the body first
+                // `close` would end the body first
                 stream.write(document.slice(0, -1), () => setImmediate(() => stream.destroy(reason)))
               }
             })
@@ -115,7 +115,7 @@ describe("a stream that the server resets in the body", () => {
     }
   }
 
-  it.scopedLive("after its end is complete", () =>
+  it.scopedLive("after the end of the body is complete", () =>
     Effect.gen(function* () {
       const server = yield* serve(({ stream }) => {
         stream.respond({ ":status": 200 })
@@ -126,8 +126,8 @@ describe("a stream that the server resets in the body", () => {
   )
 })
 
-describe("a server that goes away", () => {
-  it.scopedLive("answers the request that it still covers", () =>
+describe("a server that sends GOAWAY", () => {
+  it.scopedLive("still answers the requests that it covers", () =>
     Effect.gen(function* () {
       const client = yield* makeClient
       const gone = yield* Deferred.make<Http2.ServerHttp2Stream>()
@@ -150,7 +150,7 @@ describe("a server that goes away", () => {
     })
   )
 
-  it.scopedLive("and does not cover a request gets it over another connection", () =>
+  it.scopedLive("and does not cover a request receives it over another connection", () =>
     Effect.gen(function* () {
       const client = yield* makeClient
       const server = yield* serve(({ connection, request, session, stream }) => {
@@ -167,7 +167,7 @@ describe("a server that goes away", () => {
     })
   )
 
-  it.scopedLive("with an error and without an answer gets the request over another connection", () =>
+  it.scopedLive("with an error and without an answer receives the request over another connection", () =>
     Effect.gen(function* () {
       const client = yield* makeClient
       const server = yield* serve(({ connection, session, stream }) => {
@@ -183,7 +183,7 @@ describe("a server that goes away", () => {
     })
   )
 
-  it.scopedLive("again and again is an error in the end", () =>
+  it.scopedLive("for every connection is eventually an error", () =>
     Effect.gen(function* () {
       const client = yield* makeClient
       const server = yield* serve(({ session }) => session.goaway(Http2.constants.NGHTTP2_ENHANCE_YOUR_CALM))
@@ -193,7 +193,7 @@ describe("a server that goes away", () => {
     })
   )
 
-  it.scopedLive("after each answer is loaded every time", () =>
+  it.scopedLive("after each answer still serves every fetch", () =>
     Effect.gen(function* () {
       const client = yield* makeClient
       const server = yield* serve(({ session, stream }) => {
@@ -211,7 +211,7 @@ describe("a server that goes away", () => {
 })
 
 describe("a server that refuses a stream", () => {
-  it.scopedLive("gets the request again", () =>
+  it.scopedLive("receives the request again", () =>
     Effect.gen(function* () {
       const client = yield* makeClient
       const server = yield* serve(({ request, stream }) => {
@@ -229,7 +229,7 @@ describe("a server that refuses a stream", () => {
 })
 
 describe("a server that limits its streams", () => {
-  it.scopedLive("has no more streams open on a connection, and as few connections as that allows", () =>
+  it.scopedLive("receives at most that many streams per connection, over as few connections as possible", () =>
     Effect.gen(function* () {
       const client = yield* makeClient
       const open = new Map<number, number>()

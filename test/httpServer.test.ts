@@ -1,6 +1,7 @@
 /**
- * examples/http-server.ts as a process, from the build that `npm test` makes first: asked over connections that are
- * kept, while its flags change, and told to end. What it needs stands in: Flipt, the catalogue, and a collector.
+ * Runs examples/http-server.ts as a process, with the build that `npm test` makes first. Sends it requests over
+ * persistent connections while its flags change, and then shuts it down. Flipt, the catalogue and the collector are
+ * stand-ins.
  */
 import { spawn } from "node:child_process"
 import * as Http from "node:http"
@@ -17,7 +18,7 @@ import { listen } from "./support/Listener.js"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 
-/** Two states, each of two flags that belong together. What the program says by itself agrees with neither. */
+/** Two states, each with two matching flags. The program's defaults differ from both. */
 const regular = makeDocument([booleanFlag("discount", false), variantFlag("banner", "regular")])
 const sale = makeDocument([booleanFlag("discount", true), variantFlag("banner", "sale")])
 
@@ -31,7 +32,7 @@ const constraint = (type: string, property: string, value: string) => ({
   value
 })
 
-/** The discount, for one user on one plan. */
+/** The discount for a user on a plan. */
 const forAdaOnPro = {
   ...booleanFlag("discount", false),
   rollouts: [
@@ -58,12 +59,12 @@ interface Answer {
   readonly body: unknown
 }
 
-/** A connection of a client that keeps it, as long as the server does. */
+/** A client with a persistent connection. */
 interface Connection {
   readonly get: (path: string, headers?: Http.OutgoingHttpHeaders) => Effect.Effect<Answer, Error>
-  /** How many sockets it took. */
+  /** The number of sockets that it used. */
   readonly sockets: () => number
-  /** The value of `Connection` in the last answer. */
+  /** The header `Connection` of the last response. */
   readonly kept: () => string | undefined
   readonly awaitClose: Effect.Effect<void>
 }
@@ -133,7 +134,7 @@ interface Told {
   }>
 }
 
-/** The catalogue, where everything costs 100; and the collector, in the same place. */
+/** The catalogue, where everything costs 100, and the collector, in one server. */
 const makeBackend = Effect.gen(function* () {
   const held = yield* Queue.unbounded<() => void>()
   const told = { traces: [] as Array<never>, metrics: [] as Array<never>, logs: [] as Array<never> }
@@ -159,13 +160,13 @@ const makeBackend = Effect.gen(function* () {
   })
   return {
     url: `http://127.0.0.1:${yield* listen(server)}`,
-    /** The answers to the next so many requests for `held...`, as soon as these are there. */
+    /** Waits for this many more requests for `held...`, and returns their responses. */
     awaitHeld: (count: number) => Queue.takeN(held, count),
     told: told as Told
   }
 })
 
-/** The service, beside what it needs. */
+/** The service with everything that it needs. */
 const start = Effect.fn(function* (document: object, variables: Readonly<Record<string, string>> = {}) {
   const flipt = yield* FliptServer.make({ documents: { default: document } })
   const backend = yield* makeBackend
@@ -198,7 +199,7 @@ const start = Effect.fn(function* (document: object, variables: Readonly<Record<
   child.stdout.on("data", read)
   child.stderr.on("data", read)
   child.once("close", (code) => {
-    Deferred.unsafeDone(listening, Effect.fail(new Error(`it has ended, with code ${code}:\n${output}`)))
+    Deferred.unsafeDone(listening, Effect.fail(new Error(`the service exited with code ${code}:\n${output}`)))
     Deferred.unsafeDone(ended, Effect.succeed({ code, output }))
   })
   const port = yield* Deferred.await(listening)
@@ -214,7 +215,7 @@ const start = Effect.fn(function* (document: object, variables: Readonly<Record<
   }
 })
 
-it.scopedLive("answers every request, and each by one state, while the flags change", () =>
+it.scopedLive("answers every request with a single state while the flags change", () =>
   Effect.gen(function* () {
     const { flipt, port } = yield* start(regular)
     const connections = yield* Effect.replicateEffect(connect(port), 6)
@@ -230,7 +231,7 @@ it.scopedLive("answers every request, and each by one state, while the flags cha
           Queue.unsafeOffer(news, answer)
         }
       })
-    /** Until someone was answered by it. */
+    /** Waits until a response uses this state. */
     const change = (document: object, expected: Answer) =>
       Effect.gen(function* () {
         yield* flipt.setDocument(document)
@@ -290,14 +291,14 @@ it.scopedLive("evaluates flags for the user of the request, and refuses requests
   })
 )
 
-it.scopedLive("logs missing flags at startup, and keeps running when Flipt is away", () =>
+it.scopedLive("logs missing flags at startup, and keeps running if Flipt is down", () =>
   Effect.gen(function* () {
     const { flipt, output, port } = yield* start(makeDocument([booleanFlag("discount", true)]))
     expect(output()).toContain("there is no flag banner")
     const { get } = yield* connect(port)
     const health = Effect.map(get("/health", {}), ({ body }) => body as { readonly flags: string })
     expect(yield* health).toEqual({ flags: "Ready", version: expect.stringMatching(/^[0-9a-f]{40}$/) })
-    // which it does not try again
+    // a refused credential is not retried
     yield* flipt.setToken({ kind: "client", value: "another" })
     yield* flipt.restart
     yield* Effect.repeat(health, { until: ({ flags }) => flags !== "Ready" })
@@ -314,7 +315,7 @@ it.scopedLive("completes requests in progress at shutdown, exports all telemetry
     const { backend, ended, flipt, port, terminate } = yield* start(sale)
     const idle = yield* connect(port)
     expect(yield* idle.get("/products/chair")).toEqual(inSale("chair"))
-    // begun before the others, and slow
+    // a slow request that started before the others
     const slow = yield* Effect.acquireRelease(
       Effect.async<Net.Socket>((resume) => {
         const socket = Net.connect(port, "127.0.0.1", () => resume(Effect.succeed(socket)))
@@ -349,7 +350,7 @@ it.scopedLive("completes requests in progress at shutdown, exports all telemetry
     expect(connections.map(({ kept }) => kept())).toEqual(connections.map(() => "close"))
     const { code, output } = yield* ended
     expect(code).toBe(0)
-    // but for the line that tells of the engine where the native one is not built
+    // except the line about a missing native engine
     expect(output.replaceAll(/^.*using the portable engine.*$/gm, "")).not.toMatch(/WARN|ERROR/)
     yield* flipt.awaitConnections(0)
 

@@ -1,5 +1,5 @@
 /**
- * Unusual documents and requests that every engine takes in the same way.
+ * Unusual documents and requests that all engines treat alike.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -79,13 +79,13 @@ describe.each(engines)("the %s engine", (_, layer) => {
         const snapshot = yield* engine.compile("default", [new TextEncoder().encode(text)])
         const seed = Either.getOrThrow(Encoding.decodeBase64String(yield* snapshot.seed))
         const rollout = Number(/"rollout":([^,]+)/.exec(seed)?.[1])
-        // single precision at once would give the next smaller number
+        // rounding directly to single precision would give the next smaller number
         expect(Math.fround(rollout)).toBe(Math.fround(7.038531e-26))
       })
     )
   )
 
-  it.effect("answers a batch whose requests evaluate while they are read", () =>
+  it.effect("answers a batch whose requests evaluate flags while they are read", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         const flags = ["a", "b", "c"].map((key) => listFlag(key, '["x"]'))
@@ -136,7 +136,7 @@ describe.each(engines)("the %s engine", (_, layer) => {
         }
         const own = Object.assign(new Date(0), {
           getTime: () => {
-            throw new Error("not to be called")
+            throw new Error("must not be called")
           },
           toISOString: () => "other"
         })
@@ -145,7 +145,7 @@ describe.each(engines)("the %s engine", (_, layer) => {
     )
   )
 
-  it.effect("warns once of the flags that have a list with an escape, and only of these", () =>
+  it.effect("warns once about the flags that have a list with an escape, and only about these", () =>
     withEngine((engine) =>
       captured((lines) =>
         Effect.gen(function* () {

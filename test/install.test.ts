@@ -1,6 +1,6 @@
 /**
- * The packages as a user gets them: packed, installed into a fresh project, and run. Needs the build, which `npm test`
- * makes first.
+ * The packages as users get them: packed, installed into a new project, and run. Needs the build, which `npm test` makes
+ * first.
  */
 import { execFile } from "node:child_process"
 import * as Fs from "node:fs"
@@ -15,6 +15,7 @@ import * as Esbuild from "esbuild"
 import { manifestOf, type Release } from "../scripts/native/pack.mjs"
 import { hostPlatform, packageName, platforms } from "../scripts/native/platforms.mjs"
 import { fileName } from "../src/internal/engine/native/locate.js"
+import { nativeVersion } from "../src/internal/util/version.js"
 import { library, native, reason } from "./support/engines.js"
 import * as Folder from "./support/Folder.js"
 import * as PackageRegistry from "./support/PackageRegistry.js"
@@ -24,22 +25,7 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const client = JSON.parse(Fs.readFileSync(`${root}package.json`, "utf8"))
 const host = hostPlatform()
 
-/** Prints the engine that `Engine.layer` compiles a large document with, and what it logged. */
-const program = `
-  import * as Effect from "effect/Effect"
-  import * as Logger from "effect/Logger"
-  import * as Engine from "flipt-client-effect/Engine"
-  const lines = []
-  const logger = Logger.make(({ logLevel, message }) => lines.push(logLevel.label + " " + message))
-  const text = JSON.stringify({ namespace: { key: "default" }, flags: [], padding: "x".repeat(1024 * 1024) })
-  const document = [new TextEncoder().encode(text)]
-  const name = Effect.flatMap(Engine.Engine, (engine) => engine.compile("default", document)).pipe(
-    Effect.map((snapshot) => snapshot.engine),
-    Effect.scoped
-  )
-  const provided = name.pipe(Effect.provide(Engine.layer), Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
-  console.log(JSON.stringify({ engine: await Effect.runPromise(provided), lines }))
-`
+const program = Fs.readFileSync(new URL("children/installed.mjs", import.meta.url), "utf8")
 
 const engineOf = (project: Project.Project) =>
   Effect.map(project.run(program), ({ code, output }) => {
@@ -49,14 +35,19 @@ const engineOf = (project: Project.Project) =>
 
 class Registry extends Context.Tag("test/Registry")<Registry, PackageRegistry.Registry>() {}
 
-/** A registry with the client and the packages of all platforms, of which this machine's is complete. */
+/** A registry with the client and the packages of all platforms. Only the package for this machine is complete. */
 const registry = Layer.scoped(
   Registry,
   Effect.gen(function* () {
     const out = Path.join(yield* Folder.make, "release")
-    // in a process of its own: npm runs for seconds, and this one must go on answering its test runner
+    // in a separate process, because npm runs for seconds and this process must keep answering its test runner
     yield* Effect.async<void, Error>((resume) => {
-      const args = [`${root}scripts/native/pack.mjs`, "--development", `--out=${out}`]
+      const args = [
+        `${root}scripts/native/pack.mjs`,
+        "--development",
+        `--native-version=${nativeVersion}`,
+        `--out=${out}`
+      ]
       const child = execFile(process.execPath, args, (error, _, stderr) =>
         resume(error === null ? Effect.void : Effect.fail(new Error(stderr)))
       )
@@ -68,7 +59,10 @@ const registry = Layer.scoped(
     )
     const others = platforms
       .filter((platform) => platform !== host)
-      .map((platform) => ({ manifest: manifestOf(platform, client, 0), tarball: undefined }))
+      .map((platform) => ({
+        manifest: manifestOf(platform, { ...client, version: nativeVersion }, 0),
+        tarball: undefined
+      }))
     return yield* PackageRegistry.make([...others, ...packed], PackageRegistry.installedIn(root))
   })
 )
@@ -87,7 +81,7 @@ const install = (project: Project.Project, ...flags: ReadonlyArray<string>) =>
 const scopeOf = (project: Project.Project) => Path.join(project.folder, "node_modules", "@flipt-client-effect")
 
 describe.skipIf(!native || host === undefined)(`the packages${native ? "" : ` (skipped: ${reason})`}`, () => {
-  layer(registry, { excludeTestServices: true, timeout: 300_000 })("in a fresh project", (it) => {
+  layer(registry, { excludeTestServices: true, timeout: 300_000 })("in a new project", (it) => {
     it.scoped(
       "bring the native engine, and fall back with the reason when its package is missing or unusable",
       () =>
@@ -103,7 +97,7 @@ describe.skipIf(!native || host === undefined)(`the packages${native ? "" : ` (s
           const lock = JSON.parse(Fs.readFileSync(Path.join(project.folder, "package-lock.json"), "utf8"))
           for (const platform of platforms) {
             expect(lock.packages[`node_modules/${packageName(platform)}`]).toMatchObject({
-              version: client.version,
+              version: nativeVersion,
               optional: true,
               os: [platform.os],
               cpu: [platform.cpu],
@@ -204,7 +198,7 @@ describe.skipIf(!native || host === undefined)(`the packages${native ? "" : ` (s
       Fs.mkdirSync(folder, { recursive: true })
       const bundles = [
         { format: "esm", name: "bundle.mjs", define: {} },
-        // as webpack does, with the path that the module had where the bundle was built
+        // like webpack, with the module's path on the building machine
         {
           format: "cjs",
           name: "bundle.cjs",
@@ -219,14 +213,14 @@ describe.skipIf(!native || host === undefined)(`the packages${native ? "" : ` (s
                 import * as Effect from "effect/Effect"
                 import * as Engine from "flipt-client-effect/Engine"
                 const engine = Effect.provide(Effect.map(Engine.Engine, ({ name }) => name), Engine.layerNative)
-                const named = Effect.catchAll(engine, (error) => Effect.succeed(error.message))
-                Effect.runPromise(named).then(console.log)
+                const named = { onSuccess: (name) => name, onFailure: (error) => error.message }
+                Effect.runPromise(Effect.match(engine, named)).then(console.log)
               `,
               resolveDir: root
             },
             bundle: true,
             define,
-            // the paths of our tsconfig lead to the sources, for the tests
+            // ignores the paths in our tsconfig, which map to the sources
             tsconfigRaw: "{}",
             format,
             platform: "node",
@@ -235,7 +229,7 @@ describe.skipIf(!native || host === undefined)(`the packages${native ? "" : ` (s
           })
         )
       }
-      // a library that would load, and koffi to load it with
+      // a valid library, and koffi to load it
       for (const above of [home, Path.join(home, "a"), Path.join(home, "a", "b"), folder]) {
         const planted = Path.join(above, "native", "target", "release")
         Fs.mkdirSync(planted, { recursive: true })
@@ -253,7 +247,7 @@ describe.skipIf(!native || host === undefined)(`the packages${native ? "" : ` (s
             ({ output }) => output
           )
         expect(yield* run()).toContain(`${packageName(host!)} is not installed`)
-        // and with the library named, the same bundle does run on it
+        // with the library's path set, the same bundle loads it
         expect(yield* run({ FLIPT_ENGINE_PATH: library })).toBe("native")
       }
     })

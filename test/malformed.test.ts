@@ -1,6 +1,6 @@
 /**
- * What is no document, no seed and no request is refused with an error that says what is wrong and where; and what only
- * looks odd is taken.
+ * Invalid documents, seeds and requests are refused with an error that says what is wrong and where. Unusual but valid
+ * ones are accepted.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -25,7 +25,7 @@ const constraint = {
 
 const segment = { key: "pros", matchType: "ALL_SEGMENT_MATCH_TYPE", constraints: [constraint] }
 
-/** Every field that an engine knows. The second flag is the one that goes wrong. */
+/** A document with every known field. The tests change the second flag. */
 const full = {
   namespace: { key: "default" },
   flags: [
@@ -58,7 +58,7 @@ const fullText = JSON.stringify(full)
 type Kind = "string" | "boolean" | "number" | "list" | "object"
 
 interface Known {
-  /** The object that the field belongs to. */
+  /** The path of the object that contains the field. */
   readonly owner: string
   readonly name: string
   readonly kind: Kind
@@ -68,7 +68,7 @@ interface Known {
 const rule = "flags[1].rules[0]"
 const segmentRollout = "flags[1].rollouts[1].segment"
 
-/** Of each kind of object, its fields; those with a question mark may be absent or null. */
+/** The fields of each kind of object. Those with a question mark may be absent or null. */
 const objects: ReadonlyArray<readonly [owner: string, fields: Readonly<Record<string, Kind>>]> = [
   ["", { namespace: "object", flags: "list", "digest?": "string" }],
   ["namespace", { key: "string" }],
@@ -114,7 +114,7 @@ const pathOf = ({ name, owner }: Pick<Known, "name" | "owner">): string => (owne
 
 type Mutable = Record<string, unknown>
 
-/** The full document with a change at one of its objects or lists. */
+/** The full document with one object or list changed. */
 const change = (owner: string, edit: (object: Mutable) => void): unknown => {
   const document: Mutable = JSON.parse(fullText)
   const parts = owner.match(/[A-Za-z]+|\d+/g) ?? []
@@ -132,11 +132,11 @@ const withoutField = ({ name, owner }: Pick<Known, "name" | "owner">): unknown =
     delete object[name]
   })
 
-/** The full document's text, with a field's value written in another way. */
+/** The full document's text, with a field's value replaced. */
 const withText = (field: Pick<Known, "name" | "owner">, text: string): string =>
   JSON.stringify(withField(field, "@@")).replace('"@@"', () => text)
 
-/** The full document's text with one more field, of any name, in an object. */
+/** The full document's text, with an additional field in an object. */
 const withUnknown = (owner: string, name: string, text: string): string =>
   withText({ owner, name: "@name" }, text).replace('"@name"', () => JSON.stringify(name))
 
@@ -152,7 +152,7 @@ const ofKind: { readonly [K in Kind]: unknown } = { string: "text", boolean: tru
 const otherKinds = (kind: Kind): ReadonlyArray<unknown> =>
   Object.entries(ofKind).flatMap(([name, value]) => (name === kind ? [] : [value]))
 
-/** Whether an error in this place can name the flag: it must be a flag's, and the flag's key readable. */
+/** Whether an error at this path can name the flag: it must be inside a flag whose key is readable. */
 const namesFlag = (path: string): boolean => /^flags\[1\]./.test(path) && path !== "flags[1].key"
 
 const expectPlace = (error: { readonly message: string }, path: string, problem: string, label: string): void => {
@@ -165,7 +165,7 @@ const expectPlace = (error: { readonly message: string }, path: string, problem:
 describe.each(engines)("a document on the %s engine", (_name, layer) => {
   const engine = Engine.Engine.pipe(Effect.provide(layer))
 
-  /** The error for something that must not load. */
+  /** The error for an input that must not load. */
   const refusal = (
     document: unknown,
     reason: EngineError["reason"] = "Document",
@@ -183,7 +183,7 @@ describe.each(engines)("a document on the %s engine", (_name, layer) => {
       return error
     })
 
-  /** The seed of something that must load. */
+  /** The seed of an input that must load. */
   const seedOf = (document: unknown): Effect.Effect<string, EngineError> =>
     Effect.scoped(
       Effect.gen(function* () {
@@ -194,7 +194,7 @@ describe.each(engines)("a document on the %s engine", (_name, layer) => {
       })
     )
 
-  it.effect("that is not a document is refused with what was found", () =>
+  it.effect("that is not a document is refused with a message that says what was found", () =>
     Effect.gen(function* () {
       const cases: ReadonlyArray<readonly [text: string, problem: string]> = [
         ["", "the document is empty"],
@@ -237,7 +237,7 @@ describe.each(engines)("a document on the %s engine", (_name, layer) => {
     })
   )
 
-  it.effect("of many slices that is cut off anywhere is refused", () =>
+  it.effect("that is read in many slices and cut off anywhere is refused", () =>
     Effect.gen(function* () {
       const flags = Array.from({ length: 450 }, (_, index) => ({ ...full.flags[1], key: `flag-${index}` }))
       const bytes = Buffer.from(JSON.stringify({ ...full, flags }))
@@ -293,7 +293,7 @@ describe.each(engines)("a document on the %s engine", (_name, layer) => {
     })
   )
 
-  it.effect("with any field of another type is refused by that field's path and the flag's key", () =>
+  it.effect("with a field of another type is refused with the field's path and the flag's key", () =>
     Effect.gen(function* () {
       for (const field of fields) {
         for (const value of [...otherKinds(field.kind), ...(field.required ? [null] : [])]) {
@@ -304,7 +304,7 @@ describe.each(engines)("a document on the %s engine", (_name, layer) => {
     })
   )
 
-  it.effect("with any element of another type is refused by its index", () =>
+  it.effect("with a list element of another type is refused with its index", () =>
     Effect.gen(function* () {
       for (const { kind, name, owner } of fields) {
         if (kind === "list") {
@@ -320,7 +320,7 @@ describe.each(engines)("a document on the %s engine", (_name, layer) => {
     })
   )
 
-  it.effect("without any required field is refused by that field's name and place", () =>
+  it.effect("without a required field is refused with the field's name and path", () =>
     Effect.gen(function* () {
       for (const field of fields.filter(({ required }) => required)) {
         const error = yield* refusal(withoutField(field))
@@ -332,7 +332,7 @@ describe.each(engines)("a document on the %s engine", (_name, layer) => {
     })
   )
 
-  it.effect("loads without any optional field, and with null for it, which means the same", () =>
+  it.effect("loads without an optional field or with null, which means the same", () =>
     Effect.gen(function* () {
       const optional = fields.filter(({ required }) => !required)
       expect(optional).toHaveLength(12)
@@ -343,7 +343,7 @@ describe.each(engines)("a document on the %s engine", (_name, layer) => {
     })
   )
 
-  it.effect("with a known key twice in any object is refused by the key's path", () =>
+  it.effect("with a known key twice in an object is refused with the key's path", () =>
     Effect.gen(function* () {
       for (const field of fields) {
         const error = yield* refusal(withFieldTwice(field))
@@ -368,7 +368,7 @@ describe.each(engines)("a document on the %s engine", (_name, layer) => {
           }
         }
         for (const field of fields) {
-          // in the place of an object, objects are read on, as the unknown fields that they are
+          // nested objects in place of an object are read as unknown fields
           const reason = field.kind === "object" && deep === braces ? "Limit" : "Document"
           expect((yield* refusal(withText(field, deep), reason)).message).toContain(pathOf(field))
         }
@@ -386,7 +386,7 @@ describe.each(engines)("a document on the %s engine", (_name, layer) => {
     })
   )
 
-  it.effect("with a number that JSON or single precision does not know is refused", () =>
+  it.effect("with a number that is invalid in JSON or exceeds single precision is refused", () =>
     Effect.gen(function* () {
       const places = fields.filter(({ kind }) => kind === "number")
       expect(places.map(pathOf)).toEqual([
@@ -394,7 +394,7 @@ describe.each(engines)("a document on the %s engine", (_name, layer) => {
         "flags[1].rollouts[0].threshold.percentage"
       ])
       for (const field of places) {
-        // of these the beginning is a number, so that the fault is in what follows it
+        // these start with a valid number, so the error is in the rest
         for (const number of ["01", "1.", "1.e1", "1e", "1e+", "0x10", "1_0", "-01", "1f", "1 0"]) {
           const { message } = yield* refusal(withText(field, number))
           expect(message, number).toContain(field.owner)
@@ -414,7 +414,7 @@ describe.each(engines)("a document on the %s engine", (_name, layer) => {
     })
   )
 
-  it.effect("with a string that is not well formed is refused", () =>
+  it.effect("with a malformed string is refused", () =>
     Effect.gen(function* () {
       const field = { owner: `${rule}.segments[0].constraints[0]`, name: "value" }
       const unknown = { owner: `${rule}.segments[0]`, name: "unknown" }
@@ -438,7 +438,7 @@ describe.each(engines)("a document on the %s engine", (_name, layer) => {
     })
   )
 
-  it.effect("of another namespace is refused by both names", () =>
+  it.effect("of another namespace is refused with both names", () =>
     Effect.gen(function* () {
       const { message } = yield* refusal(full, "Document", "production")
       expect(message).toContain('"default"')
@@ -491,7 +491,7 @@ describe.each(engines)("a document on the %s engine", (_name, layer) => {
     })
   )
 
-  it.scoped("that is refused leaves the snapshots compiled before as they were", () =>
+  it.scoped("that is refused does not affect earlier snapshots", () =>
     Effect.gen(function* () {
       const { compile } = yield* engine
       const snapshot = yield* compile("default", encode(full))
@@ -632,7 +632,7 @@ describe.each(engines)("a seed on the %s engine", (_name, layer) => {
     })
   )
 
-  it.effect("of another version is refused by that version", () =>
+  it.effect("of another version is refused with that version", () =>
     Effect.gen(function* () {
       expect(yield* refusal(seedWith('"version":1', '"version":2'))).toContain("version: unsupported version 2")
       expect(yield* refusal(seedWith('"version":1', '"version":0'))).toContain("version: unsupported version 0")
@@ -642,7 +642,7 @@ describe.each(engines)("a seed on the %s engine", (_name, layer) => {
     })
   )
 
-  it.effect("of another namespace is refused by both names", () =>
+  it.effect("of another namespace is refused with both names", () =>
     Effect.gen(function* () {
       const message = yield* refusal(toSeed(seedText), "production")
       expect(message).toContain('"default"')
@@ -650,7 +650,7 @@ describe.each(engines)("a seed on the %s engine", (_name, layer) => {
     })
   )
 
-  it.effect("without one of its maps, or without an entry in one, is refused by the map's name", () =>
+  it.effect("without one of its maps or an entry in it is refused with the map's name", () =>
     Effect.gen(function* () {
       for (const map of ["flags", "eval_rules", "eval_rollouts", "eval_distributions", "key"]) {
         const { [map]: _, ...namespace } = seedOfFlags.namespace as Readonly<Record<string, unknown>>
@@ -675,7 +675,7 @@ describe.each(engines)("a seed on the %s engine", (_name, layer) => {
     })
   )
 
-  it.effect("with a fault inside is refused by the fault's path", () =>
+  it.effect("with an error inside is refused with the error's path", () =>
     Effect.gen(function* () {
       const cases: ReadonlyArray<readonly [part: string, replacement: string, path: string]> = [
         ['"enabled":true', '"enabled":1', "namespace.flags.first.enabled"],
@@ -747,7 +747,7 @@ const wrongRequests: ReadonlyArray<unknown> = [undefined, null, "flag", 1, true,
 
 const good: EvaluationRequest = { flagKey: "second", entityId: "user", context: { plan: constraint.value } }
 
-/** Every bad request, with the path that its error is to have. */
+/** Invalid requests, with the expected path of the error. */
 const badRequests: ReadonlyArray<readonly [path: string, request: unknown]> = [
   ...wrongTexts.map((flagKey) => ["flagKey", { ...good, flagKey }] as const),
   ...wrongTexts.map((entityId) => ["entityId", { ...good, entityId }] as const),
@@ -759,7 +759,7 @@ const badRequests: ReadonlyArray<readonly [path: string, request: unknown]> = [
   ["flagKey", []],
   ["flagKey", new Map()],
   ["entityId", { flagKey: "second" }],
-  // what comes first is told first
+  // the first problem is reported
   ["flagKey", { flagKey: "", entityId: "", context: null }],
   ["entityId", { flagKey: "second", entityId: "", context: null }],
   // the flag need not exist
@@ -778,7 +778,7 @@ describe.each(engines)("a request on the %s engine", (_name, layer) => {
     expect(error.message).toContain(path.split(".")[0]!.replace(/^requests\[\d+\]$/, ""))
   }
 
-  it.scoped("that is not valid is refused by the argument's path", () =>
+  it.scoped("that is not valid is refused with the argument's path", () =>
     Effect.gen(function* () {
       const snapshot = yield* load
       for (const kind of ["variant", "boolean"] as const) {
@@ -792,7 +792,7 @@ describe.each(engines)("a request on the %s engine", (_name, layer) => {
     })
   )
 
-  it.scoped("that is not valid makes the whole batch fail, by its index and path", () =>
+  it.scoped("that is not valid fails the whole batch, with its index and path", () =>
     Effect.gen(function* () {
       const { batch } = yield* load
       for (const [path, request] of badRequests) {
@@ -802,7 +802,7 @@ describe.each(engines)("a request on the %s engine", (_name, layer) => {
       for (const request of wrongRequests) {
         expectRefused(batch([good, request as never]), "requests[1]", "batch")
       }
-      // biome-ignore lint/suspicious/noSparseArray: a hole is a request that is not there
+      // biome-ignore lint/suspicious/noSparseArray: a hole is a missing request
       expectRefused(batch([, good] as never), "requests[0]", "a hole")
       for (const requests of [undefined, null, {}, "second", 1, () => [good], new Set([good]), { length: 0 }]) {
         expectRefused(batch(requests as never), "requests", "batch")
@@ -811,7 +811,7 @@ describe.each(engines)("a request on the %s engine", (_name, layer) => {
     })
   )
 
-  it.scoped("of a bound entity that is not valid is refused by the argument's path", () =>
+  it.scoped("of a bound entity that is not valid is refused with the argument's path", () =>
     Effect.gen(function* () {
       const { bind } = yield* load
       for (const kind of ["variant", "boolean"] as const) {
@@ -832,7 +832,7 @@ describe.each(engines)("a request on the %s engine", (_name, layer) => {
     })
   )
 
-  it.scoped("is taken with inherited properties, undefined ones and symbols, which count for nothing", () =>
+  it.scoped("may have inherited properties, undefined properties and symbols, which are ignored", () =>
     Effect.gen(function* () {
       const { batch, bind, variant } = yield* load
       const contexts: ReadonlyArray<unknown> = [
@@ -856,7 +856,7 @@ describe.each(engines)("a request on the %s engine", (_name, layer) => {
     })
   )
 
-  it.scoped("is answered after any number of bad ones", () =>
+  it.scoped("is answered after any number of invalid ones", () =>
     Effect.gen(function* () {
       const snapshot = yield* load
       const before = yield* snapshot.variant(good)
@@ -868,8 +868,8 @@ describe.each(engines)("a request on the %s engine", (_name, layer) => {
   )
 })
 
-describe.each(engines)("a snapshot of the %s engine whose scope is over", (_name, layer) => {
-  it.effect("answers every call with Closed, also what is not valid", () =>
+describe.each(engines)("a snapshot of the %s engine whose scope has closed", (_name, layer) => {
+  it.effect("fails every call with Closed, including invalid ones", () =>
     Effect.gen(function* () {
       const { compile, restore } = yield* Engine.Engine.pipe(Effect.provide(layer))
       const makers = [compile("default", encode(full)), restore("default", toSeed(seedText))]

@@ -1,5 +1,5 @@
 /**
- * What the native library holds, and for how long; and that nothing that is asked of it takes the process down.
+ * The native library's memory and its lifetime, and that no call crashes the process.
  *
  * Clients and loads are repeated less often by default than with `FLIPT_TESTS=all`.
  */
@@ -31,7 +31,7 @@ const clients = process.env.FLIPT_TESTS === "all" ? 1_000 : 400
 
 const library = Effect.orDie(load(process.env.FLIPT_ENGINE_PATH))
 
-/** What the library holds. */
+/** The library's counters. */
 const held = ({ stat }: Library) => ({
   snapshots: stat(Stat.snapshots),
   jobs: stat(Stat.jobs),
@@ -42,7 +42,7 @@ const held = ({ stat }: Library) => ({
 
 const nothing = { snapshots: 0, jobs: 0, arenas: 0, blobs: 0 }
 
-/** Its tables of handles grow to what was open at the same time, and stay: that is no leak, so they grow before. */
+/** Grows the library's tables of handles in advance. They keep their largest size, which is not a leak. */
 const growTables = (loaded: Library) =>
   Effect.gen(function* () {
     const name = new TextEncoder().encode("n")
@@ -62,7 +62,7 @@ const growTables = (loaded: Library) =>
     }
   })
 
-/** Fails unless the library holds the same after the effect as before. The first run is for what is made but once. */
+/** Fails unless the counters are the same after the effect as before. The warm-up creates what exists only once. */
 const leavesNothing = <A, E, R>(effect: Effect.Effect<A, E, R>, warmUp: Effect.Effect<unknown, E, R> = effect) =>
   Effect.gen(function* () {
     const loaded = yield* library
@@ -89,12 +89,12 @@ const worksAgain = ({ compile }: Engine.Service) =>
     )
   )
 
-/** Runs a script of `test/children` on the built package, in a process of its own, and gives what it printed. */
+/** Runs a script of `test/children` on the built package, in a separate process, and returns its output. */
 const run = (script: string, options: { readonly args?: ReadonlyArray<string>; readonly timeout: number }) =>
   Effect.async<unknown, Error>((resume) => {
     const child = execFile(
       process.execPath,
-      // a young generation that grows would look like a leak
+      // a growing young generation would look like a leak
       [
         "--expose-gc",
         "--max-semi-space-size=1",
@@ -112,7 +112,7 @@ const run = (script: string, options: { readonly args?: ReadonlyArray<string>; r
     return Effect.sync(() => child.kill())
   })
 
-/** A lone surrogate, NUL, what is special to JavaScript, all lengths of a character, and very long ones. */
+/** Lone surrogates, NUL, names that are special in JavaScript, characters of every length, and very long texts. */
 const hostile = [
   "\u0000",
   "a\u0000b",
@@ -138,7 +138,7 @@ const hostile = [
   `${"x".repeat(1024 * 1024)}\ud800`
 ]
 
-/** As they can stand in a document, where no lone surrogate can. */
+/** In a document, which cannot contain lone surrogates. */
 const short = [...new Set(hostile.filter((text) => text.length < 100).map((text) => text.toWellFormed()))]
 
 const constraint = (property: string, operator: string, value: string) => ({
@@ -154,7 +154,7 @@ const segmentOf = (key: string, constraints: ReadonlyArray<object>) => ({
   constraints
 })
 
-/** Flags whose keys, properties and values are hostile, and which split entities, so that each id counts. */
+/** Flags with hostile keys, properties and values. They split entities, so that the result depends on the id. */
 const hostileDocument = encode(
   makeDocument(
     short.flatMap((text) => [
@@ -203,8 +203,8 @@ const hostileRequests: ReadonlyArray<EvaluationRequest> = hostile.flatMap((text,
 
 describe.skipIf(!native)("the native library", () => {
   it.live.each([
-    ["each with an engine of its own", false],
-    ["all over one Engine layer", true]
+    ["each with its own engine", false],
+    ["all with one Engine layer", true]
   ] as const)("hundreds of clients opened and closed, %s, leave nothing in it", ([_name, shared]) => {
     const client = FliptClient.layerWithoutDependencies().pipe(
       Layer.provide(Fetcher.layerStatic(JSON.stringify(onDocument(true))))
@@ -223,7 +223,7 @@ describe.skipIf(!native)("the native library", () => {
   })
 
   it.live(
-    "thousands of loads of a document of 1,000 flags leave the memory of the process as it was after the first of them",
+    "thousands of loads of a document of 1,000 flags do not grow the memory of the process",
     () =>
       Effect.gen(function* () {
         const { after, before, loads, right } = (yield* run("loads.mjs", { timeout: 240_000 })) as {
@@ -241,16 +241,16 @@ describe.skipIf(!native)("the native library", () => {
     300_000
   )
 
-  // each load of the library binds its functions anew, in memory that does not come back
+  // each load of the library would bind its functions again, in memory that is never freed
   it.live(
-    "an Engine layer built again and again leaves the memory of the process as it was",
+    "an Engine layer that is built repeatedly does not grow the memory of the process",
     () =>
       Effect.gen(function* () {
         const { after, before } = (yield* run("engines.mjs", { timeout: 240_000 })) as {
           readonly before: number
           readonly after: number
         }
-        // 4 KB of each would be more
+        // 4 KB per layer would exceed this
         expect(after - before).toBeLessThan(6_000_000)
       }),
     300_000
@@ -277,7 +277,7 @@ describe.skipIf(!native)("the native library", () => {
         yield* until(() => running > 0)
         expect(held(loaded)).toMatchObject({ snapshots: 0, jobs: 1 })
         expect(Exit.isInterrupted(yield* Fiber.interrupt(fiber))).toBe(true)
-        // not what waits for its Scope: the Scope may be long-lived
+        // nothing may wait for its Scope, which may be long-lived
         expect(held(loaded)).toMatchObject(nothing)
         yield* worksAgain(engine)
         yield* Scope.close(scope, Exit.void)
@@ -323,7 +323,7 @@ describe.skipIf(!native)("the native library", () => {
               pushed++
               return loaded.jobPush(job, chunk, length)
             },
-            // the first one runs for as long as the test needs it to
+            // the first one runs until the test ends it
             jobRun: (job) =>
               Effect.suspend(() => {
                 runs.push(job)
@@ -385,7 +385,7 @@ describe.skipIf(!native)("the native library", () => {
     )
   )
 
-  // the engine asks a snapshot that its Scope has closed already
+  // the engine reads a snapshot that its Scope has already closed
   it.live("a compile whose Scope closes meanwhile returns a closed Snapshot, like the portable engine", () =>
     Effect.gen(function* () {
       const loaded = yield* library
@@ -448,7 +448,7 @@ describe.skipIf(!native)("the native library", () => {
     )
   )
 
-  it.live("a Snapshot held over the end of its Scope answers Closed to everything, closed twice or not", () =>
+  it.live("a Snapshot that outlives its Scope fails everything with Closed, even if closed twice", () =>
     leavesNothing(
       Effect.gen(function* () {
         const loaded = yield* library
@@ -473,7 +473,7 @@ describe.skipIf(!native)("the native library", () => {
         yield* Scope.close(scope, Exit.void)
         yield* Scope.close(scope, Exit.void)
         expect(loaded.snapshotClose(handles[0]!)).toBe(Code.closed)
-        // the handle's place goes to another one, which must not answer in its stead
+        // another Snapshot reuses the handle's slot, but must not answer for the closed one
         yield* Effect.scoped(
           Effect.gen(function* () {
             const other = yield* engine.compile("default", smallDocument)
@@ -564,7 +564,7 @@ describe.skipIf(!native)("the native library", () => {
             const { context, entityId, flagKey } = request
             for (const kind of ["variant", "boolean"] as const) {
               const got = answer(ours[kind](request))
-              // named by its place: the texts are long
+              // identified by its index, because the texts are long
               const name = `${kind} of request ${hostileRequests.indexOf(request)}`
               expect(got, name).toEqual(answer(theirs[kind](request)))
               expect(answer(ours.bind(entityId, context)[kind](flagKey)), name).toEqual(got)
@@ -572,9 +572,9 @@ describe.skipIf(!native)("the native library", () => {
             }
             expect(ours.fingerprint(flagKey)).toBe(theirs.fingerprint(flagKey))
           }
-          // it is no test if all answers are one
+          // the test is only useful if answers differ
           expect(answers.size).toBeGreaterThan(50)
-          // a blank text is no key and no id, and would spoil the batch
+          // a blank text is not a valid key or id, and would fail the batch
           const filled = hostileRequests.filter((it) => it.flagKey.trim() !== "" && it.entityId.trim() !== "")
           expect(yield* ours.batch(filled)).toEqual(yield* theirs.batch(filled))
           // a small request after the largest ones
@@ -598,13 +598,13 @@ describe.skipIf(!native)("the native library", () => {
         expect(main).toEqual({ wrong: 0, right: true })
         const [snapshots, jobs, arenas, blobs] = after
         expect(arenas).toBe(0)
-        // what a terminated thread was at has nobody to close it
+        // nothing closes the handles of a terminated thread except the library
         expect([snapshots, jobs, blobs]).toEqual([0, 0, 0])
       }),
     300_000
   )
 
-  it.live("a panic in it becomes a code, and the process lives", () =>
+  it.live("a panic in it becomes a code, and the process continues", () =>
     leavesNothing(
       Effect.gen(function* () {
         const loaded = yield* library
@@ -658,7 +658,7 @@ describe.skipIf(!native)("the native library", () => {
     })
   )
 
-  // a text that cannot be had is thrown
+  // a description that cannot be read is thrown
   it.scopedLive("a panic when it describes a flag becomes an EvaluationError too", () =>
     Effect.gen(function* () {
       const loaded = yield* library
@@ -671,8 +671,11 @@ describe.skipIf(!native)("the native library", () => {
       broken = true
       const request = { flagKey: "on", entityId: "e" }
       expect(yield* Effect.flip(snapshot.seed)).toMatchObject({ _tag: "EngineError", reason: "Panic" })
-      for (const call of [() => snapshot.boolean(request), () => snapshot.flags]) {
-        expect(yield* Effect.flip(Effect.suspend<unknown, unknown, never>(() => call()))).toMatchObject({
+      for (const call of [
+        Effect.asVoid(Effect.suspend(() => snapshot.boolean(request))),
+        Effect.asVoid(Effect.suspend(() => snapshot.flags))
+      ]) {
+        expect(yield* Effect.flip(call)).toMatchObject({
           _tag: "EvaluationError",
           cause: { _tag: "EngineError", reason: "Panic" }
         })
@@ -692,8 +695,8 @@ describe.skipIf(!native)("the native library", () => {
     })
   )
 
-  // a getter's own evaluation writes over the request that is being written
-  it.scopedLive("an evaluation inside a getter of another one's context disturbs nothing", () =>
+  // a getter's evaluation would overwrite the request that is being written
+  it.scopedLive("an evaluation inside a getter of another one's context does not affect it", () =>
     Effect.gen(function* () {
       const engine = yield* make(yield* library)
       const plan = [segmentOf("s", [constraint("plan", "eq", "pro")])]
@@ -711,8 +714,8 @@ describe.skipIf(!native)("the native library", () => {
     })
   )
 
-  // the memory for a request grows with it, and would be registered anew
-  it.live("an evaluation whose own context closes the Snapshot leaves nothing", () =>
+  // the request would make the arena grow, which would register it again
+  it.live("an evaluation whose own context closes the Snapshot leaves nothing in it", () =>
     leavesNothing(
       Effect.gen(function* () {
         const engine = yield* make(yield* library)
@@ -724,7 +727,7 @@ describe.skipIf(!native)("the native library", () => {
           let reads = 0
           const context = {
             get plan() {
-              // the first reading is the check's
+              // validation reads it first
               if (++reads === 2) {
                 Effect.runSync(Scope.close(scope, Exit.void))
               }
@@ -814,7 +817,7 @@ describe.skipIf(!native)("the native library", () => {
         }
         expect(held(loaded)).toMatchObject({ snapshots: 1, jobs: 1, arenas: 1, blobs: 1 })
 
-        // what is out of bounds
+        // out of bounds
         expect(loaded.evaluate(arena, snapshot, 2)).toBe(Code.noFlag)
         expect(loaded.evaluate(arena, snapshot, 2 ** 32 - 1)).toBe(Code.noFlag)
         expect(loaded.evaluateBatch(arena, snapshot, 2 ** 32 - 1)).toBe(Code.argument)
@@ -839,7 +842,7 @@ describe.skipIf(!native)("the native library", () => {
     )
   )
 
-  it.live("more Snapshots close concurrently than koffi allows asynchronous calls", () =>
+  it.live("Snapshots can close concurrently beyond koffi's limit of asynchronous calls", () =>
     Effect.gen(function* () {
       const loaded = yield* library
       const codes = yield* Effect.all(
@@ -850,13 +853,13 @@ describe.skipIf(!native)("the native library", () => {
     })
   )
 
-  it.live("a process that closes its client's scope exits while the library stays loaded", () =>
+  it.live("a process that closes its client's scope exits although the library stays loaded", () =>
     Effect.gen(function* () {
       expect(yield* run("nativeClose.mjs", { timeout: 240_000 })).toEqual({ enabled: true, left: [] })
     })
   )
 
-  it.live("a process may exit in the middle of a compile", () =>
+  it.live("a process can exit in the middle of a compile", () =>
     Effect.gen(function* () {
       expect(yield* run("nativeClose.mjs", { args: ["middle"], timeout: 240_000 })).toBeUndefined()
     })

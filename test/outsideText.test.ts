@@ -1,5 +1,5 @@
 /**
- * Text from outside is escaped and cut in every message.
+ * Text from outside is escaped and shortened in every message.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -32,7 +32,7 @@ const hostile = [
 
 const forbidden = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u
 
-/** Far more than any message may have. */
+/** Much longer than any message may be. */
 const MAX_MESSAGE = 6000
 
 describe("a text from outside", () => {
@@ -51,14 +51,14 @@ describe("a text from outside", () => {
     expect(printable("\u{e0001}")).toBe("\\u{e0001}")
   })
 
-  it("is cut, between characters", () => {
+  it("is shortened without splitting a character", () => {
     expect(printable("x".repeat(1000), 10)).toBe(`${"x".repeat(10)}…`)
     expect(printable("😀".repeat(1000), 5)).toBe("😀😀…")
     expect(printable("\x1b".repeat(1000), 13)).toBe("\\u001b\\u001b…")
     expect(quoted("x".repeat(1000), 10)).toBe(`"${"x".repeat(10)}…"`)
   })
 
-  it("is cut in time that does not depend on its length", () => {
+  it("is shortened in constant time", () => {
     let read = 0
     const text = Object.assign(Object("x".repeat(30_000_000)), {
       *[Symbol.iterator]() {

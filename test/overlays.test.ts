@@ -1,5 +1,5 @@
 /**
- * The files that the edition for Effect 4 writes anew are up to date with those that they replace.
+ * The overlays of the edition for Effect 4 are up to date with the files that they replace.
  */
 import { expect, it } from "@effect/vitest"
 import * as Overlays from "../editions/effect4/overlays.mjs"

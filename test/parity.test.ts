@@ -1,7 +1,7 @@
 /**
- * Any document, any request: the same answers as the official engine gives.
+ * For any document and request, every engine returns the official engine's answer.
  *
- * `FLIPT_PARITY_EVALUATIONS=100000` asks that many questions, `FLIPT_PARITY_SECONDS=60` asks for so long, and
+ * `FLIPT_PARITY_EVALUATIONS=100000` sets the number of evaluations, `FLIPT_PARITY_SECONDS=60` a duration instead, and
  * `FLIPT_PARITY_SEED=...` repeats a run.
  */
 import { inspect, isDeepStrictEqual } from "node:util"
@@ -32,11 +32,11 @@ const limits =
   seconds > 0
     ? { numRuns: 2 ** 31 - 1, interruptAfterTimeLimit: (seconds * 1000) / 2, markInterruptAsFailure: false }
     : { numRuns: documents }
-/** Fewer would not show every kind of answer for certain. */
+/** Fewer would not reliably cover every kind of answer. */
 const ENOUGH = 4000
 const seed = Number(process.env.FLIPT_PARITY_SEED ?? Math.floor(Math.random() * 0x7fffffff))
 
-/** Fails the property. Its reporter prints it, because fast-check shrinks the case first. */
+/** Fails the property. The reporter prints it after fast-check has shrunk the case. */
 class Difference extends Error {
   constructor(
     readonly what: string,
@@ -54,7 +54,7 @@ const agree = (what: string, request: unknown, official: unknown, ours: unknown)
   }
 }
 
-// The official client takes texts alone: a context's values by the rules that its documentation states.
+// The official client takes only strings. Context values are converted as its documentation describes.
 
 const textOf = (value: string | number | boolean | Date): string =>
   value instanceof Date ? value.toISOString() : String(value)
@@ -72,7 +72,7 @@ const officialRequest = ({ context, entityId, flagKey }: EvaluationRequest): Ora
 
 const withoutExplanation = (message: string): string => message.replace(explanation, "")
 
-/** The official text is shown as it is, except that namespace and key are escaped and cut. */
+/** The official message, with the namespace and the key escaped and shortened. */
 const escaped = <A>(official: Oracle.Answer<A>, key: string): Oracle.Answer<A> => {
   if (!("error" in official)) {
     return official
@@ -99,7 +99,7 @@ interface DecodedSeed {
   }
 }
 
-/** Where a flag occurs twice, the official engine keeps the distributions of rules that are there no more. */
+/** If a flag occurs twice, the official engine keeps distributions of rules that no longer exist. */
 const withoutLeftovers = (seed: unknown): unknown => {
   const { namespace, ...rest } = seed as DecodedSeed
   const rules = new Set(Object.values(namespace.eval_rules).flatMap((list) => list.map(({ id }) => id)))
@@ -109,7 +109,7 @@ const withoutLeftovers = (seed: unknown): unknown => {
 
 const isBlank = ({ entityId, flagKey }: EvaluationRequest): boolean => flagKey.trim() === "" || entityId.trim() === ""
 
-/** What the official engine answered to one request, asked for either type. */
+/** The official engine's answers to one request, for both types. */
 interface Question {
   readonly request: EvaluationRequest
   readonly variant: Oracle.Answer<Oracle.Result>
@@ -139,7 +139,7 @@ const compareEvaluations = (name: string, snapshot: Snapshot, questions: Readonl
   }
 }
 
-/** How often each kind of answer was seen: a run that saw only misses would prove little. */
+/** Counts the kinds of answers, because a run with only misses would prove little. */
 class Seen {
   private readonly counts = new Map<string, number>()
 
@@ -149,7 +149,7 @@ class Seen {
     }
   }
 
-  /** Of all answers of the first kind, the part that is also of the second. */
+  /** The share of answers of the first kind that are also of the second. */
   share(whole: string, part: string): number {
     return this.of(part) / Math.max(this.of(whole), 1)
   }
@@ -183,7 +183,7 @@ class Seen {
   }
 }
 
-/** All that an engine says about a document, compared with all that the official one says. */
+/** Compares everything that an engine returns for a document with the official engine. */
 const compareAll = ({ document, requests }: Generators.Drawn, seen: Seen) =>
   Effect.gen(function* () {
     const namespace = document.namespace.key
@@ -224,7 +224,7 @@ const compareAll = ({ document, requests }: Generators.Drawn, seen: Seen) =>
     }
   })
 
-/** Makes an Effect a promise, and whatever it fails or dies with the thrown error that fast-check wants. */
+/** Runs an Effect as a promise that rejects with its failure or defect, as fast-check expects. */
 const run = <E>(effect: Effect.Effect<void, E, Scope.Scope>): Promise<void> =>
   Effect.runPromiseExit(Effect.scoped(effect)).then((exit) => {
     if (Exit.isFailure(exit)) {
@@ -241,7 +241,7 @@ const report = ({ counterexample, errorInstance, numRuns, numShrinks }: fc.RunDe
   return [
     difference === undefined ? `failed: ${show(errorInstance)}` : `not the official answer: ${difference.what}`,
     `repeat with: FLIPT_PARITY_SEED=${seed} FLIPT_PARITY_EVALUATIONS=${needed} npx vitest run test/parity.test.ts`,
-    `made smaller ${numShrinks} times`,
+    `shrunk ${numShrinks} times`,
     ...(difference === undefined
       ? [`requests: ${show(counterexample?.[0].requests)}`]
       : [
@@ -255,7 +255,7 @@ const report = ({ counterexample, errorInstance, numRuns, numShrinks }: fc.RunDe
 
 describe("every engine and the official one", () => {
   it.effect(
-    "answer alike: variants, booleans, batches, flag lists and seeds, over any document",
+    "return the same variants, booleans, batches, flag lists and seeds, for any document",
     () =>
       Effect.gen(function* () {
         const seen = new Seen()
@@ -288,7 +288,7 @@ describe("every engine and the official one", () => {
   )
 })
 
-/** A change of a text: at a place of it, a share between 0 and 1, some characters go and others come. */
+/** A change of a text: at a position, given as a share between 0 and 1, it replaces some characters. */
 interface Damage {
   readonly place: number
   readonly removed: number
@@ -332,7 +332,7 @@ const applyDamage = (text: string, changes: ReadonlyArray<Damage>): string =>
 
 describe.skipIf(engines.length < 2)("all engines", () => {
   it.effect(
-    "load the same damaged documents, and refuse the others for the same reason",
+    "load the same damaged documents, and refuse the other ones for the same reason",
     () =>
       Effect.gen(function* () {
         let refused = 0

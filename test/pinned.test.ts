@@ -1,5 +1,5 @@
 /**
- * A client that is pinned to one state, and how long a state is kept.
+ * Clients that are pinned to one state, and how long a state is kept.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -21,7 +21,7 @@ const theme = { flagKey: "theme", entityId: "user-1" } as const
 
 const outage = new FetchError({ reason: "Network", retryable: false, message: "no way" })
 
-/** Everything that is answered from the state, in one text; or the reason why there is no answer. */
+/** All answers from the state as one text, or the reason of the error. */
 const answers = (client: FliptClient.Service) =>
   Effect.gen(function* () {
     const snapshot = yield* client.snapshot
@@ -38,7 +38,7 @@ const answers = (client: FliptClient.Service) =>
 const old = { boolean: true, variant: "dark", batch: [true, "Variant"], flags: 2, snapshot: true, seed: true }
 const fresh = { boolean: false, variant: "light", batch: [false, "Variant"], flags: 3, snapshot: false, seed: true }
 
-/** Why each of the calls that are answered from the state fails. */
+/** The errors of all calls that use the state. */
 const reasons = (client: FliptClient.Service) => {
   const calls: ReadonlyArray<Effect.Effect<unknown, EvaluateError>> = [
     client.evaluateBoolean(on),
@@ -57,7 +57,7 @@ const reasons = (client: FliptClient.Service) => {
 const all = (reason: string) => Array.from({ length: 7 }, () => reason)
 
 describe("a pinned client", () => {
-  it.scoped("answers everything from the state of its beginning, while the client has a new one", () =>
+  it.scoped("answers everything from its initial state while the client has a new one", () =>
     Effect.gen(function* () {
       const { client, put } = yield* Handed.make({ first: before })
       const pinned = yield* client.pinned
@@ -68,7 +68,7 @@ describe("a pinned client", () => {
     })
   )
 
-  it.scoped("answers Closed when its Scope has ended, and lets go of the state", () =>
+  it.scoped("fails with Closed after its Scope has closed, and releases the state", () =>
     Effect.gen(function* () {
       const { client, put } = yield* Handed.make({ first: before })
       const scope = yield* Scope.make()
@@ -84,7 +84,7 @@ describe("a pinned client", () => {
     })
   )
 
-  it.scoped("that has ended does not affect the client or open Snapshots", () =>
+  it.scoped("that has closed does not affect the client or open Snapshots", () =>
     Effect.gen(function* () {
       const { client, put } = yield* Handed.make({ first: before })
       const scope = yield* Scope.make()
@@ -111,7 +111,7 @@ describe("a pinned client", () => {
     )
   )
 
-  it.scoped("continues in an outage that begins later", () =>
+  it.scoped("continues to work in an outage that starts later", () =>
     captured(() =>
       Effect.gen(function* () {
         const { client, put } = yield* Handed.make({ first: before, strategy: "fail" })
@@ -124,7 +124,7 @@ describe("a pinned client", () => {
     )
   )
 
-  it.scoped("answers Closed when the client closes first", () =>
+  it.scoped("fails with Closed if the client closes first", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const { client } = yield* Scope.extend(Handed.make({ first: before }), scope)
@@ -160,7 +160,7 @@ describe("a pinned client", () => {
 })
 
 describe("a replaced state", () => {
-  it.scoped("is let go of, though a logger throws when the next one is loaded", () =>
+  it.scoped("is released even if a logger throws when the next one is loaded", () =>
     captured(() =>
       Effect.gen(function* () {
         const { client, put } = yield* Handed.make({ first: before })
@@ -182,7 +182,7 @@ describe("a replaced state", () => {
 })
 
 describe("withPinned", () => {
-  it.scoped("gives its effect one state despite updates, and no state to what outlives it", () =>
+  it.scoped("provides one state to its effect despite updates, and none to fibers that outlive it", () =>
     Effect.gen(function* () {
       const { client, put } = yield* Handed.make({ first: onDocument(true) })
       const isOn = Effect.map(FliptClient.evaluateBoolean(on), ({ enabled }) => enabled)
@@ -200,7 +200,7 @@ describe("withPinned", () => {
     })
   )
 
-  it.scoped("fails as the effect does, and leaves its Scope to it", () =>
+  it.scoped("fails with the effect's error, and does not close the effect's own Scope", () =>
     Effect.gen(function* () {
       const { client } = yield* Handed.make({ first: onDocument(true) })
       let released = false

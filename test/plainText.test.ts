@@ -1,5 +1,5 @@
 /**
- * Credentials over plain http: one warning, where somebody else could read them.
+ * Credentials over plain http cause one warning if others could read them.
  */
 import * as Headers from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
@@ -24,7 +24,7 @@ const SECRET = "t0p-s3cret"
 
 const token = Auth.layerClientToken(Redacted.make(SECRET))
 
-/** Answers by itself: nothing is sent anywhere. */
+/** An HttpClient that answers without sending anything. */
 const answering = (status = 200) => {
   const sent: Array<Headers.Headers> = []
   const client = HttpClient.make((request) =>
@@ -49,7 +49,7 @@ const makeFetcher = <E>(
 const warningsIn = (lines: ReadonlyArray<Line>) =>
   lines.filter(({ level }) => level === "WARN").map(({ message }) => message)
 
-/** The warnings of a Fetcher that has fetched three times. */
+/** The warnings of a Fetcher after three fetches. */
 const warningsOf = (options: Fetcher.Options, auth: Layer.Layer<Auth.Auth, unknown> = token) =>
   captured((lines) =>
     Effect.gen(function* () {
@@ -73,7 +73,7 @@ describe("a credential over http", () => {
     "http://localhost.example.com",
     "http://mylocalhost",
     "http://0.0.0.0"
-  ])("to %s is one warning, which names the host and says what to do", (url) =>
+  ])("to %s causes one warning, which names the host and says what to do", (url) =>
     Effect.gen(function* () {
       const warnings = yield* warningsOf({ url })
       expect(warnings).toEqual([expect.stringContaining(`a credential is sent to ${new URL(url).host} over http`)])
@@ -93,7 +93,7 @@ describe("a credential over http", () => {
     "http://[0:0::1]",
     "https://flipt.example.com",
     "https://10.0.0.1"
-  ])("to %s is none", (url) =>
+  ])("to %s causes no warning", (url) =>
     Effect.gen(function* () {
       expect(yield* warningsOf({ url })).toEqual([])
     })
@@ -104,7 +104,7 @@ describe("a credential over http", () => {
   it.effect.each<readonly [string, Fetcher.Options]>([
     ["Authorization", { headers: { Authorization: `Bearer ${SECRET}` } }],
     ["AUTHORIZATION, Redacted", { headers: { AUTHORIZATION: Redacted.make(`Bearer ${SECRET}`) } }],
-    ["any that is Redacted", { headers: { "x-key": Redacted.make(SECRET) } }]
+    ["any Redacted header", { headers: { "x-key": Redacted.make(SECRET) } }]
   ])("can be in the option headers: %s", ([, options]) =>
     Effect.gen(function* () {
       expect(yield* warningsOf({ url, ...options }, Auth.layerNone)).toHaveLength(1)
@@ -118,7 +118,7 @@ describe("a credential over http", () => {
     })
   )
 
-  it.effect("is any header of Auth", () =>
+  it.effect("can be any header of Auth", () =>
     Effect.gen(function* () {
       const auth = Layer.succeed(Auth.Auth, {
         authorize: Effect.succeed(Headers.fromInput({ "x-api-key": SECRET })),
@@ -128,7 +128,7 @@ describe("a credential over http", () => {
     })
   )
 
-  it.effect("triggers a warning once it is sent, and not while it is unavailable", () =>
+  it.effect("causes a warning once it is sent, but not while it is unavailable", () =>
     captured((lines) =>
       Effect.gen(function* () {
         let fails = true
@@ -152,7 +152,7 @@ describe("a credential over http", () => {
     )
   )
 
-  it.effect("is one warning per Fetcher, even with concurrent requests and a refused credential", () =>
+  it.effect("causes one warning per Fetcher, even with concurrent requests and a refused credential", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const http = answering(401)
@@ -168,7 +168,7 @@ describe("a credential over http", () => {
     )
   )
 
-  it.scoped("triggers a warning even if only a stream sends it", () =>
+  it.scoped("causes a warning even if only a stream sends it", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const http = answering()
@@ -182,7 +182,7 @@ describe("a credential over http", () => {
     )
   )
 
-  it.effect("is in no line of the log, and in no span", () =>
+  it.effect("does not appear in the log or in spans", () =>
     exposed(({ log, trace }) =>
       Effect.gen(function* () {
         const fetcher = yield* makeFetcher({ url, headers: { "x-key": Redacted.make(`${SECRET}-2`) } }, token)

@@ -1,5 +1,5 @@
 /**
- * The platforms of the native library, and what may be published for them.
+ * The platforms of the native library, and the checks before publishing.
  */
 import { execFile } from "node:child_process"
 import * as Fs from "node:fs"
@@ -13,16 +13,18 @@ import { compareVersions, inspect, mismatchesOf, pathIn, problemsOf } from "../s
 import { manifestOf, publishedManifest } from "../scripts/native/pack.mjs"
 import { hostPlatform, packageName, platformOf, platforms } from "../scripts/native/platforms.mjs"
 import * as Locate from "../src/internal/engine/native/locate.js"
+import { nativeVersion } from "../src/internal/util/version.js"
 import { library, native, reason } from "./support/engines.js"
 import * as Folder from "./support/Folder.js"
 import * as PackageRegistry from "./support/PackageRegistry.js"
 import * as Tarball from "./support/tarball.js"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
-const client = JSON.parse(Fs.readFileSync(`${root}package.json`, "utf8"))
+/** The client, with the version of the release that it is made from. */
+const client = { ...JSON.parse(Fs.readFileSync(`${root}package.json`, "utf8")), version: nativeVersion }
 
 describe("the list of platforms", () => {
-  it("is the loader's", () => {
+  it("is the one that the loader uses", () => {
     for (const platform of platforms) {
       const { cpu, file, libc, os } = platform
       expect(Locate.packageName(os, cpu, libc === "musl" ? "musl" : "gnu")).toBe(packageName(platform))
@@ -31,7 +33,7 @@ describe("the list of platforms", () => {
     expect(new Set(platforms.map(({ id }) => id)).size).toBe(8)
   })
 
-  it("is the table of docs/platforms.md, which README.md repeats", () => {
+  it("matches the table in docs/platforms.md, which README.md repeats", () => {
     const rowsOf = (path: string) =>
       Array.from(
         Fs.readFileSync(`${root}${path}`, "utf8").matchAll(
@@ -73,7 +75,7 @@ describe.skipIf(!native || host === undefined)(`a library${native ? "" : ` (skip
     expect(inspect(bytes())).toMatchObject({ os: host!.os, cpu: host!.cpu, libc: host!.libc })
   })
 
-  it("is refused for every other platform", () => {
+  it("is rejected for every other platform", () => {
     for (const platform of platforms.filter((it) => it !== host)) {
       const problems = mismatchesOf(platform, bytes(), exportsOf(root))
       const { cpu, libc, os } = inspect(bytes())
@@ -84,13 +86,13 @@ describe.skipIf(!native || host === undefined)(`a library${native ? "" : ` (skip
     }
   })
 
-  it("is refused when it exports more or less than the ABI", () => {
+  it("is rejected if it exports more or less than the ABI", () => {
     const abi = exportsOf(root)
     expect(mismatchesOf(host!, bytes(), [...abi, "fce_missing"])).toEqual(["it does not export fce_missing"])
     expect(mismatchesOf(host!, bytes(), abi.slice(1))).toEqual([`it exports ${abi[0]}, which the ABI does not have`])
   })
 
-  it("is refused when it is cut short, or no library at all", () => {
+  it("is rejected if it is truncated or not a library", () => {
     expect(mismatchesOf(host!, bytes().subarray(0, 5000), exportsOf(root))).toEqual([
       expect.stringMatching(/^it is damaged: /)
     ])
@@ -99,14 +101,14 @@ describe.skipIf(!native || host === undefined)(`a library${native ? "" : ` (skip
     ])
   })
 
-  it.runIf(host?.libc === "glibc")("is refused when it needs a newer glibc than the platform may", () => {
+  it.runIf(host?.libc === "glibc")("is rejected if it needs a newer glibc than the platform allows", () => {
     const { glibc } = inspect(bytes())
     const problem = `it needs glibc ${glibc}, and 2.2 is the limit`
     expect(problemsOf({ ...host!, glibc: "2.2" }, bytes(), exportsOf(root))).toContain(problem)
     expect(problemsOf({ ...host!, glibc: glibc! }, bytes(), exportsOf(root))).not.toContain(problem)
   })
 
-  it("is refused when it contains a path of the machine that built it", () => {
+  it("is rejected if it contains a path of the machine that built it", () => {
     // `cargo build` leaves the paths of crates in panic messages, and `native:build` does not
     expect(problemsOf(host!, bytes(), exportsOf(root))).toContainEqual(
       expect.stringMatching(/^it contains a path of the machine that built it: /)
@@ -130,12 +132,12 @@ describe("a path of the building machine", () => {
 })
 
 describe("versions", () => {
-  it("are compared by their numbers", () => {
+  it("are compared numerically", () => {
     expect(["2.9", "2.28", "2.4.1", "2.4"].sort(compareVersions)).toEqual(["2.4", "2.4.1", "2.9", "2.28"])
   })
 })
 
-// Neither system is here to make a library, so these are made by hand, with the fields that are read.
+// Libraries for other systems cannot be built here, so these are synthetic, with only the fields that are read.
 
 /** A Mach-O library for arm64: a symbol table, the oldest macOS, and a code signature. */
 const machO = (names: ReadonlyArray<string>, signed: boolean): Buffer => {
@@ -166,7 +168,7 @@ const machO = (names: ReadonlyArray<string>, signed: boolean): Buffer => {
   return bytes
 }
 
-/** A PE library for x64 with one section and a table of exports. */
+/** A PE library for x64, with one section and an export table. */
 const portableExecutable = (names: ReadonlyArray<string>): Buffer => {
   const bytes = Buffer.alloc(8192)
   bytes.write("MZ", 0)
@@ -176,7 +178,7 @@ const portableExecutable = (names: ReadonlyArray<string>): Buffer => {
   bytes.writeUInt16LE(240, 84)
   const optional = 64 + 24
   bytes.writeUInt32LE(0x1000, optional + 112)
-  // the section: 4096 bytes at the address 0x1000, from 1024 on in the file
+  // the section: 4096 bytes at the address 0x1000, at offset 1024 in the file
   bytes.writeUInt32LE(4096, optional + 240 + 8)
   bytes.writeUInt32LE(0x1000, optional + 240 + 12)
   bytes.writeUInt32LE(4096, optional + 240 + 16)
@@ -191,15 +193,15 @@ const portableExecutable = (names: ReadonlyArray<string>): Buffer => {
   return bytes
 }
 
-describe("a library of macOS or Windows", () => {
+describe("a library for macOS or Windows", () => {
   const abi = exportsOf(root)
 
-  it("is read on any machine", () => {
+  it("can be read on any machine", () => {
     expect(problemsOf(platformOf("darwin-arm64"), machO(abi, true), abi)).toEqual([])
     expect(problemsOf(platformOf("win32-x64"), portableExecutable(abi), abi)).toEqual([])
   })
 
-  it("is refused for another processor, for other exports, without a signature, and for a newer macOS", () => {
+  it("is rejected for another processor, other exports, a missing signature, or a newer macOS", () => {
     expect(mismatchesOf(platformOf("darwin-x64"), machO(abi, true), abi)).toEqual(["it is for arm64 instead of x64"])
     expect(mismatchesOf(platformOf("win32-arm64"), portableExecutable(abi), abi)).toEqual([
       "it is for x64 instead of arm64"
@@ -220,7 +222,7 @@ describe("a library of macOS or Windows", () => {
   })
 })
 
-/** A packed release of small packages, complete unless told otherwise. */
+/** A packed release of small packages, complete by default. */
 const makeRelease = (
   folder: string,
   options: { readonly development?: boolean; readonly without?: string } = {}
@@ -263,12 +265,12 @@ describe("publishing", () => {
   const names = [...platforms.map(packageName), client.name]
 
   it.scopedLive(
-    "continues where it stopped, with the client last, and publishes nothing twice",
+    "continues where it stopped, publishes nothing twice, and publishes the client last",
     () =>
       Effect.gen(function* () {
         const folder = yield* Folder.make
         makeRelease(folder)
-        // Each call of npm takes a second: most platforms are there already, from an earlier attempt.
+        // Most platforms are already published by an earlier attempt, because each call of npm takes a second.
         const earlier = platforms
           .slice(2)
           .map(({ id }) => PackageRegistry.packageOf(Fs.readFileSync(Path.join(folder, "tarballs", `${id}.tgz`))))
@@ -289,7 +291,7 @@ describe("publishing", () => {
   )
 
   it.scopedLive(
-    "stops at a version that the registry has with other bytes",
+    "stops at a version that the registry has with different content",
     () =>
       Effect.gen(function* () {
         const folder = yield* Folder.make

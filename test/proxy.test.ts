@@ -1,5 +1,5 @@
 /**
- * Connections through a proxy: by the option, and by the variables that other programs go by.
+ * Connections through a proxy, set by the option or by the usual environment variables.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -20,7 +20,7 @@ import { until } from "./support/wait.js"
 
 const names = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"] as const
 
-/** The variables of the process are these and no others of their kind until the Scope ends. */
+/** Until the Scope ends, these are the only proxy variables of the process. */
 const setVariables = (
   variables: Partial<Record<(typeof names)[number], string>>
 ): Effect.Effect<void, never, Scope.Scope> => {
@@ -48,7 +48,7 @@ const setVariables = (
 const plain = FliptServer.make({ documents: { default: onDocument(true) } })
 
 describe("the option proxy", () => {
-  it.scopedLive("leads every TLS connection through a tunnel, from end to end the server's own", () =>
+  it.scopedLive("sends every TLS connection through a tunnel, encrypted end to end with the server", () =>
     Effect.gen(function* () {
       yield* setVariables({ NO_PROXY: "*" })
       const { client, ours, server: certificate } = yield* pki
@@ -75,7 +75,7 @@ describe("the option proxy", () => {
   )
 
   for (const http2 of [false, true]) {
-    it.scopedLive(`leads streams through the tunnel too, over HTTP/${http2 ? "2.0" : "1.1"}`, () =>
+    it.scopedLive(`sends streams through the tunnel too, over HTTP/${http2 ? "2.0" : "1.1"}`, () =>
       Effect.gen(function* () {
         yield* setVariables({ NO_PROXY: "*" })
         const { client, ours, server: certificate } = yield* pki
@@ -97,7 +97,7 @@ describe("the option proxy", () => {
     )
   }
 
-  it.scopedLive("is handed streams of a server without TLS, and ends them", () =>
+  it.scopedLive("forwards streams of a server without TLS, and ends them", () =>
     Effect.gen(function* () {
       const server = yield* plain
       const proxy = yield* Proxy.make()
@@ -106,7 +106,7 @@ describe("the option proxy", () => {
     })
   )
 
-  it.scopedLive("that lost its tunnels has a client that streams open another", () =>
+  it.scopedLive("whose tunnels broke gets a new one from a streaming client", () =>
     captured(() =>
       Effect.gen(function* () {
         const { ours, server: certificate } = yield* pki
@@ -167,7 +167,7 @@ describe("the option proxy", () => {
     })
   )
 
-  it.scopedLive("whose user is refused is an error that says so, without the password", () =>
+  it.scopedLive("that refuses the user is an error that says so, without the password", () =>
     Effect.gen(function* () {
       const { ours, server: certificate } = yield* pki
       const server = yield* serve(certificate)
@@ -194,7 +194,7 @@ describe("the option proxy", () => {
     })
   )
 
-  it.scopedLive("may be spoken to over TLS, and is verified as the server is", () =>
+  it.scopedLive("can use TLS, and is verified like the server", () =>
     Effect.gen(function* () {
       const { ours, server: certificate, stranger, strangeServer } = yield* pki
       const server = yield* serve(certificate)
@@ -212,7 +212,7 @@ describe("the option proxy", () => {
     })
   )
 
-  it.scopedLive("asks for the client's certificate in vain", () =>
+  it.scopedLive("never receives the client's certificate", () =>
     Effect.gen(function* () {
       const { client, ours, server: certificate } = yield* pki
       const server = yield* serve({ ...certificate, ca: ours.cert, requestCert: true })
@@ -231,7 +231,7 @@ describe("the option proxy", () => {
     })
   )
 
-  it.scopedLive("is handed requests for a server without TLS", () =>
+  it.scopedLive("forwards requests for a server without TLS", () =>
     Effect.gen(function* () {
       const server = yield* plain
       const proxy = yield* Proxy.make()
@@ -248,7 +248,7 @@ describe("the variables of the process", () => {
   const tls = Effect.map(pki, ({ ours }) => Tls.layer({ caCertData: ours.cert }))
 
   for (const name of ["HTTPS_PROXY", "https_proxy"] as const) {
-    it.scopedLive(`${name} leads an https URL through its proxy, and no http URL`, () =>
+    it.scopedLive(`${name} applies to https URLs, not to http URLs`, () =>
       Effect.gen(function* () {
         const proxy = yield* Proxy.make()
         yield* setVariables({ [name]: proxy.url })
@@ -262,7 +262,7 @@ describe("the variables of the process", () => {
   }
 
   for (const name of ["HTTP_PROXY", "http_proxy"] as const) {
-    it.scopedLive(`${name} leads an http URL through its proxy, and no https URL`, () =>
+    it.scopedLive(`${name} applies to http URLs, not to https URLs`, () =>
       Effect.gen(function* () {
         const proxy = yield* Proxy.make()
         yield* setVariables({ [name]: proxy.url })
@@ -275,7 +275,7 @@ describe("the variables of the process", () => {
     )
   }
 
-  it.scopedLive("NO_PROXY leads past the proxy", () =>
+  it.scopedLive("NO_PROXY bypasses the proxy", () =>
     Effect.gen(function* () {
       const proxy = yield* Proxy.make()
       yield* setVariables({ HTTPS_PROXY: proxy.url, NO_PROXY: "example.com, 127.0.0.0/8" })
@@ -284,7 +284,7 @@ describe("the variables of the process", () => {
     })
   )
 
-  it.scopedLive("that hold no proxy's URL are an error that names them, and never a way past the proxy", () =>
+  it.scopedLive("that are not the URL of a proxy are an error that names them, and never bypass the proxy", () =>
     Effect.gen(function* () {
       yield* setVariables({ HTTPS_PROXY: "socks5://someone:s3cret@proxy", http_proxy: "ftp://someone:s3cret@proxy" })
       const server = yield* serve((yield* pki).server)
@@ -326,11 +326,11 @@ describe("NO_PROXY", () => {
     ["[::1]:8443", "https://[::1]:8443", true],
     ["[::1]:8443", "https://[::1]", false],
     ["", "https://flipt.example.com", false]
-  ])("%s: %s goes past the proxy: %s", (noProxy, url, expected) => {
+  ])("%s: %s bypasses the proxy: %s", (noProxy, url, expected) => {
     expect(isDirect(noProxy, url)).toBe(expected)
   })
 
-  it("is read after the lower-case form, as all are, and an empty one counts as unset", () => {
+  it("is read after its lower-case form, like all variables, and counts as unset if empty", () => {
     const proxyOf = (variables: Record<string, string>, url: string) =>
       proxyFromEnvironment(variables, new URL(url), () => false)?.host
     expect(proxyOf({ HTTPS_PROXY: "a:1", https_proxy: "b:1" }, "https://x.test")).toBe("b:1")

@@ -1,5 +1,5 @@
 /**
- * What a process holds after its clients are closed: 400 of them, or 1,000 with `FLIPT_TESTS=all`.
+ * The resources of a process after its clients have closed: 400 of them, or 1,000 with `FLIPT_TESTS=all`.
  */
 import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
@@ -8,18 +8,18 @@ import * as Effect from "effect/Effect"
 import { onDocument } from "./support/documents.js"
 import * as FliptServer from "./support/FliptServer.js"
 
-/** Runs a script of `test/children` on the built package, in a process of its own, and gives what it printed. */
+/** Runs a script of `test/children` on the built package, in a separate process, and returns its output. */
 const run = (script: string, url: string, timeout: number) =>
   Effect.async<unknown, Error>((resume) => {
     const child = execFile(
       process.execPath,
-      // The optimizer's code grows for a while, and would hide what is left behind or look like it.
+      // Optimized code grows for a while, which would look like a leak or hide one.
       ["--expose-gc", "--no-opt", "--no-sparkplug", fileURLToPath(new URL(`./children/${script}`, import.meta.url))],
       { env: { ...process.env, FLIPT_URL: url }, timeout },
       (error, stdout, stderr) =>
         resume(
           error === null
-            ? // before it the log may tell that the portable engine runs
+            ? // a log line about the portable engine may precede it
               Effect.sync(() => JSON.parse(stdout.trim().split("\n").at(-1) ?? ""))
             : Effect.fail(new Error(`${error.message}\n${stdout}\n${stderr}`))
         )
@@ -37,16 +37,18 @@ it.scopedLive("a process that closes its client's scope exits, with nothing left
 )
 
 it.scopedLive(
-  "hundreds of clients opened and closed leave the process's handles and memory as they were",
+  "hundreds of clients that open and close do not grow the process's handles and memory",
   () =>
     Effect.gen(function* () {
       const server = yield* serve
-      const { after, before } = (yield* run("many.mjs", server.url, 240_000)) as {
-        readonly [when: string]: { readonly resources: ReadonlyArray<string>; readonly bytes: number }
-      }
-      expect(after?.resources).toEqual(before?.resources)
-      // one small object per client would be more
-      expect(after!.bytes - before!.bytes).toBeLessThan(process.env.FLIPT_TESTS === "all" ? 150_000 : 60_000)
+      const rounds = (yield* run("many.mjs", server.url, 240_000)) as ReadonlyArray<{
+        readonly [when in "after" | "before"]: { readonly resources: ReadonlyArray<string>; readonly bytes: number }
+      }>
+      expect(rounds.at(-1)!.after.resources).toEqual(rounds[0]!.before.resources)
+      // V8's own tables grow and shrink in single rounds; a leak shows in every round
+      const grown = rounds.map(({ after, before }) => after.bytes - before.bytes).sort((a, b) => a - b)
+      // one small object per client would exceed this
+      expect(grown[2], grown.join()).toBeLessThan(process.env.FLIPT_TESTS === "all" ? 10_000 : 4_000)
       yield* server.awaitConnections(0)
     }),
   300_000

@@ -69,7 +69,7 @@ describe("the default retry policy", () => {
     })
   )
 
-  it.effect("can wait for either end of these ranges", () =>
+  it.effect("can reach both ends of these ranges", () =>
     Effect.gen(function* () {
       const rounded = (delays: ReadonlyArray<number>) => delays.map(Math.round)
       expect(rounded(yield* delaysOf(retryPolicy, errors(9), Random.fixed([0])))).toEqual([800, 1600, 3200])
@@ -77,7 +77,7 @@ describe("the default retry policy", () => {
     })
   )
 
-  it.scoped("makes four requests in all", () =>
+  it.scoped("makes four requests in total", () =>
     Effect.gen(function* () {
       const server = yield* serve()
       yield* server.failAlways(Fault.status(503))
@@ -118,7 +118,7 @@ describe("the default retry policy", () => {
 })
 
 describe("Retry-After", () => {
-  /** How long the first retry waits after an answer with this header. */
+  /** The delay of the first retry after an answer with this header. */
   const waitAfter = (value: string | undefined, policy: Policy = retryPolicy) =>
     Effect.gen(function* () {
       const server = yield* serve()
@@ -133,7 +133,7 @@ describe("Retry-After", () => {
       return millis
     }).pipe(Effect.scoped)
 
-  it.effect("in seconds is the least delay", () =>
+  it.effect("in seconds is the minimum delay", () =>
     Effect.gen(function* () {
       expect(yield* waitAfter("20")).toBe(20_000)
       expect(yield* waitAfter(" 7 ")).toBe(7000)
@@ -152,7 +152,7 @@ describe("Retry-After", () => {
     })
   )
 
-  it.effect("counts up to five minutes", () =>
+  it.effect("is limited to five minutes", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(Date.UTC(2026, 2, 1, 12, 0, 0))
       for (const value of ["300", "301", "86400", "9".repeat(400), "Sun, 01 Mar 2037 12:00:00 GMT"]) {
@@ -170,7 +170,7 @@ describe("Retry-After", () => {
     })
   )
 
-  it.effect("is ignored if only a lenient reader sees a date in it", () =>
+  it.effect("is ignored if only a lenient parser accepts it as a date", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(Date.UTC(2026, 2, 1, 12, 0, 0))
       for (const value of ["try again 2099", "2099 maybe", "release 12/31/2099"]) {
@@ -192,7 +192,7 @@ describe("Retry-After", () => {
     })
   )
 
-  it.effect("is the least delay with any policy, and does not add to it", () =>
+  it.effect("is the minimum delay with any policy, and does not add to it", () =>
     Effect.gen(function* () {
       const spaced = withRetryAfter(Schedule.intersect(Schedule.spaced("5 seconds"), Schedule.recurs(3)))
       expect(yield* delaysOf(spaced, errors(9))).toEqual([5000, 5000, 5000])
@@ -249,7 +249,7 @@ describe("a custom RetryPolicy", () => {
 describe("polls", () => {
   const asked = (count: number): ReadonlyArray<unknown> => Array.from({ length: count }, () => undefined)
 
-  it.effect("come within one interval first, and then once an interval, up to a tenth sooner or later", () =>
+  it.effect("start within one interval and then come once per interval, up to a tenth earlier or later", () =>
     Effect.gen(function* () {
       const later: Array<number> = []
       for (let seed = 0; seed < 50; seed++) {
@@ -267,7 +267,7 @@ describe("polls", () => {
     })
   )
 
-  it.effect("of a thousand clients that start together are spread over the interval, and stay so", () =>
+  it.effect("of a thousand clients that start together are spread over the interval, and stay spread", () =>
     Effect.gen(function* () {
       const tenths = Array.from({ length: 10 }, () => 0)
       const laterTenths = Array.from({ length: 10 }, () => 0)
@@ -308,7 +308,7 @@ describe("polls", () => {
     })
   )
 
-  /** The checks of a Fetcher that was never asked for anything, counted. */
+  /** Counts the polls of a Fetcher for a listener that has loaded nothing. */
   const countChecks = (updateInterval: Duration.DurationInput, random = Random.fixed([0.5])) =>
     Effect.gen(function* () {
       const counts = { checks: 0, others: 0 }
@@ -321,7 +321,7 @@ describe("polls", () => {
       return counts
     })
 
-  it.scoped("are the checks of the Fetcher", () =>
+  it.scoped("are events of the Fetcher", () =>
     Effect.gen(function* () {
       const counts = yield* countChecks("2 minutes")
       yield* TestClock.adjust(59_999)

@@ -1,5 +1,5 @@
 /**
- * One table of secrets and outputs: nothing that was sent as a secret is shown, whatever the other side does with it.
+ * A table of secrets and outputs: nothing that was sent as a secret appears, whatever the server does with it.
  */
 import * as Http from "node:http"
 import { describe, expect, it } from "@effect/vitest"
@@ -20,7 +20,7 @@ const secrets = {
 
 const latin1 = (text: string) => Buffer.from(text, "latin1")
 
-/** The secrets as the server knows them. */
+/** The secrets as the server receives them. */
 const received = (headers: Http.IncomingHttpHeaders): ReadonlyArray<string> => [
   String(headers.authorization).slice("Bearer ".length),
   String(headers["x-latin"]),
@@ -44,13 +44,13 @@ const outputs: Readonly<Record<string, Respond>> = {
     void response.writeHead(418).end(JSON.stringify({ message: Object.values(headers).join(" ") })),
   "in UTF-8": echo((secret) => secret),
   "in Latin-1": echo(latin1),
-  "in UTF-8, taken for Latin-1": echo((secret) => Buffer.from(secret).toString("latin1")),
+  "in UTF-8, read as Latin-1": echo((secret) => Buffer.from(secret).toString("latin1")),
   "in base64": echo((secret) => Buffer.from(secret).toString("base64")),
   "in base64url": echo((secret) => Buffer.from(secret).toString("base64url")),
   "in base64 of Latin-1": echo((secret) => latin1(secret).toString("base64")),
   "percent-encoded": echo(encodeURIComponent),
   "as a form": echo((secret) => `${new URLSearchParams({ secret })}`),
-  "escaped in JSON that is cut": (headers, response) =>
+  "escaped in truncated JSON": (headers, response) =>
     void response.writeHead(418).end(
       `{"a":"${received(headers)
         .join(" ")
@@ -59,17 +59,17 @@ const outputs: Readonly<Record<string, Respond>> = {
           (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
         )}${" ".repeat(20_000)}`
     ),
-  "cut where the client stops to read": ({ authorization = "" }, response) =>
+  "cut where the client stops reading": ({ authorization = "" }, response) =>
     void response.writeHead(418).end(`${" ".repeat(16 * 1024 - 35)}${authorization.slice("Bearer ".length)} and more`),
   "status 204": (_, response) => void response.writeHead(204).end(),
   "status 304 to an unconditional request": (_, response) => void response.writeHead(304).end(),
-  "an error body that is cut": (headers, response) => {
+  "a truncated error body": (headers, response) => {
     response.writeHead(418, { "content-length": 10_000 })
     response.write(received(headers).join(" "), () => response.destroy())
   }
 }
 
-/** Every form in which a secret must not show. A beginning stands for a secret that was cut. */
+/** Every form in which a secret must not appear. A prefix stands for a truncated secret. */
 const traces = Object.values(secrets).flatMap((secret) =>
   secret.length < 4
     ? []
@@ -86,7 +86,7 @@ const traces = Object.values(secrets).flatMap((secret) =>
 describe("a secret", () => {
   for (const [output, respond] of Object.entries(outputs)) {
     for (const fetchMode of ["polling", "streaming"] as const) {
-      it.scopedLive(`is in no error, log, span or status: ${output}, ${fetchMode}`, () =>
+      it.scopedLive(`appears in no error, log, span or status: ${output}, ${fetchMode}`, () =>
         exposed((exposure) =>
           Effect.gen(function* () {
             const server = Http.createServer(({ headers }, response) => respond(headers, response))
@@ -126,7 +126,7 @@ describe("a secret", () => {
     }
   }
 
-  it.scopedLive("that is short does not change the words that contain it", () =>
+  it.scopedLive("that is short does not change words that contain it", () =>
     Effect.gen(function* () {
       const server = Http.createServer((_, response) => void response.writeHead(418).end("a banana is a fruit"))
       const client = yield* FliptClient.make({

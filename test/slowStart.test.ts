@@ -1,5 +1,5 @@
 /**
- * What the log says of a start that takes long.
+ * Log lines about a slow start.
  */
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -45,7 +45,7 @@ for (const errorStrategy of ["fail", "fallback"] as const) {
   )
 }
 
-it.scoped("a start that takes less than two seconds is silent", () =>
+it.scoped("a start that takes less than two seconds logs nothing", () =>
   captured((lines) =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })

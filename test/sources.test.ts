@@ -49,7 +49,7 @@ const wrongTargets: ReadonlyArray<readonly [path: string, options: unknown]> = [
 ]
 
 describe("layerFile", () => {
-  /** Listens to a Fetcher; gives what it said, when the watch is in place. */
+  /** Listens to a Fetcher. Returns its events once the file watch is open. */
   const listen = (fetcher: Fetcher.Service) =>
     Effect.gen(function* () {
       const events = yield* Queue.unbounded<Fetcher.Event>()
@@ -62,7 +62,7 @@ describe("layerFile", () => {
       return events
     })
 
-  /** Does as a client does: asks at each check, until there is something other than before. */
+  /** Fetches after each event, like a client, until the document has changed. */
   const next = (
     fetcher: Fetcher.Service,
     events: Queue.Dequeue<Fetcher.Event>,
@@ -95,8 +95,8 @@ describe("layerFile", () => {
 
   const changes: { readonly [change: string]: (file: string, content: string) => void } = {
     "written again": (file, content) => Fs.writeFileSync(file, content),
-    "replaced by another": Folder.replace,
-    "removed and made anew": (file, content) => {
+    replaced: Folder.replace,
+    "removed and created again": (file, content) => {
       Fs.rmSync(file)
       Fs.writeFileSync(file, content)
     },
@@ -139,7 +139,7 @@ describe("layerFile", () => {
     })
   )
 
-  it.scopedLive("fails if there is no file, and reports when there is one", () =>
+  it.scopedLive("fails if there is no file, and reports when it appears", () =>
     Effect.gen(function* () {
       const file = Path.join(yield* Folder.make, "state.json")
       const fetcher = yield* build(Fetcher.layerFile(file))
@@ -165,7 +165,7 @@ describe("layerFile", () => {
     })
   )
 
-  /** Sees all that happens in a folder, so that a test can wait until the Fetcher may have seen it too. */
+  /** Watches a folder, so that a test can wait until the Fetcher has probably seen a change too. */
   const witness = (folder: string) =>
     Effect.gen(function* () {
       const names: Array<string> = []
@@ -180,7 +180,7 @@ describe("layerFile", () => {
         )
     })
 
-  it.scoped("reports a file written in several steps once, and no other files", () =>
+  it.scoped("reports a file that is written in several steps once, and ignores other files", () =>
     Effect.gen(function* () {
       const folder = yield* Folder.make
       const file = Path.join(folder, "state.json")
@@ -274,7 +274,7 @@ describe("layerFile", () => {
     })
   )
 
-  it.live("ends its watch with the scope that listens", () =>
+  it.live("closes its watch with the listener's scope", () =>
     Effect.gen(function* () {
       yield* Effect.scoped(
         Effect.gen(function* () {
@@ -286,7 +286,7 @@ describe("layerFile", () => {
     })
   )
 
-  it.effect("refuses an invalid path and invalid options", () =>
+  it.effect("rejects an invalid path and invalid options", () =>
     Effect.gen(function* () {
       for (const path of ["", " ", "a\0b", null, undefined, 5, {}]) {
         const error = yield* refused(Fetcher.layerFile(path as string))
@@ -313,7 +313,7 @@ describe("layerStatic", () => {
     })
   )
 
-  it.scoped("has the same version for the same content, and another version for other content", () =>
+  it.scoped("has the same version for the same content, and different versions for different content", () =>
     Effect.gen(function* () {
       const versions = []
       for (const document of [on, Buffer.from(on), off, ""]) {
@@ -325,7 +325,7 @@ describe("layerStatic", () => {
     })
   )
 
-  it.scoped("has an empty document by default, which an engine accepts", () =>
+  it.scoped("has an empty document by default, which engines accept", () =>
     Effect.gen(function* () {
       const fetcher = yield* build(Fetcher.layerStatic(undefined, { namespace: 'the "shop"' }))
       const update = yield* fetcher.fetch(Option.none())
@@ -346,7 +346,7 @@ describe("layerStatic", () => {
     })
   )
 
-  it.effect("refuses options that are wrong", () =>
+  it.effect("rejects invalid options", () =>
     Effect.gen(function* () {
       for (const [path, options] of wrongTargets) {
         expect(yield* refused(Fetcher.layerStatic(on, options as {}))).toMatchObject({ reason: "Option", path })
@@ -358,7 +358,7 @@ describe("layerStatic", () => {
 describe("layerEffect", () => {
   const retries = Effect.provideService(Fetcher.RetryPolicy, Schedule.recurs(3))
 
-  it.scoped("accepts texts and bytes, and returns NotModified for the same ones", () =>
+  it.scoped("accepts strings and bytes, and returns NotModified for equal content", () =>
     Effect.gen(function* () {
       let document: string | Uint8Array = on
       const fetcher = yield* build(Fetcher.layerEffect({ fetch: () => Effect.sync(() => document), namespace: "shop" }))
@@ -455,7 +455,7 @@ describe("layerEffect", () => {
     })
   )
 
-  it.scoped("leaves a FetchError what it is, and retries it if it is retryable", () =>
+  it.scoped("passes a FetchError through, and retries it if it is retryable", () =>
     Effect.gen(function* () {
       for (const retryable of [true, false]) {
         let runs = 0
@@ -472,7 +472,7 @@ describe("layerEffect", () => {
     })
   )
 
-  it.scoped("waits as long as a FetchError says", () =>
+  it.scoped("waits as long as a FetchError requests", () =>
     Effect.gen(function* () {
       let runs = 0
       const busy = new FetchError({
@@ -491,7 +491,7 @@ describe("layerEffect", () => {
     })
   )
 
-  it.scoped("uses the services that were there when it was built", () =>
+  it.scoped("uses the services with which it was built", () =>
     Effect.gen(function* () {
       class Bucket extends Context.Tag("test/Bucket")<Bucket, { readonly content: string }>() {}
       const layer: Layer.Layer<Fetcher.Fetcher, ValidationError, Bucket> = Fetcher.layerEffect({
@@ -504,7 +504,7 @@ describe("layerEffect", () => {
     })
   )
 
-  it.scoped("leaves defects and interruptions what they are, and does not retry them", () =>
+  it.scoped("passes defects and interruptions through without a retry", () =>
     Effect.gen(function* () {
       let runs = 0
       const count = Effect.sync(() => runs++)
@@ -546,7 +546,7 @@ describe("layerEffect", () => {
           yield* Fiber.interrupt(listening)
           return checks
         })
-      // the first within one interval, and each later one up to a tenth sooner or later
+      // the first within one interval, and each later one up to a tenth earlier or later
       const every10 = yield* checksIn("10 seconds", "100 seconds")
       expect(every10).toBeGreaterThanOrEqual(9)
       expect(every10).toBeLessThanOrEqual(12)
@@ -557,7 +557,7 @@ describe("layerEffect", () => {
     })
   )
 
-  it.effect("refuses options that are wrong", () =>
+  it.effect("rejects invalid options", () =>
     Effect.gen(function* () {
       const fetch = () => Effect.succeed(on)
       for (const [path, options] of wrongTargets.slice(0, -2)) {
@@ -571,7 +571,7 @@ describe("layerEffect", () => {
     })
   )
 
-  it.effect("refuses options without an effect to run", () =>
+  it.effect("rejects options without an effect to run", () =>
     Effect.gen(function* () {
       for (const fetch of [undefined, null, Effect.succeed(on)]) {
         expect(yield* refused(Fetcher.layerEffect<never, never>({ fetch } as never))).toMatchObject({ path: "fetch" })

@@ -1,5 +1,5 @@
 /**
- * Spans: one for each effect that a program runs and that does I/O. None for evaluations, polls and requests.
+ * Spans exist for the effects with I/O that a program runs itself, but not for evaluations, polls and requests.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Context from "effect/Context"
@@ -24,7 +24,7 @@ interface Made {
   readonly attributes: Record<string, unknown>
 }
 
-/** Runs an effect in a span named `request` and keeps every span that is made. */
+/** Runs an effect in a span named `request`, and records all spans. */
 const recorded = <A, E, R>(use: (spans: ReadonlyArray<Made>) => Effect.Effect<A, E, R>) =>
   Effect.suspend(() => {
     const spans: Array<Made> = []
@@ -49,7 +49,7 @@ const recorded = <A, E, R>(use: (spans: ReadonlyArray<Made>) => Effect.Effect<A,
 const named = (spans: ReadonlyArray<Made>, name: string) => spans.filter((span) => span.name === name)
 
 describe("spans", () => {
-  it.scoped("are made for building a client and for a refresh, below the caller's own", () =>
+  it.scoped("exist for building a client and for a refresh, as children of the caller's span", () =>
     recorded((spans) =>
       Effect.gen(function* () {
         const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
@@ -68,7 +68,7 @@ describe("spans", () => {
     )
   )
 
-  it.scoped("are not made for evaluations and for polls", () =>
+  it.scoped("do not exist for evaluations and polls", () =>
     recorded((spans) =>
       Effect.gen(function* () {
         const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
@@ -117,7 +117,7 @@ describe("spans", () => {
     )
   )
 
-  it.scoped("of a shared client begin their own trace", () =>
+  it.scoped("of a shared client start their own trace", () =>
     recorded((spans) =>
       Effect.gen(function* () {
         const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })

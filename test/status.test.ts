@@ -49,7 +49,7 @@ vi.mock("effect/PubSub", async (importOriginal) =>
 
 describe("statusChanges", () => {
   live(
-    "starts with the current status, and gives a quick listener every later one in order",
+    "starts with the current status, and emits every later one in order to a fast listener",
     Effect.gen(function* () {
       const { client, close, next, tell } = yield* open(answer(onDocument(true), "1"))
       const { fiber, has, seen } = yield* listen(client.statusChanges)
@@ -76,7 +76,7 @@ describe("statusChanges", () => {
     "reports a new document once, with its version and its confirmation",
     Effect.gen(function* () {
       for (const [name, engine] of engines) {
-        // large enough for its memory to be freed elsewhere
+        // large enough for its memory to be freed on another thread
         const large = (key: string) => makeDocument([variantFlag(key, "a", "x".repeat(600_000))])
         const { client, next } = yield* open(answer(large("a"), "1"), { engine })
         const { has, seen } = yield* listen(client.statusChanges)
@@ -123,7 +123,7 @@ describe("statusChanges", () => {
   )
 
   live(
-    "gives a slow listener the latest status, and buffers nothing for it",
+    "emits the latest status to a slow listener, and buffers nothing for it",
     Effect.gen(function* () {
       const { hub, state } = yield* openState(yield* portable)
       const pull = yield* listenSlowly(Observe.statusChanges(state))
@@ -141,7 +141,7 @@ describe("statusChanges", () => {
   )
 
   live(
-    "a slow listener takes nothing from the others when it catches up",
+    "a slow listener that catches up does not affect the others",
     Effect.gen(function* () {
       const { state } = yield* openState(yield* portable)
       const pulls = yield* Effect.all(Array.from({ length: 3 }, () => listenSlowly(Observe.statusChanges(state))))
@@ -162,7 +162,7 @@ describe("statusChanges", () => {
   )
 
   live(
-    "a slow listener takes nothing from the others when it leaves",
+    "a slow listener that ends does not affect the others",
     Effect.gen(function* () {
       for (const looks of [0, 1]) {
         const { hub, state } = yield* openState(yield* portable)
@@ -204,7 +204,7 @@ describe("statusChanges", () => {
   )
 
   live(
-    "a listener that fails, throws, dies, is interrupted or stops disturbs no other and leaves nothing behind",
+    "a listener that fails, throws, dies, is interrupted or stops does not affect others and leaves nothing behind",
     Effect.gen(function* () {
       const { client, hub, next } = yield* open(answer(onDocument(true)))
       const good = yield* listen(client.statusChanges)
@@ -237,7 +237,7 @@ describe("statusChanges", () => {
   )
 
   live(
-    "every stream that is run after the client has closed reports Closed, if it reports states at all, and ends",
+    "every stream that starts after the client has closed ends, after reporting Closed if it reports states",
     Effect.gen(function* () {
       const { client, close, hub } = yield* open(answer(onDocument(true)))
       yield* close
@@ -280,7 +280,7 @@ describe("the status", () => {
   )
 
   clocked(
-    "goes from Failed through Ready and Stale to Ready: `since` is the first failure's, `error` the last one's",
+    "goes from Failed through Ready and Stale to Ready, with `since` of the first failure and `error` of the last one",
     Effect.gen(function* () {
       yield* TestClock.setTime(1000)
       const { client, close, next } = yield* open(Effect.fail(failure("first")), { errorStrategy: "fallback" })
@@ -329,7 +329,7 @@ describe("the status", () => {
   )
 
   live(
-    "has the source's version, else the document's digest",
+    "has the source's version, or else the document's digest",
     Effect.gen(function* () {
       const digested = { ...onDocument(true), digest: "d1" }
       for (const [name, engine] of engines) {
@@ -417,7 +417,7 @@ describe("awaitReady", () => {
   )
 
   live(
-    "waits with a seed until the server confirms a state, while evaluations work",
+    "waits, even with a seed, until the server confirms a state, while evaluations work",
     Effect.gen(function* () {
       const { client: donor } = yield* open(answer(onDocument(true)))
       const { client, next } = yield* open(away, {

@@ -1,5 +1,5 @@
 /**
- * What a stream brings: documents, and lines that are none.
+ * The content of a stream: documents and other lines.
  */
 import * as Crypto from "node:crypto"
 import * as Zlib from "node:zlib"
@@ -99,7 +99,7 @@ describe("a pushed document", () => {
     })
   )
 
-  it.scoped("may share a piece with others, and of those that wait the newest counts", () =>
+  it.scoped("may share a piece with others, and the newest pending one counts", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const events = yield* listenTo({ url: server.url })
@@ -164,7 +164,7 @@ describe("a pushed document", () => {
     })
   )
 
-  it.scoped("that is cut short is not loaded; the request before the next stream brings it", () =>
+  it.scoped("that is cut short is not loaded; the request before the next stream returns it", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const client = yield* makeClient({ url: server.url })
@@ -182,7 +182,7 @@ describe("a pushed document", () => {
     })
   )
 
-  it.scopedLive("on a new stream replaces one that the old stream cut short", () =>
+  it.scopedLive("on a new stream replaces an incomplete one of the old stream", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const client = yield* makeClient({ url: server.url }, {}, 0.01)
@@ -199,7 +199,7 @@ describe("a pushed document", () => {
     })
   )
 
-  it.scoped("replaces one that waits, so a slow client skips states and holds few in memory", () =>
+  it.scoped("replaces a pending one, so a slow client skips states and keeps few in memory", () =>
     Effect.gen(function* () {
       let sent = 0
       const filling = "x".repeat(1000)
@@ -238,7 +238,7 @@ describe("a line that is not a document", () => {
     ["cut short", '{"result":{"flags":[', "Body"],
     ["too large", line(JSON.stringify({ filling: "x".repeat(2000) })), "TooLarge"]
   ] as const) {
-    it.scoped(`but ${what} is reported and skipped, and one immediate request repairs the state`, () =>
+    it.scoped(`(${what}) is reported and skipped, and one immediate request repairs the state`, () =>
       Effect.gen(function* () {
         const server = yield* scripted
         const client = yield* makeClient({ url: server.url, maxBodySize: 1000 })
@@ -263,7 +263,7 @@ describe("a line that is not a document", () => {
     )
   }
 
-  it.scoped("is reported once in a run, and again after a good line", () =>
+  it.scoped("is reported once in a sequence, and again after a good line", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const events = yield* listenTo({ url: server.url })
@@ -295,7 +295,7 @@ describe("a line that is not a document", () => {
     })
   )
 
-  it.scoped("may be blank, and is then ignored", () =>
+  it.scoped("is ignored if it is blank", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const events = yield* listenTo({ url: server.url })
@@ -325,7 +325,7 @@ describe("a line that is not a document", () => {
     })
   )
 
-  it.scoped("but an error ends the stream, and another stream is opened", () =>
+  it.scoped("ends the stream if it is an error, and another stream is opened", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const server = yield* scripted
@@ -388,7 +388,7 @@ describe("a line that is not a document", () => {
         yield* TestClock.adjust(delay)
         yield* awaitSleepOf(delay)
         const said = [...lines.map((line) => line.message), ...statuses].join("\n")
-        // as whoever reads it could
+        // like a reader of the message could
         const read = said.replaceAll(/\\u([0-9a-f]{4})/g, (_, code) => String.fromCharCode(Number.parseInt(code, 16)))
         const told = `${said}\n${read}`
         expect(told).toContain("<redacted>")

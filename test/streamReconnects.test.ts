@@ -1,5 +1,5 @@
 /**
- * When a stream is opened again, and how the last one ends.
+ * When a stream is reopened, and how the last one ends.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import { describe, expect, it } from "@effect/vitest"
@@ -23,8 +23,8 @@ import { captured } from "./support/logs.js"
 import { awaitOn, awaitStatus, listenTo, makeClient, no, scripted, yes } from "./support/streaming.js"
 import { awaitSleepOf, awhile, until, untilOf } from "./support/wait.js"
 
-describe("a server that ends every stream at once", () => {
-  it.scoped("receives requests less and less often", () =>
+describe("a server that ends every stream immediately", () => {
+  it.scoped("receives less and less frequent requests", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       yield* server.failStreams(Fault.status(200, { body: "" }))
@@ -40,7 +40,7 @@ describe("a server that ends every stream at once", () => {
     })
   )
 
-  it.scoped("gets a new stream after up to a tenth of the lifetime of a good one", () =>
+  it.scoped("receives a new stream request after up to a tenth of a good stream's lifetime", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       yield* makeClient({ url: server.url, updateInterval: Number.POSITIVE_INFINITY })
@@ -62,7 +62,7 @@ describe("a server that ends every stream at once", () => {
     })
   )
 
-  it.scopedLive("or restarts, or is away for a while, is listened to again", () =>
+  it.scopedLive("or restarts or is down for a while is streamed from again", () =>
     captured(() =>
       Effect.gen(function* () {
         const server = yield* FliptServer.make({ documents: { default: yes } })
@@ -121,7 +121,7 @@ describe("the delays between streams", () => {
   const times = (count: number, each: StreamEnd) => Array.from({ length: count }, () => each)
   const longest = Random.fixed([1])
 
-  it.effect("double from a second up to half a minute, and never stop", () =>
+  it.effect("double from a second up to half a minute, and never end", () =>
     Effect.gen(function* () {
       for (const each of [ended(undefined), ended(0), ended("59999 millis")]) {
         expect((yield* delaysOf(times(8, each), longest)).map(Math.round)).toEqual([
@@ -135,7 +135,7 @@ describe("the delays between streams", () => {
     })
   )
 
-  it.effect("start again, with a tenth of its life, only after a stream that lived for a minute", () =>
+  it.effect("start again only after a stream that lived for a minute, with a tenth of its lifetime", () =>
     Effect.gen(function* () {
       const delays = yield* delaysOf(
         [...times(3, ended(0)), ended("1 minute"), ended(undefined), ended("1 hour"), ended("59 seconds")],
@@ -153,7 +153,7 @@ describe("the delays between streams", () => {
     })
   )
 
-  it.effect("of many clients are spread evenly from nothing to the longest", () =>
+  it.effect("of many clients are spread evenly from zero to the maximum", () =>
     Effect.gen(function* () {
       const tenths = [1, 4, 30].map(() => Array.from({ length: 10 }, () => 0))
       for (let client = 0; client < 500; client++) {
@@ -180,7 +180,7 @@ describe("the delays between streams", () => {
 })
 
 describe("the end of the scope leaves nothing behind", () => {
-  /** Runs a client until the test says that it is where it is to be, closes it, and counts. */
+  /** Runs a client until it has reached the situation, closes it, and checks what is left. */
   const closing = (
     what: string,
     begin: (server: FliptServer.Server, client: FliptClient.Service) => Effect.Effect<unknown, unknown>,
@@ -206,9 +206,9 @@ describe("the end of the scope leaves nothing behind", () => {
       })
     )
 
-  closing("of a stream whose answer has not begun", (server) => server.awaitStreamRequests(1))
+  closing("of a stream whose response has not started", (server) => server.awaitStreamRequests(1))
 
-  closing("of a stream that is read", (server, client) =>
+  closing("of a stream that is being read", (server, client) =>
     Effect.gen(function* () {
       const stream = yield* server.awaitStreamRequests(1)
       stream.push(no)
@@ -217,7 +217,7 @@ describe("the end of the scope leaves nothing behind", () => {
     })
   )
 
-  closing("of a stream that waits to be opened again", (server) =>
+  closing("of a stream that waits to be reopened", (server) =>
     Effect.gen(function* () {
       const stream = yield* server.awaitStreamRequests(1)
       stream.destroy()
@@ -236,7 +236,7 @@ describe("the end of the scope leaves nothing behind", () => {
     })
   )
 
-  closing("of a stream with a request in flight beside it", (server) =>
+  closing("of a stream with a request in flight during it", (server) =>
     Effect.gen(function* () {
       yield* server.awaitStreamRequests(1)
       yield* server.failSnapshots(Fault.hangBeforeHeaders)

@@ -1,5 +1,5 @@
 /**
- * How a stream is asked for, and what becomes of a refusal.
+ * How a stream is requested, and what follows a refusal.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -26,7 +26,7 @@ import {
 import { awaitSleepOf, awhile, until } from "./support/wait.js"
 
 describe("the request for a stream", () => {
-  it.scoped("goes to the environment and namespace, percent-encoded, below the path of the url", () =>
+  it.scoped("names the environment and namespace, percent-encoded, below the path of the url", () =>
     Effect.gen(function* () {
       const keys = ["a/b", "a b", "m\u00fcnchen", "100%", "%2F", "a?b#c&d=e", "\u65e5\u672c", "stream"]
       for (const path of ["", "/flipt/eu%20west//"]) {
@@ -82,7 +82,7 @@ describe("the request for a stream", () => {
     })
   )
 
-  it.scoped("has the headers of other requests, without If-None-Match", () =>
+  it.scoped("has the headers of other requests except If-None-Match", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       yield* server.setDocument(yes, { environment: "staging" })
@@ -106,7 +106,7 @@ describe("the request for a stream", () => {
     })
   )
 
-  it.scoped("always follows a plain request; for the first stream that is the client's first fetch", () =>
+  it.scoped("always follows a plain request, which for the first stream is the client's first fetch", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       yield* makeClient({ url: server.url })
@@ -143,7 +143,7 @@ describe("the request for a stream", () => {
 })
 
 describe("a stream that is refused", () => {
-  it.scoped("for its credential is requested once more with a new credential", () =>
+  it.scoped("because of its credential is requested once more with a new credential", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       yield* server.failStreams(
@@ -166,7 +166,7 @@ describe("a stream that is refused", () => {
     })
   )
 
-  it.scoped("for its credential a second time is requested again only after a pause", () =>
+  it.scoped("because of its credential twice is requested again only after a pause", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       yield* server.failStreams(Fault.status(401))
@@ -202,7 +202,7 @@ describe("a stream that is refused", () => {
     )
   }
 
-  it.scoped("with a Retry-After is not requested sooner", () =>
+  it.scoped("with a Retry-After is not requested earlier", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       yield* server.failStreams(Fault.status(429, { headers: { "retry-after": "200" } }))
@@ -216,7 +216,7 @@ describe("a stream that is refused", () => {
     })
   )
 
-  it.scoped("by a server that does not know the environment does not count as a server without streams", () =>
+  it.scoped("because of an unknown environment does not mean that the server has no streams", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const server = yield* scripted
@@ -298,7 +298,7 @@ describe("a server without streams", () => {
         const client = yield* makeClient({ url: server.url, updateInterval: "10 minutes" })
         yield* awaitStatus(client, (status) => status.mode === "polling")
         expect(yield* client.status).toMatchObject({ _tag: "Ready", connected: true })
-        // the client's own, the stream's, and one to be sure that the server knows the namespace
+        // the first fetch, the one before the stream, and one to verify that the server knows the namespace
         expect(yield* server.requests).toHaveLength(3)
         yield* server.setDocument(no)
         yield* awaitSleepOf(420_000)

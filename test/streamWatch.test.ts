@@ -1,5 +1,5 @@
 /**
- * How a client watches over a stream, and when it counts as connected.
+ * How a client monitors its stream, and when it counts as connected.
  */
 import * as Net from "node:net"
 import { describe, expect, it } from "@effect/vitest"
@@ -13,7 +13,7 @@ import { awaitOn, awaitStatus, grace, isOn, makeClient, no, scripted, yes } from
 import { awaitSleepOf, awhile, until, wakeUps } from "./support/wait.js"
 
 describe("a silent stream", () => {
-  it.scoped("stays open while requests find nothing new, and these confirm the state", () =>
+  it.scoped("stays open while requests find nothing new, which confirm the state", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const client = yield* makeClient({ url: server.url })
@@ -24,12 +24,12 @@ describe("a silent stream", () => {
       let confirmed = 0
       for (let requests = 1; requests < 5; requests++) {
         expect(server.snapshots).toHaveLength(requests)
-        // an interval, and a tenth of one
+        // an interval plus a tenth
         yield* TestClock.adjust(132_000)
         yield* server.awaitSnapshotRequests(requests + 1)
         yield* awaitStatus(client, (status) => (status.confirmedAt?.epochMillis ?? 0) > confirmed)
         confirmed = (yield* client.status).confirmedAt?.epochMillis ?? 0
-        // the next sleep has begun
+        // the next sleep has started
         yield* awhile
       }
       expect(yield* client.status).toMatchObject({ _tag: "Ready", connected: true })
@@ -38,7 +38,7 @@ describe("a silent stream", () => {
     })
   )
 
-  it.scoped("that has lost a change is detected within an interval, and opened again", () =>
+  it.scoped("that has missed a change is detected within an interval, and reopened", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const server = yield* scripted
@@ -51,7 +51,7 @@ describe("a silent stream", () => {
         expect(yield* isOn(client)).toBe(true)
         yield* TestClock.adjust(1)
         yield* awaitOn(client, false)
-        // the stream may still bring it
+        // the stream may still push it
         yield* grace
         yield* until(() => !stream.isOpen())
         yield* awaitSleepOf(700)
@@ -66,7 +66,7 @@ describe("a silent stream", () => {
 
   for (const [what, answered] of [
     ["the application has fetched the missed change itself", true],
-    ["the stream brings the change a moment later", false]
+    ["the stream pushes the change a moment later", false]
   ] as const) {
     it.scoped(`is ${answered ? "replaced even if" : "kept if"} ${what}`, () =>
       Effect.gen(function* () {
@@ -186,33 +186,35 @@ describe("a silent stream", () => {
     })
   )
 
-  it.scoped("of a deleted namespace is detected by the next request, and opened again once the namespace is back", () =>
-    Effect.gen(function* () {
-      const server = yield* FliptServer.make({ documents: { default: yes } })
-      const client = yield* makeClient({ url: server.url })
-      yield* server.awaitRequests(2)
-      yield* server.removeNamespace()
-      yield* awaitSleepOf(84_000)
-      expect(yield* client.status).toMatchObject({ _tag: "Ready", connected: false })
-      yield* TestClock.adjust(84_000)
-      // a tenth of what the stream lived
-      yield* awaitSleepOf(5880)
-      expect(yield* client.status).toMatchObject({
-        _tag: "Stale",
-        mode: "streaming",
-        connected: false,
-        error: { reason: "NotFound", status: 404 }
+  it.scoped(
+    "of a deleted namespace is detected by the next request, and reopened once the namespace exists again",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* FliptServer.make({ documents: { default: yes } })
+        const client = yield* makeClient({ url: server.url })
+        yield* server.awaitRequests(2)
+        yield* server.removeNamespace()
+        yield* awaitSleepOf(84_000)
+        expect(yield* client.status).toMatchObject({ _tag: "Ready", connected: false })
+        yield* TestClock.adjust(84_000)
+        // a tenth of the stream's lifetime
+        yield* awaitSleepOf(5880)
+        expect(yield* client.status).toMatchObject({
+          _tag: "Stale",
+          mode: "streaming",
+          connected: false,
+          error: { reason: "NotFound", status: 404 }
+        })
+        yield* TestClock.adjust(5880)
+        yield* awaitSleepOf(1400)
+        yield* server.setDocument(no)
+        yield* TestClock.adjust(1400)
+        yield* awaitOn(client, false)
+        yield* server.awaitStreamRequests(2)
+        yield* server.setDocument(yes)
+        yield* awaitOn(client, true)
+        yield* awaitStatus(client, (status) => status._tag === "Ready" && status.connected)
       })
-      yield* TestClock.adjust(5880)
-      yield* awaitSleepOf(1400)
-      yield* server.setDocument(no)
-      yield* TestClock.adjust(1400)
-      yield* awaitOn(client, false)
-      yield* server.awaitStreamRequests(2)
-      yield* server.setDocument(yes)
-      yield* awaitOn(client, true)
-      yield* awaitStatus(client, (status) => status._tag === "Ready" && status.connected)
-    })
   )
 })
 
@@ -246,7 +248,7 @@ describe("the status of a request during a stream", () => {
 })
 
 describe("a client is connected", () => {
-  it.scoped("from the head of the answer until the stream ends", () =>
+  it.scoped("from the response's headers until the stream ends", () =>
     Effect.gen(function* () {
       const server = yield* scripted
       const client = yield* makeClient({ url: server.url })
@@ -273,7 +275,7 @@ describe("a client is connected", () => {
     })
   )
 
-  it.scoped("never if the stream of a branch stays silent, and is then up to date by polls", () =>
+  it.scoped("never if the stream of a branch stays silent, but polls keep it up to date", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ branches: ["feature"] })
       yield* server.setDocument(yes, { environment: "feature" })
@@ -300,7 +302,7 @@ describe("a client whose streams all fail", () => {
         enabled = !enabled
         yield* server.setDocument(enabled ? yes : no)
         const { length } = server.snapshots
-        // an interval, and a tenth of one
+        // an interval plus a tenth
         yield* TestClock.adjust(2200)
         yield* server.awaitSnapshotRequests(length + 1)
         yield* awaitOn(client, enabled)

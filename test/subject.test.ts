@@ -1,5 +1,5 @@
 /**
- * Who is asked about: whatever a Snapshot remembers of one entity, it answers for the next as if it were the first.
+ * Whatever a Snapshot caches about an entity, it answers for the next entity as if it were the first.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -71,10 +71,10 @@ const several = segmentsFlag(
 
 const document = encode(makeDocument([half, split, several]))
 
-/** The error itself is thrown where there is one. */
+/** Returns the value, or throws the error itself. */
 const valueOf = <A>(either: Either.Either<A, EvaluateError>): A => Either.getOrThrowWith(either, (error) => error)
 
-/** The result of the flag by the function for its type. */
+/** Evaluates a flag with the function for its type. */
 const resultOf = <A extends EvaluationRequest | string>(
   asked: {
     readonly variant: (asked: A) => Either.Either<VariantResult, EvaluateError>
@@ -85,11 +85,11 @@ const resultOf = <A extends EvaluationRequest | string>(
 ): VariantResult | BooleanResult =>
   flagKey === "split" ? valueOf(asked.variant(argument)) : valueOf(asked.boolean(argument))
 
-/** The ways to ask a Snapshot, each to the same result. */
+/** All ways to evaluate a flag, which must have the same result. */
 const ways: { readonly [way: string]: (snapshot: Snapshot, request: EvaluationRequest) => unknown } = {
   alone: (snapshot, request) => resultOf(snapshot, request.flagKey, request),
   batch: (snapshot, request) => valueOf(snapshot.batch([request]))[0],
-  // between two that read other things
+  // between two requests that read other properties
   "long batch": (snapshot, request) =>
     valueOf(
       snapshot.batch([
@@ -127,7 +127,7 @@ const requests: ReadonlyArray<EvaluationRequest> = ["half", "split", "several"].
 describe.each(engines)("the %s engine", (name, layer) => {
   const engine = Engine.Engine.pipe(Effect.provide(layer))
 
-  it.scoped("answers for one entity after the other as if each were the first", () =>
+  it.scoped("answers for each entity as if it were the first", () =>
     Effect.gen(function* () {
       const { compile } = yield* engine
       const snapshot = yield* compile("default", document)
@@ -136,7 +136,7 @@ describe.each(engines)("the %s engine", (name, layer) => {
         const fresh = Effect.map(compile("default", document), (it) => ways.alone?.(it, request))
         expected.set(request, yield* Effect.scoped(fresh))
       }
-      // the answers differ, or nothing would be seen
+      // the answers must differ to be meaningful
       expect(new Set(Array.from(expected.values(), (it) => JSON.stringify(it))).size).toBeGreaterThan(8)
       fc.assert(
         fc.property(
@@ -152,7 +152,7 @@ describe.each(engines)("the %s engine", (name, layer) => {
     })
   )
 
-  it.scoped("evaluates inside a getter of another evaluation's context, each in any way", () =>
+  it.scoped("evaluates inside a getter of another evaluation's context, in all combinations", () =>
     Effect.gen(function* () {
       const { compile } = yield* engine
       const snapshot = yield* compile("default", document)
@@ -188,7 +188,7 @@ describe.each(engines)("the %s engine", (name, layer) => {
       const next: EvaluationRequest = { flagKey: "several", entityId: "next", context: { age: 70 } }
       const result = ways.alone?.(snapshot, next)
       for (const [way, ask] of Object.entries(ways)) {
-        // the first reading is the check's
+        // validation reads it first
         for (const failing of [1, 2]) {
           let reads = 0
           const context = {
@@ -237,7 +237,7 @@ describe.each(engines)("the %s engine", (name, layer) => {
   )
 
   it.scoped(
-    "reads a property once for consecutive constraints, and once in total for a bound entity, apart from the check",
+    "reads a property once for consecutive constraints, and once in total for a bound entity, after validation",
     () =>
       Effect.gen(function* () {
         const { compile } = yield* engine
@@ -269,7 +269,7 @@ describe.each(engines)("the %s engine", (name, layer) => {
       })
   )
 
-  it.scoped("reads a number as it would its text", () =>
+  it.scoped("reads a number like its text", () =>
     Effect.gen(function* () {
       const { compile } = yield* engine
       const operators = ["eq", "neq", "lt", "lte", "gt", "gte"]
@@ -304,7 +304,7 @@ describe.each(engines)("the %s engine", (name, layer) => {
     })
   )
 
-  it.scoped("reads a lone surrogate in a value or an id as U+FFFD, and nothing else as it", () =>
+  it.scoped("reads only a lone surrogate in a value or an id as U+FFFD", () =>
     Effect.gen(function* () {
       const { compile } = yield* engine
       const operators = [
@@ -334,7 +334,7 @@ describe.each(engines)("the %s engine", (name, layer) => {
     })
   )
 
-  it.scoped("reads thousands of properties, more than are kept of an entity", () =>
+  it.scoped("reads thousands of properties, more than it caches for an entity", () =>
     Effect.gen(function* () {
       const { compile } = yield* engine
       const count = 3_000
@@ -346,7 +346,7 @@ describe.each(engines)("the %s engine", (name, layer) => {
         Object.fromEntries(flags.map((_, index) => [`p${index}`, index % 3 === rest ? "yes" : "no"]))
       const bound = [0, 1, 2].map((rest) => snapshot.bind("e", contextOf(rest)))
       const unbound = [0, 1, 2].map(contextOf)
-      // from the last on, which is the farthest from what was read before
+      // starting from the last one, which is farthest from the cached ones
       for (let index = count - 1; index >= 0; index -= 7) {
         const flagKey = `flag-${index}`
         for (const rest of [0, 1, 2]) {
@@ -380,7 +380,7 @@ describe.each(engines)("the %s engine", (name, layer) => {
           expect(matches(flagKey, Object.defineProperty({}, name, { get: () => 1, enumerable }))).toBe(true)
         }
         expect(matches(flagKey, Object.create({ [name]: "1" }))).toBe(false)
-        // the check of a request does not see these
+        // validation does not see these
         for (const value of [undefined, null, Number.NaN, Number.POSITIVE_INFINITY, new Date(Number.NaN), ["1"], {}]) {
           expect(matches(flagKey, Object.defineProperty({}, name, { value })), String(value)).toBe(false)
         }

@@ -1,5 +1,5 @@
 /**
- * TLS options: what is wrong with them is said when the layer is built, by the option's name and without its value.
+ * TLS options: building the layer reports problems with the option's name, but without its value.
  */
 import { generateKeyPairSync } from "node:crypto"
 import { describe, expect, it } from "@effect/vitest"
@@ -39,25 +39,25 @@ const cutShort = (pem: string): string => pem.slice(0, pem.indexOf("-----END"))
 
 const rows: ReadonlyArray<Row> = [
   {
-    name: "a file that is not there",
+    name: "a missing file",
     options: (_, folder) => ({ caCertFile: `${folder}/none.crt` }),
     path: "caCertFile",
     says: ["none.crt", "ENOENT", "check that it exists"]
   },
   {
-    name: "a folder for a file",
+    name: "a folder instead of a file",
     options: (_, folder) => ({ clientCertFile: folder, clientKeyFile: folder }),
     path: "clientCertFile",
     says: ["EISDIR"]
   },
   {
-    name: "a key's file that is not there",
+    name: "a missing key file",
     options: ({ client }, folder) => ({ clientCertData: client.cert, clientKeyFile: `${folder}/none.key` }),
     path: "clientKeyFile",
     says: ["ENOENT"]
   },
   {
-    name: "an authority that is no PEM",
+    name: "an authority that is not PEM",
     options: () => ({ caCertData: "not a pem" }),
     path: "caCertData",
     says: ["no certificate in PEM form", "convert it"]
@@ -69,13 +69,13 @@ const rows: ReadonlyArray<Row> = [
     says: ["no certificate in PEM form"]
   },
   {
-    name: "a bundle that is cut short",
+    name: "a truncated bundle",
     options: ({ ours, stranger }) => ({ caCertData: `${ours.cert}\n${cutShort(stranger.cert)}` }),
     path: "caCertData",
     says: ["a certificate without an END line"]
   },
   {
-    name: "a bundle with a certificate that is none",
+    name: "a bundle with an invalid certificate",
     options: ({ ours }) => ({
       caCertData: `${ours.cert}\n-----BEGIN CERTIFICATE-----\nc2VzYW1l\n-----END CERTIFICATE-----`
     }),
@@ -89,7 +89,7 @@ const rows: ReadonlyArray<Row> = [
     says: ["is not set, but clientCertData is", "set both"]
   },
   {
-    name: "a certificate's file without that of its key",
+    name: "a certificate file without a key file",
     options: () => ({ clientCertFile: "/nowhere/client.crt" }),
     path: "clientKeyFile",
     says: ["is not set, but clientCertFile is"]
@@ -116,13 +116,13 @@ const rows: ReadonlyArray<Row> = [
     says: ["does not match the first certificate in clientCertData"]
   },
   {
-    name: "a key that is no PEM",
+    name: "a key that is not PEM",
     options: ({ client }) => ({ clientCertData: client.cert, clientKeyData: Redacted.make("s3same") }),
     path: "clientKeyData",
     says: ["no private key in PEM form"]
   },
   {
-    name: "a key that is broken",
+    name: "an invalid key",
     options: ({ client }) => ({
       clientCertData: client.cert,
       clientKeyData: Redacted.make("-----BEGIN PRIVATE KEY-----\nczNzYW1l\n-----END PRIVATE KEY-----")
@@ -137,7 +137,7 @@ const rows: ReadonlyArray<Row> = [
     says: ["the key in clientKeyData is encrypted"]
   },
   {
-    name: "an encrypted key with another passphrase",
+    name: "an encrypted key with a wrong passphrase",
     options: ({ client }) => ({
       clientCertData: client.cert,
       clientKeyData: Redacted.make(client.encrypted),
@@ -184,7 +184,7 @@ const rows: ReadonlyArray<Row> = [
   }))
 ]
 
-describe("an option that is wrong is named by", () => {
+describe("an invalid option is named by", () => {
   for (const { name, options, path, reason, says } of rows) {
     it.scopedLive(`Tls.layer and FliptClient.layer: ${name}`, () =>
       exposed((exposure) =>
@@ -229,7 +229,7 @@ describe("a warning is logged once", () => {
       /clientCertData: the certificate CN=expired client expired on 20\d\d-.*renew it/
     ],
     [
-      "for authorities that have expired, and those that are not valid yet",
+      "for authorities that have expired or are not valid yet",
       ({ early, expired }) => ({ caCertData: `${expired.cert}\n${early.cert}` }),
       /caCertData: the certificate CN=expired expired on .*\(and 1 more in the same text\)/
     ],
@@ -252,7 +252,7 @@ describe("a warning is logged once", () => {
     )
   }
 
-  it.scopedLive("and none for options that are in order", () =>
+  it.scopedLive("but not for valid options", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const { client, ours } = yield* pki
@@ -270,7 +270,7 @@ describe("a warning is logged once", () => {
 })
 
 describe("connectionOptions", () => {
-  it.scopedLive("show no key, no passphrase and no password of a proxy", () =>
+  it.scopedLive("do not show a key, a passphrase or a proxy's password", () =>
     exposed((exposure) =>
       Effect.gen(function* () {
         const { client } = yield* pki
@@ -306,7 +306,7 @@ describe("connectionOptions", () => {
     })
   )
 
-  it.scopedLive("take a key in each form that OpenSSL writes, and from a file that has the certificate too", () =>
+  it.scopedLive("accept a key in every form that OpenSSL writes, and from a file that also has the certificate", () =>
     Effect.gen(function* () {
       const { client } = yield* pki
       for (const key of [
@@ -325,7 +325,7 @@ describe("connectionOptions", () => {
           keyPassphrase: Redacted.make(passphrase)
         })
       )
-      // it was opened, then
+      // the key was decrypted
       expect(error.message).toContain("does not match")
       expect(encrypted(client.key, passphrase)).toContain("ENCRYPTED PRIVATE KEY")
     })
@@ -391,7 +391,7 @@ describe("the configuration", () => {
     })
   )
 
-  it.scopedLive("that is wrong is named by its variable, and not repeated", () =>
+  it.scopedLive("that is invalid is named with its variable, without its value", () =>
     Effect.gen(function* () {
       for (const name of ["FLIPT_HTTP2", "FLIPT_TLS_MIN_VERSION", "FLIPT_TLS_RELOAD_INTERVAL"]) {
         const error = yield* Effect.flip(withVariables({ [name]: "s3same" })(FliptClient.config))
@@ -401,7 +401,7 @@ describe("the configuration", () => {
     })
   )
 
-  it.scopedLive("makes a client's connections", () =>
+  it.scopedLive("applies to a client's connections", () =>
     Effect.gen(function* () {
       const { client, ours, server } = yield* pki
       const running = yield* serve({ ...server, ca: ours.cert, requestCert: true })

@@ -19,10 +19,10 @@ import { captured } from "./support/logs.js"
 import { awaitStreams, makeFetcher, makeStreaming, pki, pushTo, serve } from "./support/secure.js"
 import { untilOf } from "./support/wait.js"
 
-/** Fetches over a connection that was opened after the server has cut all others. */
+/** Fetches over a new connection, after the server has closed all others. */
 const fetchAnew = (server: FliptServer.Server, fetcher: Fetcher.Service) =>
   Effect.zipRight(server.restart, fetcher.fetch(Option.none())).pipe(
-    // a request may still go to a connection that is already cut
+    // a request may still use a connection that is already closed
     Effect.retry({ while: ({ retryable }) => retryable, schedule: Schedule.recurs(10) })
   )
 
@@ -30,7 +30,7 @@ const lastClient = (server: FliptServer.Server) =>
   Effect.map(server.requests, (requests) => requests.at(-1)?.tls?.client)
 
 describe("a new connection", () => {
-  it.scopedLive("trusts the authority that has taken the place of another in its file", () =>
+  it.scopedLive("trusts a new authority in the file", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const material = yield* pki
@@ -56,60 +56,60 @@ describe("a new connection", () => {
     )
   )
 
-  it.scopedLive(
-    "has the client certificate that has taken the place of another, and keeps it while one is broken",
-    () =>
-      captured((lines) =>
-        Effect.gen(function* () {
-          const { client, clientBelow, ours, server: certificate } = yield* pki
-          const folder = yield* Folder.make
-          const put = (cert: string, key: string) => {
-            Folder.replace(`${folder}/client.crt`, cert)
-            Folder.replace(`${folder}/client.key`, key)
-          }
-          const warnings = () => lines.filter(({ level }) => level === "WARN").map(({ message }) => message)
-          put(client.cert, client.key)
-          const server = yield* serve({ ...certificate, ca: ours.cert, requestCert: true })
-          const tls = Tls.layer({
-            caCertData: ours.cert,
-            clientCertFile: `${folder}/client.crt`,
-            clientKeyFile: `${folder}/client.key`,
-            reloadInterval: "1 millis"
-          })
-          const fetcher = yield* makeFetcher(tls, { url: server.url })
-          yield* fetcher.fetch(Option.none())
-          expect(yield* lastClient(server)).toBe("client")
-
-          // the key has not come yet
-          put(clientBelow.cert, client.key)
-          yield* fetchAnew(server, fetcher)
-          yield* fetchAnew(server, fetcher)
-          expect(yield* lastClient(server)).toBe("client")
-          expect(warnings()).toEqual([expect.stringMatching(/clientKeyFile does not match .* the previous ones/)])
-
-          put(clientBelow.cert, "garbled")
-          yield* fetchAnew(server, fetcher)
-          yield* fetchAnew(server, fetcher)
-          expect(yield* lastClient(server)).toBe("client")
-          expect(warnings()).toHaveLength(2)
-
-          put(clientBelow.cert, clientBelow.key)
-          yield* fetchAnew(server, fetcher)
-          expect(yield* lastClient(server)).toBe("client below")
-          expect(warnings()).toHaveLength(2)
-
-          rmSync(`${folder}/client.key`)
-          yield* fetchAnew(server, fetcher)
-          yield* fetchAnew(server, fetcher)
-          expect(yield* lastClient(server)).toBe("client below")
-          expect(warnings()).toHaveLength(3)
+  it.scopedLive("sends a new client certificate, and keeps sending it while the files are invalid", () =>
+    captured((lines) =>
+      Effect.gen(function* () {
+        const { client, clientBelow, ours, server: certificate } = yield* pki
+        const folder = yield* Folder.make
+        const put = (cert: string, key: string) => {
+          Folder.replace(`${folder}/client.crt`, cert)
+          Folder.replace(`${folder}/client.key`, key)
+        }
+        const warnings = () => lines.filter(({ level }) => level === "WARN").map(({ message }) => message)
+        put(client.cert, client.key)
+        const server = yield* serve({ ...certificate, ca: ours.cert, requestCert: true })
+        const tls = Tls.layer({
+          caCertData: ours.cert,
+          clientCertFile: `${folder}/client.crt`,
+          clientKeyFile: `${folder}/client.key`,
+          reloadInterval: "1 millis"
         })
-      )
+        const fetcher = yield* makeFetcher(tls, { url: server.url })
+        yield* fetcher.fetch(Option.none())
+        expect(yield* lastClient(server)).toBe("client")
+
+        // the new key is not there yet
+        put(clientBelow.cert, client.key)
+        yield* fetchAnew(server, fetcher)
+        yield* fetchAnew(server, fetcher)
+        expect(yield* lastClient(server)).toBe("client")
+        expect(warnings()).toEqual([expect.stringMatching(/clientKeyFile does not match .* the previous ones/)])
+
+        put(clientBelow.cert, "garbled")
+        yield* fetchAnew(server, fetcher)
+        yield* fetchAnew(server, fetcher)
+        expect(yield* lastClient(server)).toBe("client")
+        expect(warnings()).toHaveLength(2)
+
+        put(clientBelow.cert, clientBelow.key)
+        yield* fetchAnew(server, fetcher)
+        expect(yield* lastClient(server)).toBe("client below")
+        expect(warnings()).toHaveLength(2)
+
+        rmSync(`${folder}/client.key`)
+        yield* fetchAnew(server, fetcher)
+        yield* fetchAnew(server, fetcher)
+        expect(yield* lastClient(server)).toBe("client below")
+        expect(warnings()).toHaveLength(3)
+      })
+    )
   )
 })
 
 describe("a client that streams", () => {
-  /** A client over mutual TLS by files, whose stream is open; and another stream after the server has cut that one. */
+  /**
+   * A client over mutual TLS with files and an open stream, and an effect that cuts the stream and awaits the next one.
+   */
   const start = (http2: boolean) =>
     Effect.gen(function* () {
       const { client, ours, server: certificate, stranger } = yield* pki
@@ -146,25 +146,27 @@ describe("a client that streams", () => {
   for (const http2 of [false, true]) {
     const version = http2 ? "2.0" : "1.1"
     describe(`over HTTP/${version}`, () => {
-      it.scopedLive("keeps its stream while everything is renewed, and opens the next one with what is new", () =>
-        captured((lines) =>
-          Effect.gen(function* () {
-            const { strange, strangeServer, stranger } = yield* pki
-            const { flipt, put, reopened, server, streams } = yield* start(http2)
-            put("ca.crt", stranger.cert)
-            put("client.crt", strange.cert)
-            put("client.key", strange.key)
-            yield* server.setCertificate(strangeServer)
-            yield* pushTo(flipt, server)
-            expect(yield* streams).toEqual([`client ${version}`])
-            expect(yield* server.accepted).toBe(1)
+      it.scopedLive(
+        "keeps its stream while everything is renewed, and opens the next one with the new certificates",
+        () =>
+          captured((lines) =>
+            Effect.gen(function* () {
+              const { strange, strangeServer, stranger } = yield* pki
+              const { flipt, put, reopened, server, streams } = yield* start(http2)
+              put("ca.crt", stranger.cert)
+              put("client.crt", strange.cert)
+              put("client.key", strange.key)
+              yield* server.setCertificate(strangeServer)
+              yield* pushTo(flipt, server)
+              expect(yield* streams).toEqual([`client ${version}`])
+              expect(yield* server.accepted).toBe(1)
 
-            yield* server.restart
-            yield* reopened(2)
-            expect(yield* streams).toEqual([`client ${version}`, `strange ${version}`])
-            expect(lines.filter(({ message }) => message.includes("the certificates have changed"))).toHaveLength(1)
-          })
-        )
+              yield* server.restart
+              yield* reopened(2)
+              expect(yield* streams).toEqual([`client ${version}`, `strange ${version}`])
+              expect(lines.filter(({ message }) => message.includes("the certificates have changed"))).toHaveLength(1)
+            })
+          )
       )
 
       it.scopedLive("keeps the old certificates while the new ones are invalid, and warns once", () =>
@@ -215,7 +217,7 @@ describe("reloadInterval", () => {
   const make = (options: Tls.Options) =>
     Effect.map(Layer.build(Tls.layer(options)), (context) => Context.get(context, Tls.Tls).connectionOptions)
 
-  it.scoped("is one minute for files unless it is set, and Infinity reads them never again", () =>
+  it.scoped("is one minute by default, and with Infinity files are never read again", () =>
     captured(() =>
       Effect.gen(function* () {
         const { ours, stranger } = yield* pki
@@ -244,7 +246,7 @@ describe("reloadInterval", () => {
     )
   )
 
-  it.scoped("does not hold while the files are no good: what mends them is seen by the next connection", () =>
+  it.scoped("does not apply while the files are invalid, so that the next connection uses repaired ones", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const { ours, stranger } = yield* pki
@@ -264,7 +266,7 @@ describe("reloadInterval", () => {
     )
   )
 
-  it.scoped("holds for a clock that is put back, too", () =>
+  it.scoped("also applies if the clock is set back", () =>
     captured(() =>
       Effect.gen(function* () {
         const { ours, stranger } = yield* pki
@@ -279,34 +281,36 @@ describe("reloadInterval", () => {
     )
   )
 
-  it.scoped("returns the same object while the files are unchanged, and concurrent connections read them once", () =>
-    captured((lines) =>
-      Effect.gen(function* () {
-        const { client, expiredClient } = yield* pki
-        const folder = yield* Folder.make
-        const clientCertFile = `${folder}/client.crt`
-        Folder.replace(clientCertFile, client.cert)
-        Folder.replace(`${folder}/client.key`, client.key)
-        yield* TestClock.setTime(Date.now())
-        const options = yield* make({ clientCertFile, clientKeyFile: `${folder}/client.key` })
-        const first = yield* options
-        yield* TestClock.adjust("1 hour")
-        expect(yield* options).toBe(first)
+  it.scoped(
+    "does not replace the options while the files are unchanged, and concurrent connections read them once",
+    () =>
+      captured((lines) =>
+        Effect.gen(function* () {
+          const { client, expiredClient } = yield* pki
+          const folder = yield* Folder.make
+          const clientCertFile = `${folder}/client.crt`
+          Folder.replace(clientCertFile, client.cert)
+          Folder.replace(`${folder}/client.key`, client.key)
+          yield* TestClock.setTime(Date.now())
+          const options = yield* make({ clientCertFile, clientKeyFile: `${folder}/client.key` })
+          const first = yield* options
+          yield* TestClock.adjust("1 hour")
+          expect(yield* options).toBe(first)
 
-        Folder.replace(clientCertFile, expiredClient.cert)
-        Folder.replace(`${folder}/client.key`, expiredClient.key)
-        yield* TestClock.adjust("1 minute")
-        const [second, ...others] = yield* Effect.all(
-          Array.from({ length: 10 }, () => options),
-          { concurrency: "unbounded" }
-        )
-        expect(Redacted.value(second?.key as Redacted.Redacted)).toBe(expiredClient.key.trim())
-        for (const other of others) {
-          expect(other).toBe(second)
-        }
-        expect(lines.map(({ level }) => level)).toEqual(["WARN", "INFO"])
-        expect(lines[0]?.message).toContain("expired on")
-      })
-    )
+          Folder.replace(clientCertFile, expiredClient.cert)
+          Folder.replace(`${folder}/client.key`, expiredClient.key)
+          yield* TestClock.adjust("1 minute")
+          const [second, ...others] = yield* Effect.all(
+            Array.from({ length: 10 }, () => options),
+            { concurrency: "unbounded" }
+          )
+          expect(Redacted.value(second?.key as Redacted.Redacted)).toBe(expiredClient.key.trim())
+          for (const other of others) {
+            expect(other).toBe(second)
+          }
+          expect(lines.map(({ level }) => level)).toEqual(["WARN", "INFO"])
+          expect(lines[0]?.message).toContain("expired on")
+        })
+      )
   )
 })

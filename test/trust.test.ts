@@ -1,6 +1,6 @@
 /**
- * Which roots are trusted beside an authority of one's own, in processes that start with `NODE_EXTRA_CA_CERTS`; and what
- * a connection leaves behind.
+ * Which roots are trusted in addition to a custom authority, in processes that start with `NODE_EXTRA_CA_CERTS`, and
+ * what a connection leaves behind.
  */
 import { execFile } from "node:child_process"
 import * as Net from "node:net"
@@ -68,7 +68,7 @@ describe("the certificates of NODE_EXTRA_CA_CERTS", () => {
   )
 })
 
-it.scopedLive("NODE_TLS_REJECT_UNAUTHORIZED=0 counts, unless insecureSkipVerify is set to false", () =>
+it.scopedLive("NODE_TLS_REJECT_UNAUTHORIZED=0 applies, unless insecureSkipVerify is set to false", () =>
   Effect.gen(function* () {
     const { url } = yield* serve((yield* pki).itself)
     const variables = { FLIPT_URL: url, NODE_TLS_REJECT_UNAUTHORIZED: "0" }
@@ -93,22 +93,24 @@ it.scopedLive("Node's own roots stay trusted in addition to a custom authority, 
 )
 
 describe("a connection", () => {
-  it.scopedLive("that the server cuts after a TLS 1.3 handshake names the missing client certificate", () =>
-    Effect.gen(function* () {
-      const { ours, server } = yield* pki
-      const sockets: Array<Net.Socket> = []
-      const cutting = NodeTls.createServer({ ...server })
-      cutting.on("connection", (socket: Net.Socket) => sockets.push(socket))
-      cutting.on("secureConnection", () => sockets.at(-1)?.resetAndDestroy())
-      cutting.on("tlsClientError", () => {})
-      const url = `https://127.0.0.1:${yield* listen(cutting)}`
-      const error = yield* errorOf(fetchWith(Tls.layer({ caCertData: ours.cert }), { url }))
-      expect(error).toMatchObject({ reason: "Network", retryable: true })
-      expect(error.message).toContain("it may require a client certificate, and none was sent")
-    })
+  it.scopedLive(
+    "that the server closes after a TLS 1.3 handshake fails with an error that mentions the missing client certificate",
+    () =>
+      Effect.gen(function* () {
+        const { ours, server } = yield* pki
+        const sockets: Array<Net.Socket> = []
+        const cutting = NodeTls.createServer({ ...server })
+        cutting.on("connection", (socket: Net.Socket) => sockets.push(socket))
+        cutting.on("secureConnection", () => sockets.at(-1)?.resetAndDestroy())
+        cutting.on("tlsClientError", () => {})
+        const url = `https://127.0.0.1:${yield* listen(cutting)}`
+        const error = yield* errorOf(fetchWith(Tls.layer({ caCertData: ours.cert }), { url }))
+        expect(error).toMatchObject({ reason: "Network", retryable: true })
+        expect(error.message).toContain("it may require a client certificate, and none was sent")
+      })
   )
 
-  it.scopedLive("that the server cuts later does not mention certificates", () =>
+  it.scopedLive("that the server closes later fails without mentioning certificates", () =>
     Effect.gen(function* () {
       const { ours, server } = yield* pki
       const cutting = NodeTls.createServer({ ...server }, (socket) => {

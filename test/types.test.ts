@@ -1,6 +1,5 @@
 /**
- * Types, held by the compiler: `npm run check` fails where one of these is not true. What runs is only the proof that
- * the exports exist.
+ * Tests of types: `npm run check` fails if one of them is wrong. Running the tests only proves that the exports exist.
  */
 import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as KeyValueStore from "@effect/platform/KeyValueStore"
@@ -110,7 +109,7 @@ it("an evaluation fails with two errors, and requires only the client", () => {
   >()
 })
 
-it("pinning needs the client and a Scope, and changes nothing else of an effect", () => {
+it("pinning requires the client and a Scope, and changes nothing else about an effect", () => {
   expectTypeOf<FliptClient.Service["pinned"]>().toEqualTypeOf<Effect.Effect<FliptClient.Service, never, Scope.Scope>>()
   const effect: Effect.Effect<1, "E", "R" | Scope.Scope> = null as never
   expectTypeOf(() => FliptClient.withPinned(effect)).returns.toEqualTypeOf<
@@ -118,7 +117,7 @@ it("pinning needs the client and a Scope, and changes nothing else of an effect"
   >()
 })
 
-it("hooks and telemetry are References, and their layers need nothing", () => {
+it("hooks and telemetry are References, and their layers require nothing", () => {
   expectTypeOf(Hook.layer()).toEqualTypeOf<Layer.Layer<Hook.Hooks>>()
   expectTypeOf<Effect.Effect.Success<typeof Hook.Hooks>>().toEqualTypeOf<ReadonlyArray<Hook.Hook>>()
   expectTypeOf({ before: undefined, after: () => {} }).toExtend<Hook.Hook>()
@@ -129,7 +128,7 @@ it("hooks and telemetry are References, and their layers need nothing", () => {
   expectTypeOf({ events: true }).not.toExtend<Telemetry.Options>()
 })
 
-it("a typed flag has its type, no error, and needs the client and at most the entity", () => {
+it("a typed flag has its type and no error, and requires the client and at most the entity", () => {
   const theme = Flag.variant("theme", ["light", "dark"], { default: "light" })
   type Theme = "light" | "dark"
   expectTypeOf(theme).toEqualTypeOf<Flag.Finite<Theme>>()
@@ -154,11 +153,11 @@ it("a typed flag has its type, no error, and needs the client and at most the en
   expectTypeOf(limits).not.toExtend<Flag.Finite<unknown>>()
   expectTypeOf<Flag.Flag<Theme>>().toExtend<Flag.Flag<string>>()
   expectTypeOf<Flag.Flag<string>>().not.toExtend<Flag.Flag<Theme>>()
-  // @ts-expect-error a default that is none of the variants
+  // @ts-expect-error a default that is not one of the variants
   Flag.variant("theme", ["light", "dark"], { default: "blue" })
-  // @ts-expect-error a default that is not of the Schema's type
+  // @ts-expect-error a default that does not have the Schema's type
   Flag.json("limits", Schema.Struct({ max: Schema.Int }), { default: { max: "1" } })
-  // @ts-expect-error a Schema that needs a service
+  // @ts-expect-error a Schema that requires a service
   const needing = () => Flag.json("limits", null as unknown as Schema.Schema<number, string, "Service">, { default: 1 })
   expectTypeOf(needing).toBeFunction()
   expectTypeOf(Flag.validate).returns.toEqualTypeOf<
@@ -183,7 +182,7 @@ it("the test kit accepts the values of a flag, and adds only itself to the requi
   expectTypeOf(() => FliptTest.set("on", (request) => request.entityId === "a")).returns.toEqualTypeOf<
     Effect.Effect<void, never, FliptTest.FliptTest>
   >()
-  // @ts-expect-error none of the variants
+  // @ts-expect-error not one of the variants
   FliptTest.set(theme, "blue")
   expectTypeOf(() => FliptTest.isolated(test)).returns.toEqualTypeOf<
     Effect.Effect<number, Error, "R" | FliptTest.FliptTest>
@@ -191,12 +190,12 @@ it("the test kit accepts the values of a flag, and adds only itself to the requi
   expectTypeOf(() => FliptTest.forEachValue(theme, (_: "light" | "dark") => test)).returns.toEqualTypeOf<
     Effect.Effect<void, Error, "R" | FliptTest.FliptTest>
   >()
-  // @ts-expect-error what values a json flag can have is not known
+  // @ts-expect-error the values of a json flag are unknown
   const refused = () => FliptTest.forEachValue(limits, () => test)
   expectTypeOf(refused).toBeFunction()
 })
 
-it("clients of many namespaces need what their layers need, and take the client off an effect's requirements", () => {
+it("clients of many namespaces require what their layers require, and remove the client from an effect's requirements", () => {
   expectTypeOf(FliptClients.layer).returns.toEqualTypeOf<
     Layer.Layer<FliptClients.FliptClients, FliptError.ValidationError | FliptError.EngineError>
   >()
@@ -221,7 +220,7 @@ it("clients of many namespaces need what their layers need, and take the client 
   expectTypeOf<Parameters<FliptClients.Service["get"]>[0]>().toEqualTypeOf<Model.Target>()
 })
 
-it("options and contexts take undefined for absent, and nothing that cannot be sent", () => {
+it("options and contexts accept undefined as absent, and reject values that cannot be sent", () => {
   const plan: string | undefined = undefined
   expectTypeOf({ flagKey: "a", entityId: "b", context: { plan } }).toExtend<Model.EvaluationRequest>()
   expectTypeOf({ flagKey: "a", entityId: "b", context: undefined }).toExtend<Model.EvaluationRequest>()
@@ -275,7 +274,7 @@ it("a status distinguishes its kinds", () => {
   expectTypeOf(Status.is("Stale")).guards.toExtend<Status.Trouble>()
 })
 
-it("every platform has what the other has", () => {
+it("all platforms have the same exports", () => {
   expectTypeOf(platformDefault).toExtend<{
     readonly [K in keyof typeof platformNode]: (typeof platformNode)[K]
   }>()

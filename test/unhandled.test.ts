@@ -1,6 +1,6 @@
 /**
- * Failures that the client handles are not reported again by the runtime: Effect logs "Fiber terminated with an
- * unhandled error" for every fiber that fails, whether or not another fiber takes its result.
+ * The runtime does not report failures that the client handles: Effect logs "Fiber terminated with an unhandled error"
+ * for every fiber that fails, even if another fiber handles its result.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Context from "effect/Context"
@@ -36,7 +36,7 @@ const makePolling = (url: string) =>
 const unhandled = (lines: ReadonlyArray<Line>) =>
   lines.filter(({ message }) => message.includes("Fiber terminated")).map(({ message }) => message)
 
-/** Waits for the line that gives the reason why a stream ended, and then for the next stream. */
+/** Waits for the log line with the reason why a stream ended, and then for the next stream. */
 const replaced = (server: FliptServer.Server, lines: ReadonlyArray<Line>, reason: string) => {
   const count = server.streams.length
   return Effect.zipRight(

@@ -1,5 +1,5 @@
 /**
- * Worker threads that end while they start. A script of its own process runs them: an abort would end the tests.
+ * Worker threads that end during their start. A separate process runs them, because an abort would end the tests.
  */
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -9,7 +9,7 @@ import { native, reason } from "./support/engines.js"
 const workerCount = process.env.FLIPT_TESTS === "all" ? 50 : 20
 
 it.live(
-  "a process survives worker threads that end while they build an engine, which is the portable one",
+  "a process survives worker threads that end while they build an engine, which is portable by default",
   () =>
     Effect.gen(function* () {
       const result = yield* run("workers.mjs", [`${workerCount}`], 600_000)

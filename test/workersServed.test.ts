@@ -1,6 +1,6 @@
 /**
- * Clients that are served to workers. Here they run in one thread, which a BroadcastChannel connects as it connects
- * threads; workersShared.test.ts has real ones.
+ * Clients that are served to workers. These tests use one thread, because a BroadcastChannel works there as well;
+ * workersShared.test.ts uses real workers.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -23,7 +23,7 @@ import { native, reason } from "./support/engines.js"
 import { captured } from "./support/logs.js"
 import { untilOf } from "./support/wait.js"
 
-/** What a client says of a flag. */
+/** A client's result for a flag. */
 const enabled = (client: FliptClient.Service, flagKey: string) =>
   Effect.map(Effect.either(client.evaluateBoolean({ flagKey, entityId: "user-1" })), (result) =>
     result._tag === "Right" ? result.right.enabled : result.left.reason
@@ -34,8 +34,8 @@ const worker = (options?: Workers.ClientOptions) =>
     Effect.provide(FliptClient.FliptClient, context)
   )
 
-describe("what is served", () => {
-  it.scopedLive("is the state of a test client, which its engine does not take from a document", () =>
+describe("workers are served", () => {
+  it.scopedLive("the state of a test client, which does not come from a document", () =>
     Effect.gen(function* () {
       const client = yield* worker()
       expect(yield* enabled(client, "a")).toBe(true)
@@ -51,7 +51,7 @@ describe("what is served", () => {
     }).pipe(Effect.provide(FliptTest.layer({ flags: { a: true } }).pipe(Layer.provide(Workers.layerServe))))
   )
 
-  it.scopedLive("stays with the workers when its client closes, and their status says so", () =>
+  it.scopedLive("the last state after its client has closed, and their status says so", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       yield* FliptTest.layer({ flags: { a: true } }).pipe(
@@ -67,7 +67,7 @@ describe("what is served", () => {
     })
   )
 
-  it.scopedLive("is every client of FliptClients, to the workers with its namespace", () =>
+  it.scopedLive("every client of FliptClients, by its namespace", () =>
     Effect.gen(function* () {
       const clients = yield* FliptClients.FliptClients
       for (const namespace of ["books", "toys"]) {
@@ -96,7 +96,7 @@ describe("what is served", () => {
     )
   )
 
-  it.scopedLive("is a seed, unconfirmed, while the source of the main thread does not respond", () =>
+  it.scopedLive("a seed, unconfirmed, while the main thread's source does not respond", () =>
     Effect.gen(function* () {
       const seed = yield* Effect.flatMap(FliptClient.FliptClient, ({ getSnapshot }) => getSnapshot).pipe(
         Effect.provide(FliptClient.layerMock({ a: true }))
@@ -171,7 +171,7 @@ describe.skipIf(!native)(`a state that closes before a worker opens it${native ?
 })
 
 describe("options", () => {
-  it.scopedLive("that are wrong fail with a ValidationError", () =>
+  it.scopedLive("that are invalid fail with a ValidationError", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(worker({ namespace: "" }))
       expect(error).toMatchObject({ _tag: "ValidationError", reason: "Option" })

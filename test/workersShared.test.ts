@@ -1,5 +1,5 @@
 /**
- * Workers that evaluate the states of the main thread. Each scenario is a process of its own, because a fault could end it.
+ * Workers that evaluate the main thread's states. Each scenario runs in a separate process, because a crash would end it.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -8,10 +8,10 @@ import { native, reason } from "./support/engines.js"
 
 const nothing = { snapshots: 0, jobs: 0, arenas: 0, blobs: 0 }
 
-/** Five workers each. */
+/** Rounds of five workers each. */
 const batches = process.env.FLIPT_TESTS === "all" ? 10 : 3
 
-/** The tables of handles keep the size that they once needed. */
+/** The tables of handles keep their largest size. */
 const TABLES = 4096
 
 interface Held {
@@ -94,7 +94,7 @@ describe.each(["native", "portable"] as const)("on the %s engine", (engine) => {
         expect(loaded).toBeGreaterThan(10)
         if (engine === "native") {
           expect(before).toMatchObject(nothing)
-          // the handles of the main thread and of the worker that stays, on one state
+          // the handles of the main thread and of the remaining worker, to the same state
           expect(open).toMatchObject({ snapshots: 2, arenas: 2 })
           expect(after).toMatchObject(nothing)
           expect((after?.bytes ?? Number.NaN) - (before?.bytes ?? 0)).toBeLessThan(TABLES)
@@ -105,7 +105,7 @@ describe.each(["native", "portable"] as const)("on the %s engine", (engine) => {
 })
 
 it.live(
-  "a worker without a client in the main thread learns what is missing",
+  "a worker without a client in the main thread fails with an error that says so",
   () =>
     Effect.gen(function* () {
       expect(yield* run("sharing.mjs", ["nobody", "portable"], 240_000)).toEqual({

@@ -1,11 +1,11 @@
 /**
- * A turn of the event loop, on every platform: what waits for the loop comes before what comes after the turn.
+ * Yielding to the event loop on every platform: pending events are handled before the caller continues.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { yieldToEventLoop } from "../src/internal/util/yieldToEventLoop.js"
 
-/** Whether messages, which the event loop alone brings, come while this takes its turns. */
+/** Whether messages, which need the event loop, arrive while the effect runs repeatedly. */
 const lets = (effect: Effect.Effect<void>) =>
   Effect.acquireUseRelease(
     Effect.sync(() => new MessageChannel()),
@@ -32,7 +32,7 @@ const withoutImmediates = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   )
 
 describe("a turn", () => {
-  it.live("lets the event loop turn, as a yield does not", () =>
+  it.live("lets the event loop turn, unlike Effect.yieldNow", () =>
     Effect.gen(function* () {
       expect(yield* lets(yieldToEventLoop)).toBe(true)
       expect(yield* lets(Effect.yieldNow())).toBe(false)

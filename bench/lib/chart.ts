@@ -1,4 +1,7 @@
-/** Bars of the nanoseconds for one evaluation, a panel for each workload, as SVG that follows the reader's color scheme. */
+/**
+ * Draws the nanoseconds per evaluation as bars, one panel per workload, in an SVG that follows the reader's color
+ * scheme.
+ */
 
 const TITLES: Readonly<Record<string, string>> = {
   a: "a: boolean flag, percentage rollout",

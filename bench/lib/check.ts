@@ -1,6 +1,6 @@
 /**
- * That every engine does what is meant, before it is timed. Ours must answer as the official one does, field by field;
- * each other SDK hashes in its own way, so of those the shares are checked, and who is let in.
+ * Checks the answers of every engine before timing it. Ours must match the official client's, field by field. The other
+ * SDKs hash differently, so for them it checks the shares and which entities match a segment.
  */
 import { deepStrictEqual, ok } from "node:assert/strict"
 import type { FliptClient as Official } from "@flipt-io/flipt-client-js"
@@ -15,7 +15,7 @@ const within = (what: string, share: number, expected: number, tolerance: number
 
 const isVariant = (value: unknown): boolean => variants.some((variant) => variant === value)
 
-/** Shares and segments, by the values alone. */
+/** Checks shares and segments by the returned values. */
 export const checkValues = (
   name: string,
   subject: Subject,
@@ -59,26 +59,26 @@ export const checkValues = (
         deepStrictEqual(
           others.map((it) => isVariant(subject.variant(key, it))),
           outsiders.map(({ attributes }) => attributes.group !== groups.at(-1)),
-          `${name}, ${key}: who is in the segment`
+          `${name}, ${key}: entities in the segment`
         )
         break
       }
       default: {
         ok(
           all.every((it) => subject.boolean(key, it) === true),
-          `${name}, ${key}: who is in the last group`
+          `${name}, ${key}: entities in the last group`
         )
         deepStrictEqual(
           others.map((it) => subject.boolean(key, it)),
           outsiders.map(({ attributes }) => groups.some((group) => group === attributes.group)),
-          `${name}, ${key}: who is in a group`
+          `${name}, ${key}: entities in any group`
         )
       }
     }
   }
 }
 
-/** The fields that a result of either client has. */
+/** The fields that results of both clients have. */
 interface Fields {
   readonly flagKey: string
   readonly reason: string

@@ -1,6 +1,6 @@
 /**
- * The flags of the workloads as flagd has them: (a) `fractional`, (b) `if` all three conditions hold `fractional`, (c) an
- * `if` with five conditions.
+ * The flags of the workloads for flagd: (a) `fractional`; (b) `if` with three conditions, then `fractional`; (c) `if`
+ * with five conditions.
  */
 import { countries, type FlagOfKind, groups, type Kind, variants } from "./workloads.js"
 

@@ -24,8 +24,8 @@ export const goals: Readonly<Record<"portable" | "native", Readonly<Record<strin
   }
 }
 
-/** Many flags of one entity: bound, divided by unbound, at most. */
+/** Many flags for one entity: the maximum time when bound, divided by the time when unbound. */
 export const boundGoal = 0.9
 
-/** Below this share of a "must" the check fails. It leaves room for the noise of a shared machine. */
+/** The check fails below this share of a `must`, which allows for the noise of a shared machine. */
 export const FLOOR = 0.7

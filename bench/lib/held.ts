@@ -1,7 +1,7 @@
 /**
- * For how long the event loop is held while something runs: a timer of 1 ms looks at the clocks each time that it comes.
- * `late` is by how much it came too late, in wall time, which another process on the machine can cause as well; `held` is
- * the processor time that the thread has spent since the timer came before, which nothing else can. In milliseconds.
+ * Measures how long code blocks the event loop, with a timer that fires every millisecond. `late` is the timer's delay in
+ * wall time, which other processes can cause too. `held` is the processor time that the thread spent between two firings,
+ * which they cannot. Both are in milliseconds.
  */
 import { now, quantile } from "./measure.js"
 
@@ -33,7 +33,7 @@ export const watch = async <A>(run: () => Promise<A>): Promise<Watched<A>> => {
   const start = wall
   const value = await run()
   const millis = performance.now() - start
-  // what has held the loop last is only seen by a timer behind it
+  // only a timer that fires after the run sees the last time that the loop was blocked
   await new Promise((resolve) => setTimeout(resolve, 2))
   clearInterval(timer)
   return {

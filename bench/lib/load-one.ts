@@ -1,4 +1,4 @@
-/** Loads a namespace over HTTP with one client, in a process of its own; tells its parent what that took. */
+/** Loads a namespace over HTTP with one client, as a separate process, and sends the cost to its parent. */
 import process from "node:process"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
@@ -17,7 +17,7 @@ interface Started {
   readonly refresh: () => Promise<unknown>
 }
 
-/** What a load took, in milliseconds and bytes. */
+/** The cost of a load, in milliseconds and bytes. */
 export interface Loaded extends Omit<Watched<unknown>, "value"> {
   readonly cpu: number
   readonly again: Spread
@@ -46,7 +46,7 @@ const starters: Record<"official" | "ours", () => Promise<() => Promise<Started>
   }
 }
 
-/** What is held on to, once the garbage is collected. */
+/** The memory in use after garbage collection. */
 const memory = async () => {
   for (let i = 0; i < 5; i++) {
     globalThis.gc!()
@@ -62,14 +62,14 @@ const usage = process.cpuUsage()
 const { value: client, ...result } = await watch(start)
 const { system, user } = process.cpuUsage(usage)
 const after = await memory()
-// half of the entities are let in: enough of them and both answers occur
+// the flag is on for half of the entities, so 64 of them see both answers
 const answers = new Set(
   Array.from({ length: 64 }, (_, i) =>
     client.evaluate({ flagKey: "boolean-300", entityId: `entity-${i}`, context: {} })
   )
 )
 if (answers.size !== 2) {
-  throw new Error(`${name} does not evaluate what it has loaded`)
+  throw new Error(`${name} does not evaluate the flags that it loaded`)
 }
 // once more, with all modules loaded and all code warm
 const { held: again } = await watch(client.refresh)

@@ -1,6 +1,6 @@
 /**
- * The loops of the Effect benchmark: a copy of this module for each subject, as with loops.ts. Each loop is written out,
- * since a call that several went through would be measured with what V8 has learnt of the others.
+ * The loops of the Effect benchmark, with a copy of this module per subject, like loops.ts. The loops do not share code,
+ * because V8 would optimize a shared call for several of them.
  */
 import type { FliptClient as Official } from "@flipt-io/flipt-client-js"
 import * as Effect from "effect/Effect"
@@ -32,7 +32,7 @@ export const synchronous = (
   return seen
 }
 
-/** In one fiber, which goes from one to the next by `yield*`. */
+/** In one fiber, with a `yield*` per evaluation. */
 export const inFiber = (
   client: Service,
   flagKey: string,
@@ -55,7 +55,7 @@ export const inFiber = (
     })
   )
 
-/** In spans of a hundred evaluations each: of more than 128 in one span nothing would be told. */
+/** A hundred evaluations per span: after 128 events in a span, telemetry records no more. */
 export const inSpans = (
   client: Service,
   flagKey: string,
@@ -115,7 +115,7 @@ export const inLoop = (
   return seen
 }
 
-/** What the `yield*` costs that evaluates nothing. */
+/** The cost of a `yield*` without an evaluation. */
 export const nothing = (entities: ReadonlyArray<Prepared>, from: number, count: number): number =>
   Effect.runSync(
     Effect.gen(function* () {
@@ -132,7 +132,7 @@ export const nothing = (entities: ReadonlyArray<Prepared>, from: number, count: 
     })
   )
 
-/** Flags that there are not, as many as there are keys; the error is caught each time. */
+/** Unknown flags, one per key. Every error is caught. */
 export const unknown = (
   client: Service,
   keys: ReadonlyArray<string>,

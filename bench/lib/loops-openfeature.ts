@@ -1,6 +1,6 @@
 /**
- * The loops that are timed, through OpenFeature's client and without it. Each subject gets a copy of this module of its own, by a query in
- * the import's URL. Each loop gives how many answers were `true` or the first variant.
+ * The loops that are timed, through OpenFeature's client and without it. Each subject gets its own copy of this module,
+ * through a query in the import's URL. A loop returns how many answers were `true` or the first variant.
  */
 import type { Client, EvaluationContext, Provider } from "@openfeature/server-sdk"
 

@@ -1,4 +1,7 @@
-/** The loops of the scale benchmark: a copy of this module for each subject, and written out, as in loops-effect.ts. */
+/**
+ * The loops of the scale benchmark, without shared code and with a copy of this module per subject, like
+ * loops-effect.ts.
+ */
 import type { Snapshot } from "flipt-client-effect/Snapshot"
 import type { Prepared } from "./ours.js"
 

@@ -1,9 +1,9 @@
 /**
- * The loops that are timed. Each subject gets a copy of this module of its own, by a query in the import's URL: so the
- * call in the loop sees one subject only, as it does in an application.
+ * The loops that are timed. Each subject gets its own copy of this module, through a query in the import's URL, so that
+ * the call in a loop sees only one subject, as in an application.
  *
- * `entities` is as long as a power of two. Each loop gives how many answers were `true` or the first variant, so that no
- * answer can be left out.
+ * The length of `entities` is a power of two. A loop returns how many answers were `true` or the first variant, so that
+ * V8 cannot optimize the evaluations away.
  */
 import type { Ours, Prepared } from "./ours.js"
 import type { Subject } from "./subject.js"
@@ -48,7 +48,7 @@ export const variant = (
   return seen
 }
 
-/** All flags for one entity, and then for the next. */
+/** All flags for one entity, then all flags for the next. */
 export const oneEntity = (
   subject: Subject,
   flags: ReadonlyArray<Asked>,
@@ -70,7 +70,7 @@ export const oneEntity = (
   return seen
 }
 
-/** Every flag for another entity than the one before it; in time, all pairs. */
+/** Each flag for a different entity than the flag before. Over time this covers all pairs. */
 export const manyEntities = (
   subject: Subject,
   flags: ReadonlyArray<Asked>,
@@ -93,7 +93,7 @@ export const manyEntities = (
   return seen
 }
 
-/** All flags for one entity that is bound once, through `Snapshot.bind`. */
+/** All flags for one entity, which `Snapshot.bind` binds once. */
 export const bound = (
   subject: Ours,
   flags: ReadonlyArray<Asked>,

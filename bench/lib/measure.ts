@@ -1,9 +1,9 @@
 /**
- * How times are taken and told. The machine may be busy with other things: so all subjects run in short slices, one
- * after the other in an order that is new in each round, and only what ran in the same round is compared.
+ * Measures and reports times. The machine may be busy with other work, so all subjects run in short slices, in a new
+ * random order each round, and only times from the same round are compared.
  *
- * The clock is the processor time of the main thread where that can be had, on Linux: it does not go on while something
- * else has the processor. Threads that V8 collects garbage on are not in it.
+ * On Linux with glibc the clock is the processor time of the main thread, which stops while other processes run. It does
+ * not include V8's garbage collection threads. Elsewhere it is wall time.
  */
 import { readFileSync } from "node:fs"
 import os from "node:os"
@@ -31,12 +31,12 @@ const onGlibc =
     .glibcVersionRuntime !== undefined
 
 export const clock = onGlibc ? "processor time of the thread" : "wall time"
-/** Nanoseconds since some time. */
+/** Nanoseconds since an arbitrary point. */
 export const now = onGlibc ? threadClock() : wallClock
 
 export const json = process.argv.includes("--json")
 
-/** The value behind an argument such as `--rounds 5`. */
+/** The value of an argument such as `--rounds 5`. */
 export const argument = (name: string, otherwise: number): number => {
   const place = process.argv.indexOf(`--${name}`)
   return place === -1 ? otherwise : Number(process.argv[place + 1])
@@ -56,7 +56,10 @@ export const shuffle = <A>(values: ReadonlyArray<A>): ReadonlyArray<A> => {
   return list
 }
 
-/** Makes so many calls, for the entities from a place on. Returns or resolves with something made of all answers. */
+/**
+ * Makes `count` calls, beginning with the entity at `from`. Returns or resolves with a value that depends on every
+ * answer.
+ */
 export type Loop = (from: number, count: number) => unknown
 
 export interface Task {
@@ -64,13 +67,13 @@ export interface Task {
   readonly loop: Loop
 }
 
-/** Nanoseconds for one call in each round, by the task's name. */
+/** Nanoseconds per call in each round, keyed by the task's name. */
 export type Times = Readonly<Record<string, ReadonlyArray<number>>>
 
-/** Evaluations between two turns of the microtask queue, where promises that nobody awaits would pile up. */
+/** Evaluations between two turns of the microtask queue, so that promises that nothing awaits do not pile up. */
 const BLOCK = 1_000
 
-/** Runs `loop(from, count)`, which may give a promise, until so many calls are made; nanoseconds for one. */
+/** Runs a loop in blocks until it has made `calls` calls. Returns the nanoseconds per call. */
 const slice = async (loop: Loop, from: number, calls: number): Promise<number> => {
   const start = now()
   let done = 0
@@ -81,8 +84,8 @@ const slice = async (loop: Loop, from: number, calls: number): Promise<number> =
 }
 
 /**
- * Times tasks (`{ name, loop }`) in rounds: gives, for each name, nanoseconds a call in each round. How many calls fill a
- * slice is found out while warming up.
+ * Times tasks in rounds. Returns the nanoseconds per call in each round, keyed by the task's name. The warm-up determines
+ * how many calls fill a slice.
  */
 export const rounds = async (
   tasks: ReadonlyArray<Task>,
@@ -125,13 +128,13 @@ const versionOf = (name: string): string => {
     try {
       return JSON.parse(readFileSync(resolve(folder, "node_modules", name, "package.json"), "utf8")).version
     } catch {
-      // in the other folder, then
+      // try the next folder
     }
   }
   throw new Error(`${name} is not installed`)
 }
 
-/** Where and with what the numbers were taken. */
+/** The machine and the versions that the numbers belong to. */
 export interface Environment {
   readonly date: string
   readonly machine: string
@@ -152,7 +155,7 @@ export const environment = (packages: ReadonlyArray<string>): Environment => ({
 
 export type Row = ReadonlyArray<string | number>
 
-/** Rows of cells as a Markdown table. */
+/** Prints rows of cells as a Markdown table. */
 export const tableText = (header: Row, rows: ReadonlyArray<Row>): string => {
   const cells = [header, ...rows].map((row) => row.map(String))
   const widths = header.map((_, column) => Math.max(3, ...cells.map((row) => row[column]!.length)))

@@ -1,6 +1,6 @@
 /**
- * The modules of `bench/build/lib` that run by themselves: as a copy for each subject, or in a process of their own.
- * Benchmarks run in the root of the checkout.
+ * Loads modules of `bench/build/lib`, either as a copy per subject or in a separate process. Benchmarks run in the root
+ * of the checkout.
  */
 import { type ChildProcess, fork } from "node:child_process"
 import { resolve } from "node:path"
@@ -10,8 +10,8 @@ import { pathToFileURL } from "node:url"
 const fileOf = (name: string): string => resolve("bench", "build", "lib", `${name}.js`)
 
 /**
- * A copy of a module. V8 optimizes a loop for what it has called so far: with a copy for each subject, a loop calls one
- * subject only, as the code of an application does.
+ * Imports a copy of a module. V8 optimizes a loop for everything that it has called so far. With a copy per subject, a
+ * loop calls only one subject, as in an application.
  */
 export const copyOf = <Module>(name: string, subject: string): Promise<Module> =>
   import(`${pathToFileURL(fileOf(name)).href}?of=${encodeURIComponent(subject)}`)
@@ -21,7 +21,7 @@ export interface Started<Message> {
   readonly message: Message
 }
 
-/** Runs a module in a process, and resolves with the first message that it sends. */
+/** Runs a module in a separate process, and resolves with the first message that it sends. */
 export const start = <Message>(
   name: string,
   args: ReadonlyArray<string>,
@@ -31,5 +31,5 @@ export const start = <Message>(
     const { env = {}, execArgv = [] } = options
     const child = fork(fileOf(name), args, { execArgv: [...execArgv], env: { ...process.env, ...env } })
     child.once("message", (message) => resolve({ child, message: message as Message }))
-    child.once("exit", (code) => reject(new Error(`${name} ${args.join(" ")} ended with code ${code}`)))
+    child.once("exit", (code) => reject(new Error(`${name} ${args.join(" ")} exited with code ${code}`)))
   })

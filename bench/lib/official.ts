@@ -1,7 +1,7 @@
 import { FliptClient } from "@flipt-io/flipt-client-js"
 import type { Document } from "./workloads.js"
 
-/** The official client over a fetcher of ours, which answers out of memory. */
+/** The official client, with a fetcher that answers from memory. */
 export const officialClient = (document: Document): Promise<FliptClient> =>
   FliptClient.init({
     updateInterval: 0,

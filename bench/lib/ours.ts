@@ -1,7 +1,7 @@
 /**
- * This library's engines. Each is a copy of the library's modules of its own, and so is this module, by a query in the
- * import's URL: what V8 learns of one engine's code says nothing of the other's, as in an application, which has one.
- * They come from `dist`, so that there is one copy of effect, the root's.
+ * This library's engines. Each engine has its own copy of the library's modules, and of this module through a query in
+ * the import's URL, so that V8 optimizes the code for one engine, as in an application. The copies come from `dist`, so
+ * that both use the root's copy of effect.
  */
 import { cpSync } from "node:fs"
 import { resolve } from "node:path"
@@ -20,7 +20,7 @@ const modules = async (): Promise<typeof EngineModule> => {
   if (name === "native") {
     return import("flipt-client-effect/Engine")
   }
-  // below the root, where its packages are found
+  // inside the root, so that imports find its packages
   const copy = resolve("build", "bench-portable")
   cpSync(resolve("dist"), copy, { recursive: true })
   return import(pathToFileURL(resolve(copy, "Engine.js")).href)
@@ -28,20 +28,20 @@ const modules = async (): Promise<typeof EngineModule> => {
 
 const { Engine, layerNative, layerPortable } = await modules()
 
-/** The Snapshot of a document; the process's end closes it. */
+/** Compiles a document to a Snapshot, which stays open until the process ends. */
 export const compile = async (document: Document): Promise<Snapshot> => {
   const engine = await Effect.runPromise(Effect.provide(Engine, name === "native" ? layerNative : layerPortable))
   const bytes = new TextEncoder().encode(JSON.stringify(document))
   return Effect.runPromise(Scope.extend(engine.compile("default", [bytes]), Effect.runSync(Scope.make())))
 }
 
-/** An entity as the requests of this library have it. */
+/** An entity in the form of this library's requests. */
 export interface Prepared {
   readonly entityId: string
   readonly context: Readonly<Record<string, string | number | boolean>>
 }
 
-/** A subject that can bind an entity too. */
+/** A subject that can also bind an entity. */
 export interface Ours extends Subject<Prepared> {
   readonly snapshot: Snapshot
   bind(prepared: Prepared): Bound
@@ -49,7 +49,7 @@ export interface Ours extends Subject<Prepared> {
   boundVariant(bound: Bound, flagKey: string): string | undefined
 }
 
-/** A Snapshot as a subject of measurements. */
+/** Makes a subject from a Snapshot. */
 export const subjectOf = (snapshot: Snapshot): Ours => ({
   snapshot,
   prepare: ({ attributes, id }: Entity) => ({ entityId: id, context: { ...attributes } }),

@@ -1,4 +1,4 @@
-/** A Flipt server with one large document, as a child process with an IPC channel, to which it tells its port. */
+/** A Flipt server with one large document. Runs as a child process and sends its URL over the IPC channel. */
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import process from "node:process"

@@ -1,5 +1,5 @@
 /**
- * The least that a command of `@effect/cli` does: it reads its arguments, and ends.
+ * A minimal `@effect/cli` command: it parses its arguments and exits.
  */
 import process from "node:process"
 import * as Command from "@effect/cli/Command"

@@ -1,4 +1,4 @@
-/** What a program that uses Effect and its HTTP client imports anyway; tells its parent what that took. */
+/** Imports what every program with Effect's HTTP client imports, and sends the cost to its parent. */
 import process from "node:process"
 
 const wall = performance.now()

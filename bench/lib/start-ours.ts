@@ -1,4 +1,4 @@
-/** Imports the package, evaluates a flag from a file, and sends its parent what that took. */
+/** Imports the package, evaluates a flag from a file, and sends the cost to its parent. */
 import process from "node:process"
 
 const [engine, path = ""] = process.argv.slice(2)

@@ -1,11 +1,11 @@
 /**
- * Who is measured: both engines of this library, the official client, and the other SDKs, each by its public API and set
- * to its advantage: no metrics, no events, no logging, data that is there already, and contexts in the SDK's own form,
- * made before anything is timed. How Flipt's flags are told in each model stands with each. Conditions are inline, which
- * is the faster way wherever an SDK knows segments to refer to as well.
+ * What is measured: both engines of this library, the official client, and other SDKs. Each SDK is used through its
+ * public API with its fastest settings: no metrics, events or logging, flags already in memory, and contexts in its own
+ * form, prepared before the timing. The comment on each subject says how it models Flipt's flags. Conditions are
+ * inline, because that is faster than a reference to a segment in every SDK that has both.
  *
- * `prepare` gives an entity in the SDK's form, `bare` one without attributes, for (a). `boolean` and `variant` evaluate;
- * a variant flag without a match gives anything but one of the variants.
+ * `prepare` returns an entity in the SDK's form, `bare` one without attributes, for (a). `boolean` and `variant` evaluate.
+ * Without a match, `variant` returns anything but one of the variants.
  */
 import * as ConfigCat from "@configcat/sdk"
 import type { FliptClient } from "@flipt-io/flipt-client-js"
@@ -38,7 +38,7 @@ const ours = async (name: string): Promise<(flags: Flags) => Promise<Ours>> => {
   return async (flags) => subjectOf(await compile(documentOf(flags)))
 }
 
-/** It takes texts alone in a context. */
+/** The official client takes only strings in a context. */
 const texts = (attributes: Attributes): Record<string, string> =>
   Object.fromEntries(Object.entries(attributes).map(([key, value]) => [key, String(value)]))
 
@@ -59,8 +59,8 @@ const official = async (
 }
 
 /**
- * Unleash: (a) a flexible rollout of 50 %, (b) the default strategy with three constraints and variants of its own,
- * (c) five default strategies, each with one constraint.
+ * Unleash: (a) a flexible rollout of 50 %, (b) the default strategy with three constraints and its own variants, (c) five
+ * default strategies, each with one constraint.
  */
 const unleashSubject = async (flags: Flags): Promise<Subject<UnleashContext>> => {
   const feature = (name: string, strategies: Array<StrategyTransportInterface>): FeatureInterface => ({
@@ -111,7 +111,7 @@ const unleashSubject = async (flags: Flags): Promise<Subject<UnleashContext>> =>
   }
   const client = new unleash.Unleash({
     appName: "bench",
-    // nothing listens there: the features are those of the bootstrap
+    // nothing listens there: all features come from the bootstrap
     url: "http://127.0.0.1:9/",
     refreshInterval: 0,
     disableMetrics: true,
@@ -133,7 +133,7 @@ const unleashSubject = async (flags: Flags): Promise<Subject<UnleashContext>> =>
 
 /**
  * GrowthBook: (a) a forced value with half coverage, (b) an experiment with a condition and weights, (c) five forced
- * values with a condition each. Not a scoped instance, which also keeps track of what it has evaluated.
+ * values with a condition each. It does not use a scoped instance, which also tracks evaluations.
  */
 const growthbook = async (flags: Flags): Promise<Subject<{ readonly attributes: Record<string, unknown> }>> => {
   const makers: Readonly<Record<Kind, (key: string) => FeatureDefinition>> = {
@@ -171,8 +171,8 @@ const growthbook = async (flags: Flags): Promise<Subject<{ readonly attributes: 
 
 /**
  * LaunchDarkly with TestData: (a) a fallthrough by percentage, (b) a rule of three clauses with a percentage rollout,
- * (c) five rules of one clause. Its functions give promises; the callback of `variationDetail` has the value at once, so
- * nothing is awaited.
+ * (c) five rules of one clause. Its functions return promises, but `variationDetail` calls its callback synchronously, so
+ * the loop awaits nothing.
  */
 const launchdarkly = async (flags: Flags): Promise<Subject<LDContext>> => {
   const data = new launchDarklyIntegrations.TestData()
@@ -260,7 +260,7 @@ const launchdarkly = async (flags: Flags): Promise<Subject<LDContext>> => {
   }
 }
 
-/** flagd, by its flags in lib/flagd.ts; compiled. */
+/** flagd, with the flags of lib/flagd.ts, compiled. */
 const flagd = async (flags: Flags): Promise<Subject<EvaluationContext>> => {
   const core = new FlagdCore(undefined, silent)
   core.setConfigurations(JSON.stringify(flagdDocument(flags)))
@@ -274,7 +274,7 @@ const flagd = async (flags: Flags): Promise<Subject<EvaluationContext>> => {
 
 /**
  * ConfigCat's snapshot: (a) percentage options, (b) a targeting rule of three conditions with percentage options, (c)
- * five targeting rules. Its comparisons are those of clear text, not of hashes; percentages are whole.
+ * five targeting rules. It compares clear text, not hashes. Percentages are integers.
  */
 const configcat = async (flags: Flags): Promise<Subject<ConfigCat.IUser>> => {
   const TextIsOneOf = 0
@@ -327,7 +327,7 @@ const configcat = async (flags: Flags): Promise<Subject<ConfigCat.IUser>> => {
   const user = (id: string, country?: string, custom?: Record<string, ConfigCat.UserAttributeValue>): ConfigCat.IUser =>
     new ConfigCat.User(id, undefined, country, custom) as ConfigCat.IUser
   return {
-    // it has no booleans in a context
+    // a context cannot contain booleans
     prepare: ({ attributes: { beta, country, ...custom }, id }) => user(id, country, { ...custom, beta: String(beta) }),
     bare: ({ id }) => user(id),
     boolean: (key, user) => snapshot.getValue(key, false, user),

@@ -1,11 +1,11 @@
 /**
- * A process with a number of workers, each of which evaluates the flags of a file; tells its parent what that took:
+ * A process with several workers, each of which evaluates the flags of a file. Sends the cost to its parent:
  * `workers-one <way> <workers> <file>`.
  *
- * - `shared`: the main thread loads, and the workers share its state on the native engine.
- * - `bytes`: the same on the portable engine, so each worker compiles the document.
- * - `each`: each worker has a client of its own.
- * - `empty`: the workers import the same modules and load nothing.
+ * - `shared`: the main thread loads the flags, and the workers share its state on the native engine.
+ * - `bytes`: the same with the portable engine, so each worker compiles the document.
+ * - `each`: each worker has its own client.
+ * - `empty`: the workers import the same modules but load nothing.
  */
 import { once } from "node:events"
 import process from "node:process"
@@ -23,7 +23,7 @@ import * as Workers from "flipt-client-effect/Workers"
 
 export type Way = "shared" | "bytes" | "each" | "empty"
 
-/** Milliseconds until every worker has evaluated a flag, and bytes that the process occupies then. */
+/** Milliseconds until every worker has evaluated a flag, and the bytes that the process occupies by then. */
 export interface Measured {
   readonly millis: number
   readonly rss: number

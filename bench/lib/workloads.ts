@@ -1,11 +1,11 @@
 /**
- * What is evaluated: the flags of the workloads, and entities that are new to every engine. The flags alternate between
- * three kinds, so that `boolean-0`, `variant-1`, `segments-2` and so on are what there is.
+ * The flags of the workloads, and entities that no engine has seen before. The flags alternate between three kinds:
+ * `boolean-0`, `variant-1`, `segments-2`, and so on.
  *
  * - (a) `boolean-*`: true for half of the entities.
- * - (b) `variant-*`: for those with the plan `pro`, an age above 18 and one of ten countries, a three-way split.
- * - (c) `segments-*`: true for those in one of five groups, which are asked for one after the other.
- * - (d) 100 flags of all kinds, one entity; (e) the same, each with another one of 100 entities.
+ * - (b) `variant-*`: a three-way split for entities with the plan `pro`, an age above 18 and one of ten countries.
+ * - (c) `segments-*`: true for entities in one of five groups, with a segment for each group.
+ * - (d) 100 flags of all kinds for one entity; (e) the same flags, each for a different one of 100 entities.
  */
 import { randomUUID } from "node:crypto"
 
@@ -18,7 +18,6 @@ export const variants = ["red", "green", "blue"]
 
 export type Kind = "boolean" | "variant" | "segments"
 
-/** A flag of a document. */
 export interface FlagOfKind {
   readonly kind: Kind
   readonly key: string
@@ -36,10 +35,10 @@ export interface Entity {
 }
 
 const kinds: ReadonlyArray<Kind> = ["boolean", "variant", "segments"]
-/** The text as V8 keeps the literals of a program, which keys of flags are. */
+/** Interns a text, like the literals in a program, because flag keys usually are literals. */
 const literal = (text: string): string => Object.keys({ [text]: true })[0]!
 
-/** The flags of a document, as kind and key. */
+/** The kinds and keys of the flags of a document. */
 export const flagsOf = (count: number): ReadonlyArray<FlagOfKind> =>
   Array.from({ length: count }, (_, index) => {
     const kind = kinds[index % kinds.length]!
@@ -107,7 +106,7 @@ const parts: Readonly<Record<Kind, (index: number) => object>> = {
   })
 }
 
-/** A state of Flipt's server. */
+/** A snapshot document, as Flipt's server sends it. */
 export interface Document {
   readonly namespace: { readonly key: string }
   readonly flags: ReadonlyArray<object>
@@ -118,7 +117,7 @@ export const documentOf = (flags: ReadonlyArray<FlagOfKind>): Document => ({
   flags: flags.map(({ key, kind }, index) => ({ key, name: key, description: "", ...parts[kind](index) }))
 })
 
-/** In one piece: `randomUUID` leaves a rope of its parts, which the first one to read it would have to join. */
+/** Flattens a string: V8 would join the parts of `randomUUID`'s result at the first read, inside the timing. */
 const flat = (text: string): string => Buffer.from(text, "latin1").toString("latin1")
 
 /** An entity that every segment of the workloads matches. */
@@ -133,7 +132,7 @@ export const makeEntity = (index: number): Entity => ({
   }
 })
 
-/** Entities that miss a segment each in its own way, for the check of the answers. */
+/** Entities that each miss a segment in a different way, to check the answers. */
 export const makeOutsiders = (): ReadonlyArray<Entity> => {
   const { attributes } = makeEntity(0)
   return [{ plan: "free" }, { age: 18 }, { country: "at" }, { group: "group-9" }, { group: "group-0" }].map(

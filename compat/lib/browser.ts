@@ -1,5 +1,5 @@
 /**
- * Browsers without a window, which open a page that reports a result.
+ * Headless browsers that open a page and wait for the result that it reports.
  */
 import * as Fs from "node:fs"
 import * as Http from "node:http"
@@ -15,7 +15,7 @@ import { Failed, Skipped } from "./report.js"
 export interface Browser {
   readonly version: string
   /**
-   * Serves a folder on an origin of its own, opens its `index.html` with a query, and returns what the page sends to
+   * Serves a folder on its own origin, opens its `index.html` with a query, and returns what the page sends to
    * `/report`.
    */
   readonly open: (

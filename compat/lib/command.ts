@@ -15,7 +15,7 @@ export interface Options {
   readonly timeout?: Duration.DurationInput
 }
 
-/** Without what npm and a test runner set for their own children, and without our own variables. */
+/** The environment without variables that npm or a test runner set for their child processes, and without our own. */
 const inherited = (): NodeJS.ProcessEnv =>
   Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(npm_|FLIPT_|NODE_ENV$|NODE_OPTIONS$|INIT_CWD$)/i.test(name))
@@ -23,7 +23,7 @@ const inherited = (): NodeJS.ProcessEnv =>
 
 const describe = (command: string, args: ReadonlyArray<string>) => [command, ...args].join(" ").slice(0, 200)
 
-/** A running program with all that it started, which ends with the Scope. */
+/** A running program and its child processes, which end with the Scope. */
 export const start = (
   command: string,
   args: ReadonlyArray<string>,
@@ -35,7 +35,7 @@ export const start = (
       cwd: options.cwd,
       env: { ...inherited(), ...options.env },
       stdio: ["ignore", "pipe", "pipe"],
-      // a process group, so that what the program started ends with it
+      // a process group, so that the program's children end with it
       detached: true
     })
     const collect = (chunk: Buffer) => {
@@ -47,12 +47,12 @@ export const start = (
       try {
         process.kill(-(child.pid as number), "SIGKILL")
       } catch {
-        // it has ended
+        // it has already exited
       }
     }
     const exited = new Promise<number | Error>((resolve) => {
       child.once("error", resolve)
-      // what it leaves behind would keep the pipes open
+      // a child that outlives the program would keep the pipes open
       child.once("exit", killGroup)
       child.once("close", (code) => resolve(code ?? 1))
     })
@@ -84,6 +84,6 @@ export const run = (command: string, args: ReadonlyArray<string>, options: Optio
       })
       return code === 0
         ? child.output()
-        : yield* new Failed({ message: `${describe(command, args)} ended with code ${code}:\n${child.output()}` })
+        : yield* new Failed({ message: `${describe(command, args)} exited with code ${code}:\n${child.output()}` })
     })
   )

@@ -1,16 +1,16 @@
 /**
- * The files and commands that a page of the documentation shows.
+ * Reads the files and commands in a page of the documentation.
  */
 
 export interface Section {
-  /** By the name that the first line of the block has as a comment. */
+  /** Keyed by the file name in the comment on the block's first line. */
   readonly files: Readonly<Record<string, string>>
   readonly commands: ReadonlyArray<string>
 }
 
 const fileName = /^(?:\/\/|<!--) ([\w./-]+)(?: -->)?\n/
 
-/** The sections of a page, by their titles. */
+/** The sections of a page, keyed by title. */
 export const sections = (page: string): ReadonlyMap<string, Section> =>
   new Map(
     page

@@ -1,5 +1,5 @@
 /**
- * A project of a user, in a temporary folder.
+ * A user's project, in a temporary folder.
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -13,7 +13,7 @@ import type { Failed } from "./report.js"
 export interface Project {
   readonly folder: string
   readonly write: (files: Readonly<Record<string, string>>) => void
-  /** Runs a program with the project's commands in PATH. */
+  /** Runs a program with the project's binaries in PATH. */
   readonly run: (
     command: string,
     args: ReadonlyArray<string>,
@@ -23,7 +23,7 @@ export interface Project {
   readonly shell: (line: string, options?: Partial<Command.Options>) => Effect.Effect<string, Failed>
   /** Packages that are installed, with their versions. */
   readonly versions: (...names: ReadonlyArray<string>) => string
-  /** The environment for a program that uses the project's commands. */
+  /** The environment for a program that uses the project's binaries. */
   readonly env: { readonly PATH: string; readonly [name: string]: string }
 }
 
@@ -63,8 +63,8 @@ const makeIn = (home: string): Project => {
 export const make: Effect.Effect<Project, never, Scope.Scope> = Effect.map(Folder.make, makeIn)
 
 /**
- * A project in which npm has installed packages. With a folder, the project is made there and stays, and a second run
- * uses it again.
+ * A project in which npm has installed packages. If `folder` is given, the project is created there and kept, and the
+ * next run uses it again.
  */
 export const install = (
   dependencies: Readonly<Record<string, string>>,

@@ -1,5 +1,5 @@
 /**
- * The packages as they are published: the client of this checkout, and the native engine for this machine.
+ * The published form of the packages: the client of this checkout, and the native engine for this machine.
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -12,7 +12,7 @@ import * as Folder from "../../test/support/Folder.js"
 import * as Command from "./command.js"
 import { Failed } from "./report.js"
 
-/** The checkout. Bundled, this module lies in `build/compat`. */
+/** The checkout. The bundle of this module is in `build/compat`. */
 export const root = Path.resolve(import.meta.dirname, "..", "..")
 
 export const manifest = JSON.parse(Fs.readFileSync(Path.join(root, "package.json"), "utf8")) as {
@@ -25,11 +25,11 @@ export const manifest = JSON.parse(Fs.readFileSync(Path.join(root, "package.json
 export const nodePackage = `node-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`
 
 export interface Release {
-  /** The tarballs, by the names of their packages. */
+  /** The tarballs, keyed by package name. */
   readonly tarballs: Readonly<Record<string, string>>
   /** The package with the native engine. */
   readonly native: string
-  /** What a project needs to use the client with the native engine, as in its manifest. */
+  /** The dependencies of a project that uses the client with the native engine. */
   readonly dependencies: Readonly<Record<string, string>>
 }
 

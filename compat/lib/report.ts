@@ -1,5 +1,5 @@
 /**
- * Checks that end as a row of a table, and the table.
+ * Runs checks and prints their results as a table.
  */
 
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -12,15 +12,15 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 
-/** A check did not give what it should. */
+/** A check failed. */
 export class Failed extends Data.TaggedError("Failed")<{ readonly message: string }> {}
 
-/** Something that a check needs cannot be had on this machine. */
+/** A check needs something that is not available on this machine. */
 export class Skipped extends Data.TaggedError("Skipped")<{ readonly message: string }> {}
 
 export interface Check {
   readonly name: string
-  /** What is checked, with its version. Read after the check, which may install it. */
+  /** What is checked, with its version. Called after the check, which may install it. */
   readonly version: () => string
   /** Returns what was observed. */
   readonly run: Effect.Effect<string, Failed | Skipped, Scope.Scope>
@@ -34,7 +34,7 @@ interface Row {
   readonly observed: string
 }
 
-/** Fails unless the values are equal as JSON. */
+/** Fails unless both values have the same JSON. */
 export const expectEqual = (what: string, found: unknown, wanted: unknown): Effect.Effect<void, Failed> =>
   JSON.stringify(found) === JSON.stringify(wanted)
     ? Effect.void
@@ -90,8 +90,8 @@ const format = (rows: ReadonlyArray<Row>): string => {
 }
 
 /**
- * Runs the checks one after the other and prints their table. Fails if one of them failed. Only those whose name
- * contains one of the words run, if there are any.
+ * Runs the checks one after the other and prints a table. Fails if a check failed. If words are given, runs only the
+ * checks whose name contains one of them.
  */
 export const report = (checks: ReadonlyArray<Check>, words: ReadonlyArray<string>): Effect.Effect<void, Failed> =>
   Effect.gen(function* () {

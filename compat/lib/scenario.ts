@@ -1,5 +1,5 @@
 /**
- * The server of a scenario, whose flag the scenario's program changes, and what it should observe.
+ * The server of a scenario, whose program changes a flag, and the result that the program should report.
  */
 import * as Http from "node:http"
 import * as Effect from "effect/Effect"
@@ -13,7 +13,7 @@ import * as Server from "./server.js"
 export type Mode = "polling" | "streaming"
 export type Engine = "native" | "portable"
 
-/** What a program is given, as JSON. */
+/** The input of a program, as JSON. */
 export interface Scenario {
   readonly url: string
   /** A POST to `/true` or `/false` below this URL sets the flag. */
@@ -23,7 +23,7 @@ export interface Scenario {
   readonly engines?: ReadonlyArray<Engine>
 }
 
-/** Listens for changes of the flag, from every origin. */
+/** Serves requests from any origin that change the flag. */
 const listen = (server: FliptServer.Server): Effect.Effect<string, never, Scope.Scope> =>
   Effect.map(
     Listener.listen(
@@ -55,7 +55,7 @@ export const resultOf = (output: string): Effect.Effect<unknown, Failed> => {
     : Effect.succeed(JSON.parse(found) as unknown)
 }
 
-/** Succeeds with what was observed if each mode, with each engine, saw the flag off and then on. */
+/** Succeeds with a summary if each mode, with each engine, saw the flag off and then on. */
 export const check = (result: unknown, modes: ReadonlyArray<Mode>, engines: ReadonlyArray<Engine>) =>
   Effect.as(
     expectEqual(

@@ -1,11 +1,11 @@
 /**
- * The server that the programs of the checks use.
+ * The Flipt server for the programs of the checks.
  */
 import * as Effect from "effect/Effect"
 import { booleanFlag, makeDocument } from "../../test/support/documents.js"
 import * as FliptServer from "../../test/support/FliptServer.js"
 
-/** A document with the flag `on`; a large one is loaded by the native engine where there is one. */
+/** A document with the flag `on`. The native engine, if available, loads a large document. */
 export const document = (enabled: boolean, large = false): object => ({
   ...makeDocument([
     booleanFlag("on", enabled),

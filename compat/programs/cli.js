@@ -1,4 +1,4 @@
-// Runs the scenario of the JSON in the first argument, and has to end by itself.
+// Runs the scenario in the first argument, as JSON. The process must exit by itself.
 import { scenario } from "./scenario.js"
 
 console.log(`RESULT ${JSON.stringify(await scenario(JSON.parse(process.argv[2])))}`)

@@ -1,4 +1,4 @@
-// Runs the scenario of the JSON in the first argument in a process of a cluster.
+// Runs the scenario in the first argument, as JSON, in a worker process of a cluster.
 import cluster from "node:cluster"
 import { scenario } from "./scenario.js"
 

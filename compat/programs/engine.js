@@ -1,4 +1,4 @@
-// Prints the engine that loads a large file, and what was logged.
+// Prints which engine loads a large file, and the log lines.
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"

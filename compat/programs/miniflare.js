@@ -1,4 +1,4 @@
-// Runs the scenario of the JSON in the first argument in workerd, with the compatibility date in the second.
+// Runs the scenario in the first argument, as JSON, in workerd with the compatibility date in the second argument.
 import { Miniflare } from "miniflare"
 
 const workerd = new Miniflare({ modules: true, scriptPath: "dist/worker.mjs", compatibilityDate: process.argv[3] })

@@ -1,4 +1,4 @@
-// Evaluates a flag of the server that the page's address names, and reports the result to the page's own server.
+// Evaluates a flag of the server named in the page's URL, and reports the result to the page's own server.
 import * as Effect from "effect/Effect"
 import * as FliptClient from "flipt-client-effect/FliptClient"
 

@@ -1,4 +1,4 @@
-// Runs the scenario of the page's query in a browser.
+// Runs the scenario in the page's query, in a browser.
 import { scenario } from "./scenario.js"
 
 const report = (result) => fetch("/report", { method: "POST", body: JSON.stringify(result) })

@@ -1,4 +1,4 @@
-// What every runtime has to do: open a client, evaluate a flag, see it change, and close the client.
+// The program for every runtime: opens a client, evaluates a flag, waits until it changes, and closes the client.
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"

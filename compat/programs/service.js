@@ -1,4 +1,5 @@
-// Evaluates a flag of the server at FLIPT_URL, and one of the file at FLAGS, and prints both with the engine in use.
+// Evaluates a flag of the server at FLIPT_URL and one of the file at FLAGS, and prints both results with the engine in
+// use.
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Engine from "flipt-client-effect/Engine"

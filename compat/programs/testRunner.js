@@ -1,4 +1,4 @@
-// A test of a user, for each test runner that has these globals.
+// A user's test, for every test runner with these globals.
 import { scenario } from "./scenario.js"
 
 test("the client works", async () => {

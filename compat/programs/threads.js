@@ -1,4 +1,4 @@
-// Runs the scenario of the JSON in the first argument in a worker thread.
+// Runs the scenario in the first argument, as JSON, in a worker thread.
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads"
 import { scenario } from "./scenario.js"
 

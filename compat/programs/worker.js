@@ -1,4 +1,4 @@
-// A worker of workerd: runs the scenario that a request has in its body.
+// A worker for workerd that runs the scenario in a request's body.
 import { scenario } from "./scenario.js"
 
 export default {

@@ -1,21 +1,21 @@
 /**
  * Rewrites TypeScript for Effect 3 into TypeScript for Effect 4 by the tables in rules.mjs.
  *
- * A file is printed from its syntax tree: a rule prints a node of its own, everything else is copied. Where a rewrite
- * depends on a type, such as an Either where an Effect is expected, TypeScript's checker tells.
+ * A file is printed from its syntax tree: rules print the nodes that they match, everything else is copied. Some rewrites
+ * depend on types, which TypeScript's checker provides, such as an Either where an Effect is expected.
  */
 import { posix } from "node:path"
 import ts from "typescript"
 import { calls, members, methods, modules, objects, optionNames, properties, prose, tags, types } from "./rules.mjs"
 
-/** The name of a namespace import: the last part of the module's name. */
+/** The name of a namespace import is the last part of the module's name. */
 const namespaceOf = (module) => module.slice(module.lastIndexOf("/") + 1)
 
 const entry = (table, name) => (table !== undefined && Object.hasOwn(table, name) ? table[name] : undefined)
 
 const isOfEffect = (module) => /^@?effect(?:\/|$)/.test(module)
 
-/** Rewrites a comment, or a text of Markdown outside of code. */
+/** Rewrites a comment, or Markdown outside of code blocks. */
 export const rewriteProse = (text) => prose.reduce((result, [pattern, to]) => result.replaceAll(pattern, to), text)
 
 const comments = /\/\*[\s\S]*?\*\/|\/\/[^\n]*/g
@@ -59,8 +59,8 @@ const isEffect = (type) =>
   partsOf(type).some((part) => part.symbol?.name === "Effect" && isDeclaredIn(part, "Effect"))
 
 /**
- * Rewrites one file of a program, whose path in the project tells where modules of the project are. `renderComment`
- * rewrites comments.
+ * Rewrites one file of a program. `path` is its path in the project, from which imports of the project's modules are
+ * resolved. `renderComment` rewrites comments.
  */
 export const rewrite = (sourceFile, checker, { path = "", renderComment = rewriteProse } = {}) => {
   const { text } = sourceFile
@@ -88,16 +88,18 @@ export const rewrite = (sourceFile, checker, { path = "", renderComment = rewrit
   }
   const effect = (module, name) => `${use(`effect/${module}`, true)}.${name}`
 
-  /** Modules of the project are named by their path. */
+  /** Imports of the project's own modules are relative. Node runs `.mjs` files directly, and strips the types of others. */
   const specifierOf = (module) =>
-    module.startsWith("test/") ? posix.relative(posix.dirname(path), `${module}.js`).replace(/^(?!\.)/, "./") : module
+    module.startsWith("test/")
+      ? posix.relative(posix.dirname(path), `${module}.${path.endsWith(".mjs") ? "ts" : "js"}`).replace(/^(?!\.)/, "./")
+      : module
 
   const isNamespace = (identifier) =>
     ts.isIdentifier(identifier) &&
     namespaces.has(identifier.text) &&
     checker.getSymbolAtLocation(identifier)?.declarations?.some(ts.isNamespaceImport) === true
 
-  /** The member of Effect 3 that a node names: `effect/Effect#map`. */
+  /** The member of Effect 3 that a node refers to, such as `effect/Effect#map`. */
   const memberOf = (node) => {
     if (ts.isPropertyAccessExpression(node) && isNamespace(node.expression)) {
       return `${namespaces.get(node.expression.text)}#${node.name.text}`
@@ -128,11 +130,11 @@ export const rewrite = (sourceFile, checker, { path = "", renderComment = rewrit
       : `${use(toModule, isValue)}.${toName}`
   }
 
-  /** Whether an expression stands where Effect 3 takes it for an Effect. */
+  /** Whether an expression is used as an Effect. */
   const isRunAsEffect = (node) => {
     const { parent } = node
     if (ts.isYieldExpression(parent)) {
-      // Result.gen and Option.gen take their own values
+      // Result.gen and Option.gen yield their own types
       const generator = ts.findAncestor(node, ts.isFunctionExpression)
       const isOwn = ts.isCallExpression(generator.parent) && /#gen$/.test(memberOf(generator.parent.expression) ?? "")
       return parent.asteriskToken !== undefined && !(isOwn && !isOfModule(generator.parent.expression, "effect/Effect"))
@@ -194,7 +196,7 @@ export const rewrite = (sourceFile, checker, { path = "", renderComment = rewrit
     }
     if (ts.isTypeReferenceNode(node) || ts.isExpressionWithTypeArguments(node)) {
       const name = ts.isTypeReferenceNode(node) ? node.typeName : node.expression
-      // a name that was imported by itself keeps its own name
+      // a type that is imported by name keeps its name
       const printed = ts.isIdentifier(name) ? undefined : types[memberOf(name)]?.(node, tools)
       if (printed !== undefined) {
         return printed
@@ -263,14 +265,14 @@ export const rewrite = (sourceFile, checker, { path = "", renderComment = rewrit
     return `import ${isTypeOnly ? "type " : ""}{ ${elements.join(", ")} } from "${to}"`
   }
 
-  // Namespace imports of Effect are printed last, when it is known which ones the rest uses.
+  // Namespace imports of Effect are printed last, once all their uses are known.
   const isNamespaceImport = (statement) =>
     ts.isImportDeclaration(statement) &&
     isOfEffect(statement.moduleSpecifier.text) &&
     statement.importClause?.namedBindings !== undefined &&
     ts.isNamespaceImport(statement.importClause.namedBindings)
 
-  /** Imports under a name of their own are left where they are. */
+  /** Imports with other names stay where they are. */
   const isRenamedImport = (statement) =>
     isNamespaceImport(statement) &&
     namespaceOf(statement.moduleSpecifier.text) !== statement.importClause.namedBindings.name.text

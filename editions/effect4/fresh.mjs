@@ -1,6 +1,7 @@
 /**
- * Installs the packed edition for Effect 4 into a fresh project, with `effect` and nothing else, and runs the quickstart
- * there: on Node 22 and 24, with both engines, polling and streaming. Needs `npm run test:effect4`, which builds it.
+ * Installs the packed edition for Effect 4 into a new project, together with `effect` only, and runs the quickstart
+ * there: on Node 22 and 24, with both engines, polling and streaming. Run `npm run test:effect4` first, which builds
+ * the edition.
  */
 import { execFile, spawnSync } from "node:child_process"
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
@@ -72,7 +73,7 @@ try {
     npm(place, "install", `node@${version}`, "--ignore-scripts=false")
     const node = join(place, "node_modules/node/bin/node")
     if (!existsSync(node)) {
-      throw new Error(`the npm package node@${version} has brought no ${node}`)
+      throw new Error(`the npm package node@${version} does not contain ${node}`)
     }
     for (const engine of ["portable", "native"]) {
       for (const mode of ["polling", "streaming"]) {

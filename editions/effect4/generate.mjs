@@ -1,15 +1,16 @@
 /**
  * Writes the edition for Effect 4 to `build/effect4`: `npm run effect4`.
  *
- * `npm run effect4 -- --accept <path>` records instead that the overlay of a file is up to date.
+ * `npm run effect4 -- --accept <path>` only records that the overlay of a file is up to date.
  */
 import { spawnSync } from "node:child_process"
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
-import { dirname } from "node:path"
+import { dirname, posix } from "node:path"
 import process from "node:process"
 import { fileURLToPath } from "node:url"
 import ts from "typescript"
 import { rewrite, rewriteProse } from "./codemod.mjs"
+import { excluded } from "./excluded.mjs"
 import * as Overlays from "./overlays.mjs"
 import { passages } from "./rules.mjs"
 
@@ -59,7 +60,7 @@ const format = (...targets) => {
   }
 }
 
-// What is generated goes away, what npm installed stays.
+// Deletes earlier output, but keeps what npm has installed.
 for (const name of existsSync(out) ? readdirSync(out) : []) {
   if (name !== "node_modules" && name !== "package-lock.json") {
     rmSync(`${out}${name}`, { recursive: true, force: true })
@@ -70,23 +71,33 @@ mkdirSync(out, { recursive: true })
 const biome = JSON.parse(read("biome.json"))
 write("biome.json", JSON.stringify({ ...biome, root: true, vcs: { enabled: false }, $schema: undefined }, undefined, 2))
 
-/** Pages that describe this repository, which is the same for all editions. */
+/** Pages about this repository, which apply to all editions. */
 const shared = new Set(["docs/design.md", "docs/benchmarks.md", "docs/releasing.md", "docs/effect4.md"])
 
-/** Not in the edition, see excluded.mjs. */
-const left = new Set(["examples/http-server.ts"])
+/** Left out: examples, pages and tests of packages that exist for Effect 3 only, or of what Effect 4 does differently. */
+const left = new Set([
+  "docs/fleet.md",
+  "examples/fleet.ts",
+  "examples/http-server.ts",
+  "test/support/setup.ts",
+  ...excluded.flatMap(({ file, test }) => (test === undefined ? [file] : []))
+])
 
-const sources = [...["src", "test", "examples"].flatMap(list), "scripts/native/corpus.mjs"].filter(
-  (path) => !left.has(path)
+const sources = [
+  ...["src", "test", "examples"].flatMap(list),
+  "scripts/native/corpus.mjs",
+  "bench/simulation.ts"
+].filter((path) => !left.has(path))
+const pages = ["README.md", ...list("docs")].filter(
+  (path) => path.endsWith(".md") && !shared.has(path) && !left.has(path)
 )
-const pages = ["README.md", ...list("docs").filter((path) => path.endsWith(".md") && !shared.has(path))]
 const isCode = (path) => /\.(?:ts|mjs)$/.test(path)
 
-/** Fenced TypeScript, in comments with the stars that begin its lines. Group 3 is the code. */
+/** Fenced TypeScript. In comments it includes the star at the start of each line. Group 3 is the code. */
 const fence = /^([ \t]*(\*)?[ \t]*)```ts\n([\s\S]*?)^\1```$/gm
 const unstarred = (code, star) => (star === undefined ? code : code.replaceAll(/^[ \t]*\* ?/gm, ""))
 
-/** The code of examples in comments and pages. That of packages for Effect 3 stays as it is. */
+/** The code of examples in comments and pages. Examples with packages that exist for Effect 3 only are not rewritten. */
 const examples = new Map()
 for (const path of [...sources.filter((name) => name.startsWith("src/")), ...pages]) {
   for (const [, , star, code] of read(path).matchAll(fence)) {
@@ -127,9 +138,21 @@ for (const [text, path] of rewritten) {
   rmSync(`${out}${path}`)
 }
 
+const repository = manifest.repository.url.replace(/^git\+|\.git$/g, "")
+
+/** Makes links to files that only the repository has absolute. */
+const renderLinks = (page, text) =>
+  text.replaceAll(/\]\((?!\w+:)([^)#\s]+)(#[^)\s]*)?\)/g, (link, target, anchor = "") => {
+    const path = posix.join(posix.dirname(page), target)
+    if (!existsSync(`${root}${path}`)) {
+      throw new Error(`${page} links to ${path}, which does not exist`)
+    }
+    return left.has(path) || path.startsWith("packages/") ? `](${repository}/blob/main/${path}${anchor})` : link
+  })
+
 const starred = (code, prefix = "") => code.replaceAll(/^.+$|^(?=\n)/gm, (line) => `${prefix}${line}`.trimEnd())
 
-/** Rewrites prose, and takes the examples in it from those that were rewritten as code. */
+/** Rewrites prose, and replaces the examples in it with the rewritten ones. */
 const renderProse = (text) => {
   let result = ""
   let position = 0
@@ -163,7 +186,7 @@ for (const path of pages) {
     }
     return result.replace(from, to)
   }, read(path))
-  write(path, renderProse(text))
+  write(path, renderLinks(path, renderProse(text)))
 }
 
 write(
@@ -190,14 +213,14 @@ cpSync(`${root}scripts`, `${out}scripts`, {
 for (const path of ["tsconfig.json", "vitest.config.ts"]) {
   cpSync(fileURLToPath(new URL(path, import.meta.url)), `${out}${path}`)
 }
-// The crate is the same for all editions, and so is what it was built to.
+// The crate and its build are the same for all editions.
 cpSync(`${root}native`, `${out}native`, { recursive: true, filter: (from) => from !== `${root}native/target` })
 mkdirSync(`${root}native/target`, { recursive: true })
 symlinkSync(`${root}native/target`, `${out}native/target`, "junction")
 // no packages for Effect 4 yet
 mkdirSync(`${out}packages`)
 
-format("src", "test", "examples")
+format("src", "test", "examples", "bench")
 console.log(
-  `${sources.length} files and ${pages.length} pages in build/effect4, ${Overlays.overlays.length} of them by hand`
+  `${sources.length} files and ${pages.length} pages in build/effect4, with ${Overlays.overlays.length} overlays`
 )

@@ -1,6 +1,6 @@
 /**
- * Overlays: files that are written for Effect 4 by hand. The first line of one that takes the place of a generated file
- * holds the hash of the source it was written after, so that a change of the source is not forgotten in the overlay.
+ * Overlays: files that are written by hand for Effect 4. An overlay that replaces a generated file starts with the hash
+ * of its source, so that the overlay cannot miss a change of the source.
  */
 import { createHash } from "node:crypto"
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
@@ -13,10 +13,10 @@ const header = /^\/\/ Written after sha256:([0-9a-f]{16}) of the same path\n/
 
 const hashOf = (text) => createHash("sha256").update(text).digest("hex").slice(0, 16)
 
-/** The sources have a file of the same path, or the overlay adds one. */
+/** The source with the same path, or `undefined` if the overlay adds a file. */
 const sourceOf = (path) => (existsSync(`${root}${path}`) ? readFileSync(`${root}${path}`, "utf8") : undefined)
 
-/** The overlays by their path in the project. */
+/** The paths of the overlays in the project. */
 export const overlays = readdirSync(folder, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile())
   .map((entry) => `${entry.parentPath}/${entry.name}`.replaceAll("\\", "/").slice(folder.length).replace(/^\//, ""))
@@ -27,7 +27,7 @@ const textOf = (path) => readFileSync(`${folder}${path}`, "utf8")
 /** The text of an overlay, without its header. */
 export const read = (path) => textOf(path).replace(header, "")
 
-/** What is wrong with the overlays, with what to do about it. */
+/** Problems with the overlays, and how to fix them. */
 export const problems = () =>
   overlays.flatMap((path) => {
     const source = sourceOf(path)
@@ -40,8 +40,8 @@ export const problems = () =>
     return written === hashOf(source)
       ? []
       : [
-          `${path} has changed since editions/effect4/overlays/${path} was written after it. Bring the overlay for ` +
-            `Effect 4 up to date, then run: npm run effect4 -- --accept ${path}`
+          `${path} has changed since editions/effect4/overlays/${path} was last updated. Update the overlay, then run: ` +
+            `npm run effect4 -- --accept ${path}`
         ]
   })
 

@@ -1,6 +1,6 @@
 /**
  * Packs the edition for Effect 4 into `build/release-effect4`, with the platform packages of this release as optional
- * dependencies. Needs `npm run test:effect4`, which builds it.
+ * dependencies. Run `npm run test:effect4` first, which builds the edition.
  */
 import { mkdirSync, readFileSync, rmSync } from "node:fs"
 import { fileURLToPath } from "node:url"

@@ -1,5 +1,5 @@
 /**
- * What Effect 4 names or does differently, as far as this library uses it.
+ * The differences between Effect 3 and Effect 4 that concern this library.
  */
 import ts from "typescript"
 
@@ -34,7 +34,7 @@ export const modules = {
   "@effect/opentelemetry/Otlp": "effect/observability/Otlp"
 }
 
-/** Members with another name, by module; with another module as `effect/Module#name`. */
+/** Renamed members, keyed by module. A member that moved to another module is written as `effect/Module#name`. */
 export const members = {
   "@effect/platform-node/NodeHttpClient": {
     layer: "layerNodeHttp",
@@ -141,7 +141,7 @@ export const members = {
     nextRange: "nextBetween"
   },
   "effect/Supervisor": { track: "test/support/Effect4#track" },
-  "effect/TestClock": { sleeps: "test/support/Effect4#sleeps" },
+  "effect/TestClock": { sleeps: "test/support/vitest#sleeps" },
   "effect/Schema": {
     DateTimeUtc: "DateTimeUtcFromString",
     DurationFromSelf: "Duration",
@@ -149,6 +149,7 @@ export const members = {
     RedactedFromSelf: "Redacted",
     annotations: "annotate",
     decodeEither: "decodeResult",
+    decodeUnknown: "decodeUnknownEffect",
     decodeUnknownEither: "decodeUnknownResult",
     encodeEither: "encodeResult",
     equivalence: "toEquivalence",
@@ -167,14 +168,14 @@ export const members = {
   }
 }
 
-/** Names of options, wherever they are set. */
+/** Renamed options. */
 export const optionNames = {
   disableValidation: "disableChecks",
   unsafeCurrentTimeMillis: "currentTimeMillisUnsafe",
   unsafeCurrentTimeNanos: "currentTimeNanosUnsafe"
 }
 
-/** Properties that are named differently: always, or only on values of some type. */
+/** Renamed properties: always, or only on values of some type. */
 export const properties = [
   ...Object.entries({
     epochMillis: "epochMilliseconds",
@@ -190,7 +191,7 @@ export const properties = [
   ...Object.entries({ scoped: "effect", scopedLive: "live" }).map(([from, to]) => ({
     from,
     to,
-    // of @effect/vitest, where every test has a Scope
+    // in the @effect/vitest for Effect 4, every test has a Scope
     holds: (node) => node.expression.getText() === "it"
   })),
   ...Object.entries({ left: "failure", right: "success" }).map(([from, to]) => ({
@@ -204,7 +205,7 @@ const call = (callee, args) => `${callee}(${args.join(", ")})`
 
 const printArguments = (node, { print }) => node.arguments.map(print)
 
-/** Prints an object literal with other names for some of its properties. */
+/** Prints an object literal with some of its properties renamed. */
 const withNames = (literal, names, { print }) =>
   `{ ${literal.properties
     .map((property) => {
@@ -214,7 +215,7 @@ const withNames = (literal, names, { print }) =>
     })
     .join(", ")} }`
 
-/** A function whose object literal, the last argument, has other names in Effect 4. */
+/** A function whose last argument is an object literal with properties that are renamed in Effect 4. */
 const options = (names, to) => (node, tools) => {
   const last = node.arguments.at(-1)
   return last !== undefined && ts.isObjectLiteralExpression(last)
@@ -237,12 +238,12 @@ const withoutReferences = (node, { checker, print }) => {
 
 const propertyOf = (literal, name) => literal.properties.find((property) => property.name?.getText() === name)
 
-/** Tags of values, wherever they are compared. */
+/** Renamed tags, in comparisons. */
 export const tags = { Left: "Failure", Right: "Success" }
 
-/** Object literals, by their shape. */
+/** Object literals, recognized by their shape. */
 export const objects = [
-  // what a test expects of an Either
+  // an Either that a test expects
   (node, { print }) => {
     const [first, ...others] = node.properties.filter((property) => property.name?.getText() !== "_tag")
     const to = { left: "failure", right: "success" }[first?.name?.getText()]
@@ -255,7 +256,7 @@ export const objects = [
           .join(", ")} }`
       : undefined
   },
-  // a Clock, which has a monotonic time besides
+  // a Clock, which also has a monotonic time in Effect 4
   (node, { print }) => {
     const nanos = propertyOf(node, "unsafeCurrentTimeNanos")
     const effect = propertyOf(node, "currentTimeNanos")
@@ -281,7 +282,7 @@ const type =
   (node, { print, use }) =>
     `${use(module, false)}.${name}${typeArguments(node, print)}`
 
-/** Types, by the member of Effect 3 that they name. */
+/** Types, keyed by the member of Effect 3 that they refer to. */
 export const types = {
   "effect/TestServices#TestServices": () => "never",
   "effect/Config#Config.Wrap": type("effect/Config", "Wrap"),
@@ -290,7 +291,7 @@ export const types = {
   "effect/Metric#Metric.Counter": type("effect/Metric", "Counter"),
   "effect/Metric#Metric.Gauge": type("effect/Metric", "Gauge"),
   "effect/Metric#Metric.Histogram": type("effect/Metric", "Histogram"),
-  // References are always there, so no layer provides them
+  // References always have a value, so layers do not provide them
   "effect/Layer#Layer": (node, tools) =>
     node.typeArguments === undefined
       ? undefined
@@ -308,7 +309,7 @@ const provideService =
 
 const negated = (printed, tools) => `${tools.effect("Effect", "map")}(${printed}, (it) => !it)`
 
-/** Calls, by the member of Effect 3 that is called: `f()` for `f(…)(…)`, `f!` for any use of the member. */
+/** Calls, keyed by the member of Effect 3 that is called: `f()` for `f(…)(…)`, `f!` for any use of the member. */
 export const calls = {
   "effect/Config#literal()": (node, tools) => {
     const words = node.expression.arguments.map(tools.print).join(", ")
@@ -419,6 +420,11 @@ export const calls = {
   "effect/Effect#withClock": provideService("Clock", "Clock"),
   "effect/Effect#withMaxOpsBeforeYield": provideService("Scheduler", "MaxOpsBeforeYield"),
   "effect/Effect#withRandom": provideService("Random", "Random"),
+  // a store also lists its keys
+  "@effect/platform/KeyValueStore#make": (node, tools) => {
+    const printed = node.arguments[0].properties.map(tools.print)
+    return `${tools.effect("persistence/KeyValueStore", "make")}({ ${printed.join(", ")}, keys: ${tools.effect("Effect", "succeed")}([]) })`
+  },
   "effect/Effect#repeatN": (node, tools) => {
     const args = printArguments(node, tools)
     return call(tools.effect("Effect", "repeat"), [...args.slice(0, -1), `{ times: ${args.at(-1)} }`])
@@ -495,9 +501,9 @@ export const calls = {
   "effect/Stream#void!": (_, tools) => `${tools.effect("Stream", "succeed")}(undefined)`
 }
 
-/** Methods, by name alone. */
+/** Method calls, matched by name only. */
 export const methods = {
-  // a fiber that runs has no exit: null in Effect 3
+  // for a running fiber, Effect 3 returns null and Effect 4 undefined
   toBe: (node, { print }) =>
     /unsafePoll\(\)/.test(node.expression.getText()) && node.arguments[0].kind === ts.SyntaxKind.NullKeyword
       ? `${print(node.expression.expression)}.toBeUndefined()`
@@ -506,15 +512,15 @@ export const methods = {
     /unsafePoll\(\)/.test(node.expression.getText())
       ? `${print(node.expression.expression)}.toBeUndefined()`
       : undefined,
-  // of a Tracer
+  // the method of a Tracer
   span: (node, { print }) =>
     node.arguments.some(ts.isSpreadElement)
       ? `${print(node.expression)}({ ${node.arguments.map(print).join(", ")} })`
       : undefined,
-  // of a Queue
+  // the method of a Queue
   unsafeOffer: (node, tools) =>
     `${tools.effect("Queue", "offerUnsafe")}(${tools.print(node.expression.expression)}, ${printArguments(node, tools).join(", ")})`,
-  // a fiber interrupts itself in the name of no other
+  // interruptUnsafe does not take the id of the interrupting fiber
   unsafeInterruptAsFork: (node, tools) => `${tools.print(node.expression.expression)}.interruptUnsafe()`
 }
 
@@ -532,10 +538,10 @@ const mentioned = Object.entries(members).flatMap(([module, names]) => {
     })
 })
 
-/** Words of comments and pages that name what Effect 4 names otherwise. */
+/** Names in comments and pages that differ in Effect 4. */
 export const prose = [
   ...mentioned,
-  // a remark on why something of Effect is not used, which holds for 4 as well
+  // the version in a remark on why an Effect API is not used, which also holds for Effect 4
   [/ \(Effect 3\.22\)/g, ""],
   [/\bEither\.(?=[a-z])/g, "Result."],
   [/\b([Aa])n `Either`/g, "$1 `Result`"],
@@ -547,7 +553,7 @@ export const prose = [
   [/\bnpm install flipt-client-effect\b/g, "npm install flipt-client-effect@effect4"]
 ]
 
-/** Sentences of pages that say something else for Effect 4. Each must be there. */
+/** Passages of pages that differ for Effect 4. Each must occur in its page. */
 export const passages = {
   "docs/getting-started.md": [
     [
@@ -557,7 +563,94 @@ too.`,
       "You need Node 22.19 or later. The client is ESM; `require` loads it too."
     ]
   ],
+  "docs/README.md": [
+    [
+      "one process fetches from Flipt, and all others read its state from Redis",
+      "one process fetches from Flipt, and all others read its state from Redis, with a package for Effect 3"
+    ]
+  ],
+  "docs/configuration.md": [
+    [
+      "Layers of `@flipt-client-effect/redis`, see [fleets](fleet.md):",
+      "Layers of `@flipt-client-effect/redis`, which exists for Effect 3 only, see [fleets](fleet.md):"
+    ]
+  ],
+  "docs/flags.md": [
+    [
+      `\`\`\`ts
+import * as HttpApiMiddleware from "@effect/platform/HttpApiMiddleware"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Flag from "flipt-client-effect/Flag"
+import * as FliptClient from "flipt-client-effect/FliptClient"
+
+class User extends HttpApiMiddleware.Tag<User>()("User", { provides: Flag.Entity }) {}
+
+class OneState extends HttpApiMiddleware.Tag<OneState>()("OneState", { provides: FliptClient.FliptClient }) {}
+
+const UserLive = Layer.succeed(
+  User,
+  Effect.map(HttpServerRequest.HttpServerRequest, ({ headers }) => ({ entityId: headers["x-user-id"] ?? "nobody" }))
+)
+
+const OneStateLive = Layer.effect(
+  OneState,
+  Effect.map(FliptClient.FliptClient, (client) => client.pinned)
+)
+\`\`\``,
+      `\`\`\`ts
+import * as Effect from "effect/Effect"
+import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as Layer from "effect/Layer"
+import * as Flag from "flipt-client-effect/Flag"
+import * as FliptClient from "flipt-client-effect/FliptClient"
+
+class User extends HttpApiMiddleware.Service<User, { provides: Flag.Entity }>()("User") {}
+
+class OneState extends HttpApiMiddleware.Service<OneState, { provides: FliptClient.FliptClient }>()("OneState") {}
+
+const UserLive = Layer.succeed(User, (response) =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) =>
+    Effect.provideService(response, Flag.Entity, { entityId: headers["x-user-id"] ?? "nobody" })
+  )
+)
+
+const OneStateLive = Layer.effect(
+  OneState,
+  Effect.map(FliptClient.FliptClient, (client) => (response) =>
+    Effect.provideServiceEffect(response, FliptClient.FliptClient, client.pinned)
+  )
+)
+\`\`\``
+    ],
+    [
+      "The message of a `DecodeError` quotes up to 500 characters of the attachment.",
+      "The message of a `DecodeError` says what was expected and where in the attachment, cut to 500 characters."
+    ],
+    [
+      "[examples/http-server.ts](../examples/http-server.ts) shows all of this, with telemetry and a graceful shutdown.",
+      `[examples/http-server.ts](../examples/http-server.ts) shows all of this with Effect 3, with telemetry and a graceful
+shutdown.`
+    ]
+  ],
+  "docs/updates.md": [
+    [
+      "With many processes, put a relay over Redis between them and Flipt: [fleets](fleet.md).",
+      "With many processes of Effect 3, put a relay over Redis between them and Flipt: [fleets](fleet.md)."
+    ]
+  ],
+  "docs/workers.md": [["or use a [relay](fleet.md).", "or, with Effect 3, use a [relay](fleet.md)."]],
   "README.md": [
+    [
+      "## Companion packages\n",
+      "## Companion packages\n\nThe OpenFeature provider and the command line bring their own Effect. The others exist for Effect 3 only.\n"
+    ],
+    [
+      "[examples/http-server.ts](examples/http-server.ts) is a complete service.",
+      "[examples/http-server.ts](examples/http-server.ts) is a complete service, with Effect 3."
+    ],
     [
       `Pin the versions: this release is for Effect 3 and Node 20.19 or later. There is [a release line for Effect
 4](docs/effect4.md) too. The`,

@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config"
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 
-// The sources are tested, not the build: the package's name and its `imports` map lead to `src/`.
+// Tests run against the sources, not the build: the package's name and its `imports` map resolve to `src/`.
 export default defineConfig({
   resolve: {
     alias: [
@@ -18,7 +18,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
     reporters: ["default", ["json", { outputFile: path("./build/tests.json") }]],
-    // Tests wait for conditions: this ends those that wait in vain, even on a machine that is busy with other work.
+    // Tests wait for conditions, even on a busy machine. This limit ends a test whose condition never occurs.
     testTimeout: 120_000,
     maxWorkers: 3
   }

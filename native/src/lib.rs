@@ -3,7 +3,8 @@
 //!
 //! `document` and `seed` read the two forms of a flag state into [`definition`]s, and [`json`] locates errors in them.
 //! [`compile`] prepares the definitions for evaluation, and [`evaluate`] evaluates a [`request`]. `registry` and
-//! [`compilation`] hold what the ABI hands out. [`ffi`] is the ABI and contains all unsafe code; [`abi`] has its numbers.
+//! [`compilation`] hold the values behind the ABI's handles. [`ffi`] is the ABI and contains all unsafe code; [`abi`]
+//! has its numbers.
 
 #![deny(unsafe_code)]
 #![warn(clippy::pedantic)]

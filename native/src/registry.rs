@@ -1,10 +1,10 @@
-//! Registries of the values that the ABI hands out. A handle becomes stale when its value is removed.
+//! Registries of the values behind the ABI's handles. A handle becomes stale when its value is removed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// A handle fits exactly in a 64-bit float. From the top: 3 bits for the kind, 26 for the generation and 24 for the slot's
-/// index.
+/// A handle fits exactly in a 64-bit float. From the top: 3 bits for the kind, 26 for the generation and 24 for the
+/// slot's index.
 const INDEX_BITS: u32 = 24;
 const GENERATION_BITS: u32 = 26;
 const MAX_GENERATION: u32 = (1 << GENERATION_BITS) - 1;

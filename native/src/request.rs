@@ -1,6 +1,6 @@
-//! A request in memory: little-endian 32-bit words, two for the entity id and two for the value of each property that the
-//! flag reads. The first word is the offset of the text's bytes, the second their number, 0 for an absent value. A text can
-//! stay in place from one request to the next.
+//! A request in memory: little-endian 32-bit words, two for the entity id and two for the value of each property that
+//! the flag reads. The first word is the offset of the text's bytes, the second their number, 0 for an absent value.
+//! Consecutive requests can use the same text.
 
 use crate::abi::Code;
 

@@ -1,7 +1,7 @@
 /**
- * Bundles the command into `dist`, with everything that it depends on: it starts in a fraction of the time that opening
- * the modules of its dependencies takes. Each subcommand is a chunk of its own, loaded when it runs. The licences of the
- * bundled packages go into `dist/LICENSES.txt`.
+ * Bundles the command and its dependencies into `dist`, so that it starts in a fraction of the time that opening all
+ * modules would take. Each subcommand is a separate chunk, loaded when it runs. The licences of the bundled packages are
+ * written to `dist/LICENSES.txt`.
  */
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
@@ -23,20 +23,20 @@ const { metafile } = await Esbuild.build({
   platform: "node",
   target: "node20",
   minify: true,
-  // names in stack traces, and of tags that Effect prints
+  // keeps names in stack traces, and the names of tags that Effect prints
   keepNames: false,
   legalComments: "none",
   metafile: true,
   define: { __VERSION__: JSON.stringify(version) },
-  // Workspaces are built in the order of their names, and this one comes first.
+  // Workspaces are built in alphabetical order, and this one is first.
   alias: { "@flipt-client-effect/features": `${here}../features/src/index.ts` },
   // CommonJS packages in the bundle
   banner: {
     js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);'
   },
-  // without the paths of tsconfig.json, which lead to the sources
+  // ignores the paths in tsconfig.json, which map to the sources
   tsconfigRaw: "{}",
-  // the chunks of the client import each other for their order alone
+  // some imports between the client's chunks only determine their order
   logOverride: { "ignored-bare-import": "silent" },
   logLevel: "warning"
 })
@@ -53,7 +53,7 @@ const licences = [...folders].sort().map((folder) => {
 })
 writeFileSync(
   `${here}dist/LICENSES.txt`,
-  `The command contains these packages.\n\n${licences.join(`\n${"-".repeat(80)}\n\n`)}`
+  `This command includes the following packages.\n\n${licences.join(`\n${"-".repeat(80)}\n\n`)}`
 )
 if (process.argv.includes("--report")) {
   console.log(await Esbuild.analyzeMetafile(metafile))

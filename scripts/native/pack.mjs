@@ -166,14 +166,16 @@ export const packClient = (root, out, nativeVersion) => {
  * @param {string} options.out a folder that is made anew
  * @param {ReadonlyArray<Platform>} options.platforms
  * @param {boolean} options.development
+ * @param {string | undefined} [options.nativeVersion] the version of the platforms, if it is not the client's
  * @returns {Release}
  */
-export const packRelease = ({ development, out, platforms, root }) => {
+export const packRelease = ({ development, nativeVersion, out, platforms, root }) => {
   /** @type {Client} */
   const client = readJson(join(root, "package.json"))
+  const version = nativeVersion ?? client.version
   const crate = /^version = "(.*)"$/m.exec(readFileSync(join(root, "native", "Cargo.toml"), "utf8"))?.[1]
-  if (crate !== client.version) {
-    throw new Error(`native/Cargo.toml has version ${crate}, and package.json ${client.version}. They must be the same`)
+  if (crate !== version) {
+    throw new Error(`native/Cargo.toml has version ${crate}, and the platforms ${version}. They must be the same`)
   }
   rmSync(out, { recursive: true, force: true })
   mkdirSync(join(out, "tarballs"), { recursive: true })
@@ -186,10 +188,10 @@ export const packRelease = ({ development, out, platforms, root }) => {
     const notices = development
       ? "A development build, not for publishing.\n"
       : readFileSync(join(folder, NOTICES), "utf8")
-    return packPlatform({ root, client, platform, library, notices, development, out })
+    return packPlatform({ root, client: { ...client, version }, platform, library, notices, development, out })
   })
   // the client last: whoever sees it in the registry also finds its platforms
-  const release = { version: client.version, development, packages: [...packages, packClient(root, out)] }
+  const release = { version: client.version, development, packages: [...packages, packClient(root, out, version)] }
   writeJson(join(out, "release.json"), release)
   writeFileSync(
     join(out, "SHA256SUMS"),
@@ -202,7 +204,11 @@ export const packRelease = ({ development, out, platforms, root }) => {
 const main = () => {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
-    options: { development: { type: "boolean", default: false }, out: { type: "string" } }
+    options: {
+      development: { type: "boolean", default: false },
+      "native-version": { type: "string" },
+      out: { type: "string" }
+    }
   })
   const root = fileURLToPath(new URL("../..", import.meta.url))
   const out = resolve(values.out ?? join(root, "build", "release"))
@@ -212,6 +218,7 @@ const main = () => {
     root,
     out,
     development: values.development,
+    nativeVersion: values["native-version"],
     platforms: chosen.length === 0 ? platforms : chosen
   })
   for (const { bytes, name, tarball } of packages) {

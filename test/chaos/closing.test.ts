@@ -1,5 +1,5 @@
 /**
- * What is left when a client's scope closes, whatever the client is about: nothing.
+ * Closing a client's scope leaves nothing behind, whatever the client is doing.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -18,7 +18,7 @@ import { turn, until } from "../support/wait.js"
 
 const nothing = { fibers: 0, requests: 0, resources: [], compilations: 0, handles: 0 }
 
-/** The client is closed, and what was waited for is over. */
+/** The result for a client that has closed. */
 const closed = {
   start: "success",
   evaluation: "EvaluationError Closed",
@@ -29,7 +29,7 @@ const closed = {
 const closedForWaiting = { ...closed, waiting: "EngineError Closed" }
 const both = <A>(expected: A) => ({ fail: expected, fallback: expected })
 
-/** What comes of closing a client when ... */
+/** The expected results of closing a client in each situation. */
 const situations: { readonly [situation: string]: unknown } = {
   "a request is in flight": both(closedForWaiting),
   "a body is read": both(closedForWaiting),
@@ -47,7 +47,7 @@ const situations: { readonly [situation: string]: unknown } = {
   }
 }
 
-/** One process an engine, for all situations. That it ends by itself is a part of each. */
+/** One process per engine for all situations. In each of them, the process must be able to exit by itself. */
 const closing = (engine: string) =>
   Effect.runSync(Effect.cached(run("closing.mjs", [engine, ...Object.keys(situations)], 240_000)))
 
@@ -70,7 +70,7 @@ describe("close leaves no fiber, socket, timer or native handle, and the process
   }
 })
 
-/** So that an interruption hits another step each time, from the first on; the start takes fewer steps than that. */
+/** More than the number of steps of a start, so that interruptions hit each of them. */
 const MOMENTS = 30
 
 describe("interruption of the start at any moment", () => {
@@ -91,11 +91,11 @@ describe("interruption of the start at any moment", () => {
           const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
           const supervisor = yield* Supervisor.track
           const building = Layer.build(Clients.layer(kind, { url: server.url, fetchMode }))
-          // what is loaded but once is no part of a start
+          // a first start, because some things are loaded only once
           yield* Effect.scoped(building)
           let interrupted = 0
           for (let moment = 0; moment < MOMENTS; moment++) {
-            // an answer that is late, is cut or is none makes the start long enough to be hit in each of its parts
+            // late and incomplete answers make the start long enough to be interrupted in every part
             yield* server.fail([Fault.pass, Fault.delay(5), Fault.drip(20, 1), Fault.hangInBody(30)][moment % 4]!)
             let started = false
             const fiber = yield* Effect.scoped(

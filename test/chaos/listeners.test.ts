@@ -1,5 +1,5 @@
 /**
- * What the listeners of a client's streams may do, and what the rest of the application sees of it.
+ * Misbehaving listeners of a client's streams, and how they affect the rest of the application.
  */
 import { expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
@@ -25,7 +25,7 @@ const { awaitOn, isOn, on, warnings } = Clients
 
 const bytesAfterGc = Effect.map(afterGc, ({ external, heapUsed }) => heapUsed + external)
 
-/** Everything that tells of changes. */
+/** All streams of a client that report changes. */
 const streamsOf = (client: FliptClient.Service): ReadonlyArray<Stream.Stream<unknown>> => [
   client.statusChanges,
   client.changes,
@@ -33,7 +33,7 @@ const streamsOf = (client: FliptClient.Service): ReadonlyArray<Stream.Stream<unk
   client.watchVariant(on)
 ]
 
-/** Everything that makes its listener act in the course of a test: no flag of theirs is a variant flag. */
+/** The streams that emit elements during a test. Without variant flags, `watchVariant` does not. */
 const busyStreamsOf = (client: FliptClient.Service) => streamsOf(client).slice(0, 3)
 
 it.live("a listener that throws ends only its own stream", () =>
@@ -71,7 +71,7 @@ it.live("a listener that throws ends only its own stream", () =>
   )
 )
 
-/** Whether a value has at least what is expected of it. */
+/** Whether a value has all expected properties. */
 const isSubset = (expected: unknown, value: unknown): boolean =>
   typeof expected === "object" && expected !== null
     ? typeof value === "object" &&
@@ -79,7 +79,7 @@ const isSubset = (expected: unknown, value: unknown): boolean =>
       Object.entries(expected).every(([key, part]) => isSubset(part, (value as Record<string, unknown>)[key]))
     : expected === value
 
-it.live("a listener that never pulls holds no memory over 50,000 changes, and gets the last of them", () =>
+it.live("a listener that never pulls keeps no memory over 50,000 changes, and gets the last one", () =>
   Clients.forEach(Clients.kindsOfOneEngine.slice(0, 1), (kind) =>
     Effect.gen(function* () {
       const documents = [encode(onDocument(true)), encode(onDocument(false))]
@@ -94,7 +94,7 @@ it.live("a listener that never pulls holds no memory over 50,000 changes, and ge
       const client = yield* FliptClient.makeWithoutDependencies({ errorStrategy: kind.strategy }).pipe(
         Effect.provide([fetcher, kind.engine])
       )
-      /** Most changes are of the status alone, and are told to every stream all the same. */
+      /** Most changes affect only the status, but every stream is notified of them. */
       const eventOf = (nth: number): Fetcher.Event =>
         nth % 50 < 2 ? pushed(nth) : Fetcher.Event.Mode({ mode: "streaming", connected: nth % 2 === 0 })
       const change = (from: number, to: number) =>
@@ -111,7 +111,7 @@ it.live("a listener that never pulls holds no memory over 50,000 changes, and ge
           yield* untilOf(client.status, ({ version }) => version === `version ${to}`)
         })
 
-      // each takes one element at the first change, and then none
+      // each listener takes one element and then stops
       const gate = yield* Deferred.make<void>()
       const listeners = yield* Effect.forEach(
         Array.from({ length: 3 }, () => streamsOf(client)),
@@ -132,7 +132,7 @@ it.live("a listener that never pulls holds no memory over 50,000 changes, and ge
       yield* change(1, 5000)
       const before = yield* bytesAfterGc
       yield* change(5001, 49_999)
-      // one small object for each change that somebody has missed would be more
+      // one small object per missed change would exceed this
       expect((yield* bytesAfterGc) - before).toBeLessThan(1_600_000)
       expect(listeners.flat().every((seen) => seen.length <= 1)).toBe(true)
       expect(yield* isOn(client)).toBe(false)
@@ -148,7 +148,7 @@ it.live("a listener that never pulls holds no memory over 50,000 changes, and ge
       for (const streams of listeners) {
         for (const [index, seen] of streams.entries()) {
           yield* until(() => isSubset(last[index], seen.at(-1)))
-          // what was missed is not made up for
+          // missed elements are not delivered later
           expect(seen.length).toBeLessThanOrEqual(4)
         }
       }
@@ -156,7 +156,7 @@ it.live("a listener that never pulls holds no memory over 50,000 changes, and ge
   )
 )
 
-/** A stream with its n-th element to react on: the first that a change in the test brings. */
+/** The client's streams, without the elements that precede the first change of a test. */
 const reactive = (client: FliptClient.Service): ReadonlyArray<Stream.Stream<unknown>> => [
   Stream.drop(client.statusChanges, 1),
   client.changes,
@@ -168,7 +168,7 @@ it.live("a listener that evaluates, refreshes and closes the client in its handl
     Effect.gen(function* () {
       const server = yield* FliptServer.make()
       for (const nth of [0, 1, 2]) {
-        // who lives in the scope that it closes ends with it, and so lets somebody else do that
+        // a listener inside the scope would be interrupted by closing it, so another fiber closes it
         for (const inside of [false, true]) {
           yield* server.setDocument(onDocument(true))
           const scope = yield* Scope.make()
@@ -181,7 +181,7 @@ it.live("a listener that evaluates, refreshes and closes the client in its handl
           })
           const listening = Effect.exit(Stream.runForEach(reactive(client)[nth]!, () => handle))
           const fiber = yield* inside ? Effect.forkIn(listening, scope) : Effect.fork(listening)
-          // however late the stream begins, there is a change for it to see
+          // changes the flag until the listener has seen a change
           let enabled = false
           yield* untilOf(
             Effect.gen(function* () {

@@ -1,5 +1,5 @@
 /**
- * Requests that go wrong: what an application sees of it that uses a whole client.
+ * Failing requests, as seen by an application with a complete client.
  */
 import * as Http from "node:http"
 import * as Headers from "@effect/platform/Headers"
@@ -41,7 +41,7 @@ import {
   v2
 } from "./support.js"
 
-/** A fault that every request meets until it is over. */
+/** A fault that affects every request until it ends. */
 const lasting = (fault: Fault.Fault) => ({
   begin: (server: FliptServer.Server) => server.failAlways(fault),
   end: (server: FliptServer.Server) => server.failAlways(undefined)
@@ -59,7 +59,7 @@ scenario("connection refused at start", (setting, logs) => atStart(setting, logs
 
 scenario("connection refused after start", (setting, logs) => afterStart(setting, logs, refused))
 
-/** The HttpClient of the library, which is led to a host that there is not while the names are said to be lost. */
+/** The library's HttpClient. While `names.lost` is true, it sends requests to a host that does not exist. */
 const withNames = (names: { lost: boolean }) =>
   Layer.effect(
     HttpClient.HttpClient,
@@ -77,7 +77,7 @@ scenario("DNS failure", (setting, logs) => {
     Effect.sync(() => {
       names.lost = lost
     })
-  // one look-up an attempt: some resolvers take seconds for each
+  // one lookup per attempt, because some resolvers take seconds for each
   return outage(setting, logs, {
     begin: lose(true),
     end: lose(false),
@@ -89,7 +89,7 @@ scenario("DNS failure", (setting, logs) => {
   })
 })
 
-/** Writes this much of an answer, and resets the connection when it is on its way. */
+/** Writes this part of an answer and then resets the connection. */
 const resetAfter = (text: string) =>
   Fault.own(({ request: { socket } }) => {
     socket.write(text, () => socket.resetAndDestroy())
@@ -108,7 +108,7 @@ scenario("reset in the body", (setting, logs) =>
   outage(setting, logs, {
     ...lasting(resetAfter('HTTP/1.1 200 OK\r\nEtag: v2\r\nContent-Length: 1000\r\n\r\n{"namespace":{"key":"default"}')),
     error: { _tag: "FetchError", reason: "Network", retryable: true },
-    // whether the head is seen before the reset is a matter of timing
+    // timing decides whether the client sees the headers before the reset
     says: "/internal/v1/evaluation/snapshot/namespace/default: ",
     requests: 4
   })
@@ -122,7 +122,7 @@ engineScenario("truncated JSON with a new ETag, then the same ETag with a good b
         ...lasting(Fault.garbage(text.slice(0, length), { etag: "v2" })),
         error: { _tag: "EngineError", reason: "Document" },
         says: "cannot be loaded",
-        // the answer is complete, so it is not asked for again at once
+        // the answer is complete, so the request is not retried
         requests: 1
       })
     }
@@ -194,7 +194,7 @@ scenario("304 to a request without If-None-Match", (setting, logs) =>
       says: "the request was not conditional",
       requests: 1
     })
-    // What a client has loaded may have a version that cannot be sent: here too nobody asked whether it is modified.
+    // The version of a loaded state may not be valid in a header, and then the request is not conditional either.
     const from = logs.length
     const answers: Array<() => readonly [status: number, body: string]> = [
       () => [200, JSON.stringify({ ...v1, digest: "v\u20ac1" })],
@@ -225,14 +225,14 @@ engineScenario("ETag flapping", (setting, logs) =>
     const scope = yield* Scope.make()
     const client = yield* Scope.extend(makeClient(setting, { url: server.url }), scope)
     const first = yield* Effect.scoped(client.snapshot)
-    // two servers behind one address, of which one is behind
+    // two servers behind one address, one of which is out of date
     for (let turn = 1; turn <= 60; turn++) {
       const old = turn % 2 === 0
       yield* server.setDocument(old ? v1 : v2, { etag: old ? "v1" : "v2" })
       expect(yield* client.refresh).toBe(true)
       expect(yield* seen(client)).toEqual(ready(old, old ? "v1" : "v2"))
     }
-    // two servers with the same content under tags of their own
+    // two servers with the same content but different ETags
     for (const etag of ["a", "b", "a", "b"]) {
       yield* server.setDocument(v1, { etag })
       expect(yield* client.refresh).toBe(true)
@@ -240,7 +240,7 @@ engineScenario("ETag flapping", (setting, logs) =>
     }
     expect(yield* client.refresh).toBe(false)
     expect((yield* server.requests).length).toBe(66)
-    // what was replaced is not kept
+    // replaced states are not kept
     expect(first.boolean(on)).toMatchObject({ left: { reason: "Closed" } })
     expect(told(logs)).toEqual([])
     expect(yield* server.connections).toBeLessThanOrEqual(2)
@@ -263,7 +263,7 @@ scenario("401, then a good token", (setting, logs) =>
     })
     expect(logs.filter((line) => line.message.includes("right"))).toEqual([])
 
-    // Where Auth has a new one to give, nobody notices.
+    // If Auth has a new credential, the application does not notice.
     const from = logs.length
     const credential = { value: "old" }
     const auth = Layer.succeed(Auth.Auth, {
@@ -339,7 +339,7 @@ scenario("redirect to another origin", (setting, logs) =>
   })
 )
 
-/** More than 16 MB of flags, the one that is asked for at the end. */
+/** More than 16 MB of flags. The evaluated one is the last. */
 const large = Buffer.from(
   JSON.stringify({
     ...makeDocument([
@@ -358,14 +358,14 @@ const largeScenario = (setting: Setting, fetchMode: "polling" | "streaming") =>
     expect(large.length).toBeGreaterThan(16_000_000)
     const server = yield* serve()
     const scope = yield* Scope.make()
-    // compressing it takes the server longer than all the rest
+    // without compression, which would take most of the test's time
     const options = { url: server.url, fetchMode, headers: { "Accept-Encoding": "identity" } }
     const client = yield* Scope.extend(makeClient(setting, options), scope)
     if (fetchMode === "streaming") yield* server.awaitRequests(2)
     const before = yield* server.requests
     yield* server.setDocument(large, { etag: "b".repeat(40) })
     const refreshing = yield* Effect.fork(fetchMode === "polling" ? client.refresh : Effect.void)
-    // while it comes, what was there before goes on
+    // while the document arrives, the client serves the previous state
     let answered = 0
     yield* until(
       Effect.map(seen(client), ({ on, status }) => {

@@ -33,7 +33,7 @@ const on = { flagKey: "on", entityId: "user-1" } as const
 const isOn = (client: FliptClient.Service) =>
   Effect.either(Effect.map(client.evaluateBoolean(on), (result) => result.enabled))
 
-/** But that of an engine that was not built. */
+/** All warnings except the one about a missing native engine. */
 const warnings = (lines: ReadonlyArray<Line>) =>
   lines.filter(({ level, message }) => level === "WARN" && !message.startsWith("Flipt: using the portable engine"))
 
@@ -47,7 +47,7 @@ const connect = (options: FliptClient.Options, store: SnapshotStore.Service) =>
 const inFolder = (folder: string) =>
   Effect.map(Layer.build(SnapshotStore.layerFileSystem(folder)), Context.get(SnapshotStore.SnapshotStore))
 
-/** Where nobody listens. */
+/** An address without a server. */
 const away = "http://127.0.0.1:1"
 
 const target = { environment: "default", namespace: "default" }
@@ -61,7 +61,7 @@ const entryOf = (enabled: boolean, version: string): SnapshotStore.Entry => ({
 const enabledIn = (entry: SnapshotStore.Entry): boolean =>
   JSON.parse(Buffer.concat([...entry.bytes]).toString()).flags[0].enabled
 
-/** A store that keeps a list of what it was given. */
+/** A store that records the saved entries. */
 const recording = (stored: Option.Option<SnapshotStore.Entry> = Option.none()) => {
   const saved: Array<SnapshotStore.Entry> = []
   const store: SnapshotStore.Service = {
@@ -71,7 +71,7 @@ const recording = (stored: Option.Option<SnapshotStore.Entry> = Option.none()) =
   return { store, saved }
 }
 
-/** A client of a Fetcher whose documents come from a variable. */
+/** A client whose documents come from an effect. */
 const over = (fetch: Effect.Effect<string, FetchError>, store: SnapshotStore.Service) =>
   FliptClient.makeWithoutDependencies({ errorStrategy: "fallback" }).pipe(
     Effect.provide(
@@ -85,34 +85,36 @@ const over = (fetch: Effect.Effect<string, FetchError>, store: SnapshotStore.Ser
   )
 
 describe("a client with a store", () => {
-  it.scopedLive("starts from it while its server is away, and from the server as soon as that answers", () =>
-    Effect.gen(function* () {
-      const store = yield* inFolder(yield* Folder.make)
-      const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
-      yield* Effect.scoped(connect({ url: server.url }, store))
-      yield* server.stop
+  it.scopedLive(
+    "starts from it while its server is unreachable, and switches to the server as soon as it answers",
+    () =>
+      Effect.gen(function* () {
+        const store = yield* inFolder(yield* Folder.make)
+        const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
+        yield* Effect.scoped(connect({ url: server.url }, store))
+        yield* server.stop
 
-      const client = yield* connect({ url: server.url }, store)
-      expect(yield* isOn(client)).toEqual(Either.right(true))
-      const stale = yield* client.status
-      expect(stale).toMatchObject({ _tag: "Stale", origin: "store" })
-      // when it was stored, and not when this client was made
-      const { since } = stale as Extract<Status.Status, { _tag: "Stale" }>
-      expect(stale.confirmedAt?.epochMillis).toBeLessThan(since.epochMillis)
-      expect(stale.version).toMatch(/^[0-9a-f]{40}$/)
+        const client = yield* connect({ url: server.url }, store)
+        expect(yield* isOn(client)).toEqual(Either.right(true))
+        const stale = yield* client.status
+        expect(stale).toMatchObject({ _tag: "Stale", origin: "store" })
+        // the time when it was stored, not when this client started
+        const { since } = stale as Extract<Status.Status, { _tag: "Stale" }>
+        expect(stale.confirmedAt?.epochMillis).toBeLessThan(since.epochMillis)
+        expect(stale.version).toMatch(/^[0-9a-f]{40}$/)
 
-      yield* server.setDocument(onDocument(false))
-      yield* server.start
-      expect(yield* client.refresh).toBe(true)
-      expect(yield* isOn(client)).toEqual(Either.right(false))
-      expect(yield* client.status).toMatchObject({ _tag: "Ready", origin: "server" })
-    })
+        yield* server.setDocument(onDocument(false))
+        yield* server.start
+        expect(yield* client.refresh).toBe(true)
+        expect(yield* isOn(client)).toEqual(Either.right(false))
+        expect(yield* client.status).toMatchObject({ _tag: "Ready", origin: "server" })
+      })
   )
 
   it.scopedLive("requests the whole state from its server first, and does not load the stored state again", () =>
     Effect.gen(function* () {
       const store = yield* inFolder(yield* Folder.make)
-      // whose documents have no digest in them
+      // v1 documents have no digest
       const server = yield* FliptServer.make({ version: "v1", documents: { default: onDocument(true) } })
       yield* Effect.scoped(connect({ url: server.url }, store))
       const client = yield* connect({ url: server.url }, store)
@@ -129,7 +131,7 @@ describe("a client with a store", () => {
     })
   )
 
-  it.scopedLive("starts from it rather than from the option snapshot, and from that if nothing is stored", () =>
+  it.scopedLive("prefers it to the option snapshot, which it uses if nothing is stored", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: onDocument(false) } })
       const seed = yield* Effect.scoped(
@@ -158,7 +160,7 @@ describe("a client with a store", () => {
     })
   )
 
-  it.scoped("stores what it loads, with its version, and nothing else", () =>
+  it.scoped("stores every loaded state with its version, and nothing else", () =>
     Effect.gen(function* () {
       let next: Effect.Effect<string, FetchError> = Effect.succeed(JSON.stringify(onDocument(true)))
       const { saved, store } = recording()
@@ -306,7 +308,7 @@ describe("chaos", () => {
         Fs.writeFileSync(folder, "a file where the folder was")
         const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
         const client = yield* connect({ url: server.url }, store)
-        // one of the load at the start, and one of each save
+        // one for the load at the start, and one for each save
         yield* until(() => warnings(lines).length >= 2)
         yield* server.setDocument(onDocument(false))
         expect(yield* client.refresh).toBe(true)
@@ -345,10 +347,10 @@ describe("chaos", () => {
             const before = warnings(lines).length
             const client = yield* connect({ url: away }, store)
             expect(yield* isOn(client)).toMatchObject(Either.left({ reason: "NotReady" }))
-            // the store's, and that of the outage
+            // one for the store, and one for the outage
             expect(warnings(lines).length - before).toBe(2)
           }
-          // whole, and no document
+          // a valid entry with an invalid document
           yield* store.save(target, { ...entryOf(true, "v1"), bytes: [Buffer.from('{"flags":1}')] })
           const parts = Layer.merge(engine, Fetcher.layerStatic(JSON.stringify(onDocument(false))))
           const client = yield* FliptClient.makeWithoutDependencies({ errorStrategy: "fallback" }).pipe(
@@ -370,6 +372,8 @@ describe("chaos", () => {
         const server = yield* FliptServer.make({ documents: { default: onDocument(true) } })
         const client = Effect.flatMap(inFolder(folder), (store) => connect({ url: server.url }, store))
         const clients = yield* Effect.all([client, client])
+        // a client saves in the background, first to a temporary file
+        yield* until(() => Fs.readdirSync(folder).some((name) => !name.endsWith(".tmp")))
         for (let i = 1; i <= 20; i++) {
           yield* server.setDocument({ ...onDocument(i % 2 === 0), digest: i.toString(16).padStart(40, "0") })
           yield* Effect.forEach(clients, (it) => it.refresh, { concurrency: 2 })

@@ -1,5 +1,5 @@
 /**
- * What an application sees when the stream of its client goes wrong.
+ * Failing streams, as seen by the application.
  */
 import * as Crypto from "node:crypto"
 import { describe, expect, it } from "@effect/vitest"
@@ -26,16 +26,16 @@ import { turn, until, untilOf } from "../support/wait.js"
 
 const { awaitOn, isOn, warnings } = Clients
 
-/** No check in the time of a test: what is repaired is repaired by something else. */
+/** Longer than any test, so that polls do not repair anything. */
 const seldom = "1 days"
 
-/** A server that sends on its streams what the test writes, and has one document to be asked for. */
+/** A server whose streams send only what the test writes, with one document for other requests. */
 const scripted = (document: object) => FliptServer.make({ streams: "scripted", documents: { default: document } })
 
-/** What evaluations give while there is trouble. */
+/** The result of evaluations during an outage. */
 const during = ({ strategy }: Clients.Kind, last: boolean) => (strategy === "fail" ? "Unavailable" : last)
 
-/** Evaluates all the while; gives everything that was seen. */
+/** Evaluates continuously, and returns the set of all results. */
 const watching = (client: FliptClient.Service) =>
   Effect.gen(function* () {
     const seen = new Set<unknown>()
@@ -53,11 +53,11 @@ const watching = (client: FliptClient.Service) =>
 const isConnected = (client: FliptClient.Service, connected: boolean) =>
   untilOf(client.status, (status) => status.connected === connected)
 
-/** The levels at which the client says something with this text. */
+/** The levels of the client's log lines with this text. */
 const levels = (log: ReadonlyArray<Line>, text: string) =>
   log.filter(({ message }) => message.startsWith("Flipt") && message.includes(text)).map(({ level }) => level)
 
-/** A client that waits on the TestClock, for requests that are answered at once. */
+/** A client on the TestClock, whose requests are answered immediately. */
 const scriptedClient = (answer: (url: URL, known: string | undefined) => Response, strategy: Clients.Strategy) =>
   Effect.map(
     Layer.build(
@@ -76,8 +76,8 @@ const documentAnswer = (document: object, known: string | undefined): Response =
     : new Response(JSON.stringify(document), { headers: { etag } })
 }
 
-describe("a stream that ends at once, again and again", () => {
-  it.live("keeps the state right through the requests in between, and is no outage", () =>
+describe("a stream that always ends immediately", () => {
+  it.live("keeps the state current through the requests in between, and causes no outage", () =>
     Clients.forEach(Clients.kinds, (kind, log) =>
       Effect.gen(function* () {
         const server = yield* scripted(onDocument(true))
@@ -93,14 +93,14 @@ describe("a stream that ends at once, again and again", () => {
         expect([...seen].sort()).toEqual([false, true])
         expect(warnings(log)).toEqual([])
         expect(yield* server.connections).toBeLessThanOrEqual(2)
-        // a request before each stream but the first, which comes after the request of the start
+        // one request before each stream
         expect(Math.abs(server.snapshots.length - server.streams.length)).toBeLessThanOrEqual(1)
         expect(server.streams.length).toBeLessThan(15)
       })
     )
   )
 
-  it.scoped("is never a hot loop, however it ends", () =>
+  it.scoped("never causes a hot loop, however it ends", () =>
     Effect.gen(function* () {
       let document = onDocument(true)
       const whole = () => FliptServer.frame(document)
@@ -114,7 +114,7 @@ describe("a stream that ends at once, again and again", () => {
               return documentAnswer(document, known)
             }
             counts.streams++
-            // a hot loop would be without end
+            // lets the test end even if there is a hot loop
             return new Response(counts.streams > 200 ? new ReadableStream() : Buffer.from(ending()))
           }, "fail").pipe(Effect.withRandom(Random.make(`seed ${index}`)))
           return { client, counts }
@@ -132,7 +132,7 @@ describe("a stream that ends at once, again and again", () => {
       for (const { client } of clients) {
         expect(yield* isOn(client)).toBe(false)
       }
-      // nothing is given up, and nothing becomes quicker with time
+      // the client keeps reconnecting, and not faster than before
       yield* HandMade.pass(6, "30 seconds")
       for (const [index, { counts }] of clients.entries()) {
         expect(counts.streams - minute[index]!).toBeGreaterThanOrEqual(4)
@@ -153,7 +153,7 @@ it.live("a stream that goes silent is detected by a request, and replaced", () =
       yield* awaitOn(client, true)
       yield* isConnected(client, true)
       yield* server.setDocument(onDocument(true))
-      // some checks that find nothing: silence alone is no fault
+      // some polls that find nothing new: silence alone is not a fault
       const checked = server.snapshots.length
       yield* until(() => server.snapshots.length >= checked + 3)
       expect(server.streams.length).toBe(1)
@@ -174,7 +174,7 @@ it.live("a stream that goes silent is detected by a request, and replaced", () =
   )
 )
 
-it.live("a stream error frame ends the stream, and is no outage", () =>
+it.live("a stream error frame ends the stream without an outage", () =>
   Clients.forEach(Clients.kinds, (kind, log) =>
     Effect.gen(function* () {
       const server = yield* scripted(onDocument(true))
@@ -184,7 +184,7 @@ it.live("a stream error frame ends the stream, and is no outage", () =>
       server.streams[0]!.push(onDocument(false))
       yield* awaitOn(client, false)
       yield* server.setDocument(onDocument(false))
-      // the server does not end the answer: the client is to leave by itself
+      // the server does not end the response, so the client must close it
       server.streams[0]!.write('{"error":{"code":14,"message":"going away","details":[]}}\n')
       yield* until(() => server.streams.length === 2)
       expect(server.streams[1]!.digest).toBe(FliptServer.digestOf(onDocument(false)))
@@ -202,13 +202,13 @@ it.live("a stream error frame ends the stream, and is no outage", () =>
 )
 
 describe("a half-open stream", () => {
-  /** What is frozen, and how it is over. */
+  /** What is frozen, and how it ends. */
   const cases = [
-    ["the connections that there are", (relay: Relay.Relay) => relay.freeze(), () => {}],
+    ["the existing connections", (relay: Relay.Relay) => relay.freeze(), () => {}],
     ["the whole peer", (relay: Relay.Relay) => relay.vanish(true), (relay: Relay.Relay) => relay.vanish(false)]
   ] as const
 
-  it.live("is detected by an unanswered request, and replaced once the network is back", () =>
+  it.live("is detected by an unanswered request, and replaced once the network recovers", () =>
     Effect.forEach(
       cases,
       ([, begin, end]) =>
@@ -223,7 +223,7 @@ describe("a half-open stream", () => {
             })
             yield* until(() => server.streams.length === 1)
             server.streams[0]!.push(onDocument(true))
-            // the stream has taken the connection of the first request; the checks have one of their own
+            // the stream uses the connection of the first request, and the polls use another one
             yield* until(() => server.snapshots.length >= 3 && relay.connections() === 2)
             const before = yield* isConnected(client, true)
             const { length } = server.streams
@@ -241,7 +241,7 @@ describe("a half-open stream", () => {
             yield* untilOf(client.status, ({ _tag, connected }) => _tag === "Ready" && connected)
             expect(warnings(log)[0]).toMatch(/no response within/)
             expect(warnings(log).length).toBe(log.filter(({ level }) => level === "INFO").length)
-            // what was half open has been let go
+            // the half-open connections are closed
             yield* until(() => relay.connections() <= 2)
             expect(relay.made()).toBeLessThan(10)
           })
@@ -251,7 +251,7 @@ describe("a half-open stream", () => {
   )
 })
 
-it.live("a server restart in the middle of a frame loses the frame and nothing else", () =>
+it.live("a server restart in the middle of a frame loses only that frame", () =>
   Clients.forEach(Clients.kinds, (kind, log) =>
     Effect.gen(function* () {
       const large = makeDocument([
@@ -276,7 +276,7 @@ it.live("a server restart in the middle of a frame loses the frame and nothing e
       yield* awaitOn(client, true)
       expect((yield* client.listFlags).length).toBe(501)
       yield* until(() => server.streams.length === 2)
-      // nothing of the half frame is left to spoil the next one
+      // the incomplete frame does not affect the next one
       server.streams[1]!.push(onDocument(false))
       yield* awaitOn(client, false)
       expect((yield* client.status)._tag).toBe("Ready")
@@ -286,7 +286,7 @@ it.live("a server restart in the middle of a frame loses the frame and nothing e
   )
 )
 
-it.live("two documents in one chunk are both loaded, and the last one stays", () =>
+it.live("two documents in one chunk are both loaded, in order", () =>
   Clients.forEach(Clients.kinds, (kind, log) =>
     Effect.gen(function* () {
       const server = yield* scripted(makeDocument([booleanFlag("start", true)]))
@@ -346,13 +346,13 @@ it.live("the last document wins and others are skipped if they are pushed faster
           stream!.push(JSON.stringify(makeDocument([{ ...booleanFlag(`flag-${n}`, true), description: padding }])))
         }
         yield* until(() => stream!.unsent() === 0)
-        // the state that is served meanwhile is the one before
+        // meanwhile the client serves the previous state
         expect(yield* isOn(client)).toBe(true)
         yield* Deferred.succeed(gate, undefined)
         yield* untilOf(client.listFlags, (flags) => flags[0]?.key === `flag-${count - 1}`)
         expect((yield* client.status)._tag).toBe("Ready")
         expect(most).toBe(1)
-        // the first one, the one that the gate held, and those that arrived at the end
+        // the first one, the one that the gate delayed, and those that arrived at the end
         expect(compiled).toBeLessThan(count / 2)
         expect(warnings(log)).toEqual([])
         expect([server.snapshots.length, server.streams.length]).toEqual([1, 1])
@@ -365,11 +365,14 @@ describe("a stream of garbage", () => {
     ["text", "<html>\n<h1>Sign in</h1>\n</html>\n"],
     ["bytes", Buffer.concat([Crypto.randomBytes(100_000), Buffer.from("\n")])],
     ["other JSON", '[1,2]\n{"flags":[]}\n"result"\n{"result":}\n'],
-    ["frames of no document", '{"result":{"flags":3}}\n{"result":null}\n{"result":{"namespace":{"key":"default"}\n'],
+    [
+      "frames without a document",
+      '{"result":{"flags":3}}\n{"result":null}\n{"result":{"namespace":{"key":"default"}\n'
+    ],
     ["a frame of another namespace's broken document", '{"result":{"namespace":{"key":"other"},"flags":[{}]}}\n']
   ]
 
-  it.live("is an outage until a request or a good frame repairs it, and never a state", () =>
+  it.live("is an outage until a request or a good frame ends it, and is never loaded", () =>
     Clients.forEach(Clients.kinds, (kind, log) =>
       Effect.gen(function* () {
         for (const [name, bytes] of garbage) {
@@ -382,27 +385,27 @@ describe("a stream of garbage", () => {
           for (let round = 0; round < 3; round++) {
             stream!.write(bytes)
           }
-          // it may be repaired by the time that somebody looks
+          // the outage may already be over when the status is read
           yield* untilOf(client.status, ({ _tag }) => _tag === "Stale" || outages() > before)
           expect([true, "Unavailable"], name).toContain(yield* isOn(client))
-          // by a frame; the request that the garbage set off may still be under way, and brings the same
+          // repaired by a frame, or by the request that the garbage caused, which returns the same document
           yield* server.setDocument(onDocument(false))
           stream!.push(onDocument(false))
           yield* awaitOn(client, false)
           yield* untilOf(client.status, ({ _tag }) => _tag === "Ready")
-          // by the request that it sets off
+          // repaired by the request that the garbage causes
           yield* server.setDocument(onDocument(true))
           stream!.write(bytes)
           yield* awaitOn(client, true)
           yield* untilOf(Effect.zipRight(Effect.ignore(client.refresh), client.status), ({ _tag }) => _tag === "Ready")
-          // it is still the same stream: a bad line is passed over
+          // still the same stream, because bad lines are skipped
           expect(server.streams.length).toBe(1)
         }
       })
     )
   )
 
-  it.live("that continues causes no request per frame, and no more warnings", () =>
+  it.live("that continues does not cause a request per frame or more warnings", () =>
     Clients.forEach(Clients.kinds, (kind, log) =>
       Effect.gen(function* () {
         const server = yield* scripted(onDocument(true))
@@ -416,7 +419,7 @@ describe("a stream of garbage", () => {
           }
         }
         yield* untilOf(client.status, ({ _tag }) => _tag === "Stale")
-        // one for each kind
+        // one per kind
         expect(server.snapshots.length - gets).toBeLessThanOrEqual(2)
         expect(warnings(log).length).toBeLessThanOrEqual(3)
         yield* client.refresh
@@ -425,7 +428,7 @@ describe("a stream of garbage", () => {
     )
   )
 
-  it.live("without a line break is not kept beyond maxBodySize", () =>
+  it.live("without a line break is not buffered beyond maxBodySize", () =>
     Effect.flatMap(afterGc, ({ arrayBuffers: before }) =>
       Clients.forEach(Clients.kinds, (kind, log) =>
         Effect.gen(function* () {
@@ -438,7 +441,7 @@ describe("a stream of garbage", () => {
             stream!.write(chunk)
             yield* until(() => stream!.unsent() === 0)
           }
-          // of what was sent to all four, more than a hundred million
+          // more than a hundred million bytes were sent to all four
           yield* untilOf(afterGc, ({ arrayBuffers }) => arrayBuffers < before + 60_000_000)
           stream!.write("\n")
           yield* until(() => warnings(log).length > 0)
@@ -518,7 +521,7 @@ it.scoped("a stream that is a proxy's page (200) while requests succeed: evaluat
 )
 
 describe("a v1 server without streams", () => {
-  it.live("is polled, with one warning", () =>
+  it.live("is polled instead, with one warning", () =>
     Clients.forEach(Clients.kinds, (kind, log) =>
       Effect.gen(function* () {
         const server = yield* FliptServer.make({ version: "v1", documents: { default: onDocument(true) } })
@@ -541,7 +544,7 @@ describe("a v1 server without streams", () => {
     )
   )
 
-  it.scoped("gets another attempt after about an hour, and streams once it can", () =>
+  it.scoped("is tried again after about an hour, and is streamed from once it can", () =>
     Effect.gen(function* () {
       let streams = 0
       let gets = 0
@@ -560,7 +563,7 @@ describe("a v1 server without streams", () => {
       }, "fail")
       yield* HandMade.pass(58, "30 seconds")
       expect(streams).toBe(1)
-      // every two minutes, and a few at the start
+      // one every two minutes, and a few at the start
       expect(gets).toBeGreaterThan(12)
       expect(gets).toBeLessThan(20)
       yield* HandMade.pass(124, "30 seconds")

@@ -1,6 +1,6 @@
 /**
- * What the scenarios have in common: whole clients, what an application sees of them, and the two stories that most
- * scenarios are one of.
+ * Shared by the scenarios: complete clients, what an application sees of them, and the two courses that most scenarios
+ * follow.
  */
 import type * as HttpClient from "@effect/platform/HttpClient"
 import { describe, expect, it } from "@effect/vitest"
@@ -25,7 +25,7 @@ import * as FliptServer from "../support/FliptServer.js"
 import { captured, type Line } from "../support/logs.js"
 import { turn, until } from "../support/wait.js"
 
-/** What a scenario is run for. */
+/** The setting of one run of a scenario. */
 export interface Setting {
   readonly errorStrategy: "fail" | "fallback"
   readonly engine: "portable" | "native"
@@ -49,26 +49,26 @@ const eachSetting = (engines: ReadonlyArray<Setting["engine"]>, define: (setting
   }
 }
 
-/** A scenario that the real clock tells, under both strategies. */
+/** A scenario on the real clock, with both strategies. */
 export const scenario = (name: string, run: Run): void =>
   eachSetting(["portable"], (setting) => it.scopedLive(name, () => captured((logs) => run(setting, logs))))
 
-/** The same on every engine that there is. */
+/** The same with every available engine. */
 export const engineScenario = (name: string, run: Run): void =>
   eachSetting(bothEngines, (setting) => it.scopedLive(name, () => captured((logs) => run(setting, logs))))
 
-/** A scenario whose time is the TestClock's, under both strategies. */
+/** A scenario on the TestClock, with both strategies. */
 export const timedScenario = (name: string, run: TimedRun): void =>
   eachSetting(["portable"], (setting) => it.scoped(name, () => captured((logs) => run(setting, logs))))
 
-/** Asks again at once, up to three times: four requests in all. */
+/** Three retries without delays: four requests in total. */
 export const atOnce: Schedule.Schedule<unknown, FetchError> = Schedule.recurs(3)
-/** Never asks again. */
+/** No retries. */
 export const once: Schedule.Schedule<unknown, FetchError> = Schedule.stop
 
 export type Policy = Schedule.Schedule<unknown, FetchError>
 
-/** The one-stop client, which fetches when it is told to and no sooner. */
+/** The one-stop client, without polls. */
 export const makeClient = (
   { engine, errorStrategy }: Setting,
   options: FliptClient.Options,
@@ -79,7 +79,7 @@ export const makeClient = (
     Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["FLIPT_ENGINE", engine]])))
   )
 
-/** A client over an HttpClient of the test's own. */
+/** A client with a custom HttpClient. */
 export const makeClientOver = <E>(
   { errorStrategy }: Setting,
   http: Layer.Layer<HttpClient.HttpClient, E>,
@@ -99,11 +99,11 @@ export const on = { flagKey: "on", entityId: "user-1" } as const
 
 /** What an application sees of a client. */
 export interface Seen {
-  /** The value of the flag `on`, or the reason of the error in its place. */
+  /** The value of the flag `on`, or the reason of the error. */
   readonly on: boolean | string
   readonly status: "Starting" | "Ready" | "Stale" | "Failed"
   readonly version: string | undefined
-  /** The reason of the error that the status has. */
+  /** The reason of the error in the status. */
   readonly error: RefreshError["reason"] | undefined
 }
 
@@ -121,7 +121,7 @@ export const seen = (client: FliptClient.Service): Effect.Effect<Seen> =>
 
 export const ready = (on: boolean, version: string): Seen => ({ on, status: "Ready", version, error: undefined })
 
-/** An outage that began when `on` was true by the document `v1`. */
+/** An outage that began after `v1` was loaded. */
 export const stale = ({ errorStrategy }: Setting, error: RefreshError["reason"]): Seen => ({
   on: errorStrategy === "fail" ? "Unavailable" : true,
   status: "Stale",
@@ -129,7 +129,7 @@ export const stale = ({ errorStrategy }: Setting, error: RefreshError["reason"])
   error
 })
 
-/** An outage that nothing was loaded before. */
+/** An outage that began before anything was loaded. */
 export const failed = (error: RefreshError["reason"]): Seen => ({
   on: "NotReady",
   status: "Failed",
@@ -140,28 +140,28 @@ export const failed = (error: RefreshError["reason"]): Seen => ({
 export const v1 = onDocument(true)
 export const v2 = onDocument(false)
 
-/** A server whose document is `v1`, under the ETag of that name. */
+/** A server with the document `v1` and the ETag `v1`. */
 export const serve = (options?: FliptServer.Options): Effect.Effect<FliptServer.Server, never, Scope.Scope> =>
   Effect.tap(FliptServer.make(options), (server) => server.setDocument(v1, { etag: "v1" }))
 
-/** What is told of clients to whoever reads the log, without what is there for a closer look alone. */
+/** The levels of the log lines, except Debug. */
 export const told = (logs: ReadonlyArray<Line>): ReadonlyArray<string> =>
   logs
-    // a slow start has a line of its own, see slowStart.test.ts
+    // slowStart.test.ts tests this line
     .filter((line) => line.level !== "DEBUG" && !line.message.includes("still waiting for the first state"))
     .map((line) => line.level)
 
-/** How the time that an attempt takes is made to pass. */
+/** Lets time pass during an attempt. */
 type Drive<R> = <A, E>(attempt: Effect.Effect<A, E>) => Effect.Effect<A, E, R>
 
 export interface Trouble<R = never> {
   readonly begin: (server: FliptServer.Server) => Effect.Effect<unknown>
   readonly end: (server: FliptServer.Server) => Effect.Effect<unknown>
-  /** What each attempt fails with. */
+  /** The error of each attempt. */
   readonly error: { readonly [field: string]: unknown; readonly reason: RefreshError["reason"] }
   /** A part of the error's message, and of the warning. */
   readonly says: string
-  /** How many requests one attempt makes, as far as they reach the server. */
+  /** The number of requests of one attempt that reach the server. */
   readonly requests: number
   readonly options?: Partial<FliptClient.Options>
   readonly policy?: Policy
@@ -180,7 +180,7 @@ const prepare = <R = never>(setting: Setting, trouble: Trouble<R>) =>
         trouble.make?.(server) ??
         makeClient(setting, { url: server.url, ...trouble.options }, trouble.policy ?? atOnce),
       drive: trouble.drive ?? ((attempt) => attempt),
-      /** How many requests came since it was asked last. */
+      /** The number of requests since this was last read. */
       count: Effect.map(server.requests, ({ length }) => {
         const more = length - counted
         counted = length
@@ -195,7 +195,7 @@ const prepare = <R = never>(setting: Setting, trouble: Trouble<R>) =>
   })
 
 /**
- * A client has loaded `v1`; then, while the server gets `v2`, three attempts meet the trouble; then it is over.
+ * A client loads `v1`. Then the trouble begins, the server gets `v2`, and three attempts fail. Then the trouble ends.
  */
 export const afterStart = <R = never>(setting: Setting, logs: ReadonlyArray<Line>, trouble: Trouble<R>) =>
   Effect.gen(function* () {
@@ -224,7 +224,7 @@ export const afterStart = <R = never>(setting: Setting, logs: ReadonlyArray<Line
       expect(status).toMatchObject({ since })
       expect(held.boolean(on)).toMatchObject({ right: { enabled: true } })
     }
-    // One is kept for the next request; an answer may be over a moment before its connection is free for that.
+    // One connection stays open for the next request. A connection may be reused only a moment after its answer.
     yield* until(Effect.map(server.connections, (connections) => connections <= 2))
 
     yield* trouble.end(server)
@@ -241,7 +241,7 @@ export const afterStart = <R = never>(setting: Setting, logs: ReadonlyArray<Line
     yield* closed(server, scope)
   })
 
-/** Closes a client, after which nothing of it is left: no connection, no request more. */
+/** Closes a client, and checks that no connection is left and no request follows. */
 export const closed = (server: FliptServer.Server, scope: Scope.CloseableScope) =>
   Effect.gen(function* () {
     yield* Scope.close(scope, Exit.void)
@@ -251,7 +251,7 @@ export const closed = (server: FliptServer.Server, scope: Scope.CloseableScope) 
     expect((yield* server.requests).length).toBe(length)
   })
 
-/** A client is made in the middle of the trouble; then it is over. */
+/** A client starts during the trouble. Then the trouble ends. */
 export const atStart = <R = never>(setting: Setting, logs: ReadonlyArray<Line>, trouble: Trouble<R>) =>
   Effect.gen(function* () {
     const { count, drive, make, server } = yield* prepare(setting, trouble)
@@ -286,6 +286,6 @@ export const atStart = <R = never>(setting: Setting, logs: ReadonlyArray<Line>, 
     yield* closed(server, scope)
   })
 
-/** Both stories. */
+/** Both courses. */
 export const outage = <R = never>(setting: Setting, logs: ReadonlyArray<Line>, trouble: Trouble<R>) =>
   Effect.zipRight(atStart(setting, logs, trouble), afterStart(setting, logs, trouble))

@@ -1,6 +1,5 @@
 /**
- * Requests that are late, servers that ask to be left alone, long outages, and clocks that cannot be relied on: what an
- * application sees of it that uses a whole client.
+ * Slow requests, rate limits, long outages and unreliable clocks, as seen by an application with a complete client.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
@@ -40,20 +39,20 @@ import {
   v2
 } from "./support.js"
 
-/** The TestClock is for the delays between requests; each of them may take as long as it takes. */
+/** The TestClock controls only the delays between requests, so the requests themselves have no timeout. */
 const untimed = { requestTimeout: Number.POSITIVE_INFINITY }
 
-/** Wakes whoever sleeps first, and gives how long that would have been. */
+/** Ends the shortest sleep, and returns how long it would have been. */
 const wakeFirst = Effect.flatMap(awaitSleep, ({ millis, wake }) => Effect.as(wake, millis))
 
 interface Pushback {
-  /** The header, of an attempt that begins at this time. */
+  /** The header, which may depend on the time of the attempt. */
   readonly value: string | ((now: number) => string)
-  /** Between which delays the first, second and third retry come. */
+  /** The ranges of the delays before the first, second and third retry. */
   readonly delays: ReadonlyArray<readonly [least: number, most: number]>
 }
 
-/** A server that is too busy answers one request with a 429, and later all, with this header. */
+/** A busy server answers first one request and later all requests with a 429 and this header. */
 const pushedBack = (setting: Setting, logs: Parameters<typeof told>[0], { delays, value }: Pushback) =>
   Effect.gen(function* () {
     yield* TestClock.setTime(Date.UTC(2026, 2, 1, 12, 0, 0))
@@ -64,14 +63,14 @@ const pushedBack = (setting: Setting, logs: Parameters<typeof told>[0], { delays
     const server = yield* serve()
     const scope = yield* Scope.make()
     const client = yield* Scope.extend(makeClient(setting, { url: server.url, ...untimed }, retryPolicy), scope)
-    // what has the start waited for no longer
+    // ends the timeout of the start
     yield* TestClock.adjust("10 seconds")
     const inRange = (millis: number, [least, most]: readonly [number, number]) => {
       expect(millis).toBeGreaterThanOrEqual(least)
       expect(millis).toBeLessThanOrEqual(most)
     }
 
-    // One that is followed by a good answer is no outage.
+    // A 429 that is followed by a good answer is not an outage.
     yield* server.fail(yield* fault)
     const fetching = yield* Effect.fork(client.refresh)
     inRange((yield* awaitSleep).millis, delays[0]!)
@@ -82,7 +81,7 @@ const pushedBack = (setting: Setting, logs: Parameters<typeof told>[0], { delays
     expect(yield* server.requests).toHaveLength(3)
     expect(told(logs.slice(from))).toEqual([])
 
-    // When the retries are used up it is.
+    // It is one after the last retry.
     for (let attempt = 1; attempt <= 2; attempt++) {
       yield* server.failAlways(yield* fault)
       const failing = yield* Effect.fork(Effect.flip(client.refresh))
@@ -104,7 +103,7 @@ const pushedBack = (setting: Setting, logs: Parameters<typeof told>[0], { delays
     yield* closed(server, scope)
   })
 
-/** Where there is no delay to wait for at least: those of the default policy. */
+/** The delays of the default policy, without Retry-After. */
 const usual = [
   [800, 1200],
   [1600, 2400],
@@ -120,7 +119,7 @@ timedScenario("429 with Retry-After in seconds", (setting, logs) =>
 timedScenario("429 with Retry-After as a date", (setting, logs) =>
   pushedBack(setting, logs, {
     value: (now) => new Date(now + 60_000).toUTCString(),
-    // without the milliseconds; at the second answer that instant is over
+    // without milliseconds; at the second answer, that instant has passed
     delays: [[59_000, 60_000], usual[1], usual[2]]
   })
 )
@@ -129,12 +128,12 @@ timedScenario("429 with an absurdly large Retry-After", (setting, logs) =>
   Effect.gen(function* () {
     yield* pushedBack(setting, logs, { value: "31536000", delays: always(300_000) })
 
-    // A client is built when its first attempt has ended, and where it can do without, after ten seconds.
+    // Building a client takes until its first attempt has ended, but with `fallback` at most ten seconds.
     const busy = yield* serve()
     yield* busy.failAlways(Fault.status(429, { headers: { "Retry-After": "31536000" } }))
     const building = yield* Effect.fork(Effect.either(makeClient(setting, { url: busy.url, ...untimed }, retryPolicy)))
     if (setting.errorStrategy === "fail") {
-      // after two seconds a line says what the start waits for
+      // after two seconds, the client logs what the start is waiting for
       for (const millis of [2000, 298_000, 300_000, 300_000]) {
         expect(building.unsafePoll()).toBeNull()
         expect(yield* wakeFirst).toBe(millis)
@@ -154,7 +153,7 @@ timedScenario("429 with an absurdly large Retry-After", (setting, logs) =>
       expect(yield* busy.requests).toHaveLength(4)
     }
 
-    // Meanwhile no poll comes before its time.
+    // Polls do not shorten the wait.
     const server = yield* serve()
     const options = { url: server.url, ...untimed, updateInterval: "20 seconds" } as const
     const client = yield* makeClient(setting, options, retryPolicy)
@@ -173,7 +172,7 @@ timedScenario("429 with a garbage Retry-After", (setting, logs) =>
   Effect.forEach(["soon", "try again in 2099"], (value) => pushedBack(setting, logs, { value, delays: usual }))
 )
 
-/** A server by hand, which answers without a socket in between. */
+/** A simulated server, which answers without a socket. */
 const makeHandServer = () => {
   const state = { requests: 0, status: 200, document: v1 as object, etag: "v1" }
   const http = Layer.succeed(
@@ -196,7 +195,7 @@ const makeHandServer = () => {
   return { state, http }
 }
 
-/** A client whose clock and whose server are in the test's hand, and nobody's options but the interval. */
+/** A client with default options except the interval, whose clock and server the test controls. */
 const byHand = (
   setting: Setting,
   updateInterval: Duration.DurationInput,
@@ -215,7 +214,7 @@ const byHand = (
       const client = yield* Scope.extend(makeClientOver(setting, http, { updateInterval }, retryPolicy), scope)
       yield* use({ clock, client, server: state, close: Scope.close(scope, Exit.void) })
       yield* Scope.close(scope, Exit.void)
-      // nobody sleeps any longer
+      // no fiber sleeps any more
       expect(yield* clock.sleepers).toBe(0)
     }).pipe(Effect.withClock(clock.clock))
   })
@@ -236,11 +235,11 @@ scenario("500 for a day", (setting, logs) =>
       yield* clock.advance("23 hours")
       expect(yield* client.status).toMatchObject({ since, confirmedAt })
       expect(yield* seen(client)).toEqual(stale(setting, "Status"))
-      // four each time, 48 times, as chance has it
+      // four requests for each of about 48 polls, which are jittered
       expect(server.requests).toBeGreaterThan(4 * 44)
       expect(server.requests).toBeLessThan(4 * 52)
       expect(told(logs)).toEqual(["WARN"])
-      // the next poll, and no timer more for each that failed
+      // the next poll, and no timers left over from failed polls
       expect(yield* clock.sleepers).toBeLessThanOrEqual(2)
 
       server.status = 200
@@ -272,7 +271,7 @@ timedScenario("hang before headers", (setting, logs) =>
   })
 )
 
-/** The answers that a server has begun, which are the test's to go on with. */
+/** The responses that a server has started and the test continues. */
 const makeDripping = () => {
   const answers: Array<Fault.Exchange> = []
   const fault = Fault.own((exchange) => {
@@ -289,7 +288,7 @@ timedScenario("one byte a second", (setting, logs) =>
     const { answers, fault } = makeDripping()
     const second = TestClock.adjust("1 second")
 
-    // A body that does not end is given up after ten times requestTimeout.
+    // The client abandons a body that has not ended after ten times requestTimeout.
     yield* outage(setting, logs, {
       begin: (server) => server.failAlways(fault),
       end: (server) => server.failAlways(undefined),
@@ -307,7 +306,7 @@ timedScenario("one byte a second", (setting, logs) =>
           for (let byte = 0; byte < 19; byte++) {
             yield* second
             answers.at(-1)?.response.write(tiny.slice(byte, byte + 1))
-            // until the client has it
+            // waits until the client has received it
             yield* awaitSleepOf(2000)
           }
           yield* second
@@ -315,7 +314,7 @@ timedScenario("one byte a second", (setting, logs) =>
         })
     })
 
-    // One that ends before that is loaded.
+    // A body that ends before that is loaded.
     const from = logs.length
     const server = yield* serve()
     const client = yield* makeClient(setting, { url: server.url, requestTimeout: "2 seconds" }, once)
@@ -346,7 +345,7 @@ timedScenario("one byte a second on the stream", (setting, logs) =>
       Fault.pass,
       Fault.own(({ response }) => void streams.push(response))
     )
-    // less than there is between two bytes, and than there is before the first
+    // shorter than the time between two bytes and before the first one
     const options = {
       url: server.url,
       fetchMode: "streaming",
@@ -376,7 +375,7 @@ scenario("interval longer than 2^31 ms", (setting, logs) =>
   Effect.gen(function* () {
     yield* byHand(setting, "100 days", ({ client, clock, server }) =>
       Effect.gen(function* () {
-        // the first poll is due after a random part of the interval, and the next no sooner than after 90 days
+        // the first poll is due after a random part of the interval, and the next one after at least 90 days
         yield* clock.advance("100 days")
         expect(server.requests).toBeGreaterThanOrEqual(1 + 1)
         expect(server.requests).toBeLessThanOrEqual(1 + 2)
@@ -403,7 +402,7 @@ const hour = 3_600_000
 scenario("clock jumps back and ahead", (setting, logs) =>
   byHand(setting, "1 minute", ({ client, clock, server }) =>
     Effect.gen(function* () {
-      /** How many requests come within the next ten minutes. */
+      /** The number of requests within the next ten minutes. */
       const tenMinutes = Effect.gen(function* () {
         const before = server.requests
         yield* clock.advance("10 minutes")
@@ -421,7 +420,7 @@ scenario("clock jumps back and ahead", (setting, logs) =>
       }
       expect(told(logs)).toEqual([])
 
-      // in an outage too, between the requests of one attempt as between the attempts
+      // also in an outage, both between the requests of an attempt and between attempts
       server.status = 500
       yield* clock.advance("62 seconds")
       for (const by of [5 * hour, -8 * hour, 5 * hour]) {

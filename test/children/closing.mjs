@@ -1,7 +1,6 @@
-// Brings clients over an engine, which the first argument names, into the situations that the others name, closes their
-// scopes, and prints what the application sees then and what is left: once for each error strategy. After that the
-// process has to end by itself. Its server is in the same process, so that a connection that a client forgets keeps
-// the process alive.
+// Brings clients with the engine in the first argument into the situations in the other arguments, closes their scopes,
+// and prints what the application sees and what is left, once per error strategy. The process must then exit by itself.
+// Its server is in the same process, so that a connection that a client fails to close keeps the process alive.
 import { once } from "node:events"
 import { createServer } from "node:http"
 import * as Context from "effect/Context"
@@ -23,7 +22,7 @@ import { load, Stat } from "../../build/test/internals.js"
 const [engine, ...chosen] = process.argv.slice(2)
 const library = engine === "native" ? await Effect.runPromise(load(process.env.FLIPT_ENGINE_PATH)) : undefined
 
-/** How many compilations are under way. The library's count begins later, when it has the document. */
+/** The number of compilations in progress. The library's own count starts later, once it has the document. */
 let compilations = 0
 const counted = ({ compile, ...rest }) => ({
   ...rest,
@@ -56,7 +55,7 @@ const until = async (holds) => {
 const seen = { gets: 0, streams: 0 }
 const answers = { get: undefined, stream: undefined }
 const document = (text) => (response) => response.writeHead(200, { etag: String(text.length) }).end(text)
-/** The client is to wait for so long that nothing but its close can end the wait. */
+/** Makes the client wait so long that only closing it can end the wait. */
 const unavailable = (response) => response.writeHead(503, { "retry-after": "300" }).end()
 const server = createServer((request, response) => {
   const kind = request.url.includes("/stream") ? "stream" : "get"
@@ -66,7 +65,7 @@ const server = createServer((request, response) => {
 server.listen(0, "127.0.0.1")
 await once(server, "listening")
 
-/** Each brings a client to where it is to be closed. */
+/** Each brings a client into the situation in which it is closed. */
 const situations = {
   "a request is in flight": {
     run: async ({ refresh }) => {
@@ -134,7 +133,7 @@ const situations = {
   },
   "its start has failed": {
     before: ({ errorStrategy }) => {
-      // with the other strategy only what is no matter of the server fails the start
+      // with the other strategy, a failure of the server does not fail the start
       answers.get = (response) => response.writeHead(errorStrategy === "fail" ? 404 : 200).end("{}")
     },
     options: ({ errorStrategy }) => (errorStrategy === "fail" ? {} : { snapshot: "bm90aGluZw==" })
@@ -149,7 +148,7 @@ const tagOf = (effect) =>
     })
   )
 
-/** The standard streams become a resource with their first use. */
+/** The standard streams become resources at their first use. */
 const resources = () => process.getActiveResourcesInfo().filter((name) => name !== "PipeWrap")
 const before = resources()
 const added = () => {

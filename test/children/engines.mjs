@@ -1,4 +1,4 @@
-// Builds the native engine's layer again and again, as clients do that share none, and prints the resident memory after
+// Builds the native engine's layer repeatedly, like clients that do not share it, and prints the resident memory after
 // the first ones and at the end. Run with --expose-gc.
 import * as Effect from "effect/Effect"
 import * as Engine from "flipt-client-effect/Engine"

@@ -1,5 +1,5 @@
-// Compiles a large document with each engine that is named, evaluates, and prints which of the objects that were handed
-// in are still in memory while the Snapshot is. Run with --expose-gc.
+// Compiles a large document with each engine in the arguments, evaluates, and prints which of the input objects are still
+// in memory while the Snapshot is open. Run with --expose-gc.
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Scope from "effect/Scope"
@@ -22,7 +22,7 @@ const rollouts = [
   }
 ]
 
-// functions of their own, so that no frame keeps what they made
+// separate functions, so that no stack frame keeps their objects
 const compile = async (engine, refs) => {
   const flags = Array.from({ length: 5000 }, (_, index) => ({
     key: `flag-${index}`,
@@ -64,7 +64,7 @@ for (const name of process.argv.slice(2)) {
   }
   kept[name] = Object.fromEntries(Object.entries(refs).map(([what, ref]) => [what, ref.deref() !== undefined]))
   if (held.snapshot.fingerprint("flag-7") === undefined || held.scope === undefined) {
-    throw new Error("the Snapshot is gone")
+    throw new Error("the Snapshot was collected")
   }
 }
 console.log(JSON.stringify(kept))

@@ -1,6 +1,6 @@
-// Loads a document of 1,000 flags again and again, and prints the memory after the first half and at the end. Run with
-// --expose-gc. The memory is the least of several samples, because the heap of V8 grows and shrinks on its own; what a load
-// leaves behind is in all of them.
+// Loads a document of 1,000 flags repeatedly, and prints the memory after the first half and at the end. Run with
+// --expose-gc. It reports the smallest of several samples, because V8's heap grows and shrinks on its own, while leaked
+// memory is in all samples.
 import * as Effect from "effect/Effect"
 import * as Engine from "flipt-client-effect/Engine"
 import { load, Stat } from "../../build/test/internals.js"

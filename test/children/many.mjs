@@ -1,6 +1,10 @@
-// Opens and closes many clients on FLIPT_URL, and prints what they left behind. Run with --expose-gc.
+// Opens and closes many clients on FLIPT_URL in several rounds, and prints what each round leaves behind. Run with
+// --expose-gc.
 import * as Effect from "effect/Effect"
 import * as FliptClient from "flipt-client-effect/FliptClient"
+
+const ROUNDS = 5
+const CLIENTS = process.env.FLIPT_TESTS === "all" ? 200 : 80
 
 const one = FliptClient.evaluateBoolean({ flagKey: "on", entityId: "user-1" }).pipe(
   Effect.provide(FliptClient.layer({ url: process.env.FLIPT_URL }))
@@ -17,7 +21,10 @@ const measure = async () => {
 }
 
 await many(100)
-const before = await measure()
-await many(process.env.FLIPT_TESTS === "all" ? 1_000 : 400)
-const after = await measure()
-console.log(JSON.stringify({ before, after }))
+const rounds = []
+for (let round = 0; round < ROUNDS; round++) {
+  const before = await measure()
+  await many(CLIENTS)
+  rounds.push({ before, after: await measure() })
+}
+console.log(JSON.stringify(rounds))

@@ -1,5 +1,5 @@
-// Opens a client over the native engine, closes it, and has nothing left to do: the process has to end by itself. With
-// "middle" it asks to end while a document compiles on another thread.
+// Opens and closes a client with the native engine. The process must then exit by itself. With the argument "middle" it
+// calls `process.exit` while a document compiles on another thread.
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Engine from "flipt-client-effect/Engine"
@@ -11,6 +11,8 @@ const flag = (key) => ({ key, name: key, enabled: true, type: "BOOLEAN_FLAG_TYPE
 const documentOf = (keys) => JSON.stringify({ namespace: { key: "default" }, flags: keys.map(flag) })
 
 const close = async () => {
+  // Stdout stays open once something uses it, and the log may be the first.
+  void process.stdout
   const before = process.getActiveResourcesInfo()
   const program = FliptClient.evaluateBoolean({ flagKey: "on", entityId: "user-1" }).pipe(
     Effect.provide(
@@ -30,7 +32,7 @@ const close = async () => {
 const middle = async () => {
   const library = await Effect.runPromise(load(process.env.FLIPT_ENGINE_PATH))
   const jobRun = (job) => {
-    // in the next turn, when the compile is under way
+    // in the next turn, while it compiles
     setImmediate(() => process.exit())
     return library.jobRun(job)
   }
@@ -38,7 +40,7 @@ const middle = async () => {
   await Effect.runPromise(
     Effect.scoped(Effect.flatMap(make({ ...library, jobRun }), ({ compile }) => compile("default", [document])))
   )
-  console.log(JSON.stringify("the compile was over before"))
+  console.log(JSON.stringify("compiling ended too early"))
 }
 
 await (process.argv[2] === "middle" ? middle() : close())

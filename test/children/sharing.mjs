@@ -1,4 +1,4 @@
-// Workers that evaluate the states of the main thread: `sharing.mjs <scenario> <engine>`. Prints what it has seen.
+// Workers that evaluate the main thread's states: `sharing.mjs <scenario> <engine>`. Prints the results.
 import { once } from "node:events"
 import { fileURLToPath } from "node:url"
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads"
@@ -26,7 +26,7 @@ const segment = (index, value) => ({
   constraints: [{ type: "STRING_CONSTRAINT_COMPARISON_TYPE", property: "plan", operator: "eq", value }]
 })
 
-/** 200 flags, all of which depend on the version. */
+/** A document of 200 flags that all depend on the version. */
 const documentOf = (version) =>
   new TextEncoder().encode(
     JSON.stringify({
@@ -62,7 +62,7 @@ const requests = Array.from({ length: 60 }, (_, index) => ({
   context: { plan: ["pro", "trial", "free"][index % 3] }
 }))
 
-/** Everything that a client answers. */
+/** All answers of a client. */
 const answers = Effect.gen(function* () {
   const client = yield* FliptClient.FliptClient
   return JSON.stringify([
@@ -102,7 +102,7 @@ const work = async () => {
   const runtime = ManagedRuntime.make(Workers.layerClient(workerData.options))
   const run = (name) => runtime.runPromise(Effect.either(actions[name]))
   if (workerData.busy) {
-    // until it is terminated
+    // runs until it is terminated
     for (;;) {
       await run("version")
       await new Promise(setImmediate)
@@ -158,7 +158,7 @@ const until = async (condition) => {
 
 const engines = { native: Engine.layerNative, portable: Engine.layerPortable }
 
-/** A client in the main thread, and what its source does. */
+/** A client in the main thread, with a source that the scenario controls. */
 const serve = async (options) => {
   const events = await Effect.runPromise(Queue.unbounded())
   let document = { bytes: [documentOf(1)], version: Option.some("1") }
@@ -209,7 +209,7 @@ const held = () =>
   library && Object.fromEntries(Object.entries(Stat).map(([name, which]) => [name, library.stat(which)]))
 
 const scenarios = {
-  /** Three workers, one of which comes late, with all that a client does. */
+  /** Three workers, one of which starts late, use every operation of a client. */
   life: async () => {
     const early = start({})
     const earlyAnswers = early.ask("version")
@@ -295,7 +295,7 @@ const scenarios = {
           if (index === 1) {
             await worker.ask("version")
           }
-          // at once, or at any time of the start and of the evaluations
+          // immediately, or at any time during the start and the evaluations
           await new Promise((resolve) => setTimeout(resolve, Math.random() * 120 * index))
           await worker.terminate()
           ends.terminated++

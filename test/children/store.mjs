@@ -1,6 +1,6 @@
-// Saves states to the directory STORE_DIRECTORY again and again, each with LABEL and the number of its round in version
-// and document, and loads what is there in between. Prints how many loads there were, how many were not whole, how many
-// gave another process's state, and what was logged.
+// Saves states to the directory STORE_DIRECTORY repeatedly, with LABEL and the round's number in version and document,
+// and loads an entry after each save. Prints the number of loads, how many were incomplete, how many returned the state
+// of another process, and the log lines.
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
@@ -11,7 +11,7 @@ const { LABEL, ROUNDS, STORE_DIRECTORY } = process.env
 const target = { environment: "default", namespace: "shop" }
 const lines = []
 
-/** Of another length each time, and larger than what is written at once. */
+/** A text whose length differs in each round, and that is larger than a single write. */
 const chunksOf = (version) => Array.from({ length: 20 + (version.length % 7) }, () => Buffer.from(version.repeat(4000)))
 
 const program = Effect.gen(function* () {
@@ -30,7 +30,7 @@ const program = Effect.gen(function* () {
       const found = Option.flatMap(entry, (entry) => entry.version)
       loads++
       others += Option.exists(found, (version) => !version.startsWith(LABEL)) ? 1 : 0
-      // nothing is there yet when the first process begins
+      // the store is empty when the first process starts
       wrong +=
         Option.isNone(found) && round === 0
           ? 0

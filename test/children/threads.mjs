@@ -1,8 +1,9 @@
-// Four worker threads compile and evaluate at once. Two are terminated in the middle of it; the other two finish. Then
-// the engine of the main thread, which was busy all the time, has to work as before.
+// Four worker threads compile and evaluate concurrently. Two are terminated meanwhile, and the other two finish. The
+// engine of the main thread, which was busy all the time, must then still work.
 import { once } from "node:events"
 import { Worker } from "node:worker_threads"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as Engine from "flipt-client-effect/Engine"
 import { load, Stat } from "../../build/test/internals.js"
@@ -35,12 +36,12 @@ const answers = Effect.flatMap(Engine.Engine, ({ compile }) =>
   Effect.scoped(
     Effect.gen(function* () {
       const snapshot = yield* compile("default", [document])
-      return JSON.stringify(yield* Effect.all([...requests.map(snapshot.variant), snapshot.batch(requests)]))
+      return JSON.stringify([...requests.map(snapshot.variant), snapshot.batch(requests)].map(Either.getOrThrow))
     })
   )
 )
 
-/** A thread, once it is at work. */
+/** Starts a thread, and waits until it is working. */
 const start = async (rounds) => {
   const worker = new Worker(new URL("./thread.mjs", import.meta.url), {
     workerData: { document, expected, requests, rounds }
@@ -71,7 +72,7 @@ const program = Effect.gen(function* () {
     const [first, second, third, fourth] = await Promise.all([60, 60, Infinity, Infinity].map(start))
     const done = Promise.all([first, second].map(({ worker }) => once(worker, "message")))
     await third.worker.terminate()
-    // when it has got to another place
+    // at a different point of its work
     await new Promise((resolve) => setTimeout(resolve, 7))
     await fourth.worker.terminate()
     const messages = await done

@@ -1,4 +1,5 @@
-// Opens a client by the FLIPT_* variables and prints what came of it. NODE_EXTRA_CA_CERTS counts when a process starts.
+// Opens a client with the FLIPT_* variables and prints the result. A separate process, because Node reads
+// NODE_EXTRA_CA_CERTS only at startup.
 import * as Effect from "effect/Effect"
 import * as FliptClient from "flipt-client-effect/FliptClient"
 

@@ -1,5 +1,5 @@
-// Ends worker threads, as many as the last argument says, while they build an engine, and prints the engines that others have got. With "native" the workers
-// ask for the native engine.
+// Terminates worker threads, as many as the last argument says, while they build an engine, and prints the engines of the
+// others. With the argument "native", the workers request the native engine.
 import { once } from "node:events"
 import { fileURLToPath } from "node:url"
 import { isMainThread, parentPort, Worker } from "node:worker_threads"
@@ -22,7 +22,7 @@ if (isMainThread) {
     const workers = await Promise.all(Array.from({ length: 5 }, start))
     await Promise.all(
       workers.map(async (worker, index) => {
-        // at once, or a few milliseconds into the start
+        // immediately, or a few milliseconds into the start
         const until = performance.now() + index * 2
         while (performance.now() < until) {
           await new Promise(setImmediate)

@@ -1,5 +1,5 @@
 /**
- * The responses of the stand-in server, before a fault changes them.
+ * The responses of the stand-in server, without faults.
  */
 import type * as Http from "node:http"
 import * as Zlib from "node:zlib"
@@ -10,7 +10,7 @@ export interface Answer {
   readonly body: Uint8Array
 }
 
-/** The numbers are gRPC's: Flipt's HTTP API is a gateway before a gRPC server. */
+/** The numbers of gRPC, because Flipt's HTTP API is a gateway in front of a gRPC server. */
 const grpcCodes: Readonly<Record<number, number>> = {
   400: 3,
   401: 16,
@@ -51,7 +51,7 @@ const errorBody = (status: number, message: string) => ({
 export const error = (status: number, message: string): Answer =>
   json(bytes(JSON.stringify(errorBody(status, message))), {}, status)
 
-/** The frame of a failed stream: an error is a frame too. */
+/** The response to a failed stream request: the error is sent as a frame. */
 export const streamError = (status: number, message: string): Answer =>
   json(bytes(`${JSON.stringify({ error: errorBody(status, message) })}\n`), {}, status)
 
@@ -71,7 +71,7 @@ const takesGzip = (request: Http.IncomingMessage): boolean =>
     .split(",")
     .some((coding) => /^\s*gzip\s*(;\s*q=(0?\.0*[1-9]\d*|1(\.0*)?)\s*)?$/i.test(coding))
 
-// A large document is asked for again and again, and compressing it takes far longer than sending it.
+// Tests request large documents repeatedly, and compressing one takes far longer than sending it.
 const compressed = new WeakMap<Uint8Array, Uint8Array>()
 
 const gzipped = (body: Uint8Array): Uint8Array => {
@@ -92,7 +92,7 @@ export const encode = (answer: Answer, request: Http.IncomingMessage): Answer =>
       }
     : answer
 
-/** Like Go: compressed bodies are chunked, others have a length. */
+/** Like Go's server, sends compressed bodies in chunks and other bodies with a length. */
 export const send = (answer: Answer, response: Http.ServerResponse): void => {
   const sized = answer.status !== 304 && answer.status !== 204 && answer.headers["content-encoding"] === undefined
   response.writeHead(

@@ -1,5 +1,5 @@
 /**
- * What Flipt allows to pages of another origin if its setting `cors.enabled` is on.
+ * The CORS headers that Flipt sends if its setting `cors.enabled` is on.
  */
 import type * as Http from "node:http"
 
@@ -24,8 +24,8 @@ const defaults = {
 } as const
 
 /**
- * Sets the headers that a page of another origin needs, and answers a preflight. A preflight that asks for too much is
- * answered with 200 as well, and the browser finds that nothing was allowed.
+ * Sets the headers that a page of another origin needs, and answers preflight requests. A preflight that requests too
+ * much also gets status 200, but without headers that allow anything.
  */
 export const handle = (
   options: Options,

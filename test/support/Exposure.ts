@@ -1,5 +1,5 @@
 /**
- * Everything that a program may expose: its values, its log and its trace, as text.
+ * Collects what a program can expose as text: its values, its log and its trace.
  */
 import { inspect } from "node:util"
 import * as Cause from "effect/Cause"
@@ -18,7 +18,7 @@ const stringified = (value: unknown): string => {
   }
 }
 
-/** A value in every form in which values are shown. */
+/** A value in every form in which programs print values. */
 export const shown = (value: unknown): string =>
   [
     String(value),
@@ -30,9 +30,9 @@ export const shown = (value: unknown): string =>
   ].join("\n")
 
 export interface Exposure {
-  /** All lines so far, at any level and in every format. */
+  /** All log lines so far, at every level and in every format. */
   readonly log: ReadonlyArray<string>
-  /** Everything that was recorded for any span so far. */
+  /** Everything recorded in spans so far. */
   readonly trace: ReadonlyArray<string>
 }
 

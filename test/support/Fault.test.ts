@@ -17,7 +17,7 @@ describe("faults", () => {
   const acceptIdentity = { "accept-encoding": "identity" }
   const make = FliptServer.make({ documents: { default: document } })
 
-  it.scopedLive("each spoils one request, in order; a lasting one spoils the rest", () =>
+  it.scopedLive("each affects one request, in order, and a constant one affects the rest", () =>
     Effect.gen(function* () {
       const server = yield* make
       const status = Effect.map(ask(server, path()), (outcome) => outcome.status)
@@ -32,7 +32,7 @@ describe("faults", () => {
     })
   )
 
-  it.scopedLive("status: Flipt's error body, or one's own, with headers", () =>
+  it.scopedLive("status: sends Flipt's error body or a custom one, with headers", () =>
     Effect.gen(function* () {
       const server = yield* make
       yield* server.fail(
@@ -52,7 +52,7 @@ describe("faults", () => {
     })
   )
 
-  it.scopedLive("delay: the normal answer, later", () =>
+  it.scopedLive("delay: sends the normal response later", () =>
     Effect.gen(function* () {
       const server = yield* make
       yield* server.fail(Fault.delay(50))
@@ -78,7 +78,7 @@ describe("faults", () => {
   )
 
   for (const framing of ["length", "chunked"] as const) {
-    it.scopedLive(`hangInBody (${framing}): so many bytes, and no end`, () =>
+    it.scopedLive(`hangInBody (${framing}): sends some bytes and never ends`, () =>
       Effect.gen(function* () {
         const server = yield* make
         yield* server.fail(Fault.hangInBody(5, { framing }))
@@ -106,7 +106,7 @@ describe("faults", () => {
         const server = yield* make
         const { headers, body } = yield* ask(server, path())
         for (const afterBytes of [0, 1, 7, body.byteLength, body.byteLength + 100]) {
-          // Set anew, a document begins again with the same white space.
+          // Setting the document again resets its white space.
           yield* server.setDocument(document)
           yield* server.fail(Fault.cutBody(afterBytes, { framing }))
           const outcome = yield* ask(server, path(), { headers: { "if-none-match": headers.etag } })
@@ -123,7 +123,7 @@ describe("faults", () => {
     )
   }
 
-  it.scopedLive("garbage: a 200 with a new ETag", () =>
+  it.scopedLive("garbage: sends a 200 with a new ETag", () =>
     Effect.gen(function* () {
       const server = yield* make
       const { etag } = (yield* ask(server, path())).headers
@@ -138,7 +138,7 @@ describe("faults", () => {
     })
   )
 
-  it.scopedLive("reset: no answer, the connection is reset", () =>
+  it.scopedLive("reset: resets the connection without a response", () =>
     Effect.gen(function* () {
       const server = yield* make
       yield* server.fail(Fault.reset)
@@ -152,7 +152,7 @@ describe("faults", () => {
     })
   )
 
-  it.scopedLive("drip: all of it, slowly; a client that goes stops it", () =>
+  it.scopedLive("drip: sends the whole body slowly, until the client disconnects", () =>
     Effect.gen(function* () {
       const server = yield* make
       yield* server.fail(Fault.drip(20, 5), Fault.drip(1, 5))
@@ -192,7 +192,7 @@ describe("faults", () => {
     })
   )
 
-  it.scopedLive("invalidGzip: claims gzip, but is not", () =>
+  it.scopedLive("invalidGzip: sends a body that claims to be gzip", () =>
     Effect.gen(function* () {
       const server = yield* make
       yield* server.fail(Fault.invalidGzip, Fault.invalidGzip)
@@ -206,7 +206,7 @@ describe("faults", () => {
     })
   )
 
-  it.scopedLive("gzipBomb: a small body that decodes to a large one", () =>
+  it.scopedLive("gzipBomb: sends a small body that decodes to a large one", () =>
     Effect.gen(function* () {
       const server = yield* make
       const decodedBytes = 64 * 1024 * 1024 + 3
@@ -218,7 +218,7 @@ describe("faults", () => {
     })
   )
 
-  it.scopedLive("rawHeaders: the head as written, then the body and the end", () =>
+  it.scopedLive("rawHeaders: sends exactly these headers, then the body, and closes the connection", () =>
     Effect.gen(function* () {
       const server = yield* make
       yield* server.fail(

@@ -1,6 +1,6 @@
 /**
- * What can go wrong between a client and a Flipt server. A fault stands for the network and for proxies as well as for
- * the server, so it takes the place of the whole answer, whatever was asked for.
+ * Faults between a client and a Flipt server. A fault can be caused by the network or a proxy as well as by the server,
+ * so it replaces the whole response, whatever the request was.
  */
 import * as Crypto from "node:crypto"
 import * as Http from "node:http"
@@ -40,13 +40,13 @@ export type Fault =
     }
   | { readonly _tag: "Own"; readonly inflict: (exchange: Exchange) => void }
 
-/** No fault: a gap between two others in a queue. */
+/** No fault, to let one request pass between two others in the queue. */
 export const pass: Fault = { _tag: "Pass" }
 
 /** The normal answer, late. */
 export const delay = (millis: number): Fault => ({ _tag: "Delay", millis })
 
-/** An error answer. Without a body: the one that Flipt sends with that status. */
+/** An error response. The default body is the one that Flipt sends with that status. */
 export const status = (
   code: number,
   options: { readonly headers?: Headers; readonly body?: string | Uint8Array } = {}
@@ -55,50 +55,50 @@ export const status = (
 /** Accepts the request and never responds. */
 export const hangBeforeHeaders: Fault = { _tag: "HangBeforeHeaders" }
 
-/** Sends the headers and that many bytes of the body as on the wire, and then nothing, although more is announced. */
+/** Sends the headers and this many bytes of the encoded body, and then nothing, although the headers announce more. */
 export const hangInBody = (afterBytes: number, options: { readonly framing?: Framing } = {}): Fault => ({
   _tag: "HangInBody",
   afterBytes,
   framing: options.framing ?? "length"
 })
 
-/** The same, and then the connection closes. The ETag is the whole document's. */
+/** Like `hangInBody`, but closes the connection. The ETag is the one of the complete document. */
 export const cutBody = (afterBytes: number, options: { readonly framing?: Framing } = {}): Fault => ({
   _tag: "CutBody",
   afterBytes,
   framing: options.framing ?? "length"
 })
 
-/** A 200 with this body and an ETag that was never seen before. */
+/** A 200 with this body and a new ETag. */
 export const garbage = (body: string | Uint8Array, options: { readonly etag?: string } = {}): Fault => ({
   _tag: "Garbage",
   body,
   etag: options.etag
 })
 
-/** Resets the connection (RST) when the request has arrived. */
+/** Resets the connection (RST) once the request has arrived. */
 export const reset: Fault = { _tag: "Reset" }
 
-/** The whole body, a little at a time. */
+/** Sends the whole body in small pieces. */
 export const drip = (bytesPerTick: number, tickMillis: number): Fault => ({ _tag: "Drip", bytesPerTick, tickMillis })
 
 export const redirect = (location: string, code = 302): Fault => ({ _tag: "Redirect", location, code })
 
-/** A 304 even to a request without `If-None-Match`. Without an ETag of its own it has the document's. */
+/** A 304 even to a request without `If-None-Match`. Its default ETag is the document's. */
 export const notModified = (options: { readonly etag?: string } = {}): Fault => ({
   _tag: "NotModified",
   etag: options.etag
 })
 
-/** A body that starts like gzip but is not, even if the request does not accept gzip. */
+/** A body that starts like gzip but is not gzip, even if the request does not accept gzip. */
 export const invalidGzip: Fault = { _tag: "InvalidGzip" }
 
-/** A small gzip body of that many spaces, even if the request does not accept gzip. */
+/** A small gzip body that decodes to this many spaces, even if the request does not accept gzip. */
 export const gzipBomb = (decodedBytes: number): Fault => ({ _tag: "GzipBomb", decodedBytes })
 
 /**
- * A head written byte for byte: the status line and these lines, nothing added. Then the body (without one: the
- * normal answer's, not compressed), and the end of the connection.
+ * Writes exactly this status line and these header lines, then the body, and closes the connection. The default body is
+ * the normal response's, uncompressed.
  */
 export const rawHeaders = (
   lines: ReadonlyArray<string>,
@@ -111,15 +111,15 @@ export const own = (inflict: (exchange: Exchange) => void): Fault => ({ _tag: "O
 export interface Exchange {
   readonly request: Http.IncomingMessage
   readonly response: Http.ServerResponse
-  /** The whole answer, not yet compressed, `If-None-Match` left aside: a 304 would have no body to spoil. */
+  /** The full response, uncompressed. It ignores `If-None-Match`, because a 304 has no body to damage. */
   readonly answer: Answer.Answer
-  /** Responds as without a fault. */
+  /** Sends the normal response. */
   readonly proceed: () => void
 }
 
 const bytes = (body: string | Uint8Array): Uint8Array => (typeof body === "string" ? Buffer.from(body) : body)
 
-/** A part of the body in a frame that always promises more. */
+/** Writes a part of the body, with headers that announce more than that part. */
 const sendPart = (exchange: Exchange, afterBytes: number, framing: Framing): void => {
   const answer = Answer.encode(exchange.answer, exchange.request)
   const announced = Math.max(answer.body.byteLength, afterBytes + 1)
@@ -150,7 +150,7 @@ const dripBody = (exchange: Exchange, bytesPerTick: number, tickMillis: number):
 /** The ten bytes of a gzip header. */
 const gzipHeader = Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3)
 
-/** Each gzip member of a bomb decodes to this much; a gzip body may have any number of members. */
+/** The number of bytes that each gzip member of a bomb decodes to. A gzip body can have any number of members. */
 const memberBytes = 1024 * 1024
 
 function* gzipMembers(decodedBytes: number): Generator<Uint8Array> {
@@ -160,7 +160,7 @@ function* gzipMembers(decodedBytes: number): Generator<Uint8Array> {
   if (decodedBytes % memberBytes > 0) yield spaces(decodedBytes % memberBytes)
 }
 
-/** Changes one response. Everything that it starts ends with the connection. */
+/** Applies a fault to one response. Everything that it starts ends with the connection. */
 export const inflict = (fault: Fault, exchange: Exchange): void => {
   const { answer, response } = exchange
   const socket = exchange.request.socket
@@ -191,7 +191,7 @@ export const inflict = (fault: Fault, exchange: Exchange): void => {
       return
     case "CutBody":
       sendPart(exchange, fault.afterBytes, fault.framing)
-      // Not `destroy`, which would throw away what is not yet written.
+      // Not `destroy`, which would discard buffered bytes.
       socket.destroySoon()
       return
     case "Garbage": {
@@ -219,7 +219,7 @@ export const inflict = (fault: Fault, exchange: Exchange): void => {
       return
     case "GzipBomb":
       response.writeHead(answer.status, { ...answer.headers, "content-encoding": "gzip" })
-      // A client that has had enough closes the connection, and that is no error here.
+      // A client may close the connection before it has read everything, which is not an error here.
       Stream.pipeline(Stream.Readable.from(gzipMembers(fault.decodedBytes)), response, () => {})
       return
     case "RawHeaders":

@@ -39,7 +39,7 @@ describe("snapshots", () => {
     })
   )
 
-  it.scopedLive("v1 leaves the document without a digest", () =>
+  it.scopedLive("v1 does not add a digest to the document", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ version: "v1", documents: { default: document } })
       const outcome = yield* ask(server, path())
@@ -65,7 +65,7 @@ describe("snapshots", () => {
     })
   )
 
-  it.scopedLive("a 304 has the ETag and no body, and only for the very same If-None-Match", () =>
+  it.scopedLive("sends a 304 with the ETag and no body, but only for exactly that If-None-Match", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: document } })
       const etag = (yield* ask(server, path())).headers.etag!
@@ -97,7 +97,7 @@ describe("snapshots", () => {
     })
   )
 
-  it.scopedLive("the white space varies from answer to answer, the content does not", () =>
+  it.scopedLive("the white space varies between responses, the content does not", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: document } })
       const first = yield* ask(server, path())
@@ -108,7 +108,7 @@ describe("snapshots", () => {
     })
   )
 
-  it.scopedLive("bytes, and text that is no document, are served as they are", () =>
+  it.scopedLive("bytes, and text that is not a document, are served unchanged", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make()
       const bytes = new TextEncoder().encode('{"namespace":{"key":"default"}}')
@@ -124,7 +124,7 @@ describe("snapshots", () => {
     })
   )
 
-  it.scopedLive("the text of a document keeps its form, the digest aside", () =>
+  it.scopedLive("the text of a document keeps its form, except for the digest", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make()
       yield* server.setDocument('{ "n": 1.0, "n": 2 }', { etag: "e" })
@@ -134,7 +134,7 @@ describe("snapshots", () => {
     })
   )
 
-  it.scopedLive("namespaces are percent-decoded, and logged as they were sent", () =>
+  it.scopedLive("namespaces are percent-decoded, and logged as sent", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { "кома нда/+?": document } })
       const encoded = path(encodeURIComponent("кома нда/+?"))
@@ -151,7 +151,7 @@ describe("snapshots", () => {
   )
 })
 
-describe("what is not there", () => {
+describe("missing resources", () => {
   it.scopedLive("an unknown namespace is a 404 on v2, and has no flags on v1", () =>
     Effect.gen(function* () {
       const v2 = yield* FliptServer.make()
@@ -179,7 +179,7 @@ describe("what is not there", () => {
     })
   )
 
-  it.scopedLive("an unroutable path is Flipt's 404", () =>
+  it.scopedLive("an unknown path gets Flipt's 404", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ token: { kind: "client", value: "t" } })
       for (const wrong of ["/", "/nowhere", `/${path()}`, `${path()}/`, path(""), "/internal/v1", "*"]) {
@@ -190,7 +190,7 @@ describe("what is not there", () => {
     })
   )
 
-  it.scopedLive("another method than GET is not implemented", () =>
+  it.scopedLive("methods other than GET are not implemented", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: document } })
       const outcome = yield* ask(server, path(), { method: "POST" })
@@ -215,7 +215,7 @@ describe("environments", () => {
   const at = (environment: string) => ({ headers: { "x-flipt-environment": environment } })
   const named = (name: string) => ({ namespace: { key: "default", name }, flags: [] })
 
-  it.scopedLive("the header picks the environment; an unknown one is not found", () =>
+  it.scopedLive("the header selects the environment, and an unknown one is not found", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: named("default") } })
       yield* server.setDocument(named("prod"), { environment: "prod" })
@@ -227,7 +227,7 @@ describe("environments", () => {
     })
   )
 
-  it.scopedLive("an unknown environment in the path is silently the default one, unless the header is there too", () =>
+  it.scopedLive("an unknown environment in the path means the default one, unless there is a header", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: named("default") } })
       yield* server.setDocument(named("prod"), { environment: "prod" })
@@ -237,7 +237,7 @@ describe("environments", () => {
     })
   )
 
-  it.scopedLive("v1 knows no environments", () =>
+  it.scopedLive("v1 has no environments", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ version: "v1", documents: { default: named("default") } })
       expect(parse(yield* ask(server, path(), at("x")))).toEqual(named("default"))
@@ -245,7 +245,7 @@ describe("environments", () => {
   )
 })
 
-it.scopedLive("a reference counts with v1 and not with v2", () =>
+it.scopedLive("a reference counts on v1, but not on v2", () =>
   Effect.gen(function* () {
     for (const version of ["v1", "v2"] as const) {
       const server = yield* FliptServer.make({ version, documents: { default: { on: "main" } } })
@@ -257,7 +257,7 @@ it.scopedLive("a reference counts with v1 and not with v2", () =>
   })
 )
 
-it.scopedLive("v1 keeps from older clients what they do not know", () =>
+it.scopedLive("v1 omits features that older clients do not support", () =>
   Effect.gen(function* () {
     const type = "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE"
     const full = { flags: [{ key: "f", defaultVariant: { key: "v" }, rules: [{ type }] }] }
@@ -282,7 +282,7 @@ describe("the stream", () => {
   const digestOf = (server: FliptServer.Server) =>
     Effect.map(ask(server, path()), (outcome) => String(outcome.headers.etag))
 
-  it.scopedLive("a frame immediately, and one for every change of the document", () =>
+  it.scopedLive("sends a frame immediately, and one for every change of the document", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: named("1") } })
       const stream = yield* open(server)
@@ -290,7 +290,7 @@ describe("the stream", () => {
       expect(statusCode).toBe(200)
       expect(headers).toMatchObject({ "content-type": "application/json", "transfer-encoding": "chunked" })
       expect(yield* stream.frame).toEqual({ result: { ...named("1"), digest: yield* digestOf(server) } })
-      // Line breaks in the document are none in the stream.
+      // Line breaks in the document become spaces in the stream.
       yield* server.setDocument(JSON.stringify(named("2"), null, 2))
       expect(yield* stream.frame).toEqual({ result: { ...named("2"), digest: yield* digestOf(server) } })
       yield* server.setDocument(JSON.stringify(named("2"), null, 2))
@@ -303,24 +303,26 @@ describe("the stream", () => {
     })
   )
 
-  it.scopedLive("not even a head for the digest of now or for an unknown namespace, until there is a document", () =>
-    Effect.gen(function* () {
-      const server = yield* FliptServer.make({ documents: { default: named("1") } })
-      const digest = yield* digestOf(server)
-      const current = yield* open(server, `${streamPath}?digest=${digest}`)
-      const unknown = yield* open(server, clientPath("default", "x", "stream"))
-      const old = yield* open(server, `${streamPath}?digest=${"0".repeat(40)}`)
-      expect(yield* old.frame).toMatchObject({ result: named("1") })
-      expect(yield* Effect.all([current.silent, unknown.silent])).toEqual([true, true])
-      yield* server.setDocument(named("2"))
-      yield* server.setDocument(named("x"), { namespace: "x" })
-      expect((yield* current.head).statusCode).toBe(200)
-      expect(yield* current.frame).toMatchObject({ result: named("2") })
-      expect(yield* unknown.frame).toMatchObject({ result: named("x") })
-    })
+  it.scopedLive(
+    "sends not even headers for the current digest or an unknown namespace, until there is a document",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* FliptServer.make({ documents: { default: named("1") } })
+        const digest = yield* digestOf(server)
+        const current = yield* open(server, `${streamPath}?digest=${digest}`)
+        const unknown = yield* open(server, clientPath("default", "x", "stream"))
+        const old = yield* open(server, `${streamPath}?digest=${"0".repeat(40)}`)
+        expect(yield* old.frame).toMatchObject({ result: named("1") })
+        expect(yield* Effect.all([current.silent, unknown.silent])).toEqual([true, true])
+        yield* server.setDocument(named("2"))
+        yield* server.setDocument(named("x"), { namespace: "x" })
+        expect((yield* current.head).statusCode).toBe(200)
+        expect(yield* current.frame).toMatchObject({ result: named("2") })
+        expect(yield* unknown.frame).toMatchObject({ result: named("x") })
+      })
   )
 
-  it.scopedLive("its errors are frames: the digest's length, the credential, the environment", () =>
+  it.scopedLive("sends errors as frames: the digest's length, the credential, the environment", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: document } })
       const bad = yield* ask(server, `${streamPath}?digest=${"0".repeat(32)}`)
@@ -338,7 +340,7 @@ describe("the stream", () => {
     })
   )
 
-  it.scopedLive("ends on stop, silent or not; a client that goes leaves nothing", () =>
+  it.scopedLive("ends on stop, even if silent, and leaves nothing behind when a client disconnects", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: document } })
       yield* Effect.scoped(Effect.flatMap(open(server), (stream) => stream.frame))
@@ -356,7 +358,7 @@ describe("the stream", () => {
     })
   )
 
-  it.scopedLive("can go wrong like any answer", () =>
+  it.scopedLive("can have faults like any response", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: document } })
       yield* server.fail(Fault.cutBody(20, { framing: "chunked" }), Fault.status(503))
@@ -400,7 +402,7 @@ describe("authentication", () => {
   )
 })
 
-it.scopedLive("with a prefix all lies under it", () =>
+it.scopedLive("serves everything below a prefix", () =>
   Effect.gen(function* () {
     const server = yield* FliptServer.make({ prefix: "/flipt", documents: { default: document } })
     expect(server.url).toBe(`http://127.0.0.1:${server.port}/flipt`)
@@ -412,7 +414,7 @@ it.scopedLive("with a prefix all lies under it", () =>
 )
 
 describe("the log", () => {
-  it.scopedLive("has every request in order, with its headers and its time", () =>
+  it.scopedLive("contains every request in order, with its headers and time", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: document } })
       const before = performance.now()
@@ -452,7 +454,7 @@ describe("connections", () => {
     })
   )
 
-  it.live("the end of the scope closes the port and every connection, idle or in the middle of an answer", () =>
+  it.live("closing the scope closes the port and every connection, even in the middle of a response", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const server = yield* Scope.extend(FliptServer.make({ documents: { default: document } }), scope)
@@ -470,7 +472,7 @@ describe("connections", () => {
     })
   )
 
-  it.scopedLive("stop refuses and start serves again, on the same port, with the same documents", () =>
+  it.scopedLive("stop refuses connections, and start serves the same documents again on the same port", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: document } })
       const agent = new Http.Agent({ keepAlive: true })
@@ -487,7 +489,7 @@ describe("connections", () => {
     })
   )
 
-  it.scopedLive("start waits for a port that is in use for a moment", () =>
+  it.scopedLive("start waits for a port that is briefly in use", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: document } })
       yield* server.stop
@@ -507,7 +509,7 @@ describe("connections", () => {
 describe("a stream that the test writes", () => {
   const streamPath = clientPath("default", "default", "stream")
 
-  it.scopedLive("sends only what is written, byte for byte", () =>
+  it.scopedLive("sends exactly the written bytes", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ streams: "scripted", documents: { default: document } })
       const digest = FliptServer.digestOf(document)
@@ -540,7 +542,7 @@ describe("a stream that the test writes", () => {
     })
   )
 
-  it.scopedLive("can be broken off", () =>
+  it.scopedLive("can be aborted", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ streams: "scripted" })
       const client = yield* open(server)
@@ -578,7 +580,7 @@ describe("like a real server", () => {
     })
   )
 
-  it.scopedLive("v2 sends no names and descriptions, and each change gives all flags new timestamps", () =>
+  it.scopedLive("v2 sends no names and descriptions, and updates all timestamps with each change", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: { namespace, flags: [flag("a"), flag("b")] } } })
       const flagsOf = Effect.map(
@@ -600,7 +602,7 @@ describe("like a real server", () => {
     })
   )
 
-  it.scopedLive("v1 sends names, descriptions and timestamps as they are", () =>
+  it.scopedLive("v1 sends names, descriptions and timestamps unchanged", () =>
     Effect.gen(function* () {
       const full = { namespace, flags: [flag("a", { updatedAt: "2020-01-01T00:00:00Z" })] }
       const server = yield* FliptServer.make({ version: "v1", documents: { default: full } })
@@ -608,7 +610,7 @@ describe("like a real server", () => {
     })
   )
 
-  it.scopedLive("v2.11 escapes &, < and > in lists, as Go writes JSON; v2.10 and v1 do not", () =>
+  it.scopedLive("v2.11 escapes &, < and > in lists like Go's JSON encoder, but v2.10 and v1 do not", () =>
     Effect.gen(function* () {
       const list = { operator: "isoneof", value: '["R&D","<b>"]' }
       const text = { operator: "eq", value: "R&D" }
@@ -648,7 +650,7 @@ describe("like a real server", () => {
     })
   )
 
-  it.scopedLive("a namespace of several files has a digest of 32 hex digits, which covers all of them", () =>
+  it.scopedLive("a namespace of several files has a digest of 32 hex digits that covers all of them", () =>
     Effect.gen(function* () {
       for (const version of ["v1", "v2"] as const) {
         const server = yield* FliptServer.make({ version })
@@ -666,7 +668,7 @@ describe("like a real server", () => {
     })
   )
 
-  it.scopedLive("v2.10 uses the last file's digest for the whole namespace, which leads to a wrong 304", () =>
+  it.scopedLive("v2.10 uses the last file's digest for the whole namespace, which causes a wrong 304", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ version: "v2.10" })
       const last = { namespace, flags: [flag("b")] }
@@ -697,7 +699,7 @@ describe("like a real server", () => {
     })
   )
 
-  it.scopedLive("the environment `default` is the server's default one, under any name", () =>
+  it.scopedLive("the environment `default` is the server's default environment, whatever its name", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ defaultEnvironment: "production", documents: { default: document } })
       const at = (environment: string) => ({ headers: { "x-flipt-environment": environment } })
@@ -723,7 +725,7 @@ describe("like a real server", () => {
     })
   )
 
-  it.scopedLive("v1 sends the ETag of the default reference for every reference: another wrong 304", () =>
+  it.scopedLive("v1 sends the ETag of the default reference for every reference, which causes a wrong 304", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ version: "v1", documents: { default: document } })
       const { etag } = (yield* ask(server, path())).headers
@@ -736,21 +738,23 @@ describe("like a real server", () => {
     })
   )
 
-  it.scopedLive("the stream of a branch environment sends nothing, not even a head, though requests are answered", () =>
-    Effect.gen(function* () {
-      const server = yield* FliptServer.make({ branches: ["feature"], documents: { default: document } })
-      yield* server.setDocument(document, { environment: "feature" })
-      const branch = clientPath("feature", "default", "stream")
-      const stream = yield* open(server, branch, { "x-flipt-environment": "feature" })
-      yield* server.awaitStreams(1)
-      yield* server.setDocument({ ...document, flags: [flag("new")] }, { environment: "feature" })
-      expect(parse(yield* ask(server, clientPath("feature", "default")))).toMatchObject({ flags: [{ key: "new" }] })
-      expect(yield* stream.silent).toBe(true)
-      expect(server.streams[0]!.isOpen()).toBe(true)
-    })
+  it.scopedLive(
+    "the stream of a branch environment sends nothing, not even headers, although requests are answered",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* FliptServer.make({ branches: ["feature"], documents: { default: document } })
+        yield* server.setDocument(document, { environment: "feature" })
+        const branch = clientPath("feature", "default", "stream")
+        const stream = yield* open(server, branch, { "x-flipt-environment": "feature" })
+        yield* server.awaitStreams(1)
+        yield* server.setDocument({ ...document, flags: [flag("new")] }, { environment: "feature" })
+        expect(parse(yield* ask(server, clientPath("feature", "default")))).toMatchObject({ flags: [{ key: "new" }] })
+        expect(yield* stream.silent).toBe(true)
+        expect(server.streams[0]!.isOpen()).toBe(true)
+      })
   )
 
-  it.scopedLive("the stream of a namespace that is deleted stays open and silent", () =>
+  it.scopedLive("the stream of a deleted namespace stays open and silent", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: document } })
       const stream = yield* open(server)
@@ -763,7 +767,7 @@ describe("like a real server", () => {
     })
   )
 
-  it.scopedLive("while it drains it accepts no connections, and its streams stay open until it stops", () =>
+  it.scopedLive("accepts no connections while it drains, and keeps its streams open until it stops", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: document } })
       const agent = new Http.Agent({ keepAlive: true })

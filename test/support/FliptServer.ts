@@ -1,5 +1,5 @@
 /**
- * The one stand-in for a Flipt server: a real HTTP server on the loopback interface that answers as Flipt v1 or v2 does.
+ * The stand-in for a Flipt server: a real HTTP server on the loopback interface that behaves like Flipt v1 or v2.
  * It records its requests, produces faults on demand, and lets a test write its streams byte for byte.
  */
 import * as Http from "node:http"
@@ -25,7 +25,7 @@ export interface TlsOptions {
   readonly key: string
   readonly ca?: string
   readonly requestCert?: boolean
-  /** Whether a client without a certificate, or with one of another authority, is refused. Default: true. */
+  /** Whether to refuse clients without a certificate, or with a certificate of another authority. Default: true. */
   readonly rejectUnauthorized?: boolean
   readonly maxVersion?: "TLSv1.2" | "TLSv1.3"
   /** Whether to offer HTTP/2. */
@@ -33,37 +33,37 @@ export interface TlsOptions {
 }
 
 export interface Options {
-  /** Makes it a server over TLS. */
+  /** Serves over TLS. */
   readonly tls?: TlsOptions
   /** The version to imitate: v1.61, v2.11, or one of v2.0 to v2.10. Default: `"v2"`. */
   readonly version?: Stored.Version
-  /** If set, every request that has a route requires it. */
+  /** If set, every request with a known path must have this credential. */
   readonly token?: Token
   /** The path prefix of a reverse proxy: `"/flipt"`. */
   readonly prefix?: string
   /** Documents by namespace, in the default environment. */
   readonly documents?: Readonly<Record<string, Stored.Document>>
-  /** v2: which environment is the default one. It also stands in for `default`. Default: `"default"`. */
+  /** v2: the name of the default environment. The name `default` also selects it. Default: `"default"`. */
   readonly defaultEnvironment?: string
-  /** v2: environments that are branches of others. Their streams never send anything, not even response headers. */
+  /** v2: environments that are branches. Their streams never send anything, not even response headers. */
   readonly branches?: ReadonlyArray<string>
   /** `scripted`: streams send only what the test writes. Default: `served`, like Flipt. */
   readonly streams?: "served" | "scripted"
-  /** Allows pages of other origins, by the defaults of the version. Default: no CORS headers, and no preflights. */
+  /** Enables CORS with the defaults of the version. Default: no CORS headers, and no responses to preflight requests. */
   readonly cors?: Cors.Options
 }
 
 export interface Target {
-  /** Default: the default one. v1 has no environments, and does not show what is put into another one. */
+  /** Default: the default environment. v1 has no environments and serves only the default one. */
   readonly environment?: string
   /** Default: `"default"`. */
   readonly namespace?: string
 }
 
 interface DocumentTarget extends Target {
-  /** v2 has no references, and does not show what is put under one. */
+  /** v1 only: v2 has no references. */
   readonly reference?: string
-  /** Default: the document's own digest (v2), or else 40 hex digits made of the namespace and the content. */
+  /** Default: the document's own digest (v2), or else 40 hex digits computed from the namespace and the content. */
   readonly etag?: string
 }
 
@@ -76,50 +76,50 @@ export interface Stream {
   readonly digest: string | undefined
   /** Sends bytes, preceded by the headers of a successful response. */
   readonly write: (bytes: string | Uint8Array) => void
-  /** Sends a frame with this document. Subscribers of the namespace's state learn nothing of it. */
+  /** Sends a frame with this document on this stream only. */
   readonly push: (document: Stored.Document) => void
   /** Ends the response normally. */
   readonly end: () => void
-  /** Breaks the connection. */
+  /** Destroys the connection. */
   readonly destroy: () => void
   readonly response: Http.ServerResponse
   readonly isOpen: () => boolean
-  /** How many of the written bytes have not left the process. */
+  /** How many of the written bytes are still buffered in the process. */
   readonly unsent: () => number
 }
 
 export interface Server {
-  /** The base URL, with the prefix and without a slash at its end. It stays the same through a restart. */
+  /** The base URL, with the prefix and without a trailing slash. A restart does not change it. */
   readonly url: string
   readonly port: number
   readonly setDocument: (document: Stored.Document, target?: DocumentTarget) => Effect.Effect<void>
-  /** Puts a namespace that is spread over several files. */
+  /** Sets the document of a namespace that consists of several files. */
   readonly setFiles: (
     files: readonly [Stored.File, ...ReadonlyArray<Stored.File>],
     target?: Target
   ) => Effect.Effect<void>
-  /** Forgets a namespace's documents, under every reference. Its environment stays known. */
+  /** Removes a namespace's documents under every reference. Its environment remains. */
   readonly removeNamespace: (target?: Target) => Effect.Effect<void>
-  /** What requests must bring from now on. */
+  /** Changes the required credential. */
   readonly setToken: (token: Token | undefined) => Effect.Effect<void>
   /** All requests so far, the oldest first. */
   readonly requests: Effect.Effect<ReadonlyArray<Route.Request>>
-  /** The same, as soon as there are this many. */
+  /** Waits until there are this many requests, and returns them. */
   readonly awaitRequests: (count: number) => Effect.Effect<ReadonlyArray<Route.Request>>
-  /** The requests for streams and all other requests, the oldest first. Both lists grow. */
+  /** The requests for streams and all other requests, the oldest first. New requests are appended to both lists. */
   readonly streams: ReadonlyArray<Stream>
   readonly snapshots: ReadonlyArray<Route.Request>
   /** The kinds of all requests so far, in order. */
   readonly order: Effect.Effect<ReadonlyArray<"snapshot" | "stream">>
   /** Waits until this many streams have been requested. Returns the last one. */
   readonly awaitStreamRequests: (count: number) => Effect.Effect<Stream>
-  /** Waits until this many requests for anything else have come in. */
+  /** Waits until this many other requests have arrived. */
   readonly awaitSnapshotRequests: (count: number) => Effect.Effect<void>
-  /** Adds to the queue of faults. Each affects one request; then responses are normal again. */
+  /** Adds faults to the queue. Each affects one request. */
   readonly fail: (...faults: ReadonlyArray<Fault.Fault>) => Effect.Effect<void>
   /** Applies to every request for which the queue has no fault; `undefined` ends it. */
   readonly failAlways: (fault: Fault.Fault | undefined) => Effect.Effect<void>
-  /** The same for streams alone, and for all other requests alone. */
+  /** Like `failAlways`, only for streams or only for other requests. */
   readonly failStreams: (fault: Fault.Fault | undefined) => Effect.Effect<void>
   readonly failSnapshots: (fault: Fault.Fault | undefined) => Effect.Effect<void>
   /** The number of connections so far, with or without requests. */
@@ -135,8 +135,8 @@ export interface Server {
   /** Uses another certificate for new connections. */
   readonly setCertificate: (certificate: Pick<TlsOptions, "cert" | "key">) => Effect.Effect<void>
   /**
-   * Closes the listener and idle connections, and leaves streams open until `stop`: what Flipt does on a SIGTERM in the
-   * first 30 seconds of its life, until they are over.
+   * Closes the listener and idle connections, but leaves streams open until `stop`. Flipt does this if it gets a SIGTERM
+   * in the first 30 seconds after its start, until those 30 seconds are over.
    */
   readonly drain: Effect.Effect<void>
   /** Closes the listener and every connection. */
@@ -150,29 +150,29 @@ const host = "127.0.0.1"
 
 const streamHeaders = { "content-type": "application/json" }
 
-/** Longer than any test. Without it, clients close idle connections after a few seconds. */
+/** Longer than any test. With the default, clients would close idle connections after a few seconds. */
 const keepAliveTimeout = 600_000
 
 /** How long to retry if another process holds the port. */
 const bindAttempts = 1500
 const bindRetryMillis = 20
 
-/** The target of a stream, and the digest that its client has. */
+/** The target of a stream, and the digest of the client's state. */
 interface Subscription {
-  /** None for a stream that Flipt never sends anything on. */
+  /** Absent for a stream on which Flipt never sends anything. */
   readonly key: string | undefined
   digest: string | undefined
 }
 
 interface Reply {
-  /** For a successful stream: its first frame, if there is one yet. */
+  /** For a successful stream: its first frame, if there is already one. */
   readonly answer: Answer.Answer
   readonly subscription?: Subscription
 }
 
 const digestLength = 40
 
-/** The digest of a document that is an object or the text of one. */
+/** The digest in a document, given as an object or as JSON text. */
 export const digestOf = (document: object | string, namespace = "default"): string =>
   Stored.make(document, { version: "v2", namespace, etag: undefined, changes: 0 }).etag
 
@@ -240,12 +240,12 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
     const putDocument = (document: Stored.Document, target: DocumentTarget) =>
       put(target, (options) => Stored.make(document, { ...options, etag: target.etag }))
 
-    /** The current document, unless the client has it. Unknown and deleted namespaces send nothing. */
+    /** Sends the current document, unless the client has it. Unknown and deleted namespaces send nothing. */
     const sendFrame = (response: Http.ServerResponse, subscription: Subscription) => {
       const stored = subscription.key === undefined ? undefined : documents.get(subscription.key)?.get("")
       if (stored === undefined || stored.etag === subscription.digest) return
       subscription.digest = stored.etag
-      // Not before: as long as there is no frame, there is no status line either.
+      // Flipt sends the status line together with the first frame.
       if (!response.headersSent) response.writeHead(200, streamHeaders)
       response.write(Answer.frame(stored.body(undefined)))
     }
@@ -262,14 +262,14 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
       if (!references.has(reference)) return Answer.error(500, `reference ${JSON.stringify(reference)} not found`)
       const byReference = documents.get(keyOf("default", namespace))
       const stored = byReference?.get(reference)
-      // The ETag does not depend on the reference: a client of another one gets a 304 for a state that has changed.
+      // The ETag does not depend on the reference, so clients of other references get a wrong 304.
       return stored === undefined
         ? Answer.json(Buffer.from(JSON.stringify({ namespace: { key: namespace }, flags: [] })))
         : found(stored, request, byReference?.get("")?.etag)
     }
 
     const environmentOf = (request: Route.Request, pathEnvironment: string | undefined): string => {
-      // An unknown environment in the path counts as none, and only then the header counts.
+      // The header only counts if the path has no known environment.
       const wanted = pathEnvironment !== undefined && environments.has(pathEnvironment) ? pathEnvironment : undefined
       const named = wanted ?? (request.headers["x-flipt-environment"] || defaultEnvironment)
       return named === "default" && !environments.has(named) ? defaultEnvironment : named
@@ -322,7 +322,7 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
         case "Snapshot":
         case "Stream": {
           const isStream = routed._tag === "Stream"
-          // The gateway finds the route before the server behind it sees the credential.
+          // The gateway checks the route before the server checks the credential.
           if (request.method !== "GET") return { answer: Answer.error(501, "Method Not Allowed") }
           if (!authenticated(request)) {
             return { answer: (isStream ? Answer.streamError : Answer.error)(401, "request was not authenticated") }
@@ -387,13 +387,13 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
       notify()
     }
 
-    // A connection that a client forgets is to stay, and be counted. The client is told that it may keep one for long.
+    // Idle connections stay open, so that tests can count the ones that a client fails to close.
     const noTimeouts = { keepAliveTimeout, requestTimeout: 0, headersTimeout: 0 }
     const server =
       options.tls === undefined
         ? Http.createServer(noTimeouts, serve)
         : options.tls.http2 === true
-          ? // its compatible form of requests and responses has all that is used of the other
+          ? // its compatibility API has everything that `serve` uses
             Http2.createSecureServer({ ...options.tls, allowHTTP1: true }, serve as never)
           : Https.createServer({ ...noTimeouts, ...options.tls }, serve)
     server.on("connection", (socket: Net.Socket) => {
@@ -422,7 +422,7 @@ export const make = (options: Options = {}): Effect.Effect<Server, never, Scope.
       }
       const onListening = () => done(Effect.void)
       const onError = (error: NodeJS.ErrnoException) => {
-        // In real time, for the caller's clock may stand still.
+        // In real time, because the caller's clock may be a TestClock.
         if (error.code === "EADDRINUSE" && ++attempts < bindAttempts) timer = setTimeout(listen, bindRetryMillis)
         else done(Effect.die(error))
       }

@@ -21,8 +21,8 @@ export const replace = (file: string, content: string): void => {
 }
 
 /**
- * Mounts a file as Kubernetes mounts a ConfigMap: the file is a link into `..data`, which is a link to a folder with a
- * name of its own. New content comes in a new folder, to which `..data` is turned in one step.
+ * Mounts a file like Kubernetes mounts a ConfigMap: the file is a link into `..data`, which is a link to a folder with a
+ * unique name. An update creates a new folder and then switches `..data` to it atomically.
  */
 export const mount = (folder: string, file: string, content: string): void => {
   const former = Fs.readdirSync(folder).filter((name) => name.startsWith("..2"))

@@ -1,6 +1,6 @@
 /**
- * A clock in the test's hand: for days that the TestClock would take minutes for, since each of its wake-ups lets real
- * time pass; and for a time of day that jumps, as a machine's does, while those who sleep sleep on.
+ * A clock that the test controls. It simulates days, for which the TestClock would need minutes, because each of its
+ * wake-ups waits in real time. It can also jump, like a machine's time of day, without waking sleeping fibers.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -9,13 +9,16 @@ import { turn } from "./wait.js"
 
 export interface HandClock {
   readonly clock: Clock.Clock
-  /** Lets time pass, one wake-up after the other. Whoever wakes must not wait for more than microtasks in between. */
+  /** Lets time pass, one wake-up after the other. Between two sleeps, a fiber must not wait for sockets or timers. */
   readonly advance: (duration: Duration.DurationInput) => Effect.Effect<void>
-  /** Sets the time of day forth or back. Nobody wakes sooner or later for it. */
+  /** Moves the time of day forward or back. Sleeping fibers do not notice. */
   readonly jump: (by: number) => Effect.Effect<void>
-  /** How many sleep. */
+  /** The number of sleeping fibers. */
   readonly sleepers: Effect.Effect<number>
 }
+
+/** Turns of the event loop without a new sleep. After them, every fiber that woke has finished its work. */
+const CALM_TURNS = 20
 
 interface Sleeper {
   readonly at: number
@@ -26,6 +29,7 @@ export const make: Effect.Effect<HandClock> = Effect.sync(() => {
   let elapsed = 0
   let offset = Date.UTC(2026, 2, 1, 12)
   const sleepers = new Set<Sleeper>()
+  let fallenAsleep = 0
   const now = () => offset + elapsed
   const nanos = () => BigInt(Math.round(now() * 1e6))
 
@@ -37,6 +41,14 @@ export const make: Effect.Effect<HandClock> = Effect.sync(() => {
     return found
   }
 
+  const calm = Effect.gen(function* () {
+    for (let turns = 0; turns < CALM_TURNS; turns++) {
+      const before = fallenAsleep
+      yield* turn
+      if (fallenAsleep !== before) turns = 0
+    }
+  })
+
   return {
     clock: {
       [Clock.ClockTypeId]: Clock.ClockTypeId,
@@ -47,10 +59,11 @@ export const make: Effect.Effect<HandClock> = Effect.sync(() => {
       sleep: (duration) =>
         Effect.async<void>((resume) => {
           const millis = Duration.toMillis(duration)
-          // a longer sleep never ends with the real clock either
+          // like the real clock, which never ends a longer sleep
           if (millis >= 2 ** 31) return
           const sleeper = { at: elapsed + millis, wake: () => resume(Effect.void) }
           sleepers.add(sleeper)
+          fallenAsleep++
           return Effect.sync(() => sleepers.delete(sleeper))
         })
     },
@@ -58,7 +71,7 @@ export const make: Effect.Effect<HandClock> = Effect.sync(() => {
       Effect.gen(function* () {
         const end = elapsed + Duration.toMillis(duration)
         for (;;) {
-          yield* turn
+          yield* calm
           const next = earliest()
           if (next === undefined || next.at > end) break
           elapsed = Math.max(elapsed, next.at)

@@ -13,11 +13,11 @@ export class Refusal {
 
 export interface Issuer {
   readonly acquire: Effect.Effect<Auth.Credential, Refusal>
-  /** The times of its calls since the last look, in milliseconds of the Clock. */
+  /** The times of the calls since this was last read, in milliseconds of the Clock. */
   readonly take: () => ReadonlyArray<number>
   /** The number of calls. */
   readonly count: () => number
-  /** Replaces tokens from now on; `undefined` ends it. */
+  /** From now on, returns this instead of a new token; `undefined` ends it. */
   readonly become: (failure: Effect.Effect<Auth.Credential, Refusal> | undefined) => void
 }
 
@@ -47,7 +47,7 @@ export const make = (expiresIn?: Duration.DurationInput): Issuer => {
   }
 }
 
-/** In the form of OpenID providers. The signature is not checked. */
+/** A JWT like those of OpenID providers. Its signature is invalid, which nothing checks. */
 export const jwt = (claims: unknown): string =>
   ["{}", typeof claims === "string" ? claims : JSON.stringify(claims), "signature"]
     .map((part) => Buffer.from(part).toString("base64url"))

@@ -1,5 +1,5 @@
 /**
- * A custom server for a test, for responses that no Flipt server would send.
+ * Custom servers, for responses that no Flipt server would send.
  */
 import type * as Net from "node:net"
 import * as Effect from "effect/Effect"

@@ -1,5 +1,5 @@
 /**
- * A registry of packages on the loopback interface, for npm to install from and to publish to.
+ * A package registry on the loopback interface, from which npm installs and to which it publishes.
  */
 import { createHash } from "node:crypto"
 import * as Fs from "node:fs"
@@ -17,13 +17,13 @@ export interface Manifest {
 
 export interface Package {
   readonly manifest: Manifest
-  /** `undefined` for a package that exists, and that no test downloads. */
+  /** `undefined` for an existing package that no test downloads. */
   readonly tarball: Buffer | undefined
 }
 
 export interface Registry {
   readonly url: string
-  /** Every package that was published, in order. */
+  /** Every published package, in order. */
   readonly published: ReadonlyArray<string>
   /** Makes the registry refuse to publish packages of this name; `undefined` ends it. */
   readonly refuse: (name: string | undefined) => void
@@ -45,8 +45,8 @@ interface Locked {
 }
 
 /**
- * Looks a package up in the installation of a folder: every version that its lock file names. Those for other platforms
- * are empty.
+ * Looks up a package in a folder's lock file and returns every version that it names. Packages for other platforms are
+ * empty.
  */
 export const installedIn = (folder: string): ((name: string) => ReadonlyArray<Package>) => {
   const lock: { readonly packages: Readonly<Record<string, Locked>> } = JSON.parse(
@@ -69,7 +69,7 @@ interface Publication {
   readonly _attachments: Readonly<Record<string, { readonly data: string }>>
 }
 
-/** The registry, until the Scope ends. Names that it lacks are looked up, once. */
+/** Runs the registry until the Scope ends. It looks up each missing package once. */
 export const make = (
   packages: ReadonlyArray<Package>,
   lookup: (name: string) => ReadonlyArray<Package> = () => []

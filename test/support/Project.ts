@@ -1,5 +1,5 @@
 /**
- * A fresh project, in which npm installs packages and programs run, with nothing in PATH that could compile.
+ * A new project, in which npm installs packages and programs run, without a compiler in PATH.
  */
 import { execFile } from "node:child_process"
 import * as Fs from "node:fs"
@@ -33,7 +33,7 @@ const npmScript = (): string =>
     ? Path.join(Path.dirname(process.execPath), "node_modules", "npm", "bin", "npm-cli.js")
     : Fs.realpathSync(inPath("npm") as string)
 
-/** A folder with Node and a shell, to be the whole PATH: elsewhere they may stand beside a compiler. */
+/** A folder with only Node and a shell. It is the whole PATH, because their usual folders may contain a compiler. */
 const makeBin = (folder: string): string => {
   if (process.platform === "win32") {
     return [Path.dirname(process.execPath), Path.join(process.env.SystemRoot ?? "C:\\Windows", "System32")].join(";")

@@ -1,5 +1,6 @@
 /**
- * A forward proxy on the loopback interface that keeps a log: it tunnels on CONNECT, and passes plain requests on.
+ * A forward proxy on the loopback interface that logs its requests. It opens a tunnel for CONNECT and forwards plain
+ * requests.
  */
 import * as Http from "node:http"
 import * as Https from "node:https"
@@ -11,22 +12,22 @@ import type { Certificate } from "./certificates.js"
 import { listen } from "./Listener.js"
 
 export interface Options {
-  /** Whom it lets through, as `user:password`. Default: everybody. */
+  /** The required credential, as `user:password`. Default: none. */
   readonly credential?: string
-  /** Makes it a proxy that is spoken to over TLS. */
+  /** Accepts connections over TLS. */
   readonly tls?: Certificate
 }
 
 export interface Proxy {
   readonly url: string
   readonly port: number
-  /** What was asked of it: `CONNECT host:port`, or `GET http://...`. */
+  /** The requests so far: `CONNECT host:port` or `GET http://...`. */
   readonly asked: ReadonlyArray<string>
   /** The value of `Proxy-Authorization` in each request. */
   readonly authorizations: ReadonlyArray<string | undefined>
-  /** The names in the certificates that clients showed to it. */
+  /** The common names of the client certificates that it received. */
   readonly certificates: ReadonlyArray<string>
-  /** The tunnels that are open. */
+  /** The number of open tunnels. */
   readonly tunnels: ReadonlySet<Net.Socket>
 }
 
@@ -51,12 +52,12 @@ export const make = (options: Options = {}): Effect.Effect<Proxy, never, Scope.S
         return
       }
       const { "proxy-authorization": _, ...headers } = request.headers
-      // whatever the host: it is here
+      // every host name leads to this machine
       const { pathname, port, search } = new URL(request.url ?? "")
       Http.get({ host: "127.0.0.1", port, path: pathname + search, headers, agent: false }, (answer) => {
         response.writeHead(answer.statusCode ?? 502, answer.headers)
         answer.pipe(response)
-        // a stream ends when nobody reads it any more
+        // a stream ends when its client stops reading
         response.once("close", () => answer.destroy())
       })
     }

@@ -1,6 +1,6 @@
 /**
- * What stands between a client and a server on the level of TCP, and can fall silent as a network does whose cable was
- * pulled: nobody is told.
+ * A TCP relay between a client and a server. It can go silent without closing connections, like a network whose cable was
+ * pulled.
  */
 import * as Net from "node:net"
 import * as Effect from "effect/Effect"
@@ -9,13 +9,13 @@ import { listen } from "./Listener.js"
 
 export interface Relay {
   readonly url: string
-  /** Nothing goes either way on the connections that there are, and they stay open. New ones work. */
+  /** Stops all traffic on the existing connections, but leaves them open. New connections work. */
   readonly freeze: () => void
-  /** The same, and new connections are frozen as well, until it ends. */
+  /** With `true`, also freezes new connections until `vanish(false)`. */
   readonly vanish: (gone: boolean) => void
-  /** Connections of clients that are open now. */
+  /** The number of open client connections. */
   readonly connections: () => number
-  /** How many connections have been made in all. */
+  /** The number of connections so far. */
   readonly made: () => number
 }
 
@@ -27,7 +27,7 @@ export const make = (port: number): Effect.Effect<Relay, never, Scope.Scope> =>
     const freezePair = ([client, server]: readonly [Net.Socket, Net.Socket]) => {
       client.unpipe(server)
       server.unpipe(client)
-      // what comes is taken and thrown away, as a router does on the way to nowhere
+      // discards what arrives, like a router without a route
       client.resume()
       server.pause()
     }

@@ -1,22 +1,22 @@
 /**
- * A request as the stand-in server logs it, and where Flipt routes it to.
+ * Requests as the stand-in server logs them, and Flipt's routes.
  */
 import type * as Http from "node:http"
 import type * as NodeTls from "node:tls"
 
 export interface Request {
   readonly method: string
-  /** The request's target as it was sent. */
+  /** The request's target, as sent. */
   readonly target: string
-  /** The target up to the `?`, as it was sent. */
+  /** The target up to the `?`, as sent. */
   readonly path: string
   /** The query's fields, decoded. */
   readonly query: Readonly<Record<string, string>>
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>
-  /** When the head of the request was in: milliseconds of `performance.now()`. */
+  /** When the headers had arrived, in milliseconds of `performance.now()`. */
   readonly at: number
-  /** Over TLS: the version of HTTP, the name that was asked for, and the common name of the client's certificate. */
+  /** Over TLS: the HTTP version, the requested server name, and the common name of the client's certificate. */
   readonly tls?: {
     readonly httpVersion: string
     readonly serverName: string | undefined

@@ -1,18 +1,18 @@
 /**
- * A document as a server keeps it: under its ETag, and ready to be sent.
+ * Documents in a server: their ETags and response bodies.
  */
 import * as Crypto from "node:crypto"
 
 /**
- * An object or the text of one is a snapshot document: v2 adds its digest, and the white space varies from answer to
- * answer. Of an object v2 also rewrites the flags as a real server does; text keeps its form. Any other text, and
- * bytes, are served as they are.
+ * A snapshot document, as an object or as JSON text of one. v2 adds the digest, and the white space varies between
+ * responses. In an object, v2 also rewrites the flags like a real server; text keeps its form. Other text, and bytes, are
+ * served unchanged.
  */
 export type Document = object | string | Uint8Array
 
 export interface Stored {
   readonly etag: string
-  /** The next answer's body, for a client that names this server version as the newest it knows. */
+  /** The body of the next response. `known` is the newest server version that the client supports. */
   readonly body: (known: string | undefined) => Uint8Array
 }
 
@@ -28,11 +28,11 @@ const parseObject = (text: string): Readonly<Record<string, unknown>> | undefine
   }
 }
 
-/** In the text, not in the parsed value: a test may have its reasons for the way in which a document is written. */
+/** Changes the text, not the parsed value, because tests may depend on how a document is written. */
 const insertFirst = (object: string, insertion: string): string =>
   object.replace("{", (brace) => `${brace}${insertion}`)
 
-/** The versions from which on v1 takes a client to know a feature. A client that does not say is older. */
+/** The client versions from which on v1 sends a feature. A client that sends no version counts as older. */
 const entityIdVersion = [1, 38] as const
 const defaultVariantVersion = [1, 47] as const
 
@@ -42,7 +42,7 @@ const knows = (known: string | undefined, [major, minor]: readonly [number, numb
   return Number(version[1]) > major || (Number(version[1]) === major && Number(version[2]) >= minor)
 }
 
-/** What v1 keeps from clients that would not understand it. */
+/** Removes what v1 does not send to clients of this version. */
 const forOlderClient = (text: string, known: string | undefined): string =>
   JSON.stringify(
     JSON.parse(text, (key, value: unknown) => {
@@ -53,19 +53,21 @@ const forOlderClient = (text: string, known: string | undefined): string =>
     })
   )
 
-/** The releases that the stand-in can be: v1.61, v2.11, and v2.0 to v2.10. */
+/** The releases that the stand-in can imitate: v1.61, v2.11, and v2.0 to v2.10. */
 export type Version = "v1" | "v2" | "v2.10"
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-/** JSON text as Go's encoder writes it. */
+/** Escapes JSON text like Go's encoder. */
 const escapeAsGo = (json: string): string =>
   json.replaceAll(/[&<>\u2028\u2029]/g, (it) => `\\u${it.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
 const listOperators: ReadonlyArray<unknown> = ["isoneof", "isnotoneof"]
 
-/** What v2 sends of a document: no names and descriptions of flags, and the time of the change as each flag's own. */
+/**
+ * The form in which v2 sends a document: without names and descriptions, and with the time of the change in every flag.
+ */
 const asV2 = (document: object, version: Version, changes: number): object => {
   const changedAt = new Date(Date.UTC(2026, 0, 1) + changes * 1000).toISOString()
   const copy = JSON.parse(JSON.stringify(document), (key, value: unknown) => {
@@ -90,7 +92,7 @@ export interface Options {
   readonly version: Version
   readonly namespace: string
   readonly etag: string | undefined
-  /** How many changes the server has seen: the flags of each change have timestamps of their own. */
+  /** The number of changes so far, which determines the flags' timestamps. */
   readonly changes: number
 }
 
@@ -123,15 +125,15 @@ export const make = (document: Document, options: Options): Stored => {
   }
 }
 
-/** One file of a namespace that is spread over several. */
+/** One file of a namespace that consists of several. */
 export interface File {
   readonly namespace: object
   readonly flags: ReadonlyArray<object>
 }
 
 /**
- * A namespace of several files. Its digest has 32 hex digits, and covers all of them. Before v2.11 the server takes the
- * last file's digest for the whole namespace's.
+ * A namespace of several files. Its digest has 32 hex digits and covers all files. Before v2.11, the server uses the last
+ * file's digest for the whole namespace.
  */
 export const ofFiles = (files: readonly [File, ...ReadonlyArray<File>], options: Omit<Options, "etag">): Stored => {
   const { namespace, version } = options

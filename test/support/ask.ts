@@ -12,7 +12,7 @@ export interface Outcome {
   readonly headers: Http.IncomingHttpHeaders
   readonly rawHeaders: ReadonlyArray<string>
   readonly body: Buffer
-  /** The code of the error that ended the body too early. */
+  /** The code of the error that ended the body early. */
   readonly broken: string | undefined
 }
 
@@ -22,7 +22,7 @@ interface Ask {
   readonly agent?: Http.Agent
 }
 
-/** Fails with the error's code when there is no answer at all. An interruption closes the connection. */
+/** Fails with the error's code if there is no response. An interruption closes the connection. */
 export const ask = (server: FliptServer.Server, path: string, options: Ask = {}): Effect.Effect<Outcome, string> =>
   Effect.async<Outcome, string>((resume) => {
     const request = Http.request({
@@ -63,7 +63,7 @@ export const clientPath = (environment: string, namespace: string, what = "snaps
 
 export const error = (code: number, message: string) => ({ code, message, details: [] })
 
-/** A stream: the head as soon as it is there, and then one line after the other. */
+/** Opens a stream. Returns its status and headers as soon as they arrive, and then one line after the other. */
 export const open = (
   server: FliptServer.Server,
   target = clientPath("default", "default", "stream"),

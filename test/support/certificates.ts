@@ -1,30 +1,30 @@
 /**
- * Certificates for tests: authorities, those that they issue, and those that nobody has signed.
+ * Certificates for tests: authorities, the certificates that they issue, and self-signed ones.
  */
 import { createPrivateKey, webcrypto } from "node:crypto"
 import * as Effect from "effect/Effect"
 
 export interface Certificate {
-  /** The chain, the certificate itself first. */
+  /** The certificate, followed by its chain. */
   readonly cert: string
   readonly key: string
 }
 
 interface Issue {
-  /** Of the certificate's subject. */
+  /** The subject's common name. */
   readonly name?: string
-  /** For a server: whom the certificate is for. Default: a client's certificate. */
+  /** The hosts of a server's certificate. Default: none, which makes a client's certificate. */
   readonly hosts?: ReadonlyArray<Host>
-  /** How long it is valid, counted from yesterday. Default: two. */
+  /** For how many days it is valid. Default: 2. */
   readonly days?: number
-  /** In how many days it becomes valid. Default: it did so yesterday. */
+  /** In how many days it becomes valid. Default: -1, yesterday. */
   readonly validIn?: number
 }
 
 export interface Authority {
   readonly cert: string
   readonly issue: (options?: Issue) => Effect.Effect<Certificate>
-  /** An authority below this one. Its certificates come with its own, as a server sends them. */
+  /** An authority below this one. The certificates that it issues include its own in their chain. */
   readonly intermediate: Effect.Effect<Authority>
 }
 
@@ -33,7 +33,7 @@ export interface Host {
   readonly value: string
 }
 
-/** Where the servers of tests are. */
+/** The host of the test servers. */
 export const loopback: ReadonlyArray<Host> = [{ type: "ip", value: "127.0.0.1" }]
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" }
@@ -43,7 +43,7 @@ const day = 24 * 60 * 60 * 1000
 const pem = (label: string, der: ArrayBuffer): string =>
   `-----BEGIN ${label}-----\n${Buffer.from(der).toString("base64")}\n-----END ${label}-----\n`
 
-/** The package does not load without decorators' metadata, which it needs for extensions that are not used here. */
+/** Loads the package. It needs decorator metadata to load, although only for extensions that are not used here. */
 const load = async () => {
   const none = { getMetadata: () => undefined, getOwnMetadata: () => undefined, metadata: () => () => {} }
   Object.assign(Reflect, { defineMetadata: () => {}, ...none, ...Reflect })
@@ -63,7 +63,7 @@ const period = (days = 2, validIn = -1) => {
   return { notBefore: new Date(begin), notAfter: new Date(begin + days * day) }
 }
 
-/** A certificate for these names, signed with its own key, valid from yesterday on for so many days. */
+/** A self-signed certificate for these hosts, valid for `days` days from yesterday. */
 export const selfSigned = (hosts: ReadonlyArray<Host>, days = 2): Effect.Effect<Certificate> =>
   Effect.promise(async () => {
     const { SubjectAlternativeNameExtension, X509CertificateGenerator } = await load()
@@ -84,7 +84,7 @@ interface Issuer {
   readonly cert: string
 }
 
-/** Begins at an authority that may already be below another, with what a server sends after its own certificate. */
+/** Makes an authority from its key. `chain` is what servers send after their own certificate. */
 const fromIssuer = (issuer: Issuer, chain: string): Authority => {
   const sign = async (name: string, keys: CryptoKeyPair, isAuthority: boolean, options: Issue): Promise<string> => {
     const x509 = await load()
@@ -126,7 +126,7 @@ const fromIssuer = (issuer: Issuer, chain: string): Authority => {
   }
 }
 
-/** An authority that nobody trusts by itself. */
+/** A root authority that no system trusts. */
 export const authority = (name = "authority", days = 2): Effect.Effect<Authority> =>
   Effect.promise(async () => {
     const { BasicConstraintsExtension, X509CertificateGenerator } = await load()

@@ -1,11 +1,11 @@
 /**
- * Scripts of `test/children`, on the built package, each in a process of its own.
+ * Runs the scripts of `test/children` on the built package, each in its own process.
  */
 import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
 
-/** Gives the last line that the script prints, decoded; fails when the process does not end by itself in time. */
+/** Decodes the last line that a script prints. Fails if the process does not exit by itself in time. */
 export const run = (script: string, args: ReadonlyArray<string>, timeout: number): Effect.Effect<unknown, Error> =>
   Effect.async<unknown, Error>((resume) => {
     const child = execFile(

@@ -1,5 +1,5 @@
 /**
- * Clients made of parts: over each engine, with each error strategy, each with what it logs.
+ * Clients with every engine and error strategy, each with its own log.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -36,7 +36,7 @@ export const kindsOfOneEngine: ReadonlyArray<Kind> = kinds.slice(0, strategies.l
 
 const httpClient = Layer.provide(Tls.layerHttpClient, Tls.layerSystem)
 
-/** A client over real sockets, whose requests are not made again when they fail. */
+/** A client over real sockets that does not retry. */
 export const layer = (
   { engine, strategy }: Kind,
   options: Fetcher.Options & { readonly fetchMode?: "polling" | "streaming" }
@@ -55,7 +55,7 @@ export const make = (
 ): Effect.Effect<FliptClient.Service, StartError, Scope.Scope> =>
   Effect.map(Layer.build(layer(kind, options)), Context.get(FliptClient.FliptClient))
 
-/** Runs a scenario once for each kind of client, all at the same time, each with a log of its own. */
+/** Runs a scenario once for each kind of client, all at the same time, each with its own log. */
 export const forEach = <A, E>(
   some: ReadonlyArray<Kind>,
   scenario: (kind: Kind, log: ReadonlyArray<Line>) => Effect.Effect<A, E, Scope.Scope>
@@ -75,10 +75,10 @@ export const warnings = (log: ReadonlyArray<Line>): ReadonlyArray<string> =>
 
 export const on = { flagKey: "on", entityId: "user-1" } as const
 
-/** Comes back as soon as the flag `on` is as enabled as asked; until then it may also fail. */
+/** Waits until the flag `on` is `enabled`. Failed evaluations in between are ignored. */
 export const awaitOn = (client: FliptClient.Service, enabled: boolean): Effect.Effect<void> =>
   Effect.asVoid(untilOf(isOn(client), (value) => value === enabled))
 
-/** Whether the flag `on` is, or the reason of the error that the application gets. */
+/** Whether the flag `on` is enabled, or the reason of the error. */
 export const isOn = (client: FliptClient.Service): Effect.Effect<boolean | EvaluateError["reason"]> =>
   Effect.match(client.evaluateBoolean(on), { onFailure: ({ reason }) => reason, onSuccess: ({ enabled }) => enabled })

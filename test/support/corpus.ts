@@ -1,6 +1,6 @@
 /**
- * Answers of the official engine to some thousands of requests, one document a line. Segment keys are sorted, since
- * the engine's own order is random; timestamps and durations are left out.
+ * Recorded answers of the official engine to several thousand requests, with one document per line. Segment keys are
+ * sorted, because the engine's order is random. Timestamps and durations are omitted.
  */
 import { readFileSync } from "node:fs"
 import type { BatchEntry, EvaluationRequest, FlagInfo } from "../../src/Model.js"
@@ -39,6 +39,6 @@ export const normalizeEntry = (entry: BatchEntry): Record<string, unknown> => ({
 
 export const decodeSeed = (seed: string): unknown => JSON.parse(Buffer.from(seed, "base64").toString("utf8"))
 
-/** What this library adds behind the official text. */
+/** Removes what this library adds to the official message. */
 export const explanation =
   /; (?:none of the \d+ flags of the namespace has this key|the namespace has no flag with this key|it is a (?:variant|boolean) flag, so use evaluate(?:Variant|Boolean))$/

@@ -2,7 +2,7 @@
  * Small documents for tests that are not about evaluation.
  */
 
-/** A boolean flag's definition, as the server sends it. */
+/** The definition of a boolean flag, as the server sends it. */
 export const booleanFlag = (key: string, enabled: boolean) => ({
   key,
   name: "",
@@ -37,6 +37,6 @@ export const makeDocument = (flags: ReadonlyArray<object>, namespace = "default"
   flags
 })
 
-/** The one flag `on`, as enabled as asked. */
+/** A document with the flag `on`. */
 export const onDocument = (enabled: boolean, namespace = "default") =>
   makeDocument([booleanFlag("on", enabled)], namespace)

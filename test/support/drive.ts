@@ -12,7 +12,7 @@ export interface Step<Out> {
   readonly delay: number
 }
 
-/** What a schedule gives for each input and how long it would wait, until it is done. */
+/** A schedule's output and delay for each input, until it is done. */
 export const drive = <Out, In>(
   schedule: Schedule.Schedule<Out, In>,
   inputs: Iterable<In>,

@@ -1,5 +1,5 @@
 /**
- * The engines that there are on this machine.
+ * The engines that are available on this machine.
  */
 import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
@@ -8,7 +8,7 @@ import * as Engine from "../../src/Engine.js"
 
 const file = { darwin: "libflipt_client_effect.dylib", win32: "flipt_client_effect.dll" } as const
 
-/** The native library: the one that the environment names, or where the installation puts it when it can build it. */
+/** The path of the native library: the one in the environment, or the build of this checkout. */
 export const library: string =
   process.env.FLIPT_ENGINE_PATH ||
   fileURLToPath(
@@ -18,18 +18,18 @@ export const library: string =
     )
   )
 
-/** Whether there is a native library: one that was built, or the one that the environment names. */
+/** Whether the native library exists. */
 export const native: boolean = existsSync(library)
 
-/** For the names of tests that need it. */
-export const reason = "the native engine is not built, as the installation said: it needs cargo and its crates"
+/** Why tests of the native engine are skipped, for their names. */
+export const reason = "the native engine is not built; it needs cargo and its crates"
 
-/** Every engine, by its name. */
+/** Every available engine, with its name. */
 export const engines: ReadonlyArray<readonly [string, Layer.Layer<Engine.Engine>]> = [
   ["portable", Engine.layerPortable],
   ...(native ? [["native", Layer.orDie(Engine.layerNative)] as const] : [])
 ]
 
 if (!native) {
-  console.log(`Skipped: tests of the native engine, since ${reason}`)
+  console.log(`Skipping the tests of the native engine: ${reason}`)
 }

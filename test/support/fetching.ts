@@ -1,5 +1,5 @@
 /**
- * Fetchers that poll, and single fetches.
+ * Polling Fetchers, and single fetches.
  */
 import * as Http from "node:http"
 import * as Headers from "@effect/platform/Headers"
@@ -28,7 +28,7 @@ export interface Parts {
   readonly tls?: Layer.Layer<Tls.Tls>
 }
 
-/** Four requests in all, and no time between them. */
+/** Three retries without delays. */
 export const atOnce: Policy = Schedule.recurs(3)
 
 export const makeFetcher = (
@@ -40,20 +40,20 @@ export const makeFetcher = (
     Effect.provideService(Fetcher.RetryPolicy, policy)
   )
 
-/** One fetch of a client that has loaded nothing. */
+/** A fetch for a client that has loaded nothing. */
 export const fetchOf = (options?: Fetcher.Options, parts?: Parts) =>
   Effect.flatMap(makeFetcher(options, parts), (fetcher) => fetcher.fetch(Option.none()))
 
 export const failureOf = (options?: Fetcher.Options, parts?: Parts) =>
   Effect.flatMap(makeFetcher(options, parts), (fetcher) => errorOf(fetcher.fetch(Option.none())))
 
-/** The same with the delays of the policy that is there by default. */
+/** The same with the default retry policy. */
 export const defaultPolicy: Parts = { policy: retryPolicy }
 export const never: Parts = { policy: Schedule.stop }
 
 export const small = makeDocument([booleanFlag("on", true)])
 
-/** Too large for one packet or one chunk of a decoder, and not easy to compress. */
+/** Too large for one packet or one chunk of a decoder, and hard to compress. */
 export const large = makeDocument(
   Array.from({ length: 5000 }, (_, n) => booleanFlag(`flag-${n}-${(n * 2654435761).toString(36)}`, n % 3 === 0))
 )
@@ -67,7 +67,7 @@ export function* endless(text: string) {
   }
 }
 
-/** An Auth that keeps count. */
+/** An Auth that counts its calls. */
 export const counting = () => {
   const counts = { authorized: 0, rejected: [] as Array<Headers.Headers> }
   const layer = Layer.succeed(Auth.Auth, {
@@ -77,7 +77,7 @@ export const counting = () => {
   return { counts, layer }
 }
 
-/** A fetch without retries that has reached a server, and the answer, which is the test's to write. */
+/** Starts a fetch without retries, and returns it with the response, which the test writes. */
 export const begun = (options: Fetcher.Options) =>
   Effect.gen(function* () {
     const answer = yield* Deferred.make<Http.ServerResponse>()

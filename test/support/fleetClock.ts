@@ -1,7 +1,7 @@
 /**
- * A clock for many clients at once. The TestClock looks at every fiber and waits in real time, twice, at each wake-up;
- * a hundred clients have hundreds of them. This one takes it that everyone sleeps who has had some turns of the event
- * loop, which holds where nobody waits for a socket.
+ * A clock for many clients at once. At each wake-up, the TestClock inspects every fiber and waits twice in real time,
+ * which is too slow for the hundreds of fibers of a hundred clients. This clock only lets the event loop turn a few times
+ * and then assumes that every fiber sleeps, which holds as long as no fiber waits for a socket.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 
 export interface FleetClock {
   readonly clock: Clock.Clock
-  /** Wakes all who sleep until that instant, in the order of time, each when the ones before sleep again. */
+  /** Wakes all fibers that sleep until that instant, in chronological order, each after earlier ones sleep again. */
   readonly runUntil: (instant: number) => Effect.Effect<void>
 }
 

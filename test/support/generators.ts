@@ -1,7 +1,7 @@
 /**
- * Documents and requests, drawn from a shared small vocabulary, so that constraints hold, miss and cannot be read about
- * equally often; and from all that is known to go wrong between two engines: bytes against characters, prototypes,
- * single precision, the limits of numbers and calendars.
+ * Random documents and requests. They share a small vocabulary, so that constraints hold, do not hold, and are malformed
+ * about equally often. They also contain known sources of differences between engines: bytes and characters, prototypes,
+ * single precision, and the limits of numbers and calendars.
  */
 import { crc32 } from "node:zlib"
 import * as fc from "fast-check"
@@ -74,7 +74,7 @@ const weighted = <A>(...options: ReadonlyArray<readonly [number, fc.Arbitrary<A>
 
 const from = <A>(values: ReadonlyArray<A>): fc.Arbitrary<A> => fc.constantFrom(...values)
 
-/** A record whose other fields may be absent; null is up to the fields. */
+/** A record in which fields that are not required may be absent. The fields themselves decide about null. */
 const record = <A, K extends keyof A>(
   fields: { readonly [P in keyof A]-?: fc.Arbitrary<A[P]> },
   requiredKeys: ReadonlyArray<K>
@@ -86,13 +86,13 @@ const record = <A, K extends keyof A>(
     }) as unknown as fc.Arbitrary<A>
   )
 
-/** Nothing, mostly. */
+/** Usually `undefined`. */
 const seldom = <A>(arbitrary: fc.Arbitrary<A>): fc.Arbitrary<A | undefined> =>
   fc.oneof({ weight: 7, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary })
 
 const nullable = <A>(arbitrary: fc.Arbitrary<A>): fc.Arbitrary<A | null> => fc.option(arbitrary, { nil: null, freq: 8 })
 
-/** Up to three, but mostly one: what a fault in one element does must not always hide behind the others. */
+/** Up to three elements, but usually one, so that other elements do not always mask the effect of a faulty one. */
 const listOf = <A>(arbitrary: fc.Arbitrary<A>): fc.Arbitrary<ReadonlyArray<A>> =>
   weighted<ReadonlyArray<A>>(
     [4, fc.tuple(arbitrary)],
@@ -112,7 +112,7 @@ const unknownFields: ReadonlyArray<ReadonlyArray<readonly [string, unknown]>> = 
   [["Key", 1]]
 ]
 
-/** Unknown fields among the known ones, before and after them. */
+/** Adds unknown fields before or after the known ones. */
 const withUnknownFields = <A>(arbitrary: fc.Arbitrary<A>): fc.Arbitrary<A> =>
   fc.tuple(arbitrary, seldom(fc.tuple(from(unknownFields), fc.boolean()))).map(([value, extra]) => {
     if (extra === undefined) {
@@ -159,7 +159,7 @@ const hostileTexts = [
   "\u007f"
 ]
 
-/** Three bytes and four bytes for each character too, which matters where buffers have a size. */
+/** Also texts with two, three and four bytes per character, to test the sizes of buffers. */
 const longTexts = [
   "x".repeat(40_000),
   `${"x".repeat(39_999)}y`,
@@ -170,12 +170,12 @@ const longTexts = [
 
 const randomText = fc.string({ unit: "binary", minLength: 1, maxLength: 5 })
 
-/** Any text but the empty one. */
+/** Any text except the empty one. */
 const filledText = weighted([300, from(plainTexts)], [90, from(hostileTexts)], [20, randomText], [1, from(longTexts)])
 
 const text = weighted([15, filledText], [1, fc.constant("")])
 
-/** What lone surrogates in a request are to equal. */
+/** Texts that lone surrogates in a request must equal. */
 const replacements = ["\ufffd", "a\ufffd", "\ufffda", "\ufffd\ufffd"]
 
 const loneSurrogates = ["\ud800", "\udc00", "a\ud800", "\ud800a", "\udc00\ud800", "\ud83d\ud83d\ude00"]
@@ -313,7 +313,7 @@ const stringList = weighted(
   [1, fc.array(filledText, { maxLength: 3 }).map((values) => JSON.stringify(values))]
 )
 
-/** The same few seconds, written in many ways. */
+/** A few instants, written in many ways. */
 const instants = [
   "2024-02-29T00:00:00Z",
   "2024-02-28T23:59:59Z",
@@ -344,7 +344,7 @@ const instants = [
 
 const pad = (value: number, length: number): string => String(value).padStart(length, "0")
 
-/** Anything like RFC 3339, most of it not quite. */
+/** Texts that resemble RFC 3339 dates, most of them invalid. */
 const dateTime = fc
   .tuple(
     weighted(
@@ -377,7 +377,7 @@ const booleanText = weighted(
   [1, from(["TRUE", "True", "1", "0", "t", " true", "yes", ""])]
 )
 
-// Constraints. Each type has properties of its own, so that it meets values of its kind.
+// Constraints. Each type has its own properties, so that it usually reads values of its kind.
 
 const kinds = ["STRING", "ENTITY_ID", "NUMBER", "BOOLEAN", "DATETIME"] as const
 
@@ -424,7 +424,7 @@ const operators: { readonly [K in Kind]: ReadonlyArray<string> } = {
 
 const allOperators = [...new Set([...Object.values(operators).flat(), "regex", "", "EQ", " eq"])]
 
-/** What a table of operators would find if it were not asked for its own entries alone. */
+/** Inherited names, which a table of operators must not find. */
 const inheritedNames = ["toString", "constructor", "__proto__", "valueOf"]
 
 const valueOf = (kind: Kind, operator: string): fc.Arbitrary<string> => {
@@ -488,8 +488,8 @@ const attachment = weighted([3, from(['{"a":1}', "null", "", '{"text":"\u65e5 \\
 const variantKey = weighted([3, from(["v1", "v2", "v3", ""])], [1, text])
 
 /**
- * The bucket bounds of a split, computed here once more. `undefined` where two of them are equal: which of the two
- * buckets the official engine picks depends on the steps of its binary search.
+ * The bucket bounds of a split, computed independently of the engines. `undefined` if two bounds are equal, because then
+ * the official engine's choice depends on the steps of its binary search.
  */
 const bounds = (distributions: ReadonlyArray<Distribution>): ReadonlyArray<number> | undefined => {
   const shares = distributions.map(({ rollout }) => Math.fround(rollout)).filter((rollout) => rollout > 0)
@@ -508,12 +508,12 @@ const bounds = (distributions: ReadonlyArray<Distribution>): ReadonlyArray<numbe
 
 const rollout = weighted(
   [4, from([100, 50, 25, 33.33, 33.34, 14.29, 66.6, 99.95, 10, 1, 33.333333333])],
-  // many of them give bounds that lie half way between two points
+  // many of these lead to bounds half way between two points
   [4, fc.integer({ min: 1, max: 2000 }).map((n) => n / 20)],
   [1, from([0, -1, -0.5, 0.05, 1e-7, 1e-45, 1e-46, 16777217, 1e10, 3.4028234663852886e38])]
 )
 
-/** Shares of 100 that meet half way between two points, where single and double precision part. */
+/** Shares of 100 with bounds half way between two points, where single and double precision differ. */
 const halfWayRollouts = fc
   .uniqueArray(fc.integer({ min: 1, max: 1999 }), { minLength: 1, maxLength: 3 })
   .map((cuts) => [...cuts.sort((a, b) => a - b), 2000].map((cut, index, all) => (cut - (all[index - 1] ?? 0)) / 20))
@@ -605,11 +605,11 @@ const document: fc.Arbitrary<Document> = record<Document, "namespace" | "flags">
 
 // Requests
 
-/** Of a flag's last definition, which is the one that counts. */
+/** The last definition of a flag, which is the one that counts. */
 const definitionOf = (drawn: Document, key: string): Flag | undefined =>
   drawn.flags.findLast((flag) => flag.key === key)
 
-/** What counts for a flag of this type: a boolean flag has no use for rules, nor a variant flag for rollouts. */
+/** The audiences that matter for a flag's type: boolean flags ignore rules, and variant flags ignore rollouts. */
 const audiencesOf = (flag: Flag): ReadonlyArray<ReadonlyArray<Segment>> =>
   flag.type === "BOOLEAN_FLAG_TYPE"
     ? (flag.rollouts ?? []).flatMap(({ segment, threshold }) => (segment && !threshold ? [segment.segments] : []))
@@ -620,7 +620,7 @@ const constraintsOf = (flag: Flag): ReadonlyArray<Constraint> =>
 
 const isKind = (constraint: Constraint, kind: Kind): boolean => constraint.type.startsWith(`${kind}_`)
 
-/** What might make a constraint hold. `how` varies it. */
+/** A value that is likely to make a constraint hold. `how` varies it. */
 const likelyValue = (constraint: Constraint, how: number): string | number | boolean | Date => {
   const { operator, value } = constraint
   if (isKind(constraint, "BOOLEAN")) {
@@ -637,11 +637,11 @@ const likelyValue = (constraint: Constraint, how: number): string | number | boo
     const element = /"([^"]*)"|(-?\d+)/.exec(value)
     return element?.[1] ?? element?.[2] ?? value
   }
-  // before the comparison, a lone surrogate is what stands in the document
+  // engines read a lone surrogate in a request as U+FFFD
   return how === 2 ? value.replaceAll("\ufffd", "\ud800") : how === 3 ? `${value}a` : value
 }
 
-/** An entity that stands right at the edge of a bucket or of a percentage, where off-by-one errors live. */
+/** An entity at the edge of a bucket or percentage, to find off-by-one errors. */
 const entityAtEdge = (flag: Flag, nth: number): string => {
   const isBoolean = flag.type === "BOOLEAN_FLAG_TYPE"
   const end = isBoolean ? 100 : 1000
@@ -663,15 +663,15 @@ const entityAtEdge = (flag: Flag, nth: number): string => {
 /** A value for the property that one of the flag's constraints reads. */
 interface Aim {
   readonly nth: number
-  /** Small for a value that is likely to make the constraint hold; else it is any value of the constraint's kind. */
+  /** If small, the value is likely to make the constraint hold; otherwise it is any value of the constraint's kind. */
   readonly how: number
   readonly values: { readonly [K in Kind]: EvaluationContext[string] }
 }
 
-/** A draw that becomes a request once there is a document to ask about. */
+/** A random choice that becomes a request once the document is known. */
 interface Draft {
   readonly flag: number
-  /** Asked for instead of a flag of the document. */
+  /** Requested instead of a flag of the document. */
   readonly otherFlag: string | undefined
   readonly entity:
     | { readonly _tag: "Text"; readonly text: string }
@@ -758,7 +758,7 @@ const draft: fc.Arbitrary<Draft> = fc.record(
   { noNullPrototype: true }
 )
 
-/** Properties that count for nothing, since they are not the context's own: some would match, some would be invalid. */
+/** Inherited properties, which do not count. Some would match, some would be invalid. */
 const inherited = { plan: "pro", age: 7, beta: true, region: null }
 
 const makeContext = (shape: Draft["shape"], entries: Iterable<readonly [string, EvaluationContext[string]]>) => {
@@ -780,7 +780,7 @@ const makeRequest = (drawn: Document, draft: Draft): EvaluationRequest => {
   const flagKey = draft.otherFlag ?? (draft.flag % 5 === 0 ? key.replaceAll("\ufffd", "\udfff") : key)
   const flag = definitionOf(drawn, key)!
   const constraints = constraintsOf(flag)
-  // Of names that differ in lone surrogates alone, one is enough: nothing says which of them counts.
+  // Keeps one of several names that differ only in lone surrogates, because it is undefined which of them counts.
   const entries = new Map<string, readonly [string, EvaluationContext[string]]>()
   const put = (name: string, value: EvaluationContext[string]) => entries.set(name.toWellFormed(), [name, value])
   for (const [name, value] of draft.values) {
@@ -811,7 +811,7 @@ const makeRequest = (drawn: Document, draft: Draft): EvaluationRequest => {
   return { flagKey, entityId: entityOf(draft.entity), ...(context === undefined ? {} : { context }) }
 }
 
-/** A document, and as many requests about it. */
+/** A document, and `count` requests for it. */
 export const drawn = (requests: number): fc.Arbitrary<Drawn> =>
   fc
     .tuple(document, fc.array(draft, { minLength: requests, maxLength: requests }))

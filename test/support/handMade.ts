@@ -1,5 +1,5 @@
 /**
- * An HttpClient without a network, for what takes minutes and hours of the TestClock.
+ * An HttpClient without a network, for tests that span minutes or hours on the TestClock.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
@@ -8,7 +8,7 @@ import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
 import { awhile } from "./wait.js"
 
-/** Answers each request by a function of its URL and of its `If-None-Match`. */
+/** Answers each request with a function of its URL and `If-None-Match`. */
 export const layer = (answer: (url: URL, known: string | undefined) => Response): Layer.Layer<HttpClient.HttpClient> =>
   Layer.succeed(
     HttpClient.HttpClient,

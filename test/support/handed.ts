@@ -1,5 +1,5 @@
 /**
- * Clients over documents that a test hands out: the next fetch gives what was put last, or fails as was asked.
+ * Clients whose Fetcher returns the document, or fails with the error, that the test provided last.
  */
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
@@ -13,7 +13,7 @@ import type { FetchError, StartError } from "../../src/FliptError.js"
 
 export interface Handed {
   readonly client: FliptClient.Service
-  /** What fetches give from here on; the client has it with its next `refresh`. */
+  /** Sets the result of all later fetches. The client loads it with its next `refresh`. */
   readonly put: (document: object | FetchError | "not modified") => Effect.Effect<void>
 }
 
@@ -29,7 +29,7 @@ export const source: Fetcher.Source = { kind: "handed", environment: "default", 
 
 const isError = (document: object): document is FetchError => "_tag" in document
 
-/** The client takes the References of the context that it is made in. */
+/** Makes a client, with the References of the current context. */
 export const make = ({
   engine = Engine.layerPortable,
   events = Stream.never,

@@ -1,10 +1,10 @@
 /**
- * What a Fetcher's events are asked for with, where no client does.
+ * Listeners for a Fetcher's events, for tests without a client.
  */
 import * as Effect from "effect/Effect"
 import type * as Fetcher from "../../src/Fetcher.js"
 
-/** Has nothing loaded, and refreshes nothing. */
+/** Has loaded nothing. A refresh does nothing. */
 export const idle: Fetcher.Listener = {
   loaded: Effect.succeedNone,
   isPushed: Effect.succeed(false),
@@ -12,7 +12,7 @@ export const idle: Fetcher.Listener = {
   refresh: Effect.succeed(false)
 }
 
-/** Has a version loaded, as the source has confirmed; refreshes nothing. */
+/** Has loaded a version, which the source has confirmed. A refresh does nothing. */
 export const upToDate: Fetcher.Listener = {
   ...idle,
   loaded: Effect.succeedSome("version"),

@@ -1,5 +1,5 @@
 /**
- * What is logged, kept.
+ * Captures log lines.
  */
 import * as Effect from "effect/Effect"
 import * as HashMap from "effect/HashMap"
@@ -12,7 +12,7 @@ export interface Line {
   readonly message: string
 }
 
-/** Runs an effect with every log line kept, and none printed. */
+/** Runs an effect, and captures its log lines instead of printing them. */
 export const captured = <A, E, R>(
   use: (lines: ReadonlyArray<Line>) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>

@@ -1,5 +1,5 @@
 /**
- * What the process holds when the collector has been.
+ * Memory in use after garbage collection.
  */
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"

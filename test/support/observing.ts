@@ -1,5 +1,5 @@
 /**
- * Clients whose Fetcher is in the hand of the test, and those who listen to them.
+ * Clients with a Fetcher that the test controls, and listeners to their streams.
  */
 import { expect, it } from "@effect/vitest"
 import * as Chunk from "effect/Chunk"
@@ -43,7 +43,7 @@ interface OpenOptions extends FliptClient.StateOptions {
   readonly engine?: Layer.Layer<Engine.Engine>
 }
 
-/** A client over a Fetcher in the test's hand, in a Scope of its own. */
+/** Opens a client in its own Scope, with a Fetcher that the test controls. */
 export const open = (first: Answer, { engine = Engine.layerPortable, kind = "manual", ...options }: OpenOptions = {}) =>
   Effect.gen(function* () {
     const events = yield* Queue.unbounded<Fetcher.Event>()
@@ -61,7 +61,7 @@ export const open = (first: Answer, { engine = Engine.layerPortable, kind = "man
     return {
       client,
       hub: hubs.at(-1)!,
-      /** The client asks, and gets this. */
+      /** Refreshes the client, which gets this answer. */
       next: (next: Answer) =>
         Effect.suspend(() => {
           current = next
@@ -72,7 +72,7 @@ export const open = (first: Answer, { engine = Engine.layerPortable, kind = "man
     }
   })
 
-/** A state by itself, for what no client lets one see, or does often enough. */
+/** Opens a state without a client, for what clients do not expose or do too rarely. */
 export const openState = (engine: Engine.Service, errorStrategy: "fail" | "fallback" = "fallback") =>
   Effect.gen(function* () {
     const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
@@ -90,7 +90,7 @@ export const openState = (engine: Engine.Service, errorStrategy: "fail" | "fallb
 
 export const portable = Effect.provide(Engine.Engine, Engine.layerPortable)
 
-/** A listener that takes what there is as soon as it is there. */
+/** A listener that takes every element immediately. */
 export const listen = <A, E>(stream: Stream.Stream<A, E>) =>
   Effect.gen(function* () {
     const seen: Array<A> = []
@@ -100,13 +100,13 @@ export const listen = <A, E>(stream: Stream.Stream<A, E>) =>
     return { seen, fiber, has: (count: number) => until(() => seen.length >= count) }
   })
 
-/** A listener that takes the next element when it is told to. */
+/** A listener that takes the next element on demand. */
 export const listenSlowly = <A, E>(stream: Stream.Stream<A, E>) =>
   Effect.map(Stream.toPull(stream), (pull) =>
     Effect.map(Effect.repeat(pull, { until: Chunk.isNonEmpty }), (chunk) => Chunk.unsafeHead(chunk))
   )
 
-/** Comes back when the fiber has begun and waits for something. */
+/** Waits until the fiber has started and is suspended. */
 export const begun = <A, E>(fiber: Fiber.RuntimeFiber<A, E>) =>
   Effect.gen(function* () {
     for (let i = 0; i < 5; i++) {
@@ -121,15 +121,15 @@ export const mode = (name: string, connected = true) => Fetcher.Event.Mode({ mod
 
 export const quiet = Effect.provide(Logger.minimumLogLevel(LogLevel.None))
 
-/** What the test is about, without the log lines of the outages in it. */
+/** A test without log output. */
 export const live = <A, E>(name: string, test: Effect.Effect<A, E, Scope.Scope>) =>
   it.scopedLive(name, () => quiet(test))
 
-/** The test on a clock that stands still. */
+/** A test on the TestClock, without log output. */
 export const clocked = <A, E>(name: string, test: Effect.Effect<A, E, Scope.Scope>) =>
   it.scoped(name, () => quiet(test))
 
-/** The test once on each engine. */
+/** A test on each engine, without log output. */
 export const onEngines = <A, E>(
   name: string,
   test: (engine: Layer.Layer<Engine.Engine>) => Effect.Effect<A, E, Scope.Scope>

@@ -1,12 +1,12 @@
 /**
- * The official engine, to compare with. It answers in the corpus's form: segment keys sorted, since the engine's own
- * order is random, and without timestamps and durations.
+ * The official engine, for comparisons. It answers in the form of the corpus: with sorted segment keys, because the
+ * engine's order is random, and without timestamps and durations.
  */
 import { FliptClient } from "@flipt-io/flipt-client-js"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
-/** The official client takes strings alone. */
+/** The official client takes only strings. */
 export interface Request {
   readonly flagKey: string
   readonly entityId: string
@@ -20,15 +20,15 @@ export type Result = Readonly<Record<string, unknown>>
 export interface Oracle {
   readonly variant: (request: Request) => Answer<Result>
   readonly boolean: (request: Request) => Answer<Result>
-  /** The official client does not look for blank keys here, as it does elsewhere. */
+  /** Unlike its other functions, the official client does not reject blank keys here. */
   readonly batch: (requests: ReadonlyArray<Request>) => Answer<ReadonlyArray<Result>>
-  /** In an order of the engine's own. */
+  /** In the engine's own order. */
   readonly flags: ReadonlyArray<Result & { readonly key: string }>
   /** Base64 text. */
   readonly seed: string
 }
 
-/** What is used of the official client, whose own declarations do not resolve in an ESM project. */
+/** The part of the official client that is used here. Its own declarations do not resolve in an ESM project. */
 interface Official {
   readonly engine: RawEngine
   readonly evaluateVariant: (request: Request) => Result
@@ -60,8 +60,8 @@ const Client = FliptClient as unknown as Classes["Client"] & {
 const notice = /^using deprecated parameters for the initialization function/
 
 /**
- * The first client is made in the official way, which starts the engine and prints a notice about the official
- * client's own use of it. That way compiles the module anew each time; all others are made from its engine's class.
+ * Creates the first client through the official API, which starts the engine and prints a notice about the official
+ * client's own use of it. Since that compiles the module each time, other clients are created from its engine's class.
  */
 const start = async (): Promise<Classes> => {
   const warn = console.warn
@@ -90,7 +90,7 @@ const classes = Effect.promise(() => {
   return started
 })
 
-/** The official engine throws texts as well as Errors. */
+/** The official engine throws strings as well as Errors. */
 const messageOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown))
 
 const attempt = <A>(evaluate: () => A): Answer<A> => {
@@ -114,11 +114,11 @@ const make = (namespace: string, fill: (engine: RawEngine) => void): Effect.Effe
     const { Client, Engine } = yield* classes
     const engine = yield* Effect.acquireRelease(
       Effect.sync(() => new Engine(namespace)),
-      // it lives in memory that JavaScript does not collect in time
+      // the engine's memory is not garbage collected in time
       (engine) => Effect.sync(() => engine.free())
     )
     yield* Effect.try({ try: () => fill(engine), catch: messageOf })
-    const client = new Client(engine, () => Promise.reject(new Error("nothing is fetched")))
+    const client = new Client(engine, () => Promise.reject(new Error("the oracle fetches nothing")))
     return {
       variant: (request) => attempt(() => normalize(client.evaluateVariant(request))),
       boolean: (request) => attempt(() => normalize(client.evaluateBoolean(request))),
@@ -132,11 +132,11 @@ const make = (namespace: string, fill: (engine: RawEngine) => void): Effect.Effe
     }
   })
 
-/** The official engine over a document, or its reason for not taking it. */
+/** Loads a document into the official engine. Fails with the engine's reason if it refuses the document. */
 export const load = (namespace: string, document: unknown): Effect.Effect<Oracle, string, Scope.Scope> =>
-  // through JSON, as a document comes to the official client
+  // through JSON, because the official client receives JSON
   make(namespace, (engine) => engine.snapshot(JSON.parse(JSON.stringify(document))))
 
-/** The official engine over a seed, or its reason for not taking it. */
+/** Loads a seed into the official engine. Fails with the engine's reason if it refuses the seed. */
 export const restore = (namespace: string, seed: string): Effect.Effect<Oracle, string, Scope.Scope> =>
   make(namespace, (engine) => engine.seed_snapshot(seed))

@@ -1,5 +1,5 @@
 /**
- * Packages as npm would publish them. Needs the build, which `npm test` makes first.
+ * Packages as npm would publish them. Needs the build, which `npm test` runs first.
  */
 import { execFile } from "node:child_process"
 import * as Fs from "node:fs"
@@ -12,7 +12,7 @@ import { formatMessage } from "publint/utils"
 
 export const root = fileURLToPath(new URL("../..", import.meta.url))
 
-/** The path of a program of the repository's dependencies. */
+/** The path of a program from the repository's dependencies. */
 export const bin = (name: string): string => Path.join(root, "node_modules/.bin", name)
 
 /** Runs a program. Returns its standard output, or dies with everything that it printed if it fails. */
@@ -26,7 +26,7 @@ export const run = (
     const child = execFile(
       program,
       args,
-      // Packing must not build, because other tests use the build.
+      // Packing must not rebuild `dist`, because other tests use it.
       { cwd, env: { ...process.env, FORCE_COLOR: "0", npm_config_ignore_scripts: "true", ...variables } },
       (error, stdout, stderr) =>
         resume(error === null ? Effect.succeed(stdout) : Effect.dieMessage(`${program}: ${stdout}${stderr}`))
@@ -49,7 +49,7 @@ export const unpack = (tarball: string, project: string, name: string): Effect.E
     return folder
   })
 
-/** Makes an installed package available in a project: the one of `directory` if it has its own, or else the root's. */
+/** Makes an installed package available in a project: the one in `directory` if it exists, or else the root's. */
 export const link = (name: string, project: string, directory: string): void => {
   const own = Path.join(directory, "node_modules", name)
   const target = Path.join(project, "node_modules", name)
@@ -57,7 +57,7 @@ export const link = (name: string, project: string, directory: string): void => 
   Fs.symlinkSync(Fs.existsSync(own) ? own : Path.join(root, "node_modules", name), target, "junction")
 }
 
-/** Fails unless publint and attw find nothing in a tarball. */
+/** Fails if publint or attw finds a problem in a tarball. */
 export const check = (tarball: string): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { messages, pkg } = yield* Effect.promise(() => {
@@ -69,6 +69,6 @@ export const check = (tarball: string): Effect.Effect<void> =>
     yield* run(bin("attw"), [tarball, "--profile", "esm-only", "--no-color"], root)
   })
 
-/** The fenced blocks of a text in a language. */
+/** The fenced code blocks in a text for a language. */
 export const fences = (text: string, language: string): ReadonlyArray<string> =>
   Array.from(text.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\``, "gm")), ([, block]) => block as string)

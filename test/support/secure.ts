@@ -1,5 +1,5 @@
 /**
- * What tests of TLS are made of: authorities, certificates, and one fetch over a connection of its own.
+ * Shared by the tests of TLS: authorities, certificates, and fetches over their own connections.
  */
 import { expect } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -42,7 +42,7 @@ const makePki = Effect.gen(function* () {
   }
 })
 
-/** Made once for all tests of a file. */
+/** Created once per test file. */
 export const pki = Effect.runSync(Effect.cached(makePki))
 
 export type Pki = Effect.Effect.Success<typeof pki>
@@ -51,7 +51,7 @@ export type Pki = Effect.Effect.Success<typeof pki>
 export const serve = (tls: FliptServer.TlsOptions): Effect.Effect<FliptServer.Server, never, Scope.Scope> =>
   FliptServer.make({ tls, documents: { default: onDocument(true) } })
 
-/** A Fetcher that keeps its connections until the Scope ends, and tries once. */
+/** A Fetcher without retries that keeps its connections until the Scope ends. */
 export const makeFetcher = <E>(
   tls: Layer.Layer<Tls.Tls, E>,
   options: Fetcher.Options
@@ -63,14 +63,14 @@ export const makeFetcher = <E>(
     Effect.provideService(Fetcher.RetryPolicy, Schedule.stop)
   )
 
-/** One fetch over a connection of its own. */
+/** One fetch over a new connection. */
 export const fetchWith = <E>(
   tls: Layer.Layer<Tls.Tls, E>,
   options: Fetcher.Options
 ): Effect.Effect<Fetcher.Update, E | ValidationError | FetchError> =>
   Effect.scoped(Effect.flatMap(makeFetcher(tls, options), (fetcher) => fetcher.fetch(Option.none())))
 
-/** A whole client that learns of changes by its stream alone, and tries once. */
+/** A complete client without retries that learns about changes only through its stream. */
 export const makeStreaming = (
   options: FliptClient.Options
 ): Effect.Effect<FliptClient.Service, StartError, Scope.Scope> =>
@@ -78,7 +78,7 @@ export const makeStreaming = (
     Effect.provideService(Fetcher.RetryPolicy, Schedule.stop)
   )
 
-/** The server has changes, and the client has each of them as soon as it is sent. */
+/** Changes the document several times, and waits each time until the client has it. */
 export const pushTo = (client: FliptClient.Service, server: FliptServer.Server): Effect.Effect<void> =>
   Effect.forEach(
     [false, true, false, true],
@@ -86,7 +86,7 @@ export const pushTo = (client: FliptClient.Service, server: FliptServer.Server):
     { discard: true }
   )
 
-/** Comes back as soon as the server has been asked for so many streams. */
+/** Waits until the server has received `count` requests for streams. */
 export const awaitStreams = (
   server: FliptServer.Server,
   count: number
@@ -96,8 +96,7 @@ export const awaitStreams = (
   )
 
 /**
- * A client that streams, from its start to its end: several documents are pushed to it, none is asked for, and no
- * connection is left.
+ * Opens a streaming client, pushes several documents to it, and closes it. Fails if it polled or left a connection open.
  */
 export const streamWith = (options: FliptClient.Options, server: FliptServer.Server): Effect.Effect<void, StartError> =>
   Effect.gen(function* () {

@@ -1,5 +1,5 @@
 /**
- * Clients and Fetchers that stream from a server whose streams the test writes.
+ * Streaming clients and Fetchers, for a server whose streams the test writes.
  */
 import * as Headers from "@effect/platform/Headers"
 import type * as HttpClient from "@effect/platform/HttpClient"
@@ -29,7 +29,10 @@ export interface Parts {
   readonly errorStrategy?: "fail" | "fallback"
 }
 
-/** What chance has it: a delay is this part of the longest, and the first poll comes after this part of an interval. */
+/**
+ * The fixed random number: a delay is this share of the maximum, and the first poll comes after this share of an
+ * interval.
+ */
 export const CHANCE = 0.7
 
 export const layerFetcher = (options: Fetcher.Options, { auth = Auth.layerNone, http }: Parts) =>
@@ -37,7 +40,7 @@ export const layerFetcher = (options: Fetcher.Options, { auth = Auth.layerNone, 
     Layer.provide([http ?? Layer.provide(Tls.layerHttpClient, Tls.layerSystem), auth])
   )
 
-/** A client without retries that goes on in an outage. */
+/** A client without retries that keeps serving its state in an outage. */
 export const makeClient = (options: Fetcher.Options, parts: Parts = {}, chance = CHANCE) =>
   Layer.build(
     FliptClient.layerWithoutDependencies({ errorStrategy: parts.errorStrategy ?? "fallback" }).pipe(
@@ -49,7 +52,10 @@ export const makeClient = (options: Fetcher.Options, parts: Parts = {}, chance =
     Effect.withRandom(Random.fixed([chance]))
   )
 
-/** The events of a Fetcher that a client with this version listens to; every refresh finds nothing new. */
+/**
+ * Collects the events of a Fetcher, like a client that has loaded this version. By default, a refresh finds nothing
+ * new.
+ */
 export const listenTo = (
   options: Fetcher.Options,
   parts: Parts & {
@@ -90,22 +96,22 @@ export const failedIn = (events: ReadonlyArray<Fetcher.Event>): ReadonlyArray<Fe
 export const isOn = (client: FliptClient.Service) =>
   Effect.map(client.evaluateBoolean({ flagKey: "on", entityId: "user-1" }), (result) => result.enabled)
 
-/** The status as soon as it is so, whatever the clock says. */
+/** Waits, in real time, until the status is as described, and returns it. */
 export const awaitStatus = (client: FliptClient.Service, holds: (status: Status.Status) => boolean) =>
   untilOf(client.status, holds)
 
 export const awaitOn = (client: FliptClient.Service, enabled: boolean) => untilOf(isOn(client), (is) => is === enabled)
 
-/** The time that a stream has to bring what a request has found. */
+/** The time that a stream has to push a change that a request has already found. */
 export const grace = Effect.zipRight(awaitSleepOf(1000), TestClock.adjust(1000))
 
 export const yes = onDocument(true)
 export const no = onDocument(false)
 
-/** A server that sends on its streams what the test writes. */
+/** A server whose streams send only what the test writes. */
 export const scripted = FliptServer.make({ streams: "scripted", documents: { default: yes } })
 
-/** The line of a stream with this text for a document, whatever it is. */
+/** A line of a stream with this text, which need not be valid, as the document. */
 export const line = (text: string): string => `{"result":${text}}\n`
 
 export const counting = () => {

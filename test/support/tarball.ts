@@ -1,5 +1,5 @@
 /**
- * npm's format of a package: a compressed tar archive whose files are in the folder `package`.
+ * npm's package format: a compressed tar archive with its files in the folder `package`.
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -11,7 +11,7 @@ const field = (text: string, length: number): Buffer => Buffer.from(text.padEnd(
 const octal = (value: number, length: number): Buffer =>
   field(`${value.toString(8).padStart(length - 1, "0")}\0`, length)
 
-/** A ustar header has 100 bytes for a name, and 155 for the folders before it. */
+/** A ustar header has 100 bytes for the name and 155 for its folder. */
 const splitName = (path: string): readonly [name: string, prefix: string] => {
   if (path.length <= 100) {
     return [path, ""]
@@ -41,7 +41,7 @@ const header = (path: string, size: number): Buffer => {
   return Buffer.concat(parts(field(`${sum.toString(8).padStart(6, "0")}\0 `, 8)))
 }
 
-/** Packs files, by their paths in the package. */
+/** Packs files, keyed by their paths in the package. */
 export const pack = (files: ReadonlyMap<string, Buffer>): Buffer =>
   gzipSync(
     Buffer.concat([
@@ -55,7 +55,7 @@ export const pack = (files: ReadonlyMap<string, Buffer>): Buffer =>
     { level: 1 }
   )
 
-/** Packs a folder, without what no running program reads: declarations, source maps, sources and CommonJS builds. */
+/** Packs a folder without files that programs do not load: declarations, source maps, sources and CommonJS builds. */
 export const packInstalled = (folder: string): Buffer => {
   const files = new Map<string, Buffer>()
   for (const entry of Fs.readdirSync(folder, { recursive: true, withFileTypes: true })) {

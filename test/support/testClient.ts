@@ -1,5 +1,5 @@
 /**
- * A client for one server, and a Fetcher in the hand of the test.
+ * A client for one server, and a Fetcher that the test controls.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -14,7 +14,7 @@ import { booleanFlag, makeDocument, variantFlag } from "./documents.js"
 
 const noRetries = Effect.provideService(Fetcher.RetryPolicy, Schedule.stop)
 
-/** A client that fails at once where it fails. */
+/** A client without retries. */
 export const makeClient = (options?: FliptClient.Options) => noRetries(FliptClient.make(options))
 
 export const on = { flagKey: "on", entityId: "user-1" } as const
@@ -25,7 +25,7 @@ export const document = makeDocument([
   variantFlag("theme", "dark", '{"accent":"teal"}')
 ])
 
-/** A Fetcher in the test's hand: what it answers, and what it tells. */
+/** A Fetcher whose answers and events the test controls. */
 export const makeManual = (initial: object) =>
   Effect.gen(function* () {
     const events = yield* Queue.unbounded<Fetcher.Event>()

@@ -1,5 +1,5 @@
 /**
- * What a fetch gave.
+ * The results of fetches.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -8,7 +8,7 @@ import type * as Fetcher from "../../src/Fetcher.js"
 /** The document as text. */
 export const textOf = (update: Fetcher.Update): string => {
   if (update._tag !== "Document") {
-    throw new Error("nothing has changed, where a document was to come")
+    throw new Error("expected a document, found NotModified")
   }
   return Buffer.concat([...update.bytes]).toString()
 }
@@ -18,9 +18,11 @@ export const contentOf = (update: Fetcher.Update): unknown => JSON.parse(textOf(
 export const versionOf = (update: Fetcher.Update): Option.Option<Fetcher.Version> =>
   update._tag === "Document" ? update.version : Option.none()
 
-/** The error that a fetch fails with. A success is a defect in few words: a whole document takes the runner minutes. */
+/**
+ * The error of a failed fetch. Dies with a short message if it succeeds, because printing a document can take minutes.
+ */
 export const errorOf = <E, R>(fetch: Effect.Effect<Fetcher.Update, E, R>): Effect.Effect<E, never, R> =>
   Effect.matchEffect(fetch, {
     onFailure: Effect.succeed,
-    onSuccess: (update) => Effect.dieMessage(`the fetch gave a ${update._tag} and was to fail`)
+    onSuccess: (update) => Effect.dieMessage(`expected the fetch to fail, but it returned ${update._tag}`)
   })

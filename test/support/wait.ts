@@ -1,20 +1,20 @@
 /**
- * How tests wait: for a condition, never for an amount of time. Everything here polls in real time, whatever the test's
- * clock says, and has no limit of its own: a wait that is in vain ends with the limit of its test.
+ * Waits for conditions instead of amounts of time. Everything here polls in real time, even on the TestClock, and has no
+ * time limit of its own: the limit of the test ends a wait whose condition never occurs.
  */
 import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
 
-/** One turn of the event loop, in which sockets are served. The TestClock alone never lets them. */
+/** One turn of the event loop, in which sockets make progress. Adjusting the TestClock does not give them a turn. */
 export const turn: Effect.Effect<void> = Effect.async<void>((resume) => {
   const immediate = setImmediate(() => resume(Effect.void))
   return Effect.sync(() => clearImmediate(immediate))
 })
 
 /**
- * Time in which something that must not happen would happen. It proves nothing on a slow machine, but it never fails a
+ * Waits for a moment in which something unwanted would happen. On a slow machine it may miss that, but it never fails a
  * test that should pass.
  */
 export const awhile: Effect.Effect<void> = Effect.repeatN(turn, 50)
@@ -24,10 +24,10 @@ const rest: Effect.Effect<void> = Effect.async<void>((resume) => {
   return Effect.sync(() => clearTimeout(timer))
 })
 
-/** How many polls may follow each other without leaving the processor to others. */
+/** How many polls may follow each other before a pause. */
 const eagerPolls = 200
 
-/** Runs the effect until its value is accepted, and returns that value. */
+/** Repeats the effect until its value is accepted, and returns that value. */
 export const untilOf = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   accepts: (value: A) => boolean
@@ -38,25 +38,25 @@ export const untilOf = <A, E, R>(
     return Effect.repeat(Effect.zipRight(pause, effect), { until: accepts })
   })
 
-/** Returns as soon as the condition holds. */
+/** Waits until the condition holds. */
 export const until = <E = never, R = never>(
   condition: (() => boolean) | Effect.Effect<boolean, E, R>
 ): Effect.Effect<void, E, R> =>
   Effect.asVoid(untilOf(Effect.isEffect(condition) ? condition : Effect.sync(condition), (holds) => holds))
 
-/** The instants after now at which a fiber wakes on the TestClock, the earliest first. Endless sleeps are left out. */
+/** The future instants at which fibers wake on the TestClock, the earliest first. Omits endless sleeps. */
 export const wakeUps: Effect.Effect<ReadonlyArray<number>> = Effect.gen(function* () {
   const now = yield* Clock.currentTimeMillis
   const instants = Chunk.toReadonlyArray(yield* TestClock.sleeps())
   return instants.filter((instant) => instant > now && Number.isFinite(instant)).sort((a, b) => a - b)
 })
 
-/** Waits until a fiber sleeps. Returns how many whole milliseconds are left of the shortest sleep, and `wake` to end it. */
+/** Waits until a fiber sleeps. Returns the remaining whole milliseconds of the shortest sleep, and `wake` to end it. */
 export const awaitSleep: Effect.Effect<{ readonly millis: number; readonly wake: Effect.Effect<void> }> = Effect.gen(
   function* () {
     const [first] = yield* untilOf(wakeUps, (instants) => instants.length > 0)
     const millis = Math.round(first! - (yield* Clock.currentTimeMillis))
-    // An instant, since the sum of the time now and the time left may round to another one.
+    // Uses the instant, because adding the remaining time to the current time can round differently.
     return { millis, wake: TestClock.setTime(first!) }
   }
 )

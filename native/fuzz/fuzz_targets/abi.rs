@@ -1,5 +1,5 @@
-//! Any sequence of calls, on one thread and on threads that end. A model says what every call returns. libFuzzer reports
-//! panics even if the library catches them.
+//! Makes arbitrary sequences of calls, on one thread and on threads that end. A model predicts what every call returns.
+//! libFuzzer reports panics even if the library catches them.
 
 #![no_main]
 
@@ -25,9 +25,9 @@ use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Clone, Debug)]
 enum Pick {
-    /// One of the handles that were handed out so far, open or closed, of any kind.
+    /// Any handle that the library has returned so far, of any kind, open or closed.
     Known(u8),
-    /// The handle that was handed out last.
+    /// The handle that the library returned last.
     Last,
     Invented(f64),
 }
@@ -125,7 +125,7 @@ struct Model {
     /// Counts the threads; 0 is the first.
     thread: u32,
     owns: bool,
-    /// Memory that arenas had: it is freed last, so that a late write does not go unnoticed.
+    /// The memory of removed arenas. It is freed last, so that a late write is noticed.
     memory: Vec<Box<[u8]>>,
 }
 
@@ -137,7 +137,7 @@ fn code(code: Code) -> i32 {
     code.into()
 }
 
-/// What a job of a kind makes of its bytes.
+/// The expected result of a job.
 fn compile(kind: u32, namespace: &str, bytes: &[u8]) -> Result<Snapshot, Malformed> {
     let text = std::str::from_utf8(bytes).map_err(|_| Malformed::whole("it is not valid UTF-8".into()))?;
     match kind {
@@ -195,7 +195,7 @@ impl Model {
 
     fn add(&mut self, handle: f64, value: Value) {
         assert!(handle > 0.0 && handle < 9_007_199_254_740_992.0, "{handle}");
-        assert!(self.find(handle).is_none(), "{handle} is handed out twice");
+        assert!(self.find(handle).is_none(), "{handle} was returned twice");
         let owner = (self.owns && !matches!(value, Value::Arena(..))).then_some(self.thread);
         self.entries.push(Entry { handle, value, owner });
     }
@@ -321,7 +321,7 @@ impl Model {
         }
     }
 
-    /// A fingerprint has no second source: only its length is known.
+    /// The model cannot compute a fingerprint, only its length.
     fn read_whole(&self, blob: f64) -> Vec<u8> {
         let mut bytes = vec![0; 17];
         // SAFETY: the slice is writable.
@@ -466,7 +466,7 @@ impl Model {
         }
     }
 
-    /// Makes the calls on a thread of their own. Its arenas end with it, and if it owns its handles, they do too.
+    /// Makes the calls on a new thread. Its arenas end with it, and so do its handles if it owns them.
     fn on_thread(&mut self, id: u32, owns: bool, calls: &[Call]) {
         (self.thread, self.owns) = (id, owns);
         thread::scope(|scope| {
@@ -476,7 +476,7 @@ impl Model {
                 }
                 calls.iter().for_each(|call| self.call(call));
             };
-            // joined, because a scope does not wait for what a thread does while it ends
+            // joined, because a scope does not wait for a thread's destructors
             scope.spawn(work).join().unwrap();
         });
         (self.thread, self.owns) = (0, false);

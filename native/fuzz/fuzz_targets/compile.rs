@@ -1,4 +1,4 @@
-//! Any text as a document.
+//! Reads arbitrary text as a document.
 
 #![no_main]
 

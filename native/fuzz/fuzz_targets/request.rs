@@ -1,4 +1,5 @@
-//! Any memory as requests to any document, and well-formed requests in every way that they can be asked.
+//! Evaluates arbitrary memory as requests to arbitrary documents, and evaluates well-formed requests in every possible
+//! way.
 
 #![no_main]
 
@@ -39,7 +40,7 @@ fn open(kind: u32, text: &[u8]) -> f64 {
     snapshot
 }
 
-/// Evaluates over a copy of the memory and returns the code and the memory as it is afterwards.
+/// Evaluates on a copy of the memory, and returns the code and the memory after the call.
 fn with_arena(memory: &[u8], evaluate: impl FnOnce(f64) -> i32) -> (i32, Vec<u8>) {
     let mut memory = memory.to_vec();
     // SAFETY: the memory outlives the arena, and nothing else uses it.

@@ -1,4 +1,4 @@
-//! Any text as a seed.
+//! Reads arbitrary text as a seed.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Documents that load. Texts are mostly taken from a small vocabulary, so that requests and constraints meet.
+//! Random valid documents. Most strings come from a small vocabulary, so that requests often match constraints.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use serde_json::{json, Value};

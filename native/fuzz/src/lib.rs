@@ -1,4 +1,4 @@
-//! What the fuzz targets share: random documents, and what holds for every text and every snapshot.
+//! Shared by the fuzz targets: random documents, and the properties of every text and every snapshot.
 
 pub mod document;
 
@@ -17,7 +17,8 @@ fn parse(json: &[u8]) -> Value {
     serde_json::from_slice(json).expect("the library writes JSON")
 }
 
-/// Checks what reading a text gave: a snapshot that survives its seed, or an error in the library's own words.
+/// Checks the result of reading a text: a snapshot that can be restored from its seed, or an error in the library's own
+/// words.
 pub fn check(text: &str, result: Result<Snapshot, Malformed>) {
     match result {
         Ok(snapshot) => {
@@ -27,10 +28,19 @@ pub fn check(text: &str, result: Result<Snapshot, Malformed>) {
         Err(error) => {
             let message = error.message();
             assert!(!message.is_empty());
-            assert!(!message.contains(" at line "), "serde_json refuses what the second reader accepts: {message}");
+            assert!(!ends_like_serde(&message), "serde_json refuses what the second reader accepts: {message}");
             assert!(message.len() <= 8 * text.len() + 1024, "a message of {} bytes", message.len());
         }
     }
+}
+
+/// Whether a message ends with a position as serde_json writes it. A key can contain such a text, but not at the end.
+fn ends_like_serde(message: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    message
+        .rsplit_once(" at line ")
+        .and_then(|(_, position)| position.split_once(" column "))
+        .is_some_and(|(line, column)| is_number(line) && is_number(column))
 }
 
 fn check_snapshot(size: usize, snapshot: &Snapshot) {

@@ -20,7 +20,7 @@ pub fn allocated() -> usize {
 /// thread that may never compile again.
 const LARGE: usize = 4 * 1024 * 1024;
 
-/// Runs a function and returns the memory it has freed to the system, if it is much.
+/// Runs a function. If the function freed much memory, returns that memory to the system.
 pub fn with_trim<T>(run: impl FnOnce() -> T) -> T {
     let before = FREED.load(Ordering::Relaxed);
     let result = run();
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn gives_freed_memory_back_to_the_system() {
         const SIZE: usize = 128 * 1024 * 1024;
-        // blocks that are too small for a mapping of their own, with one after them that keeps malloc from shrinking
+        // blocks that are too small for separate mappings, with one after them that keeps malloc from shrinking
         let blocks: Vec<_> = (0..SIZE / 4096).map(|_| vec![1_u8; 4096]).collect();
         let last = vec![1_u8; 4096];
         let before = resident();

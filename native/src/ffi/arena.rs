@@ -1,5 +1,5 @@
-//! Arenas: memory of the caller for requests and results. An arena belongs to the thread that registered it, so two threads
-//! never use one at the same time; on other threads its handle is invalid.
+//! Arenas: memory of the caller for requests and results. An arena belongs to the thread that registered it, so two
+//! threads never use one at the same time; on other threads its handle is invalid.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -120,7 +120,7 @@ pub unsafe fn with<T>(
     let lend = |arenas: &RefCell<Arenas>| {
         let arenas = &mut arenas.borrow_mut().0;
         let position = position(arenas, handle)?;
-        // found first the next time
+        // moved to the front, where the next lookup starts
         arenas.swap(0, position);
         let arena = &mut arenas[0];
         let (buffer, length) = (arena.buffer, arena.length);

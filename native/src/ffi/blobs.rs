@@ -65,8 +65,8 @@ pub unsafe extern "C" fn fce_blob_read(blob: f64, offset: u32, out: *mut u8, cap
 #[no_mangle]
 pub extern "C" fn fce_blob_free(blob: f64) -> i32 {
     guard(|| {
-        owned::remove(blob);
         BLOBS.remove(blob).ok_or(Code::Closed)?;
+        owned::remove(blob);
         Ok(0)
     })
 }

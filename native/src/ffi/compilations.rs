@@ -76,8 +76,8 @@ pub extern "C" fn fce_job_take(job: f64) -> f64 {
 #[no_mangle]
 pub extern "C" fn fce_job_free(job: f64) -> i32 {
     guard(|| {
-        owned::remove(job);
         COMPILATIONS.remove(job).ok_or(Code::Closed)?;
+        owned::remove(job);
         Ok(0)
     })
 }
@@ -96,9 +96,9 @@ pub extern "C" fn fce_snapshot_retain(snapshot: f64) -> f64 {
 #[no_mangle]
 pub extern "C" fn fce_snapshot_close(snapshot: f64) -> i32 {
     guard(|| {
+        let removed = SNAPSHOTS.remove(snapshot).ok_or(Code::Closed)?;
         owned::remove(snapshot);
-        let snapshot = SNAPSHOTS.remove(snapshot).ok_or(Code::Closed)?;
-        alloc::with_trim(|| drop(snapshot));
+        alloc::with_trim(|| drop(removed));
         Ok(0)
     })
 }

@@ -1,5 +1,5 @@
-//! The C ABI. Every function catches panics and returns a [`Code`] on failure. Every pointer has a length. Handles refer to
-//! what the library hands out; a stale, closed or invalid handle is an error.
+//! The C ABI. Every function catches panics and returns a [`Code`] on failure. Every pointer comes with a length. A
+//! stale, closed or invalid handle is an error.
 //!
 //! All unsafe code of the crate is here: it turns the caller's pointers into slices.
 

@@ -92,7 +92,7 @@ struct Arguments {
 }
 
 impl Arguments {
-    /// A handle or another number. What is not a number becomes 0, which is no handle.
+    /// A handle or another number. Any other value becomes 0, which is not a valid handle.
     fn number(&self, index: usize) -> f64 {
         let mut number = 0.0;
         // SAFETY: the value belongs to the call that is running; if this fails, nothing is written.
@@ -109,11 +109,12 @@ impl Arguments {
         self.number(index) as u32
     }
 
-    /// The memory of a `Uint8Array`, and the number of bytes that the next argument gives, which must not be more.
+    /// The memory of a `Uint8Array`, and the number of bytes to use, which is the next argument and must not exceed its
+    /// length.
     fn memory(&self, index: usize) -> Option<(*mut u8, u32)> {
         let length = self.word(index + 1);
         let (mut kind, mut size, mut data) = (-1, 0, ptr::null_mut());
-        // SAFETY: as for numbers; the last two results are not wanted.
+        // SAFETY: as for numbers; null skips the last two results.
         let status = unsafe {
             let (env, value) = (self.env, self.values[index]);
             let (no_buffer, no_offset) = (ptr::null_mut(), ptr::null_mut());
@@ -189,7 +190,7 @@ static FUNCTIONS: [Function; 20] = [
     function!(fce_test_panic()),
 ];
 
-/// Runs the function that its data names.
+/// Runs the ABI function in the callback's data.
 unsafe extern "C" fn call(env: Env, info: Info) -> Value {
     let Some(api) = node_api() else { return ptr::null_mut() };
     let mut values = [ptr::null_mut(); MAX_ARGUMENTS];
@@ -220,7 +221,8 @@ pub unsafe extern "C" fn napi_register_module_v1(env: Env, exports: Value) -> Va
     for function in &FUNCTIONS {
         let mut value = ptr::null_mut();
         let data = ptr::from_ref(function).cast();
-        // SAFETY: the names end with a NUL, and the data is static. A thread that is ending fails here, and gets no function.
+        // SAFETY: the names end with a NUL, and the data is static. On a thread that is ending these calls fail, and it
+        // gets no functions.
         unsafe {
             if (api.create_function)(env, function.name.as_ptr(), AUTO_LENGTH, call, data, &raw mut value) != OK
                 || (api.set_named_property)(env, exports, function.name.as_ptr(), value) != OK

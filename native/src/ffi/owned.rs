@@ -20,12 +20,12 @@ thread_local! {
     static OWNED: RefCell<Option<Owned>> = const { RefCell::new(None) };
 }
 
-/// From now on, handles that are opened on the calling thread and not closed on it are closed when the thread ends. Only for
-/// threads that can be terminated and whose handles no other thread closes.
+/// From now on, handles that the calling thread opens and does not close are closed when it ends. Only for threads that
+/// can be terminated and whose handles no other thread closes.
 #[no_mangle]
 pub extern "C" fn fce_thread_owns() -> i32 {
     guard(|| {
-        // a thread that is ending does not open handles any more
+        // a thread that is ending opens no more handles
         let _ = OWNED.try_with(|owned| {
             owned.borrow_mut().get_or_insert_with(|| Owned(HashSet::new()));
         });
@@ -63,6 +63,7 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::abi::Code;
     use crate::ffi::{
         fce_blob_free, fce_job_free, fce_job_new, fce_job_push, fce_job_run, fce_job_take, fce_snapshot_blob,
         fce_snapshot_close,
@@ -91,5 +92,20 @@ mod tests {
             assert_eq!(count(), 0);
         };
         thread::spawn(work).join().unwrap();
+    }
+
+    #[test]
+    fn a_handle_survives_the_close_of_another_kind() {
+        let work = || {
+            assert_eq!(fce_thread_owns(), 0);
+            // SAFETY: the slice is readable.
+            let job = unsafe { fce_job_new(0, b"n".as_ptr(), 1) };
+            assert_eq!(fce_snapshot_close(job), i32::from(Code::Closed));
+            assert_eq!(fce_blob_free(job), i32::from(Code::Closed));
+            assert_eq!(count(), 1);
+            job
+        };
+        let job = thread::spawn(work).join().unwrap();
+        assert_eq!(fce_job_free(job), i32::from(Code::Closed));
     }
 }

@@ -25,7 +25,7 @@ impl Error for Problem {
 impl<'de> Deserializer<'de> for &mut Reader<'de> {
     type Error = Problem;
 
-    /// All types that are read here name the type they expect.
+    /// Never used: every type that is read through this deserializer requests a specific type.
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Problem> {
         Err(Problem::new("a value of no known type"))
     }

@@ -194,7 +194,7 @@ impl<'a> Reader<'a> {
         self.literal("null")
     }
 
-    /// Skips a value of any kind. It does not recurse, since the stack may be small.
+    /// Skips a value of any kind. It does not recurse, because the stack may be small.
     pub fn skip(&mut self) -> Result<()> {
         // the closing bracket of each open list or object, and the number of members started
         let mut open: Vec<(u8, usize)> = Vec::new();

@@ -33,7 +33,7 @@ import { version } from "./internal/version.js"
 
 const DEFAULT_WIDTH = 80
 
-// A reader that has seen enough, such as head, closes its end.
+// Programs such as head close the pipe before they have read everything.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") {
     process.exit(0)
@@ -45,9 +45,9 @@ const argv = process.argv.slice(2)
 
 const writeError = (message: string) => Effect.sync(() => process.stderr.write(`error: ${message}\n`))
 
-/** What `@effect/cli` prints comes with colors. */
+/** Removes the colors from the output of `@effect/cli`. */
 const withoutColors = (text: string): string =>
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the beginning of a color
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the start of a color
   text.replace(/\u001b\[[\d;]*m/g, "")
 
 /**
@@ -57,7 +57,7 @@ const withoutColors = (text: string): string =>
 const withReplacedHyphens = (script: string): string =>
   script.replace('cmd="flipt-client"', 'cmd="flipt__client"').replace(/^( +)flipt-client\)$/m, "$1flipt__client)")
 
-/** The console of `@effect/cli` alone: the commands write through `Output`. */
+/** The console for `@effect/cli` only. The commands write through `Output`. */
 const cliConsole = Effect.map(
   Console.consoleWith(Effect.succeed),
   (console): Console.Console => ({
@@ -70,7 +70,7 @@ const cliConsole = Effect.map(
       const text = Text.lines(withoutColors(args.map(String).join(" ")).trim())
       const isKnown = argv[0] !== undefined && names.includes(argv[0])
       const command = isKnown ? `flipt-client ${argv[0]}` : "flipt-client"
-      return writeError(`${text}\n${command} --help says more`)
+      return writeError(`${text}\nsee ${command} --help`)
     }
   })
 )
@@ -102,7 +102,7 @@ const program = Effect.gen(function* () {
   const secret = argv.find((argument) => /^--(?:(?:client-|jwt-)?token|jwt|key-passphrase)(?:=|$)/.test(argument))
   if (secret !== undefined) {
     return yield* usage(
-      `${secret.replace(/=.*$/s, "")} is no option, because other users can see the arguments of a command; set FLIPT_CLIENT_TOKEN, FLIPT_JWT_TOKEN or FLIPT_KEY_PASSPHRASE, or use --token-file or --jwt-file`
+      `${secret.replace(/=.*$/s, "")} is not an option, because other users can see the arguments of a command; set FLIPT_CLIENT_TOKEN, FLIPT_JWT_TOKEN or FLIPT_KEY_PASSPHRASE, or use --token-file or --jwt-file`
     )
   }
   const { level, rest } = takeLogLevel(argv)
@@ -119,7 +119,7 @@ const program = Effect.gen(function* () {
   )
 })
 
-/** The exit code, after the message for it was printed. */
+/** Prints the message for a failure, and returns the exit code. */
 const exitCodeOf = (cause: Cause.Cause<unknown>): Effect.Effect<number> => {
   if (Cause.isInterruptedOnly(cause)) {
     return Effect.succeed(exitCodes.interrupted)
@@ -130,7 +130,7 @@ const exitCodeOf = (cause: Cause.Cause<unknown>): Effect.Effect<number> => {
       ? Effect.succeed(failure.exitCode)
       : Effect.as(writeError(failure.message), failure.exitCode)
   }
-  // has been printed
+  // already printed
   if (ValidationError.isValidationError(failure)) {
     return Effect.succeed(exitCodes.usage)
   }
@@ -160,7 +160,7 @@ program.pipe(
   NodeRuntime.runMain({
     disableErrorReporting: true,
     disablePrettyLogger: true,
-    // Without an exit call, output that a slow reader has not taken yet is not lost.
+    // Does not call `process.exit`, which would lose output that a slow reader has not read yet.
     teardown: (exit, onExit) => {
       if (Exit.isFailure(exit)) {
         onExit(exitCodes.interrupted)

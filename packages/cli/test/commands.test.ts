@@ -1,5 +1,5 @@
 /**
- * Every command as a real process, on a document, on `features.yml` and on a server.
+ * Runs every command as a real process, with a document, `features.yml` and a server.
  */
 import { execFileSync } from "node:child_process"
 import { readFileSync, writeFileSync } from "node:fs"
@@ -14,7 +14,7 @@ import { until } from "../../../test/support/wait.js"
 import { noTerminal, run, runInTerminal, start, startInTerminal } from "./support/command.js"
 import { broken, documentOf, features, hostileDocument } from "./support/flags.js"
 
-/** A folder with the flags in each form that a file can have. */
+/** A folder with the flags in every supported form of a file. */
 const files = Effect.map(Folder.make, (folder) => {
   writeFileSync(join(folder, "flags.json"), JSON.stringify(documentOf()))
   writeFileSync(join(folder, "other.json"), JSON.stringify(documentOf({ dark: 50, age: "21", extra: [broken] })))
@@ -23,7 +23,7 @@ const files = Effect.map(Folder.make, (folder) => {
   return folder
 })
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: what a terminal obeys
+// biome-ignore lint/suspicious/noControlCharactersInRegex: characters that a terminal interprets
 const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/
 
 const user = ["--entity", "user-42", "--context", "plan=pro", "age=30"]
@@ -122,7 +122,7 @@ describe("list", () => {
     })
   )
 
-  it.scopedLive.skipIf(noTerminal !== undefined)("fits a terminal, and has colors only there", () =>
+  it.scopedLive.skipIf(noTerminal !== undefined)("fits the width of a terminal, and has colors only there", () =>
     Effect.gen(function* () {
       const folder = yield* files
       const terminal = yield* runInTerminal(44, ["list", "--file", "flags.json"], { folder })
@@ -167,7 +167,7 @@ describe("lint", () => {
       writeFileSync(join(folder, "features.yml"), features.replace("enabled: true", 'enabled: "yes"'))
       const found = yield* run(["lint", "--features", "."], { folder })
       expect(found.code).toBe(1)
-      expect(found.stdout).toContain('features.yml:6:14: error: enabled must be true or false, not the text "yes"')
+      expect(found.stdout).toContain('features.yml:6:14: error: enabled must be true or false, not the string "yes"')
     })
   )
 })
@@ -329,7 +329,7 @@ describe("doctor", () => {
 })
 
 describe("doctor, over TLS", () => {
-  it.scopedLive("says what is wrong with a certificate, and which chain is accepted", () =>
+  it.scopedLive("reports what is wrong with a certificate, and which chain is accepted", () =>
     Effect.gen(function* () {
       const folder = yield* Folder.make
       const authority = yield* Certificates.authority("Shop CA")
@@ -375,9 +375,9 @@ describe("errors", () => {
       const cases: ReadonlyArray<readonly [code: number, args: ReadonlyArray<string>, message: RegExp]> = [
         [2, ["evaluate", "theme", "--file", "flags.json"], /--entity/],
         [2, ["evaluate", "theme", ...user, "--fil", "flags.json"], /--fil is not an option|unknown argument/],
-        [2, ["frobnicate"], /^error: .*'evaluate'.*\nflipt-client --help says more\n$/],
+        [2, ["frobnicate"], /^error: .*'evaluate'.*\nsee flipt-client --help\n$/],
         [2, ["diff", "flags.json", "production"], /no file or folder "production".* write env:production/],
-        [2, ["list", "--token=s3cret"], /^error: --token is no option.* set FLIPT_CLIENT_TOKEN/],
+        [2, ["list", "--token=s3cret"], /^error: --token is not an option.* set FLIPT_CLIENT_TOKEN/],
         [3, ["evaluate", "thème", ...user, "--file", "flags.json"], /did you mean theme\?/],
         [4, ["list", "--file", "no.json"], /no\.json cannot be read/],
         [4, ["list", "--url", server.url], /environment default, namespace default: .*ECONNREFUSED.*\nhint: .*doctor/],
@@ -392,8 +392,8 @@ describe("errors", () => {
   )
 })
 
-describe("what comes from outside", () => {
-  it.scopedLive("is escaped in everything that is printed", () =>
+describe("text from outside", () => {
+  it.scopedLive("is escaped in all output", () =>
     Effect.gen(function* () {
       const folder = yield* files
       const key = hostileDocument.flags[0]!.key
@@ -415,7 +415,7 @@ describe("what comes from outside", () => {
 })
 
 describe("a terminal", () => {
-  it.scopedLive.skipIf(noTerminal !== undefined)("shows that a slow request goes on, and only then", () =>
+  it.scopedLive.skipIf(noTerminal !== undefined)("shows progress for slow requests only", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ documents: { default: documentOf({ namespace: "default" }) } })
       const release: Array<() => void> = []
@@ -432,7 +432,7 @@ describe("a terminal", () => {
 })
 
 describe("help", () => {
-  it.live("says what each command does, in 80 columns", () =>
+  it.live("describes every command in 80 columns", () =>
     Effect.gen(function* () {
       const root = yield* run(["--help"])
       expect([root.code, root.stderr]).toEqual([0, ""])

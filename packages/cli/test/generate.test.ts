@@ -1,5 +1,5 @@
 /**
- * What `generate` writes type-checks, and differs in nothing from the flags that it was made of.
+ * The output of `generate` type-checks and agrees with its flags.
  */
 import { execFile } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
@@ -18,7 +18,7 @@ import { documentOf, hostileDocument } from "./support/flags.js"
 
 const root = fileURLToPath(new URL("../../..", import.meta.url))
 
-/** A folder inside the repository, where the generated module finds the client as the tests do. */
+/** A folder inside the repository, where the generated module resolves the client like the tests. */
 const workspace = Effect.acquireRelease(
   Effect.sync(() => {
     mkdirSync(join(root, "build"), { recursive: true })
@@ -73,7 +73,7 @@ const document: {
   flags: [
     ...documentOf().flags,
     ...hostileDocument.flags,
-    // names that are equal as identifiers, or are none
+    // keys that lead to equal or invalid identifiers
     ...["new_checkout", "newCheckout", "2fa", "flag", "schema", "--", "ünïcode", "__proto__", "themeValue"].map((key) =>
       withAttachments(key, '{"a":1}', "null")
     ),
@@ -126,7 +126,7 @@ it.scopedLive(
       )
       const differences = yield* Effect.provide(Flag.validate(declared), client)
       expect(differences).toEqual([])
-      // so that the check above can find something
+      // shows that the check above can fail
       const wrong = Flag.variant("theme", ["light"], { default: "light" })
       expect(yield* Effect.provide(Flag.validate([wrong]), client)).toHaveLength(1)
     }),

@@ -1,5 +1,5 @@
 /**
- * The package as it is published: its tarball, and its documents. Needs the build, which `npm test` makes first.
+ * The published package: its tarball and its documentation. Needs the build, which `npm test` makes first.
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -14,7 +14,7 @@ const readme = Fs.readFileSync(Path.join(directory, "README.md"), "utf8")
 
 describe("the package", () => {
   it.scopedLive(
-    "passes publint and attw, and runs the README's first example, installed by its tarball into a fresh project",
+    "passes publint and attw, and runs the README's first example, installed from its tarball into a new project",
     () =>
       Effect.gen(function* () {
         const folder = yield* Folder.make
@@ -24,7 +24,7 @@ describe("the package", () => {
         const project = Path.join(folder, "project")
         Fs.mkdirSync(project)
         Fs.writeFileSync(Path.join(project, "package.json"), '{ "private": true }')
-        // it depends on nothing, so no registry is needed
+        // it has no dependencies, so no registry is needed
         yield* Packed.run("npm", ["install", "--offline", "--no-audit", "--no-fund", tarball], project)
         Fs.writeFileSync(Path.join(project, "features.yml"), Packed.fences(readme, "yaml")[0] as string)
         const [program, ...args] = (Packed.fences(readme, "sh")[1] as string).trim().split(" ")
@@ -34,7 +34,7 @@ describe("the package", () => {
     300_000
   )
 
-  it("lists every exit code in the README as the command has them", () => {
+  it("has the same exit codes in the README and the help", () => {
     const failure = Fs.readFileSync(Path.join(directory, "src/internal/failure.ts"), "utf8")
     const codes = Array.from(failure.matchAll(/^ {2}\w+: (\d+),?$/gm), ([, code]) => code)
     expect(codes.length).toBe(7)

@@ -1,5 +1,5 @@
 /**
- * Problems in files of flags.
+ * Problems in flag files.
  *
  * @since 0.1.0
  */
@@ -13,11 +13,11 @@ import { printable } from "./internal/report.js"
  * validation rejects or ignores something, but the evaluation is clear. With the option `strict`, warnings are errors.
  *
  * - `Syntax`: not YAML, or not UTF-8.
- * - `Type`: a value of the wrong type, such as a list for a text.
+ * - `Type`: a value of the wrong type, such as a list instead of a string.
  * - `Missing`: a required field is absent.
  * - `Unknown`: the format has no such field.
  * - `Value`: a value that the field does not allow.
- * - `Duplicate`: the same key twice.
+ * - `Duplicate`: a key that occurs twice.
  * - `Reference`: a segment or variant that is not defined where Flipt looks for it.
  * - `Version`: the field needs another `version` of the format.
  * - `Limit`: too large, nested too deeply, or too many aliases.
@@ -33,7 +33,7 @@ export interface Problem {
   readonly line: number
   /** Counts from 1, in UTF-16 code units. */
   readonly column: number
-  /** Where in the document, such as `flags[0].rules[1].segment`; empty for the document as a whole. */
+  /** The place in the document, such as `flags[0].rules[1].segment`; empty for the whole document. */
   readonly path: string
   readonly message: string
 }
@@ -72,7 +72,7 @@ export class FeaturesError extends Schema.TaggedError<FeaturesError>("@flipt-cli
 ) {}
 
 /**
- * Formats a problem as one line, in the way of compilers: `features.yml:12:5: error: …`.
+ * Formats a problem as one line, like a compiler: `features.yml:12:5: error: …`.
  *
  * @since 0.1.0
  * @category formatting

@@ -1,6 +1,6 @@
 /**
  * Uses Flipt's declarative files (`features.yml`) as a source of flags: checks them, converts them to the snapshot
- * documents that a Flipt server serves, and gives a client their flags without a server.
+ * documents that a Flipt server serves, and provides the flags to a client without a server.
  *
  * The format is that of Flipt's schema (`core/validation/flipt.cue`), versions 1.0 to 1.6. The documents are those of
  * Flipt's snapshot endpoint.
@@ -45,7 +45,7 @@ import * as source from "./internal/source.js"
 export { FeaturesError, formatProblem, type Problem } from "./FeaturesError.js"
 
 /**
- * The text of a file, and the path by which problems refer to it.
+ * The text of a file, and the path that identifies it in problems.
  *
  * @since 0.1.0
  * @category models
@@ -62,7 +62,7 @@ export interface File {
  * @category models
  */
 export interface Converted {
-  /** The snapshot document (JSON, UTF-8) of each namespace by its key, in the order of the files. */
+  /** The snapshot document (JSON, UTF-8) of each namespace, keyed by namespace, in the order of the files. */
   readonly documents: ReadonlyMap<string, Uint8Array>
   readonly warnings: ReadonlyArray<Problem>
 }
@@ -82,9 +82,9 @@ export interface Options {
 
 /**
  * Converts the texts of files to the snapshot documents of their namespaces. A file may contain several YAML documents
- * (or JSON), and files may share a namespace. Their order matters, as for a server.
+ * (or JSON), and files may share a namespace. Their order matters, as on a server.
  *
- * The documents lack what only a server can know: timestamps, digests, and ids of rules.
+ * The documents lack what only a server knows: timestamps, digests, and ids of rules.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * Texts of features files: what they are converted to, and what is said of those that are wrong.
+ * Converts the texts of features files, and reports problems in invalid ones.
  */
 import { readFileSync } from "node:fs"
 import { describe, expect, it } from "@effect/vitest"
@@ -16,7 +16,7 @@ const fixture = (name: string): Features.File => ({
 const convertText = (text: string, options?: Features.Options) =>
   Features.convert([{ path: "features.yml", text }], options)
 
-/** The document of a namespace, which must be there. */
+/** The document of a namespace, which must exist. */
 const documentOf = (text: string, namespace = "default"): { readonly flags: ReadonlyArray<Record<string, unknown>> } =>
   JSON.parse(new TextDecoder().decode(Either.getOrThrow(convertText(text)).documents.get(namespace)))
 
@@ -37,12 +37,12 @@ const answersOf = (file: Features.File, namespace = "default") =>
 const entities = Array.from({ length: 200 }, (_, index) => `entity-${index}`)
 
 describe("Flipt's files", () => {
-  it.scoped("give the answers of the state that a server has served for them", () =>
+  it.scoped("return the same answers as the state that a server has served for them", () =>
     Effect.gen(function* () {
       const state = readFileSync(new URL("../../../test/fixtures/state.json", import.meta.url), "utf8")
       const served = yield* answering("default", state)
       const converted = yield* answersOf(fixture("features.yml"))
-      // Flipt 1 serves "" where there is no attachment, Flipt 2 "null".
+      // For a missing attachment, Flipt 1 serves "" and Flipt 2 "null".
       const withoutAttachment = ({ variantAttachment: _, ...rest }: Record<string, unknown>) => rest
       const kinds = new Set<string>()
       for (const entityId of entities) {
@@ -64,7 +64,7 @@ describe("Flipt's files", () => {
     })
   )
 
-  it.scoped("with rules for variants that a flag does not have are evaluated, with warnings", () =>
+  it.scoped("with rules for undefined variants are evaluated, with warnings", () =>
     Effect.gen(function* () {
       const file = fixture("undefined-variants.yml")
       expect(placesOf(Features.convert([file]))).toEqual([
@@ -86,7 +86,7 @@ describe("Flipt's files", () => {
     })
   )
 
-  it.scoped("may have shares of more than a hundred together, and several namespaces", () =>
+  it.scoped("may have shares with a sum above a hundred, and several namespaces", () =>
     Effect.gen(function* () {
       const file = fixture("over-a-hundred.yml")
       const { documents, warnings } = yield* Features.convert([file])
@@ -107,7 +107,7 @@ describe("Flipt's files", () => {
     })
   )
 
-  it.scoped("with rules of boolean flags ignore them, with warnings", () =>
+  it.scoped("ignore rules of boolean flags, with warnings", () =>
     Effect.gen(function* () {
       const file = fixture("rules-of-booleans.yml")
       expect(placesOf(Features.convert([file]))).toEqual([
@@ -128,7 +128,7 @@ describe("Flipt's files", () => {
     })
   )
 
-  it.scoped("know constraints of the entity id, and thresholds", () =>
+  it.scoped("support constraints on the entity id, and thresholds", () =>
     Effect.gen(function* () {
       const file = fixture("entity-and-threshold.yml")
       expect(placesOf(Features.convert([file]))).toEqual([])
@@ -144,7 +144,7 @@ describe("Flipt's files", () => {
     })
   )
 
-  it.scoped("know lists as values, defaults and attachments", () =>
+  it.scoped("support list values, defaults and attachments", () =>
     Effect.gen(function* () {
       const file = fixture("list-values.yml")
       expect(placesOf(Features.convert([file]))).toEqual([
@@ -180,7 +180,7 @@ const segment = (fields: string) => `segments:\n  - key: s\n    name: S\n    mat
 const constraint = (fields: string) => segment(`    constraints:\n      - {${fields}}\n`)
 
 describe("a document", () => {
-  it("leaves out what only a server knows", () => {
+  it("omits what only a server knows", () => {
     expect(documentOf(`${flag("    rules: [{segment: s, distributions: []}]\n")}${segment("")}`)).toEqual({
       namespace: { key: "default", name: "" },
       flags: [
@@ -204,7 +204,7 @@ describe("a document", () => {
     })
   })
 
-  it("is of the namespace that is named by a text or a mapping, or of default", () => {
+  it("has the namespace that is given as a string or a mapping, or else `default`", () => {
     for (const [text, key] of [
       ["namespace: shop", "shop"],
       ["namespace: {key: shop, name: Shop, description: null}", "shop"],
@@ -214,7 +214,7 @@ describe("a document", () => {
     }
   })
 
-  it("takes in all YAML documents and files of a namespace, in order", () => {
+  it("contains all YAML documents and files of a namespace, in order", () => {
     const { documents } = Either.getOrThrow(
       Features.convert([
         { path: "a.yml", text: "flags: [{key: a, name: A}]\n---\nflags: [{key: b, name: B}]" },
@@ -225,7 +225,7 @@ describe("a document", () => {
     expect(flags.map(({ key }: { readonly key: string }) => key)).toEqual(["a", "b", "c"])
   })
 
-  it("has an audience's operator, and its segments by key, keys or text", () => {
+  it("has an audience's operator, and its segments given as key, keys or string", () => {
     const [{ rollouts, rules }] = documentOf(
       `${flag(`    type: BOOLEAN_FLAG_TYPE
     rules: [{segment: {keys: [s], operator: AND_SEGMENT_OPERATOR}, distributions: []}]
@@ -240,7 +240,7 @@ describe("a document", () => {
     ])
   })
 
-  it("has attachments as Go writes them: keys sorted, and those of defaults escaped for HTML", () => {
+  it("has attachments like Go's encoder: with sorted keys, and escaped for HTML in defaults", () => {
     const [it] = documentOf(
       `${flag(`    variants:
       - {key: v, default: true, attachment: {"\u{1f600}": 1, "\uff5e": [1.50, 1e3, true, null], a: "<&\\u2028>"}}
@@ -257,7 +257,7 @@ describe("a document", () => {
     })
   })
 
-  it("has values of constraints as Flipt writes them", () => {
+  it("has the values of constraints in Flipt's form", () => {
     const value = (fields: string) => {
       const text = `${flag("    rules: [{segment: s, distributions: []}]\n")}${constraint(`property: p, ${fields}`)}`
       const [{ rules }] = documentOf(text).flags as unknown as [
@@ -295,35 +295,35 @@ ${segment("")}`).flags
     })
   })
 
-  it("leaves out segments of earlier documents, as Flipt 2 does, with a warning", () => {
+  it("omits segments of earlier documents like Flipt 2, with a warning", () => {
     const text = `${segment("")}---\n${flag("    rules: [{segment: s, distributions: []}]\n")}`
     expect(placesOf(convertText(text))).toEqual(["9:23 Reference flags[0].rules[0].segment"])
     expect(documentOf(text).flags).toMatchObject([{ rules: [{ segments: [] }] }])
   })
 })
 
-/** What is wrong, the text, and where and what the problem is. */
+/** A name, the text, the expected place, reason and path of the problem, and a part of the message. */
 const wrong: ReadonlyArray<readonly [what: string, text: string, place: string, message: string]> = [
   ["text that is not YAML", "flags: [\nsegments: []\n", "2:1 Syntax ", "the YAML is not valid"],
   ["an alias without an anchor", "flags: []\nsegments: *s\n", "2:11 Syntax ", "the alias *s has no anchor"],
   ["an alias within itself", "flags: &a\n  - *a\n", "2:5 Syntax ", "refers to a value that contains it"],
-  ["a key twice", "flags: []\nflags: []\n", "2:1 Duplicate ", 'the key "flags" is here twice'],
-  ["a key that is no text", "flags: []\n1: x\n", "2:1 Type ", "a key must be a text"],
-  ["a document that is no mapping", "- a\n", "1:1 Type ", "the document must be a mapping, not a list"],
+  ["a key twice", "flags: []\nflags: []\n", "2:1 Duplicate ", 'the key "flags" occurs twice'],
+  ["a key that is not a string", "flags: []\n1: x\n", "2:1 Type ", "a key must be a string"],
+  ["a document that is not a mapping", "- a\n", "1:1 Type ", "the document must be a mapping, not a list"],
   ["an unknown version", 'version: "2.0"\n', "1:10 Value version", 'version must be "1.0" to "1.6", not "2.0"'],
   ["a namespace that is a list", "namespace: [a]\n", "1:12 Type namespace", "namespace must be a mapping, not a list"],
   ["a namespace without a key", "namespace: {name: a}\n", "1:12 Missing namespace", "the field key is missing"],
-  ["a namespace's key", "namespace: a b\n", "1:12 Value namespace", 'and "a b" has others'],
+  ["an invalid namespace key", "namespace: a b\n", "1:12 Value namespace", 'but "a b" does not'],
   ["flags that are a mapping", "flags: {a: b}\n", "1:8 Type flags", "flags must be a list, not a mapping"],
-  ["a flag that is a text", "flags:\n  - a\n", "2:5 Type flags[0]", 'a flag must be a mapping, not the text "a"'],
+  ["a flag that is a string", "flags:\n  - a\n", "2:5 Type flags[0]", 'a flag must be a mapping, not the string "a"'],
   ["a flag without a key", "flags:\n  - name: a\n", "2:5 Missing flags[0]", "the field key is missing"],
-  ["a flag's key", flag("").replace("key: f", "key: f.g"), "2:10 Value flags[0].key", '"f.g" has others'],
+  ["a flag's key", flag("").replace("key: f", "key: f.g"), "2:10 Value flags[0].key", 'but "f.g" does not'],
   ["a flag's key that is a number", flag("").replace("key: f", "key: 1"), "2:10 Type flags[0].key", "put it in quotes"],
   [
     "enabled: yes",
     flag("    enabled: yes\n"),
     "4:14 Type flags[0].enabled",
-    'must be true or false, not the text "yes"'
+    'must be true or false, not the string "yes"'
   ],
   ["a flag's type", flag("    type: BOOLEAN\n"), "4:11 Value flags[0].type", "type must be one of VARIANT_FLAG_TYPE"],
   [
@@ -339,7 +339,7 @@ const wrong: ReadonlyArray<readonly [what: string, text: string, place: string, 
     "must not be empty"
   ],
   [
-    "an attachment that is no JSON",
+    "an attachment that is not JSON",
     flag("    variants: [{key: v, attachment: [.inf]}]\n"),
     "4:38 Value flags[0].variants[0].attachment[0]",
     "JSON has no number"
@@ -381,13 +381,13 @@ const wrong: ReadonlyArray<readonly [what: string, text: string, place: string, 
     "from 0 to 100, not 101"
   ],
   [
-    "a share that is a text",
+    "a share that is a string",
     flag("    variants: [{key: v}]\n    rules: [{segment: {keys: []}, distributions: [{variant: v, rollout: all}]}]\n"),
     "5:73 Type flags[0].rules[0].distributions[0].rollout",
-    'must be a number, not the text "all"'
+    'must be a number, not the string "all"'
   ],
   [
-    "a share that is missing",
+    "a missing share",
     flag("    variants: [{key: v}]\n    rules: [{segment: {keys: []}, distributions: [{variant: v}]}]\n"),
     "5:51 Missing flags[0].rules[0].distributions[0]",
     "the field rollout is missing"
@@ -408,7 +408,7 @@ const wrong: ReadonlyArray<readonly [what: string, text: string, place: string, 
     "a rollout of two kinds",
     flag("    type: BOOLEAN_FLAG_TYPE\n    rollouts: [{threshold: {percentage: 1}, segment: {keys: []}}]\n"),
     "5:16 Value flags[0].rollouts[0]",
-    "both a segment and a threshold"
+    "cannot have both a segment and a threshold"
   ],
   [
     "a segment without a match type",
@@ -441,28 +441,28 @@ const wrong: ReadonlyArray<readonly [what: string, text: string, place: string, 
     "property is missing"
   ],
   [
-    "a list for a text",
+    "a list instead of a string",
     constraint("type: STRING_COMPARISON_TYPE, property: p, operator: eq, value: [a]"),
     "6:74 Type segments[0].constraints[0].value",
-    "a text with eq, not a list"
+    "a string with eq, not a list"
   ],
   [
-    "a number for a list",
+    "a number instead of a list",
     constraint("type: STRING_COMPARISON_TYPE, property: p, operator: isoneof, value: 1"),
     "6:79 Type segments[0].constraints[0].value",
     "a list with isoneof"
   ],
   [
-    "a list of numbers for texts",
+    "a list of numbers instead of strings",
     constraint("type: STRING_COMPARISON_TYPE, property: p, operator: isoneof, value: [a, 1]"),
     "6:83 Type segments[0].constraints[0].value[1]",
-    "must be a text, not the number 1; put it in quotes"
+    "must be a string, not the number 1; put it in quotes"
   ],
   [
-    "a list of texts for numbers",
+    "a list of strings instead of numbers",
     constraint('type: NUMBER_COMPARISON_TYPE, property: p, operator: isoneof, value: ["1"]'),
     "6:80 Type segments[0].constraints[0].value[0]",
-    'must be a number, not the text "1"'
+    'must be a number, not the string "1"'
   ],
   [
     "values nested too deeply",
@@ -472,7 +472,7 @@ const wrong: ReadonlyArray<readonly [what: string, text: string, place: string, 
   ]
 ]
 
-/** What is converted all the same. */
+/** Problems that do not prevent the conversion. */
 const unusual: typeof wrong = [
   ["an unknown field", flag("    enabeld: true\n"), "4:5 Unknown flags[0]", 'a flag has no field "enabeld"'],
   ["a version without quotes", "version: 1.4\n", "1:10 Type version", "put it in quotes"],
@@ -484,7 +484,7 @@ const unusual: typeof wrong = [
     "a flag's description",
     flag("    description: 1\n"),
     "4:18 Type flags[0].description",
-    "should be a text and is the number 1"
+    "should be a string, not the number 1"
   ],
   [
     "metadata that is a list",
@@ -523,22 +523,22 @@ const unusual: typeof wrong = [
     "reads this as a time"
   ],
   [
-    "a value that is no number",
+    "a value that is not a number",
     constraint("type: NUMBER_COMPARISON_TYPE, property: p, operator: lt, value: ten"),
     "6:74 Value segments[0].constraints[0].value",
-    "out of every rule"
+    "from every rule"
   ],
   [
-    "a value that is no time",
+    "a value that is not a time",
     constraint("type: DATETIME_COMPARISON_TYPE, property: p, operator: lt, value: '2026-02-30T00:00:00Z'"),
     "6:76 Value segments[0].constraints[0].value",
-    "out of every rule"
+    "from every rule"
   ],
   [
     "a flag twice",
     "flags: [{key: f, name: F}, {key: f, name: F}]\n",
     "1:34 Duplicate flags[1].key",
-    "clients take the last"
+    "clients use the last"
   ],
   [
     "a segment twice",
@@ -550,13 +550,13 @@ const unusual: typeof wrong = [
     "a variant twice",
     flag("    variants: [{key: v}, {key: v}]\n"),
     "4:32 Duplicate flags[0].variants[1].key",
-    "take the first"
+    "use the first"
   ],
   [
     "two defaults",
     flag("    variants: [{key: v, default: true}, {key: w, default: true}]\n"),
     "4:41 Duplicate flags[0].variants[1]",
-    "takes the last"
+    "uses the last"
   ],
   [
     "a variant flag with rollouts",
@@ -565,7 +565,7 @@ const unusual: typeof wrong = [
     "ignores its rollouts"
   ],
   [
-    "a rollout of no kind",
+    "a rollout without a segment or threshold",
     flag("    type: BOOLEAN_FLAG_TYPE\n    rollouts: [{}]\n"),
     "5:16 Missing flags[0].rollouts[0]",
     "neither a segment nor a threshold"
@@ -576,7 +576,7 @@ const unusual: typeof wrong = [
     "5:41 Value flags[0].rollouts[0].threshold.percentage",
     "from 0 to 100"
   ],
-  ["a tag that YAML does not know", "flags: !x []\n", "1:8 Syntax ", "unusual"]
+  ["an unknown YAML tag", "flags: !x []\n", "1:8 Syntax ", "unusual"]
 ]
 
 describe("a problem", () => {
@@ -604,25 +604,25 @@ describe("a problem", () => {
     expect(placesOf(strict)).toEqual([place])
   })
 
-  it("is one of all of all files, by file and line, and the message shows the first", () => {
+  it("is reported together with all others of all files, by file and line, and the message shows the first ones", () => {
     const converted = Features.convert([
       { path: "b.yml", text: "flags:\n  - key: f.g\n    enabled: maybe\nsegments: [a]\n" },
       { path: "a.yml", text: "namespace: 1\nflags: 1\n" }
     ])
     expect(problemsOf(converted).map(Features.formatProblem)).toEqual([
       expect.stringMatching(/^b\.yml:2:5: warning: the field name is missing/),
-      expect.stringMatching(/^b\.yml:2:10: error: a key may have/),
+      expect.stringMatching(/^b\.yml:2:10: error: a key must consist of/),
       expect.stringMatching(/^b\.yml:3:14: error: enabled must be true or false/),
       expect.stringMatching(/^b\.yml:4:12: error: a segment must be a mapping/),
-      expect.stringMatching(/^a\.yml:1:12: error: namespace must be a text/),
+      expect.stringMatching(/^a\.yml:1:12: error: namespace must be a string/),
       expect.stringMatching(/^a\.yml:2:8: error: flags must be a list/)
     ])
     expect(Either.getOrThrow(Either.flip(converted)).message).toMatch(
-      /^the files of flags cannot be used: b\.yml:2:10: error: .* b\.yml:4:12: .*; and 2 more$/
+      /^the flag files cannot be used: b\.yml:2:10: error: .* b\.yml:4:12: .*; and 2 more$/
     )
   })
 
-  it("quotes texts of the file cut, and without control characters", () => {
+  it("quotes shortened parts of the file, without control characters", () => {
     const hostile = `"\\e[31m\\u202e${"x".repeat(500)}"`
     for (const text of [`flags: ${hostile}`, `${hostile}: 1`, `namespace: ${hostile}`, `version: ${hostile}`]) {
       for (const { message } of problemsOf(convertText(text))) {
@@ -635,17 +635,17 @@ describe("a problem", () => {
   })
 })
 
-describe("a text that is made to take long", () => {
+describe("a text that is designed to take long", () => {
   const repeated = (count: number, line: (index: number) => string) =>
     Array.from({ length: count }, (_, i) => line(i)).join("\n")
 
   const bombs: { readonly [what: string]: string } = {
     "aliases of aliases": `a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n${repeated(30, (i) => `a${i + 1}: &a${i + 1} [${Array(10).fill(`*a${i}`).join()}]`)}`,
     "merge keys of merge keys": `a0: &a0 {x: 1}\n${repeated(3000, (i) => `a${i + 1}: &a${i + 1} {<<: *a${i}, k${i}: 1}`)}`,
-    "a long text by many aliases": `a: &a ${"x".repeat(10_000)}\nb: [${Array(200).fill("*a").join()}]`
+    "many aliases of a long text": `a: &a ${"x".repeat(10_000)}\nb: [${Array(200).fill("*a").join()}]`
   }
 
-  it.each(Object.entries(bombs))("by %s is refused", (_, text) => {
+  it.each(Object.entries(bombs))("with %s is refused", (_, text) => {
     const converted = convertText(text)
     expect(problemsOf(converted).filter(({ severity }) => severity === "error")).toEqual([
       expect.objectContaining({
@@ -661,7 +661,7 @@ describe("a text that is made to take long", () => {
     ["[", "flags: "],
     ["- ", ""],
     ["? ", ""]
-  ])("by %j many times over is refused", (opening, start) => {
+  ])("with many repetitions of %j is refused", (opening, start) => {
     const converted = convertText(start + opening.repeat(20_000))
     expect(problemsOf(converted)[0]).toMatchObject({
       reason: "Limit",
@@ -670,7 +670,7 @@ describe("a text that is made to take long", () => {
     })
   })
 
-  it("by a large segment in many rules is refused before the document is written", () => {
+  it("with a large segment in many rules is refused before the document is written", () => {
     const text = `flags:
 ${repeated(3000, (i) => `  - {key: f${i}, name: F, rules: [{segment: s}]}`)}
 segments:
@@ -681,7 +681,7 @@ segments:
     ])
   })
 
-  it("by its size is refused, all files together", () => {
+  it("that is too large, including all files, is refused", () => {
     const files = ["a.yml", "b.yml"].map((path) => ({ path, text: "flags: []\n" }))
     expect(Either.isRight(Features.convert(files, { maxSize: 20 }))).toBe(true)
     expect(problemsOf(Features.convert(files, { maxSize: 19 }))).toEqual([

@@ -1,5 +1,5 @@
 /**
- * Files and folders, as they are read, and as a client follows them. Real files, and real time.
+ * Reads files and folders, and follows them with a client. Uses real files and real time.
  */
 import * as Fs from "node:fs"
 import * as Os from "node:os"
@@ -29,7 +29,7 @@ const write = (root: string, file: string, text: string | Uint8Array): void => {
   Fs.writeFileSync(Path.join(root, file), text)
 }
 
-/** A boolean flag that is on or off, of a namespace. */
+/** A file with a boolean flag. */
 const features = (key: string, enabled = true, namespace = "default") =>
   `namespace: ${namespace}\nflags: [{key: ${key}, name: F, type: BOOLEAN_FLAG_TYPE, enabled: ${enabled}}]\n`
 
@@ -39,7 +39,7 @@ const flagKeys = ({ documents }: Features.Converted, namespace = "default"): Rea
 const read = (path: string, options?: Features.Options) =>
   Features.read(path, options).pipe(Effect.provide(NodeContext.layer))
 
-/** The first problem of files that do not convert, as `file:line:column reason message`, relative to a folder. */
+/** The first problem of invalid files, as `file:line:column reason message`, relative to a folder. */
 const problemOf = (root: string, options?: Features.Options) =>
   read(root, options).pipe(
     Effect.flip,
@@ -53,7 +53,7 @@ const problemOf = (root: string, options?: Features.Options) =>
   )
 
 describe("read", () => {
-  it.scopedLive("takes a file of any name", () =>
+  it.scopedLive("reads a file with any name", () =>
     Effect.gen(function* () {
       const root = yield* folder
       write(root, "flags.txt", features("a"))
@@ -61,7 +61,7 @@ describe("read", () => {
     })
   )
 
-  it.scopedLive("takes the files of a folder by name, folder by folder, and leaves out others", () =>
+  it.scopedLive("reads the files of a folder by name, folder by folder, and ignores others", () =>
     Effect.gen(function* () {
       const root = yield* folder
       write(root, "z.features.yaml", features("z"))
@@ -83,7 +83,7 @@ describe("read", () => {
     })
   )
 
-  it.scopedLive("takes the files that .flipt.yml includes and does not exclude", () =>
+  it.scopedLive("reads the files that .flipt.yml includes and does not exclude", () =>
     Effect.gen(function* () {
       const root = yield* folder
       write(
@@ -101,7 +101,7 @@ describe("read", () => {
     })
   )
 
-  it.scopedLive("says where an index is wrong", () =>
+  it.scopedLive("reports the place of a problem in an index", () =>
     Effect.gen(function* () {
       const root = yield* folder
       for (const [text, problem] of [
@@ -120,15 +120,15 @@ describe("read", () => {
     })
   )
 
-  it.scopedLive("says where a file is not UTF-8", () =>
+  it.scopedLive("reports where a file is not UTF-8", () =>
     Effect.gen(function* () {
       const root = yield* folder
       write(root, "features.yml", Buffer.concat([Buffer.from("flags: []\n# \ufffd é "), Buffer.from([0xe9, 0x0a])]))
-      expect(yield* problemOf(root)).toMatch(/^features\.yml:2:[37] Syntax the text is not UTF-8/)
+      expect(yield* problemOf(root)).toMatch(/^features\.yml:2:[37] Syntax the file is not UTF-8/)
     })
   )
 
-  it.scopedLive("refuses files that are too large together, without reading them", () =>
+  it.scopedLive("refuses files that are too large in total, without reading them", () =>
     Effect.gen(function* () {
       const root = yield* folder
       write(root, "a/features.yml", "é".repeat(50))
@@ -140,7 +140,7 @@ describe("read", () => {
     })
   )
 
-  it.scopedLive("fails with a PlatformError where there is nothing", () =>
+  it.scopedLive("fails with a PlatformError if the path does not exist", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(read(Path.join(yield* folder, "gone")))
       expect(error).toMatchObject({ _tag: "SystemError", reason: "NotFound" })
@@ -148,7 +148,7 @@ describe("read", () => {
   )
 })
 
-/** A client that follows files; no poll helps it, unless a test says so. */
+/** A client that follows files, by default without polls. */
 const following = (path: string, options: Features.LayerOptions = {}) =>
   FliptClient.makeWithoutDependencies({ errorStrategy: "fallback" }).pipe(
     Effect.provide(
@@ -163,7 +163,7 @@ const isOn = (client: FliptClient.Service, flagKey: string) =>
     Effect.orElseSucceed(() => undefined)
   )
 
-/** Comes back when the flag has the value, `undefined` for no flag; checks whenever the client's status changes. */
+/** Waits until the flag has the value, or `undefined` for no flag. Checks whenever the client's status changes. */
 const awaitFlag = (client: FliptClient.Service, flagKey: string, value: boolean | undefined) =>
   client.statusChanges.pipe(
     Stream.mapEffect(() => isOn(client, flagKey)),
@@ -180,7 +180,7 @@ const awaitError = (client: FliptClient.Service) =>
   )
 
 describe("layer", () => {
-  it.scopedLive("follows a file that is edited, replaced, removed and made anew", () =>
+  it.scopedLive("follows a file that is edited, replaced, removed and created again", () =>
     Effect.gen(function* () {
       const root = yield* folder
       const file = Path.join(root, "features.yml")
@@ -200,7 +200,7 @@ describe("layer", () => {
     })
   )
 
-  it.scopedLive("follows files and folders that come and go in a folder", () =>
+  it.scopedLive("follows files and folders that are added to and removed from a folder", () =>
     Effect.gen(function* () {
       const root = yield* folder
       write(root, "a/features.yml", features("a"))
@@ -224,7 +224,7 @@ describe("layer", () => {
     })
   )
 
-  it.scopedLive("keeps the last state while a file is broken, and status tells", () =>
+  it.scopedLive("keeps the last state while a file is invalid, and reports it in the status", () =>
     Effect.gen(function* () {
       const root = yield* folder
       write(root, "features.yml", features("a", true))
@@ -245,19 +245,19 @@ describe("layer", () => {
     })
   )
 
-  it.scopedLive("reads the files again at each updateInterval, where no watch tells", () =>
+  it.scopedLive("reads the files again at each updateInterval, if the watch reports nothing", () =>
     Effect.gen(function* () {
       const root = yield* folder
       write(root, "deep/er/other.yml", "")
       write(root, "features.yml", features("a"))
       const client = yield* following(root, { updateInterval: "50 millis" })
-      // no folder in which there were files of flags
+      // not a folder that contained flag files
       write(root, "deep/er/features.yml", features("b"))
       yield* awaitFlag(client, "b", true)
     })
   )
 
-  it.scopedLive("serves its namespace, and names those that there are", () =>
+  it.scopedLive("serves its namespace, or names the existing ones", () =>
     Effect.gen(function* () {
       const root = yield* folder
       write(root, "features.yml", features("a", true, "shop"))
@@ -267,12 +267,12 @@ describe("layer", () => {
       const other = yield* following(root)
       expect(yield* awaitError(other)).toMatchObject({
         reason: "Source",
-        message: expect.stringMatching(/have no namespace "default"; the namespaces there are "shop"$/)
+        message: expect.stringMatching(/have no namespace "default"; they have the namespaces "shop"$/)
       })
     })
   )
 
-  it.scopedLive("logs warnings once for each content", () => {
+  it.scopedLive("logs warnings once per content", () => {
     const lines: Array<string> = []
     const logger = Logger.make(({ logLevel, message }) => {
       lines.push(`${logLevel.label} ${String(message)}`)
@@ -288,7 +288,7 @@ describe("layer", () => {
     }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
   })
 
-  it.effect("refuses a path and options that are wrong", () =>
+  it.effect("rejects an invalid path and invalid options", () =>
     Effect.gen(function* () {
       const refused = (path: unknown, options: unknown = {}) =>
         Layer.build(Features.layer(path as string, options as Features.LayerOptions)).pipe(
@@ -317,7 +317,7 @@ describe("layer", () => {
 })
 
 describe("FliptTest.layerFetcher", () => {
-  it.scopedLive("takes the files for the state under what is set", () =>
+  it.scopedLive("uses the files as the state, which set flags override", () =>
     Effect.gen(function* () {
       const root = yield* folder
       write(root, "features.yml", `${features("a", true)}---\n${features("b", true)}`)
@@ -335,7 +335,7 @@ describe("FliptTest.layerFetcher", () => {
     })
   )
 
-  it.scopedLive("takes files that do not convert for a defect", () =>
+  it.scopedLive("dies on files that do not convert", () =>
     Effect.gen(function* () {
       const root = yield* folder
       write(root, "features.yml", "flags: 1\n")
@@ -346,7 +346,7 @@ describe("FliptTest.layerFetcher", () => {
   )
 })
 
-it.scopedLive("a fetch gives NotModified for files that are the same", () =>
+it.scopedLive("a fetch returns NotModified for unchanged files", () =>
   Effect.gen(function* () {
     const root = yield* folder
     write(root, "features.yml", features("a"))

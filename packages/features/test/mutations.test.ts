@@ -1,5 +1,6 @@
 /**
- * Random damage to valid files: each file is converted to documents that load, or refused with the place of each problem.
+ * Damages valid files randomly: each file is either converted to documents that load, or refused with the place of each
+ * problem.
  */
 import { readdirSync, readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
@@ -18,7 +19,7 @@ const texts = readdirSync(fixtures)
   // conversion takes time in proportion to the text
   .map((text) => text.split("\n").slice(0, 80).join("\n"))
 
-/** What YAML, JSON and the format give a meaning to. */
+/** Tokens that have a meaning in YAML, JSON or the format. */
 const tokens = [
   ..."-:?,[]{}&*!|>%@`'\"#\\\n\t \r~=<\u0000\u0085\u2028\ufeff\ud800😀",
   "---\n",
@@ -52,7 +53,7 @@ const tokens = [
 
 const token = fc.oneof(fc.constantFrom(...tokens), fc.string({ maxLength: 4, unit: "binary" }))
 
-/** A place in a text, from its start to its end. */
+/** A random position in a text. */
 const place = fc.double({ min: 0, max: 1, noNaN: true })
 
 type Mutation = (text: string) => string
@@ -70,7 +71,7 @@ const mutation: fc.Arbitrary<Mutation> = fc.oneof(
       (text) =>
         text.slice(0, at(text, share)) + replacement + text.slice(at(text, share) + length)
   ),
-  // lines that are lost, repeated, swapped or indented
+  // lost, repeated, swapped or indented lines
   fc.tuple(place, place, fc.constantFrom("drop", "repeat", "move", "indent")).map(
     ([first, second, kind]): Mutation =>
       (text) => {
@@ -149,7 +150,7 @@ const damaged = fc
 const RUNS = Number(process.env.MUTATIONS ?? 100)
 
 it.live(
-  "damaged files give documents that load, or problems with file, line and column",
+  "damaged files lead to documents that load, or to problems with file, line and column",
   () =>
     Effect.promise(async () => {
       let converted = 0
@@ -187,13 +188,13 @@ it.live(
         }),
         { numRuns: RUNS }
       )
-      // so that neither half of the property is empty
+      // both outcomes must occur
       expect([converted > 0, refused > 0]).toEqual([true, true])
     }),
   600_000
 )
 
-it("names the line of a problem that follows what YAML cannot read", () => {
+it("names the line of a problem that follows invalid YAML", () => {
   const text = '- a\n\u0000\u0000 "b"\nnamespace: default\n'
   const result = Features.convert([{ path: "features.yml", text }])
   const problems = Either.isLeft(result) ? result.left.problems : []

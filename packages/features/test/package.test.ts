@@ -1,5 +1,5 @@
 /**
- * The package as it is published: its tarball, and its documents. Needs the build, which `npm test` makes first.
+ * The published package: its tarball and its documentation. Needs the build, which `npm test` makes first.
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -12,7 +12,7 @@ import * as Packed from "../../../test/support/packed.js"
 
 const directory = fileURLToPath(new URL("..", import.meta.url))
 
-/** A project with the tarballs of the client and of this package, and what they depend on. */
+/** A project with the tarballs of the client and of this package, and their dependencies. */
 const project = Effect.gen(function* () {
   const folder = yield* Folder.make
   for (const [name, source] of [
@@ -34,7 +34,7 @@ const fence = (language: string): string => Packed.fences(readme, language)[0]!
 
 describe("the package", () => {
   it.scopedLive(
-    "passes publint and attw, packed",
+    "passes publint and attw",
     () =>
       Effect.gen(function* () {
         yield* Packed.check(yield* Packed.pack(directory, yield* Folder.make))
@@ -43,7 +43,7 @@ describe("the package", () => {
   )
 
   it.scopedLive(
-    "runs the README's first example, installed by its tarball",
+    "runs the README's first example, installed from its tarball",
     () =>
       Effect.gen(function* () {
         const folder = yield* project

@@ -1,5 +1,5 @@
 /**
- * Random documents, written as features files: what they are converted to is evaluated as the documents themselves.
+ * Random documents are written as features files. The converted files evaluate like the documents themselves.
  */
 import { expect, it } from "@effect/vitest"
 import * as Features from "@flipt-client-effect/features"
@@ -116,7 +116,7 @@ const drawn = fc.record({
 
 type Drawn = typeof drawn extends fc.Arbitrary<infer A> ? A : never
 
-/** As a server serves it. */
+/** The form that a server serves. */
 const snapshotOf = ({ flags, segments }: Drawn) => {
   const escaped = (value: unknown) =>
     JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (it) => `\\u${it.charCodeAt(0).toString(16).padStart(4, "0")}`)
@@ -175,7 +175,7 @@ const snapshotOf = ({ flags, segments }: Drawn) => {
   }
 }
 
-/** As a repository has it. */
+/** The form in a repository. */
 const featuresOf = ({ flags, segments }: Drawn) => ({
   namespace: "default",
   flags: flags.map(({ byDefault, enabled, isBoolean, key, rollouts, rules, variants }) => ({
@@ -200,14 +200,14 @@ const featuresOf = ({ flags, segments }: Drawn) => ({
   }))
 })
 
-/** Values that constraints compare with, for the properties that they name. */
+/** Values from constraints, for the properties that they read. */
 const contextsOf = ({ segments }: Drawn): ReadonlyArray<Record<string, string>> => {
   const constraints = segments.flatMap((it) => it.constraints)
   const matching = constraints.map(({ property, value }) => [property, String(Array.isArray(value) ? value[0] : value)])
   return [{}, Object.fromEntries(matching), ...matching.map(([property, value]) => ({ [property!]: value! }))]
 }
 
-/** Attachments are compared as JSON: Flipt's are sorted by key, and escaped in its own ways. */
+/** Parses attachments, because Flipt sorts their keys and escapes them in its own way. */
 const comparable = (answer: unknown) => {
   const { variantAttachment, ...rest } = answer as Record<string, unknown>
   return { ...rest, attachment: variantAttachment === undefined ? undefined : JSON.parse(variantAttachment as string) }
@@ -229,7 +229,7 @@ const ways: ReadonlyArray<readonly [name: string, write: (features: object) => s
 
 for (const [name, write] of ways) {
   it.live(
-    `documents written as ${name} are evaluated as they are`,
+    `documents written as ${name} evaluate like the originals`,
     () =>
       Effect.promise(() =>
         fc.assert(

@@ -1,5 +1,5 @@
 /**
- * The provider: OpenFeature's interface over a Flipt client that holds the flag state in memory.
+ * The provider: OpenFeature's interface to a Flipt client that keeps the flag state in memory.
  *
  * @since 0.1.0
  */
@@ -23,7 +23,7 @@ import * as options from "./internal/options.js"
 import * as resolve from "./internal/resolve.js"
 
 /**
- * A duration: a number of milliseconds, or a text such as `"30 seconds"` or `"5 minutes"`.
+ * A duration: a number of milliseconds, or a string such as `"30 seconds"` or `"5 minutes"`.
  *
  * @since 0.1.0
  * @category models
@@ -68,7 +68,7 @@ export interface ClientOptions {
    *   already called `user.plan` takes precedence. A context may contain up to 1,000 nested values.
    */
   readonly nestedContext?: "reject" | "flatten" | undefined
-  /** The environment that the client reads, for the flag metadata. Default: the metadata has no environment. */
+  /** The client's environment, for the flag metadata. Default: the metadata has no environment. */
   readonly environment?: string | undefined
 }
 
@@ -98,7 +98,7 @@ export interface Options
   /** Default: no credential is sent. */
   readonly authentication?: AuthenticationOptions | undefined
   /**
-   * What happens if the flags cannot be updated.
+   * What to do if the flags cannot be updated.
    *
    * - `"fallback"` (default, unlike that of the client): evaluations continue with the last state and the reason `STALE`.
    *   A provider that starts without a state reports `ERROR`, and `READY` as soon as it has one.
@@ -122,14 +122,14 @@ export interface Options
 }
 
 /**
- * An OpenFeature provider that evaluates Flipt's flags in process. It fetches the flags of a namespace, keeps them current
- * in the background by polling or streaming, and makes no request for an evaluation.
+ * An OpenFeature provider that evaluates Flipt's flags in process. It fetches the flags of a namespace, keeps them
+ * current in the background by polling or streaming, and makes no request for an evaluation.
  *
  * `getBooleanValue` evaluates a boolean flag. The other three evaluate a variant flag: `getStringValue` returns the
  * variant's key, `getNumberValue` the key as a number, `getObjectValue` the variant's attachment. If no rule matches, the
  * flag's default variant counts. If there is none, or the flag is disabled, they return the caller's default.
  *
- * The context's `targetingKey` is the entity's id and is required. The other properties are what constraints compare.
+ * The context's `targetingKey` is required and is the entity's id. Constraints compare the other properties.
  *
  * @example
  * ```ts

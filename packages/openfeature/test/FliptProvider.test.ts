@@ -109,7 +109,7 @@ describe.each(Register.engineNames)("with the %s engine, a provider", (engine) =
       return { server, provider, client: yield* Register.ready(provider) }
     })
 
-  it.scopedLive("gives boolean flags, with the reason", () =>
+  it.scopedLive("returns boolean flags, with the reason", () =>
     Effect.gen(function* () {
       const { client } = yield* start()
       const found = yield* Effect.all({
@@ -144,7 +144,7 @@ describe.each(Register.engineNames)("with the %s engine, a provider", (engine) =
     })
   )
 
-  it.scopedLive("gives the variant's key, the key as a number, and the attachment", () =>
+  it.scopedLive("returns the variant's key, the key as a number, and the attachment", () =>
     Effect.gen(function* () {
       const { client } = yield* start()
       const match = { reason: "TARGETING_MATCH" }
@@ -175,7 +175,7 @@ describe.each(Register.engineNames)("with the %s engine, a provider", (engine) =
     })
   )
 
-  it.scopedLive("gives the default variant of a flag, and else the caller's default", () =>
+  it.scopedLive("returns the default variant of a flag, or else the caller's default", () =>
     Effect.gen(function* () {
       const { client } = yield* start()
       expect(yield* details.string(client, "banner", "none")).toMatchObject({
@@ -199,7 +199,7 @@ describe.each(Register.engineNames)("with the %s engine, a provider", (engine) =
     })
   )
 
-  it.scopedLive("tells what went wrong by OpenFeature's codes", () =>
+  it.scopedLive("returns OpenFeature's error codes", () =>
     Effect.gen(function* () {
       const { client } = yield* start()
       const found = yield* Effect.all([
@@ -241,7 +241,7 @@ describe.each(Register.engineNames)("with the %s engine, a provider", (engine) =
     })
   )
 
-  it.scopedLive("takes numbers, dates, booleans and null in a context", () =>
+  it.scopedLive("accepts numbers, dates, booleans and null in a context", () =>
     Effect.gen(function* () {
       const { client } = yield* start()
       const ask = (key: string, context: EvaluationContext) =>
@@ -262,7 +262,7 @@ describe.each(Register.engineNames)("with the %s engine, a provider", (engine) =
     })
   )
 
-  it.scopedLive("flattens a context when asked to, up to a bound", () =>
+  it.scopedLive("flattens a context if configured, up to a limit", () =>
     Effect.gen(function* () {
       const { client } = yield* start({ nestedContext: "flatten" })
       const ask = (key: string, context: EvaluationContext) =>
@@ -302,7 +302,7 @@ describe.each(Register.engineNames)("with the %s engine, a provider", (engine) =
     })
   )
 
-  it.scopedLive("is STALE in an outage, goes on with the last state, and is READY after it", () =>
+  it.scopedLive("is STALE in an outage, keeps serving the last state, and is READY after it", () =>
     Effect.gen(function* () {
       const { client, server } = yield* start({ updateInterval: "20 millis" })
       const events = yield* record(client)
@@ -355,7 +355,7 @@ describe.each(Register.engineNames)("with the %s engine, a provider", (engine) =
     })
   )
 
-  it.scopedLive("that starts from a snapshot while the server is away is STALE from the start", () =>
+  it.scopedLive("that starts from a snapshot while the server is down is STALE from the start", () =>
     Effect.gen(function* () {
       yield* Register.useEngine(engine)
       const server = yield* serve
@@ -388,7 +388,7 @@ describe.each(Register.engineNames)("with the %s engine, a provider", (engine) =
     })
   )
 
-  it.scopedLive("that is closed while it starts does not start", () =>
+  it.scopedLive("that is closed during its start does not start", () =>
     Effect.gen(function* () {
       yield* Register.useEngine(engine)
       const server = yield* serve
@@ -407,7 +407,7 @@ describe.each(Register.engineNames)("with the %s engine, a provider", (engine) =
 })
 
 describe("a provider", () => {
-  it.scopedLive("takes tokens, headers and durations as plain values, and prints no token", () =>
+  it.scopedLive("accepts tokens, headers and durations as plain values, and prints no token", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({
         documents: { shop: document },
@@ -437,7 +437,7 @@ describe("a provider", () => {
     })
   )
 
-  it.live("is in a fatal error when an option is wrong, and names it", () =>
+  it.live("has a fatal error if an option is invalid, and names it", () =>
     Effect.gen(function* () {
       const failure = (options: object) =>
         Effect.promise(() =>
@@ -470,7 +470,7 @@ describe("a provider", () => {
     })
   )
 
-  it.scopedLive("is in a fatal error when Flipt refuses the token, with the strategy fail", () =>
+  it.scopedLive("has a fatal error if Flipt refuses the token, with the strategy fail", () =>
     Effect.gen(function* () {
       const server = yield* FliptServer.make({ token: { kind: "client", value: "right" } })
       const provider = Register.make({
@@ -498,7 +498,7 @@ describe("a provider", () => {
     })
   )
 
-  it.scopedLive("over a client of the program leaves it open, and ends when it does", () =>
+  it.scopedLive("for an existing client leaves it open, and ends with it", () =>
     Effect.gen(function* () {
       const server = yield* serve
       const scope = yield* Scope.make()
@@ -523,7 +523,7 @@ describe("a provider", () => {
     })
   )
 
-  it.scopedLive("holds no replaced state open", () =>
+  it.scopedLive("keeps no replaced state open", () =>
     Effect.gen(function* () {
       const server = yield* serve
       const made = yield* FliptClient.make({ url: server.url, namespace: "shop", fetchMode: "streaming" })
@@ -537,7 +537,7 @@ describe("a provider", () => {
     })
   )
 
-  it.scopedLive("serves the new state before it says what changed, also when the status comes late", () =>
+  it.scopedLive("serves the new state before it reports the changes, even if the status is late", () =>
     Effect.gen(function* () {
       const server = yield* serve
       const made = yield* FliptClient.make({ url: server.url, namespace: "shop", fetchMode: "streaming" })
@@ -551,7 +551,7 @@ describe("a provider", () => {
     })
   )
 
-  it.scopedLive("by its layer is registered for a domain as long as the layer lives", () =>
+  it.scopedLive("is registered for a domain by its layer until the layer's scope closes", () =>
     Effect.gen(function* () {
       const server = yield* serve
       const flags = FliptProvider.layer({ domain: "shop" }).pipe(

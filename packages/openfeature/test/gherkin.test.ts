@@ -1,5 +1,5 @@
 /**
- * OpenFeature's Gherkin suites, run against the stand-in server by each engine.
+ * Runs OpenFeature's Gherkin suites against the stand-in server, with each engine.
  */
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import {
@@ -25,7 +25,7 @@ import { constraint, variants } from "./support/flags.js"
 import * as Register from "./support/register.js"
 import { document, type FlagType, groups, type Level, reasons, type Scenario, scenarios } from "./support/scenarios.js"
 
-/** The suites set no targeting key, which Flipt cannot do without. */
+/** The suites set no targeting key, but Flipt requires one. */
 const user = { targetingKey: "user-42" }
 
 const evaluate = (
@@ -59,7 +59,7 @@ const awaitEvent = (client: Client, type: "Error" | "Stale") =>
     client.addHandler(ProviderEvents[type], handler)
   })
 
-/** A provider in each of the states that the suites know. */
+/** A provider in each state of the suites. */
 const start = (engine: string, kind: Scenario["provider"], flags: object = document) =>
   Effect.gen(function* () {
     yield* Register.useEngine(engine)
@@ -102,14 +102,14 @@ const shareStable = (engine: string, flags?: object) => {
   afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
 }
 
-/** What an evaluation gave, as far as the suite asks. */
+/** The result of an evaluation, with the details that the suite checks. */
 const check = (scenario: Scenario, details: EvaluationDetails<FlagValue>) => {
   const wanted = { flagKey: scenario.key, ...(scenario.instead?.expected ?? scenario.expected) }
   const found = details as unknown as Record<string, unknown>
   expect(Object.fromEntries(Object.keys(wanted).map((name) => [name, found[name]]))).toEqual(wanted)
 }
 
-/** A hook that writes down what it is told. */
+/** A hook that records its calls. */
 const recording = () => {
   const stages: Array<string> = []
   const details: Array<EvaluationDetails<FlagValue>> = []
@@ -180,7 +180,7 @@ describe.each(Register.engineNames)("with the %s engine", (engine) => {
       })
     )
 
-    it.live("evaluation_v2: hooks by the options of an evaluation, in order", () =>
+    it.live("evaluation_v2: hooks in an evaluation's options, in order", () =>
       Effect.gen(function* () {
         const order: Array<string> = []
         const named = (name: string): Hook => ({
@@ -193,7 +193,7 @@ describe.each(Register.engineNames)("with the %s engine", (engine) => {
       })
     )
 
-    it.live("evaluation_v2: the context is left as it is, and metadata and values are immutable", () =>
+    it.live("evaluation_v2: the context is not modified, and metadata and values are immutable", () =>
       Effect.gen(function* () {
         const client = OpenFeature.getClient()
         const context = { email: "ballmer@macrosoft.com", nothing: null, joined: new Date(0) }
@@ -209,7 +209,7 @@ describe.each(Register.engineNames)("with the %s engine", (engine) => {
   })
 
   describe("contextMerging:", () => {
-    /** The flag `key=value` matches where the provider is given this entry of the merged context. */
+    /** The flag `key=value` matches if the merged context has this entry. */
     const flagOf = (key: string, value: string) => `${key}=${value}`
     const entries = [
       ...groups[2]!.flatMap((level) => [["key", level] as const, [level, `${level} value`] as const]),
@@ -278,7 +278,7 @@ describe.each(Register.engineNames)("with the %s engine", (engine) => {
   })
 })
 
-it("the suites are run whole, but for what has a reason", () => {
+it("the suites run completely, except for scenarios with a reason", () => {
   const count = (suite: Scenario["suite"]) => {
     const all = scenarios.filter((it) => it.suite === suite)
     return {
@@ -291,7 +291,7 @@ it("the suites are run whole, but for what has a reason", () => {
     evaluation: count("evaluation"),
     hooks: count("hooks"),
     metadata: count("metadata"),
-    // and seven that are no evaluations: five statuses, hooks by options, immutability
+    // and seven that are not evaluations: five statuses, hooks in options, immutability
     evaluation_v2: count("evaluation_v2")
   }).toEqual({
     evaluation: { all: 13, adapted: 5, skipped: 0 },

@@ -1,6 +1,6 @@
 /**
- * The package as npm would publish it, installed beside the client's tarball into a project that knows nothing of Effect.
- * Needs the build, which `npm test` makes first, and no registry: other packages are links to those of this repository.
+ * The package as npm would publish it, installed together with the client's tarball into a project without Effect. Needs
+ * the build, which `npm test` makes first, but no registry: other packages are links to those of this repository.
  */
 import { readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
@@ -27,7 +27,7 @@ const readManifest = (folder: string): Manifest =>
 const program = Packed.fences(readFileSync(`${here}README.md`, "utf8"), "ts")[0]!
 
 it.scopedLive(
-  "installed by its tarball without Effect: publint and attw pass, and the README's program compiles and runs",
+  "passes publint and attw, and runs the README's program, installed from its tarball without Effect",
   () =>
     Effect.gen(function* () {
       const project = yield* Folder.make
@@ -52,7 +52,7 @@ it.scopedLive(
       const needed = [manifest, readManifest(clientFolder)].flatMap((it) =>
         Object.keys({ ...it.dependencies, ...it.peerDependencies })
       )
-      // what the client has for peers, the provider brings along
+      // the provider depends on the client's peer dependencies
       for (const peer of Object.keys(readManifest(clientFolder).peerDependencies ?? {})) {
         expect(Object.keys(manifest.dependencies ?? {})).toContain(peer)
       }

@@ -1,6 +1,6 @@
 /**
- * Flipt's remote provider, `@openfeature/flipt-provider`, beside this one: the same flags, the same questions. What is
- * the same is asserted of both; what differs is a row of the README's table, and asserted of each.
+ * Compares this provider with Flipt's remote provider, `@openfeature/flipt-provider`, for the same flags and requests.
+ * Equal results are asserted for both. Every difference is a row in the README's table and is asserted for each.
  */
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
@@ -87,7 +87,7 @@ const outcomeOf = ({ errorCode, reason, value }: EvaluationDetails<FlagValue>): 
   ...(errorCode === undefined ? {} : { errorCode })
 })
 
-/** Registers both and asks both. */
+/** Registers both providers and evaluates with both. */
 const both = <A>(
   engine: string,
   body: (askBoth: (it: Case) => Effect.Effect<{ readonly remote: Outcome; readonly ours: Outcome }>) => Effect.Effect<A>
@@ -115,7 +115,7 @@ const both = <A>(
 
 const same: ReadonlyArray<Case & { readonly outcome: Outcome }> = [
   {
-    title: "a boolean flag of a segment",
+    title: "a boolean flag with a segment",
     kind: "boolean",
     key: "for-pros",
     fallback: false,
@@ -172,7 +172,7 @@ const same: ReadonlyArray<Case & { readonly outcome: Outcome }> = [
     outcome: { value: 10, reason: "TARGETING_MATCH" }
   },
   {
-    title: "a key that is no number",
+    title: "a key that is not a number",
     kind: "number",
     key: "theme",
     fallback: 0,
@@ -225,7 +225,7 @@ const same: ReadonlyArray<Case & { readonly outcome: Outcome }> = [
   }
 ]
 
-/** `row` is how the row of the README's table begins. */
+/** `row` is the start of the row in the README's table. */
 const different: ReadonlyArray<Case & { readonly row: string; readonly remote: Outcome; readonly ours: Outcome }> = [
   {
     title: "a boolean flag without a match",
@@ -282,7 +282,7 @@ const different: ReadonlyArray<Case & { readonly row: string; readonly remote: O
     ours: { value: "small", reason: "ERROR", errorCode: "FLAG_NOT_FOUND" }
   },
   {
-    title: "a variant flag asked as a boolean",
+    title: "a variant flag requested as a boolean",
     row: "Flag of the other type",
     kind: "boolean",
     key: "theme",
@@ -321,7 +321,7 @@ const different: ReadonlyArray<Case & { readonly row: string; readonly remote: O
     ours: { value: true, reason: "ERROR", errorCode: "INVALID_CONTEXT" }
   },
   {
-    title: "a number in the context that is not finite",
+    title: "a number in the context that is NaN or infinite",
     row: "`NaN` or `Infinity` in the context",
     kind: "boolean",
     key: "off",
@@ -343,7 +343,7 @@ describe.each(Register.engineNames)("the remote provider and this one with the %
     )
   )
 
-  it.live("differ where the README says so", () =>
+  it.live("differ as the README describes", () =>
     both(engine, (askBoth) =>
       Effect.forEach(different, (it) =>
         Effect.map(askBoth(it), ({ ours, remote }) =>
@@ -354,7 +354,7 @@ describe.each(Register.engineNames)("the remote provider and this one with the %
   )
 })
 
-it("every difference is a row of the README's table", () => {
+it("every difference is a row in the README's table", () => {
   const readme = readFileSync(fileURLToPath(new URL("../README.md", import.meta.url)), "utf8")
   const rows = new Set(different.map(({ row }) => row))
   expect([...rows].filter((row) => !readme.includes(`\n| ${row} |`))).toEqual([])

@@ -1,6 +1,6 @@
 /**
- * The connection to Redis or Valkey, version 6 or later. All layers of this package that are built on the same
- * Connection share it, for any number of namespaces.
+ * The connection to Redis or Valkey, version 6 or later. All layers of this package that use the same Connection share
+ * it, for any number of namespaces.
  *
  * @since 0.1.0
  */
@@ -35,7 +35,7 @@ export type Signal = Data.TaggedEnum<{
 }>
 
 /**
- * A client of ioredis for commands, and another one for subscriptions.
+ * An ioredis client for commands, and another one for subscriptions.
  *
  * @since 0.1.0
  * @category models
@@ -46,7 +46,7 @@ export interface Service {
   /** How long a state stays in Redis after it was last written or confirmed. */
   readonly timeToLive: Duration.Duration
   /**
-   * Sends commands, and waits for the connection first if it is down. Fails after `requestTimeout` in all, with reason
+   * Sends commands. If the connection is down, it waits for it first. Fails after `requestTimeout` in total, with reason
    * `Timeout` or `Network` if Redis cannot be reached, and `Source` if it rejects a command. `transfer` multiplies the
    * timeout by ten, for values that can be large.
    */
@@ -54,7 +54,7 @@ export interface Service {
     command: (client: Redis | Cluster) => Promise<A>,
     options?: { readonly transfer?: boolean }
   ) => Effect.Effect<A, FetchError>
-  /** Subscribes to a channel. A slow consumer gets the latest 16 signals. */
+  /** Subscribes to a channel. A slow consumer receives only the latest 16 signals. */
   readonly subscribe: (channel: string) => Stream.Stream<Signal>
 }
 
@@ -76,13 +76,13 @@ export {
  */
 export interface CommonOptions {
   /**
-   * What all keys and channels begin with. Fleets of different Flipt servers, or of different references, need
-   * different prefixes. Default: `"flipt"`.
+   * The prefix of all keys and channels. Fleets of different Flipt servers, or of different references, need different
+   * prefixes. Default: `"flipt"`.
    */
   readonly prefix?: string | undefined
   /**
-   * How long a state stays in Redis after it was last written or confirmed by a relay, which happens all the time while
-   * there is one. Default: 30 days.
+   * How long a state stays in Redis after it was last written or confirmed. A running relay confirms it continuously.
+   * Default: 30 days.
    */
   readonly timeToLive?: Duration.DurationInput | undefined
   /**
@@ -100,13 +100,13 @@ export interface CommonOptions {
  */
 export interface Options extends CommonOptions {
   /**
-   * `redis://[user[:password]@]host[:port][/database]`, or `rediss://` for TLS. It wins over `redis`. Default:
+   * `redis://[user[:password]@]host[:port][/database]`, or `rediss://` for TLS. Overrides `redis`. Default:
    * `"redis://localhost:6379"`.
    */
   readonly url?: string | Redacted.Redacted | undefined
   /**
-   * Options of ioredis: TLS, ACL user, Sentinel and more. Reconnects happen after at most half a second, and ioredis
-   * neither queues nor repeats commands; what you set here wins. Default: none.
+   * Options of ioredis, such as TLS, ACL user and Sentinel. They override the defaults of this package: it reconnects
+   * after at most half a second, and neither queues nor repeats commands. Default: none.
    */
   readonly redis?: RedisOptions | undefined
 }
@@ -114,8 +114,8 @@ export interface Options extends CommonOptions {
 /**
  * Connects to a single Redis, or to the master that Sentinels name.
  *
- * The layer does not wait for the connection, and does not fail if Redis is away: everything that is built on it reports
- * that by itself, and recovers. It fails if an option is invalid.
+ * The layer does not wait for the connection, and does not fail if Redis cannot be reached: the layers that use it report
+ * that and recover. It fails if an option is invalid.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * Reads the flag state that a relay publishes in Redis. A process with this Fetcher never asks Flipt.
+ * Reads the flag state that a relay publishes in Redis. A process with this Fetcher never sends a request to Flipt.
  *
  * @since 0.1.0
  */
@@ -20,14 +20,13 @@ import type { Connection } from "./internal/tags.js"
  */
 export interface ReadOptions {
   /**
-   * How long after the leader last confirmed the state with Flipt it counts as outdated. From then on, `status` is
-   * `Stale`. Keep it above twice the relay's `leaseDuration`, so that a change of leaders is no outage. Default: 20
-   * seconds.
+   * How long after its last confirmation by the leader a state counts as outdated. From then on, `status` is `Stale`.
+   * Keep it above twice the relay's `leaseDuration`, so that a change of leaders is not an outage. Default: 20 seconds.
    */
   readonly staleAfter?: Duration.DurationInput | undefined
   /**
-   * How often to read from Redis, beside the messages that report changes. Each interval varies randomly by up to 10 %
-   * either way. Default: 10 seconds.
+   * How often to read from Redis, in addition to the messages that report changes. Each interval varies randomly by up to
+   * 10 % either way. Default: 10 seconds.
    */
   readonly updateInterval?: Duration.DurationInput | undefined
   /** The maximum size of a document in bytes. Larger ones are neither published nor read. Default: 256 MiB. */
@@ -47,11 +46,11 @@ export interface Options extends ReadOptions, Target {}
  *
  * The Fetcher subscribes to changes, and reads the state whenever it has connected, so nothing is missed. A fetch fails,
  * and `status` becomes `Stale`, if Redis cannot be reached, or if no relay has confirmed the state for `staleAfter`:
- * Flipt is away, or no process leads. The last state remains in use.
+ * Flipt cannot be reached, or no process leads. The last state remains in use.
  *
  * If the first fetch finds no confirmed state, it waits ten seconds for one. Then a client with the error strategy
- * `fallback` starts from the last state in Redis, and a client with the error strategy `fail` does not start. If Redis is
- * away, the client starts from the SnapshotStore that this layer is built with, if there is one.
+ * `fallback` starts from the last state in Redis, and a client with the error strategy `fail` does not start. If Redis
+ * cannot be reached, the client starts from the SnapshotStore with which this layer is built, if there is one.
  *
  * @example
  * ```ts

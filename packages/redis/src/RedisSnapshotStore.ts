@@ -1,5 +1,5 @@
 /**
- * Keeps the last flag state in Redis, for clients that fetch from Flipt by themselves.
+ * Keeps the last flag state in Redis, for clients that fetch from Flipt themselves.
  *
  * @since 0.1.0
  */
@@ -21,9 +21,9 @@ export interface Options {
 }
 
 /**
- * A SnapshotStore in Redis. Any number of clients can share it: a state that is stored already is not sent again.
+ * A SnapshotStore in Redis. Any number of clients can share it: a state that is already stored is not sent again.
  *
- * It reads what a relay has published under the same prefix, too, and never replaces that.
+ * It also reads the states that a relay has published under the same prefix, and never replaces them.
  *
  * @example
  * ```ts

@@ -28,9 +28,10 @@ export interface Options extends ReadOptions {
    */
   readonly leaseDuration?: Duration.DurationInput | undefined
   /**
-   * How long reading from Redis may fail before this process fetches from Flipt by itself, until it can read from Redis
-   * again. The whole fleet may do so at the same time, so each process adds a random part of up to the same duration. A
-   * process that starts without any state does not wait. Default: `Infinity`, so only the leader ever asks Flipt.
+   * How long reading from Redis may fail before this process fetches from Flipt itself, until it can read from Redis
+   * again. The whole fleet may do so at the same time, so each process adds a random delay of up to the same duration.
+   * A process that starts without any state does not wait. Default: `Infinity`, so only the leader ever sends requests
+   * to Flipt.
    */
   readonly fallbackAfter?: Duration.DurationInput | undefined
 }
@@ -38,21 +39,21 @@ export interface Options extends ReadOptions {
 /**
  * Puts a relay between a client and its Fetcher, and publishes what the client loads.
  *
- * - **The leader** uses the Fetcher that this layer is built with. It publishes a state after its client has loaded it, so
- *   a document that does not load never reaches the fleet. A lease in Redis decides who leads. Each lease has a fencing
- *   token, and Redis rejects states with a token that is older than the latest lease. So a leader that was paused and
- *   still believes that it leads does no harm.
+ * - **The leader** uses the Fetcher that this layer is built with. It publishes a state after its client has loaded it,
+ *   so a document that does not load never reaches the fleet. A lease in Redis determines the leader. Each lease has a
+ *   fencing token, and Redis rejects states with a token that is older than the latest lease, so a leader that was
+ *   paused and still believes that it leads does no harm.
  * - **All others** read from Redis, as with `RedisFetcher.layer`. When the lease expires, one of them takes over.
- * - **A leader that cannot confirm its state** with Flipt for `staleAfter` gives the lease up, so that a process with a
+ * - **A leader that cannot confirm its state** with Flipt for `staleAfter` gives up the lease, so that a process with a
  *   better connection can take over.
- * - **While Redis is away**, everybody keeps the last state. The leader continues to fetch from Flipt. The `status` of the
- *   others is `Stale`, until Redis is back, or they fetch from Flipt after `fallbackAfter`.
+ * - **While Redis cannot be reached**, all processes keep the last state. The leader continues to fetch from Flipt. The
+ *   `status` of the others is `Stale` until Redis is back, or until they fetch from Flipt after `fallbackAfter`.
  *
- * `status.mode` is `"redis"` while the process reads from Redis, and the mode of its Fetcher while it asks Flipt.
+ * `status.mode` is `"redis"` while the process reads from Redis, and the mode of its Fetcher while it fetches from Flipt.
  *
- * The layer also provides a SnapshotStore: clients with the error strategy `fallback` start from the last state in Redis
- * if Flipt is away. If this layer is built with another SnapshotStore, that one is written too, and read if Redis has no
- * state.
+ * The layer also provides a SnapshotStore: clients with the error strategy `fallback` start from the last state in
+ * Redis if Flipt cannot be reached. If this layer is built with another SnapshotStore, it also saves states there, and
+ * loads from it if Redis has no state.
  *
  * Neither credentials nor anything else about the Fetcher is written to Redis.
  *

@@ -1,6 +1,6 @@
 /**
- * Shares one flag state among all processes of a fleet over Redis: one process fetches it from Flipt, and all others
- * read it.
+ * Shares one flag state among all processes of a fleet through Redis: one process fetches it from Flipt, and all others
+ * read it from Redis.
  *
  * @since 0.1.0
  */

@@ -1,6 +1,6 @@
 /**
- * What a fleet does while Redis, its leader or the network between them fails. Leaders that are killed or paused are
- * processes of their own, on the build that `npm test` makes first.
+ * How a fleet behaves while Redis, its leader or the network between them fails. Leaders that are killed or paused are
+ * separate processes, on the build that `npm test` makes first.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -28,19 +28,19 @@ const publishedToken = (redis: RedisServer.RedisServer) =>
     Number
   )
 
-/** A document of a little more than so many bytes, with the flag `on`. */
+/** A document of slightly more than this many bytes, with the flag `on`. */
 const sized = (bytes: number, enabled: boolean) =>
   makeDocument([variantFlag("large", "a", JSON.stringify("x".repeat(bytes))), booleanFlag("on", enabled)])
 
 describe.skipIf(missing !== undefined)(`a fleet${missing === undefined ? "" : ` (skipped: ${missing})`}`, () => {
-  it.scopedLive("goes on with the last state while Redis is killed, and is current when it is back, empty", () =>
+  it.scopedLive("keeps the last state while Redis is down, and is current once it is back, empty", () =>
     Effect.gen(function* () {
       const { flipt, options, redis } = yield* setup
       const leader = yield* candidate(options)
       const others = [yield* candidate(options), yield* reader(options.redis)]
       yield* redis.kill
       for (const member of others) {
-        // a read that was under way fails first, with another message
+        // a read in progress fails first, with another message
         yield* untilOf(
           member.client.status,
           (found) =>
@@ -60,7 +60,7 @@ describe.skipIf(missing !== undefined)(`a fleet${missing === undefined ? "" : ` 
     })
   )
 
-  it.scopedLive("publishes the last state again if Redis lost it while Flipt is away", () =>
+  it.scopedLive("publishes the last state again if Redis lost it while Flipt is down", () =>
     Effect.gen(function* () {
       const { flipt, options, redis } = yield* setup
       const leader = yield* candidate(options)
@@ -81,7 +81,7 @@ describe.skipIf(missing !== undefined)(`a fleet${missing === undefined ? "" : ` 
     })
   )
 
-  it.scopedLive("gets another leader when the leader is killed", () =>
+  it.scopedLive("gets a new leader when the leader is killed", () =>
     Effect.gen(function* () {
       const { flipt, options, redis } = yield* setup
       const child = yield* Child.make(redis.url, flipt.url)
@@ -109,7 +109,7 @@ describe.skipIf(missing !== undefined)(`a fleet${missing === undefined ? "" : ` 
       child.signal("SIGSTOP")
       const follower = yield* candidate(options)
       yield* awaitLeader([follower])
-      // the paused process will find all of these in its stream
+      // the paused process will read all of these from its stream
       for (const enabled of [true, false, true]) {
         yield* flipt.setDocument(onDocument(enabled))
         yield* awaitOn(third, enabled)
@@ -143,38 +143,36 @@ describe.skipIf(missing !== undefined)(`a fleet${missing === undefined ? "" : ` 
     })
   )
 
-  it.scopedLive(
-    "replaces a leader that is partitioned in the middle of a publish, and rejects what it sends later",
-    () =>
-      Effect.gen(function* () {
-        const { flipt, options, redis } = yield* setup
-        const proxy = yield* HoldingProxy.make(redis.port)
-        const apart = yield* candidate({ ...options, redis: { url: proxy.url } })
-        const third = yield* reader(options.redis)
-        yield* flipt.awaitStreams(1)
+  it.scopedLive("replaces a leader that is partitioned while publishing, and rejects what it sends later", () =>
+    Effect.gen(function* () {
+      const { flipt, options, redis } = yield* setup
+      const proxy = yield* HoldingProxy.make(redis.port)
+      const apart = yield* candidate({ ...options, redis: { url: proxy.url } })
+      const third = yield* reader(options.redis)
+      yield* flipt.awaitStreams(1)
 
-        proxy.holdAfter(100_000)
-        yield* flipt.setDocument(sized(1_000_000, true))
-        yield* until(proxy.isHolding)
-        yield* awaitOn(apart, true)
-        const follower = yield* candidate(options)
-        yield* awaitMode(follower, "streaming")
-        yield* awaitOn(third, true)
-        yield* flipt.setDocument(sized(10, false))
-        yield* Effect.all([awaitOn(follower, false), awaitOn(third, false)])
-        const token = yield* publishedToken(redis)
+      proxy.holdAfter(100_000)
+      yield* flipt.setDocument(sized(1_000_000, true))
+      yield* until(proxy.isHolding)
+      yield* awaitOn(apart, true)
+      const follower = yield* candidate(options)
+      yield* awaitMode(follower, "streaming")
+      yield* awaitOn(third, true)
+      yield* flipt.setDocument(sized(10, false))
+      yield* Effect.all([awaitOn(follower, false), awaitOn(third, false)])
+      const token = yield* publishedToken(redis)
 
-        proxy.release()
-        yield* awaitMode(apart, "redis")
-        yield* awaitStatus(apart, "Ready")
-        yield* awhile
-        expect(yield* publishedToken(redis)).toBe(token)
-        expect(yield* Effect.all([apart, follower, third].map(isOn))).toEqual([false, false, false])
-      })
+      proxy.release()
+      yield* awaitMode(apart, "redis")
+      yield* awaitStatus(apart, "Ready")
+      yield* awhile
+      expect(yield* publishedToken(redis)).toBe(token)
+      expect(yield* Effect.all([apart, follower, third].map(isOn))).toEqual([false, false, false])
+    })
   )
 
   it.scopedLive(
-    "gets a document of 16 MB to everybody",
+    "delivers a document of 16 MB to every process",
     () =>
       Effect.gen(function* () {
         const { flipt, options, redis } = yield* setup
@@ -192,7 +190,7 @@ describe.skipIf(missing !== undefined)(`a fleet${missing === undefined ? "" : ` 
   )
 
   it.scopedLive(
-    "of 200 readers follows every change, and asks Flipt like one client",
+    "of 200 readers follows every change, and sends as many requests to Flipt as one client",
     () =>
       Effect.gen(function* () {
         const { flipt, options, redis } = yield* setup

@@ -25,13 +25,13 @@ const { missing } = RedisServer
 
 const guide = Fs.readFileSync(fileURLToPath(new URL("../../../docs/fleet.md", import.meta.url)), "utf8")
 
-/** The rules of an ACL user, as docs/fleet.md has them. */
+/** The rules of the ACL user in docs/fleet.md. */
 const rulesOf = (user: string) => new RegExp(`^ACL SETUSER ${user} (.*)$`, "m").exec(guide)![1]!.split(" ")
 
 const serve = FliptServer.make({ documents: { default: onDocument(false) } })
 
 describe.skipIf(missing !== undefined)(`a connection${missing === undefined ? "" : ` (skipped: ${missing})`}`, () => {
-  it.scopedLive("needs no more permissions than docs/fleet.md lists", () =>
+  it.scopedLive("needs only the permissions that docs/fleet.md lists", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const [redis, flipt] = yield* Effect.all([RedisServer.make(), serve])
@@ -50,7 +50,7 @@ describe.skipIf(missing !== undefined)(`a connection${missing === undefined ? ""
         yield* untilOf(other.client.status, ({ connected }) => connected)
         yield* leader.close
         const log = yield* Effect.promise(() => redis.client.call("ACL", ["LOG"]))
-        // ioredis names its connections, which it can do without
+        // ioredis names its connections, but works without permission to do so
         const denied = JSON.stringify(log).match(/"object","[^"]*"/g) ?? []
         expect(denied.filter((object) => !object.includes("client|setinfo"))).toEqual([])
         expect(lines.filter(({ level }) => level === "WARN" || level === "ERROR")).toEqual([])
@@ -58,7 +58,7 @@ describe.skipIf(missing !== undefined)(`a connection${missing === undefined ? ""
     )
   )
 
-  it.scopedLive("goes over TLS", () =>
+  it.scopedLive("works over TLS", () =>
     Effect.gen(function* () {
       const ca = yield* authority()
       const { cert, key } = yield* ca.issue({ hosts: loopback })
@@ -88,7 +88,7 @@ describe.skipIf(missing !== undefined)(`a connection${missing === undefined ? ""
 
   it.scopedLive("works with a Cluster", () =>
     Effect.gen(function* () {
-      // by default this port is 10,000 above the other one, which may be none
+      // the default is the other port plus 10,000, which may not be a valid port
       const busPort = yield* RedisServer.freePort
       const args = ["--cluster-enabled", "yes", "--cluster-port", String(busPort), "--cluster-announce-ip", "127.0.0.1"]
       const [redis, flipt] = yield* Effect.all([RedisServer.make({ args }), serve])
@@ -116,11 +116,11 @@ describe.skipIf(missing !== undefined)(`a connection${missing === undefined ? ""
   )
 })
 
-describe("an option that cannot be used fails the layer", () => {
+describe("an invalid option fails the layer", () => {
   const connection = Connection.layer({ url: "redis://127.0.0.1:1" })
   const origin = Fetcher.layerStatic()
   it.live.each<readonly [string, Layer.Layer<never, unknown>, string]>([
-    ["an URL of another protocol", Layer.discard(Connection.layer({ url: "http://s3cret@redis" })), "url"],
+    ["a URL with another protocol", Layer.discard(Connection.layer({ url: "http://s3cret@redis" })), "url"],
     ["a prefix with braces", Layer.discard(Connection.layer({ prefix: "a{b}" })), "prefix"],
     ["an ambiguous timeout", Layer.discard(Connection.layer({ requestTimeout: 5 })), "requestTimeout"],
     ["no nodes", Layer.discard(Connection.layerCluster({ nodes: [] })), "nodes"],

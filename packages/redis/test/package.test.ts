@@ -1,6 +1,6 @@
 /**
- * The package as it is published: its tarball in a project of its own, the README's first example, and the example of a
- * fleet. Needs the build, which `npm test` makes first.
+ * The published package: its tarball in a new project, the README's first example, and the example of a fleet. Needs the
+ * build, which `npm test` makes first.
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -59,7 +59,7 @@ describe("the package", () => {
 describe.skipIf(missing !== undefined)(
   `examples/fleet.ts${missing === undefined ? "" : ` (skipped: ${missing})`}`,
   () => {
-    it.scopedLive("runs three processes, of which one asks Flipt", () =>
+    it.scopedLive("runs three processes, one of which fetches from Flipt", () =>
       Effect.gen(function* () {
         const redis = yield* RedisServer.make()
         const output = yield* Packed.run(process.execPath, ["build/examples/fleet.js"], Packed.root, {

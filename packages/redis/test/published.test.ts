@@ -1,5 +1,5 @@
 /**
- * What Redis decides: who leads, and which states are published.
+ * The decisions that are made in Redis: who leads, and which states are published.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
@@ -33,7 +33,7 @@ const digestIn = (published: Published.Published) =>
   )
 
 describe.skipIf(missing !== undefined)(`Redis${missing === undefined ? "" : ` (skipped: ${missing})`}`, () => {
-  it.scopedLive("leases to one owner at a time, with a greater token each time", () =>
+  it.scopedLive("grants the lease to one owner at a time, with a greater token each time", () =>
     Effect.gen(function* () {
       const { published, redis } = yield* setup
       const first = tokenOf(yield* published.acquire("a", lease))
@@ -44,7 +44,7 @@ describe.skipIf(missing !== undefined)(`Redis${missing === undefined ? "" : ` (s
       yield* published.release("a")
       const second = tokenOf(yield* published.acquire("b", lease))
       expect(Number(second)).toBeGreaterThan(Number(first))
-      // also if Redis loses its data, or its clock was ahead
+      // even if Redis loses its data or its clock was ahead
       yield* Effect.promise(() => redis.client.flushall())
       expect(Number(tokenOf(yield* published.acquire("c", lease)))).toBeGreaterThan(Number(second))
       yield* Effect.promise(() => redis.client.set(keys.token, "9007199254740000"))
@@ -53,7 +53,7 @@ describe.skipIf(missing !== undefined)(`Redis${missing === undefined ? "" : ` (s
     })
   )
 
-  it.scopedLive("rejects what a former leader publishes, even before its successor has published anything", () =>
+  it.scopedLive("rejects a former leader's states, even before its successor has published anything", () =>
     Effect.gen(function* () {
       const { published, redis } = yield* setup
       const [old, recent] = yield* Effect.all([state("old"), state("recent")])
@@ -72,7 +72,7 @@ describe.skipIf(missing !== undefined)(`Redis${missing === undefined ? "" : ` (s
     })
   )
 
-  it.scopedLive("rejects a state of the same leader that arrives late", () =>
+  it.scopedLive("rejects a late state of the same leader", () =>
     Effect.gen(function* () {
       const { published } = yield* setup
       const [old, recent] = yield* Effect.all([state("old"), state("recent")])
@@ -83,7 +83,7 @@ describe.skipIf(missing !== undefined)(`Redis${missing === undefined ? "" : ` (s
     })
   )
 
-  it.scopedLive("renews a lease that nobody else has had since, and says which state is published", () =>
+  it.scopedLive("renews a lease that no other process has had since, and returns the published state", () =>
     Effect.gen(function* () {
       const { published, redis } = yield* setup
       const held = yield* state("on")
@@ -108,13 +108,13 @@ describe.skipIf(missing !== undefined)(`Redis${missing === undefined ? "" : ` (s
       yield* Effect.promise(() => redis.client.del(keys.lease))
       yield* published.acquire("b", lease)
       expect(yield* renew("a", token)).toEqual({ _tag: "Lost" })
-      // b is gone, but it may have published
+      // b no longer leads, but it may have published
       yield* published.release("b")
       expect(yield* renew("a", token)).toEqual({ _tag: "Lost" })
     })
   )
 
-  it.scopedLive("keeps nothing forever, and a replaced document for a minute", () =>
+  it.scopedLive("keeps nothing forever, and replaced documents for a minute", () =>
     Effect.gen(function* () {
       const { published, redis } = yield* setup
       const [old, recent] = yield* Effect.all([state("old"), state("recent")])
@@ -133,7 +133,7 @@ describe.skipIf(missing !== undefined)(`Redis${missing === undefined ? "" : ` (s
     })
   )
 
-  it.scopedLive("refuses documents that are too large, damaged or gone", () =>
+  it.scopedLive("rejects documents that are too large, damaged or missing", () =>
     Effect.gen(function* () {
       const { published, redis } = yield* setup
       const token = tokenOf(yield* published.acquire("a", lease))
@@ -164,14 +164,14 @@ describe("the keys of a namespace", () => {
     ["default", "shop"],
     ["}{", "a/b:c"],
     ["", "\ud800 x"]
-  ])("share a hash tag that is not empty: %j %j", (environment, namespace) => {
+  ])("share a non-empty hash tag: %j %j", (environment, namespace) => {
     const made = Keys.make("flipt", { environment, namespace })
     const tags = [made.lease, made.token, made.state, made.body("0"), made.channel].map(tagOf)
     expect(new Set(tags).size).toBe(1)
     expect(tags[0]).toMatch(/^[^{}]+$/)
   })
 
-  it("differ from those of others", () => {
+  it("differ from those of other namespaces", () => {
     const all = [
       ["a/b", "c"],
       ["a", "b/c"],

@@ -1,5 +1,5 @@
 /**
- * A fleet over a real Redis: one process fetches from Flipt, all others read.
+ * A fleet with a real Redis: one process fetches from Flipt, all others read from Redis.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
@@ -22,7 +22,7 @@ import * as RedisServer from "./support/RedisServer.js"
 const { missing } = RedisServer
 const keys = Keys.make("flipt", { environment: "default", namespace: "default" })
 
-/** A lease that no pause of a busy machine outlasts. */
+/** A lease that is longer than any pause of a busy machine. */
 const steady = { leaseDuration: "10 minutes", staleAfter: "30 minutes" } as const
 
 const setup = Effect.gen(function* () {
@@ -47,14 +47,14 @@ describe.skipIf(missing !== undefined)(`a relay${missing === undefined ? "" : ` 
       }
       expect(yield* awaitStatus(second, "Ready")).toMatchObject({ mode: "redis", connected: true, origin: "server" })
       expect(yield* awaitStatus(third, "Ready")).toMatchObject({ mode: "redis", connected: true })
-      // the version is Flipt's, so a reader that becomes the leader can send a condition
+      // the version is Flipt's, so a reader that becomes the leader can send conditional requests
       expect((yield* third.client.status).version).toBe((yield* first.client.status).version)
-      // one client, as far as Flipt can see
+      // Flipt sees a single client
       expect(flipt.streams).toHaveLength(1)
     })
   )
 
-  it.scopedLive("passes the lead on at once when the leader closes", () =>
+  it.scopedLive("passes the lead on immediately when the leader closes", () =>
     Effect.gen(function* () {
       const { flipt, options } = yield* setup
       const first = yield* candidate({ ...options, relay: steady })
@@ -67,7 +67,7 @@ describe.skipIf(missing !== undefined)(`a relay${missing === undefined ? "" : ` 
     })
   )
 
-  it.scopedLive("starts processes from the last state while Flipt is away, as Stale", () =>
+  it.scopedLive("starts processes from the last state, as Stale, while Flipt is down", () =>
     Effect.gen(function* () {
       const { flipt, options } = yield* setup
       yield* flipt.setDocument(onDocument(true))
@@ -88,7 +88,7 @@ describe.skipIf(missing !== undefined)(`a relay${missing === undefined ? "" : ` 
     })
   )
 
-  it.scopedLive("gives the lead to a process that reaches Flipt, if the leader does not", () =>
+  it.scopedLive("passes the lead to a process that can reach Flipt if the leader cannot", () =>
     Effect.gen(function* () {
       const { flipt, options } = yield* setup
       const unreachable = { ...options, flipt: { url: "http://127.0.0.1:1" } }
@@ -103,7 +103,7 @@ describe.skipIf(missing !== undefined)(`a relay${missing === undefined ? "" : ` 
     })
   )
 
-  it.scopedLive("falls back to Flipt while Redis is away, if fallbackAfter says so, and returns", () =>
+  it.scopedLive("falls back to Flipt after fallbackAfter while Redis is down, and returns", () =>
     Effect.gen(function* () {
       const { flipt, options, redis } = yield* setup
       const relay = { fallbackAfter: "1 second", lead: false } as const
@@ -125,7 +125,7 @@ describe.skipIf(missing !== undefined)(`a relay${missing === undefined ? "" : ` 
     })
   )
 
-  it.scopedLive("neither publishes nor reads a document larger than maxBodySize, and says so", () =>
+  it.scopedLive("neither publishes nor reads a document larger than maxBodySize, and reports that", () =>
     captured((lines) =>
       Effect.gen(function* () {
         const { flipt, options, redis } = yield* setup
@@ -140,12 +140,12 @@ describe.skipIf(missing !== undefined)(`a relay${missing === undefined ? "" : ` 
         )
         yield* awaitOn(leader, true)
         yield* until(() => lines.some(({ message }) => message.includes("maxBodySize is 1000")))
-        // the others have an older state than Flipt, and know it
+        // the others have an older state, and their status says so
         const status = yield* awaitStatus(follower, "Stale")
         expect(status._tag === "Stale" && status.error.message).toContain("last confirmed at")
         expect(yield* isOn(follower)).toBe(false)
         expect(yield* Effect.promise(() => redis.client.hget(keys.state, "digest"))).toBe(digest)
-        // a smaller one ends it
+        // a smaller document ends the outage
         yield* flipt.setDocument(onDocument(true))
         yield* awaitOn(follower, true)
         yield* awaitStatus(follower, "Ready")
@@ -156,7 +156,7 @@ describe.skipIf(missing !== undefined)(`a relay${missing === undefined ? "" : ` 
     )
   )
 
-  it.scopedLive("publishes nothing that does not load", () =>
+  it.scopedLive("does not publish a document that does not load", () =>
     Effect.gen(function* () {
       const { flipt, options, redis } = yield* setup
       const leader = yield* candidate(options)
@@ -235,7 +235,7 @@ describe.skipIf(missing !== undefined)(`a relay${missing === undefined ? "" : ` 
     })
   )
 
-  it.scopedLive("uses another store too, and reads it if Redis is away", () =>
+  it.scopedLive("also uses another store, and reads it if Redis is down", () =>
     Effect.gen(function* () {
       const { flipt, options, redis } = yield* setup
       const entries = new Map<string, SnapshotStore.Entry>()
@@ -303,7 +303,7 @@ describe.skipIf(missing !== undefined)("the store", () => {
     })
   )
 
-  it.live("warns and returns nothing if Redis is away", () =>
+  it.live("logs a warning and returns nothing if Redis is down", () =>
     captured((lines) =>
       use("redis://127.0.0.1:1", (store) =>
         Effect.gen(function* () {

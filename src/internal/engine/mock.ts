@@ -1,7 +1,6 @@
 /**
  * The mock engine: flags as plain values, for tests.
  */
-import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Engine from "../../Engine.js"
 import { EvaluationError } from "../../FliptError.js"
@@ -141,7 +140,7 @@ const makeEvaluator = (namespace: string, flags: Engine.MockFlags): Evaluator =>
       return definition && fingerprint(definition)
     },
     flags: () => Either.right(definitions.map(toFlagInfo)),
-    seed: Effect.sync(() => writeSeed(namespace, definitions))
+    seed: writeSeed(namespace, definitions)
   }
 }
 

@@ -220,7 +220,7 @@ const formatVariant = (explanation: Explain.VariantExplanation): string => {
   const { flag, point, result, rules } = explanation
   const attachment = result.variantAttachment
   const type = `variant flag, ${flag.enabled ? "enabled" : "DISABLED"}, ${
-    flag.defaultVariant === undefined ? "no default variant" : `default variant ${quote(flag.defaultVariant.key, 30)}`
+    flag.defaultVariant === undefined ? "no default variant" : `default variant ${quote(flag.defaultVariant.key, 29)}`
   }`
   return [
     [

@@ -9,7 +9,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
-import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type * as Auth from "../../Auth.js"
@@ -184,9 +183,11 @@ export const fromSettings = (
     (server) => (listener) =>
       Stream.unwrapScoped(
         Effect.gen(function* () {
-          const { events, offer } = yield* LatestEvents.make
-          const running = yield* Effect.forkScoped(run(server, listener, offer))
-          return Stream.interruptWhen(events, Fiber.join(running))
+          const { events, fail, offer } = yield* LatestEvents.make
+          yield* Effect.forkScoped(
+            Effect.catchAllCause(run(server, listener, offer), (cause) => Effect.sync(() => fail(cause)))
+          )
+          return events
         })
       )
   )

@@ -1,7 +1,11 @@
 /**
  * Decodes the JSON attachments of a typed flag with its Schema.
  */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Engine from "../../Engine.js"
 import { DecodeError } from "../../FliptError.js"
@@ -34,17 +38,24 @@ export const isAbsent = (attachment: string | undefined): attachment is "" | und
 export const make = <A, I>(flagKey: string, schema: Schema.Schema<A, I>): Attachments<A> => {
   const cache = new Map<string, Either.Either<A, string>>()
   let cachedLength = 0
-  const decodeUnknown = Schema.decodeUnknownEither(schema)
+  const decodeUnknown = Schema.decodeUnknown(schema)
   const encodeUnknown = Schema.encodeEither(schema)
 
   /** An exception thrown by a Schema, such as in a transformation, counts as a decoding error. */
-  const decodeText = (attachment: string): Either.Either<A, string> => {
-    try {
-      return Either.mapLeft(decodeUnknown(JSON.parse(attachment)), (error) => error.message)
-    } catch (error) {
-      return Either.left(errorMessage(error))
-    }
-  }
+  const decodeText = (attachment: string): Either.Either<A, string> =>
+    Exit.match(
+      Effect.runSyncExit(
+        Effect.mapError(
+          Effect.suspend(() => decodeUnknown(JSON.parse(attachment))),
+          (error) => error.message
+        )
+      ),
+      {
+        onSuccess: (value) => Either.right(value),
+        onFailure: (cause) =>
+          Either.left(Option.getOrElse(Cause.failureOption(cause), () => errorMessage(Cause.squash(cause))))
+      }
+    )
 
   const decodeCached = (attachment: string): Either.Either<A, string> => {
     let value = cache.get(attachment)

@@ -129,7 +129,7 @@ const makeOverlay = (
       return opaque ? `${fingerprint(definition)}-${revision}` : fingerprint(definition)
     },
     flags: () => Either.right(merge(infos, toFlagInfo)),
-    seed: Effect.map(base.seed, (seed) =>
+    seed: Effect.flatMap(base.seed, (seed) =>
       writeSeed(
         namespace,
         merge(decodeAndReadSeed(seed, namespace), (it) => it)

@@ -1,5 +1,5 @@
 /**
- * The commands, with what `--help` says about them. What they do is loaded when they run.
+ * The commands and their help. Their implementations are loaded when they run.
  */
 import type * as CliConfig from "@effect/cli/CliConfig"
 import * as Command from "@effect/cli/Command"
@@ -41,7 +41,7 @@ const lint = Command.make("lint", { json, ...source }, (options) =>
   start(options, () => import("./commands/lint.js"))
 ).pipe(
   Command.withDescription(
-    "Find flags that cannot work as they were meant to, and mistakes in features.yml. Exits with 1 if there are any."
+    "Find flags that cannot work as intended, and mistakes in features.yml. Exits with 1 if there are any."
   )
 )
 
@@ -53,7 +53,7 @@ const diff = Command.make("diff", { ...Options.sides, json, ...Options.server },
   start(options, () => import("./commands/diff.js"))
 ).pipe(
   Command.withDescription(
-    "Print which flags evaluate differently in two files, environments or servers, and how. Exits with 1 if any does. Names, descriptions and ids do not count."
+    "Print which flags evaluate differently in two files, environments or servers, and how. Exits with 1 if any does. Ignores names, descriptions and ids."
   )
 )
 
@@ -88,7 +88,7 @@ const helpOf =
   (config: CliConfig.CliConfig): HelpDoc.HelpDoc =>
     Command.getHelp(command, config)
 
-/** What `@effect/cli` knows about each command, in the order of the help. */
+/** The definitions of all commands for `@effect/cli`, in the order of the help. */
 export const helps: ReadonlyArray<readonly [name: string, help: ReturnType<typeof helpOf>]> = [
   ["evaluate", helpOf(evaluate)],
   ["explain", helpOf(explain)],

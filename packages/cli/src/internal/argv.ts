@@ -1,11 +1,11 @@
 /**
- * What the parser does not do by itself.
+ * Preprocesses arguments in ways that the parser does not support.
  */
 
-/** `--context a=1 b=2` as `--context a=1 --context b=2`. */
+/** Rewrites `--context a=1 b=2` to `--context a=1 --context b=2`. */
 export const expandContext = (argv: ReadonlyArray<string>): ReadonlyArray<string> => {
   const expanded: Array<string> = []
-  /** Whether the last option was `--context`, and the next argument may be another pair. */
+  /** Whether the last option was `--context`, so that the next argument may be another pair. */
   let state: "outside" | "first" | "more" = "outside"
   for (const [index, argument] of argv.entries()) {
     if (argument === "--") {
@@ -27,14 +27,14 @@ export const expandContext = (argv: ReadonlyArray<string>): ReadonlyArray<string
   return expanded
 }
 
-/** Whether the arguments ask for help, or say nothing. */
+/** Whether the arguments request help or are empty. */
 export const asksForHelp = (argv: ReadonlyArray<string>): boolean => {
   const end = argv.indexOf("--")
   const before = end < 0 ? argv : argv.slice(0, end)
   return argv.length === 0 || argv[0] === "help" || before.includes("--help") || before.includes("-h")
 }
 
-/** Takes `--log-level` out of the arguments, wherever it is: the parser knows it in front of other options only. */
+/** Extracts `--log-level` from any position, because the parser accepts it only before other options. */
 export const takeLogLevel = (
   argv: ReadonlyArray<string>
 ): { readonly level: string | undefined; readonly rest: ReadonlyArray<string> } => {

@@ -1,11 +1,11 @@
 /**
- * How two states differ, flag by flag, as far as evaluations can tell.
+ * Compares two states, flag by flag. Only differences that affect evaluations count.
  */
 import type { Snapshot } from "flipt-client-effect/Snapshot"
 import type { Audience, Constraint, Definition, Distribution, Rollout, Rule, Segment } from "./definitions.js"
 import * as Text from "./text.js"
 
-/** One part of a flag that differs. `undefined` stands for a part that is not there. */
+/** One part of a flag that differs. `undefined` means that the part is absent. */
 export interface Difference {
   /** Such as `rule 1, segment "adults", constraint 2`; empty for the flag itself. */
   readonly place: string
@@ -82,7 +82,7 @@ const showRollout = ({ audience, percentage, value }: Rollout): string =>
 
 const isSame = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
 
-/** Items that differ, between those that both lists begin and end with. */
+/** The items that differ, without the common start and end of both lists. */
 const pairs = <A>(
   a: ReadonlyArray<A>,
   b: ReadonlyArray<A>
@@ -199,7 +199,7 @@ const showType = ({ isBoolean }: Definition): "variant" | "boolean" => (isBoolea
 const single = (place: string, a: string | undefined, b: string | undefined): ReadonlyArray<Difference> =>
   a === b ? [] : [{ place, a, b }]
 
-/** What a flag evaluates does not depend on the rules of the other type, so these are not compared. */
+/** Compares two flags. Rules of the other flag type do not affect evaluations and are ignored. */
 const compareFlag = (a: Definition, b: Definition): ReadonlyArray<Difference> => [
   ...single("type", showType(a), showType(b)),
   ...single(
@@ -223,7 +223,7 @@ export interface Side {
   readonly definitions: ReadonlyArray<Definition>
 }
 
-/** The flags that can evaluate differently, in the order of a, and then those that only b has. */
+/** The flags that can evaluate differently: in the order of a, followed by those that only b has. */
 export const compare = (a: Side, b: Side): ReadonlyArray<Change> => {
   const inB = new Map(b.definitions.map((definition) => [definition.key, definition]))
   const inA = new Set(a.definitions.map(({ key }) => key))
@@ -238,7 +238,7 @@ export const compare = (a: Side, b: Side): ReadonlyArray<Change> => {
         return []
       }
       const found = compareFlag(definition, other)
-      // Such as the order of segments, which decides in which order results name them.
+      // For example, the order of segments determines their order in results.
       const differences = found.length > 0 ? found : [{ place: "order of segments", a: "one", b: "another" }]
       return [{ flag: key, type: showType(definition), change: "changed", differences }]
     }),

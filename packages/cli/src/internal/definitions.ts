@@ -1,5 +1,5 @@
 /**
- * What a flag is made of. Every engine writes it as a seed, whose format Flipt's clients share.
+ * Definitions of flags, read from a seed, which every engine can write and whose format all Flipt clients share.
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -109,7 +109,7 @@ const audience = ({ segment_operator, segments }: SeedAudience): Audience => ({
 const own = <A>(record: Readonly<Record<string, A>>, key: string): A | undefined =>
   Object.hasOwn(record, key) ? record[key] : undefined
 
-/** An attachment, `undefined` in each of the forms in which servers write that there is none. */
+/** An attachment. `undefined` for every form in which servers encode a missing one. */
 const attachmentOf = (text: string | undefined): string | undefined =>
   text === undefined || text === "" || text === "null" ? undefined : text
 

@@ -19,7 +19,7 @@ export const exitCodes = {
   evaluation: 3,
   /** The flags cannot be fetched or read. */
   source: 4,
-  /** The flags were read, and are not valid. */
+  /** The flags were read but are not valid. */
   document: 5,
   /** A fault of this program. */
   defect: 70,
@@ -32,10 +32,10 @@ export class Failure extends Data.TaggedError("Failure")<{ readonly message: str
 
 export const usage = (message: string): Failure => new Failure({ message, exitCode: exitCodes.usage })
 
-/** Ends the command with an exit code alone. */
+/** Ends the command with only an exit code. */
 export const exit = (exitCode: number): Failure => new Failure({ message: "", exitCode })
 
-/** The library's errors have messages that are escaped, free of secrets, and say what to do. */
+/** The messages of the library's errors are escaped, contain no secrets, and say what to do. */
 export const fromFlipt = (error: AuthError | EngineError | EvaluationError | FetchError | ValidationError): Failure => {
   const { message } = error
   switch (error._tag) {

@@ -1,5 +1,5 @@
 /**
- * Flipt's `features.yml` as the source of a command.
+ * Reads flags from Flipt's `features.yml`.
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
@@ -9,7 +9,7 @@ import { exitCodes, Failure, usage } from "./failure.js"
 import type { Content } from "./source.js"
 import * as Text from "./text.js"
 
-/** Converts the files. A problem is printed on a line with its file, line and column. */
+/** Converts the files. Each problem is printed on its own line, with file, line and column. */
 export const convert = (
   path: string
 ): Effect.Effect<Features.Converted, Failure | Features.FeaturesError, FileSystem.FileSystem | Path.Path> =>
@@ -29,7 +29,7 @@ const unreadable = (path: string, message: string) =>
 export const formatProblems = (problems: ReadonlyArray<Features.Problem>): string =>
   problems.map((problem) => Text.plain(Features.formatProblem(problem), 1000)).join("\n")
 
-/** The namespace to use: the one that is asked for, or else the only one, or else `default`. */
+/** The namespace to use: the chosen one, or else the only one, or else `default`. */
 export const choose = (
   path: string,
   { documents }: Features.Converted,
@@ -44,7 +44,7 @@ export const choose = (
     : usage(
         `${Text.plain(path)} has no namespace ${Text.quote(chosen, 100)}; ${
           documents.size === 0
-            ? "it has none at all"
+            ? "it has no namespaces"
             : `choose one with --namespace: ${[...documents.keys()]
                 .slice(0, 20)
                 .map((key) => Text.plain(key, 100))

@@ -1,5 +1,5 @@
 /**
- * A client that follows its source, for commands that stay.
+ * A client that follows its source, for commands that keep running.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -20,7 +20,7 @@ export interface Options extends Source.Options {
 
 export interface Followed {
   readonly client: FliptClient.Service
-  /** Where the flags come from, escaped. */
+  /** The source of the flags, escaped. */
   readonly label: string
 }
 
@@ -34,7 +34,7 @@ const build = <R>(
     return { client, source: Context.get(context, Fetcher.Fetcher).source }
   }).pipe(Effect.mapError(fromFlipt))
 
-/** The client closes with the scope. A server is followed by a stream unless the options ask for polling. */
+/** Opens a client, which closes with the Scope. It streams from a server unless the options request polling. */
 export const follow = (options: Options): Effect.Effect<Followed, Failure, Source.Environment> =>
   Effect.gen(function* () {
     const output = yield* Output

@@ -1,5 +1,5 @@
 /**
- * The text of `--help`: what `@effect/cli` knows about the commands, laid out for reading.
+ * Formats `--help` from the definitions of the commands.
  */
 import * as CliConfig from "@effect/cli/CliConfig"
 import type * as HelpDoc from "@effect/cli/HelpDoc"
@@ -22,7 +22,7 @@ const textOf = (span: Span.Span): string => {
   }
 }
 
-/** What `@effect/cli` says about every option. */
+/** The description that `@effect/cli` adds to every option. */
 const boilerplate =
   /^(?:A user-defined piece of text\.|A true or false value\.|This setting is optional\.|One of the following: .*|This option may be repeated zero or more times\.|This argument may be repeated zero or more times\.)$/
 
@@ -42,7 +42,7 @@ interface Entry {
   readonly text: string
 }
 
-/** The definitions of each section, by its header. */
+/** The entries of each section, keyed by its header. */
 const sectionsOf = (doc: HelpDoc.HelpDoc): ReadonlyMap<string, ReadonlyArray<Entry>> => {
   const sections = new Map<string, Array<Entry>>()
   let current = ""
@@ -114,7 +114,7 @@ const descriptionOf = (doc: HelpDoc.HelpDoc): string => {
   return found.join(" ")
 }
 
-const SOURCES = `Flags come from a Flipt server unless you name a file: --file for a snapshot document or a seed, --features for Flipt's features.yml. The server is that of the FLIPT_* variables, which options replace.`
+const SOURCES = `Flags come from a Flipt server unless you name a file: --file for a snapshot document or a seed, --features for Flipt's features.yml. The FLIPT_* variables describe the server, and options override them.`
 
 const SECRETS =
   "Credentials come from FLIPT_CLIENT_TOKEN or FLIPT_JWT_TOKEN, or from a file: other users can see the arguments of a command."
@@ -125,7 +125,7 @@ const EXIT_CODES: ReadonlyArray<Entry> = [
   { name: "2", text: "The command line or a variable is wrong." },
   { name: "3", text: "There is no such flag, or it cannot be evaluated." },
   { name: "4", text: "The flags cannot be fetched or read." },
-  { name: "5", text: "The flags were read, and are not valid." },
+  { name: "5", text: "The flags were read but are not valid." },
   { name: "130", text: "Ended by Ctrl-C." }
 ]
 
@@ -133,7 +133,7 @@ const BUILT_IN: ReadonlyArray<Entry> = [
   { name: "-h, --help", text: "Print the help of a command." },
   { name: "--version", text: "Print the version." },
   { name: "--completions bash|zsh|fish", text: "Print a script that completes commands and options." },
-  { name: "--log-level debug|info|...", text: "Print what the client logs. Default: warning." }
+  { name: "--log-level debug|info|...", text: "Print the client's log from this level on. Default: warning." }
 ]
 
 const rootHelp = ({ bold, width }: Style): string =>
@@ -154,7 +154,7 @@ const rootHelp = ({ bold, width }: Style): string =>
     `${bold("EXAMPLES")}\n\n${indent(["evaluate", "explain", "diff", "lint"].map((name) => examples[name]?.[0] ?? ""))}`
   ].join("\n\n")
 
-/** Options that say where flags come from are listed after the command's own. */
+/** Options about the source of the flags are listed after the command's own. */
 const sourceOption =
   /^(?:-n, )?--(?:file|features|url|environment|namespace|reference|token-file|jwt-file|ca-cert-file|client-cert-file|client-key-file|insecure-skip-verify|proxy|request-timeout)\b/
 
@@ -181,7 +181,7 @@ const commandHelp = (name: string, doc: HelpDoc.HelpDoc, { bold, width }: Style)
   ].join("\n\n")
 }
 
-/** The help of the command that the arguments name, or else of all. */
+/** The help of the command in the arguments, or else of all commands. */
 export const write = ([first, second]: ReadonlyArray<string>, style: Style): string => {
   const named = first === "help" ? second : first
   const found = helps.find(([name]) => name === named)

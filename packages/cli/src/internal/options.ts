@@ -1,5 +1,5 @@
 /**
- * Options and arguments that several commands have.
+ * Options and arguments that commands share.
  */
 import * as Args from "@effect/cli/Args"
 import * as HelpDoc from "@effect/cli/HelpDoc"
@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Text from "./text.js"
 
-/** A text that may be left out. */
+/** An optional string. */
 const text = (name: string, placeholder: string, description: string): Options.Options<string | undefined> =>
   Options.text(name).pipe(
     Options.withPseudoName(placeholder),
@@ -17,7 +17,7 @@ const text = (name: string, placeholder: string, description: string): Options.O
     Options.map(Option.getOrUndefined)
   )
 
-/** What the parser did not take for an option is no argument, unless `--` says so. */
+/** Rejects arguments that look like options, because the parser treats unknown options as arguments. */
 const positional = (name: string, description: string): Args.Args<string> =>
   Args.text({ name }).pipe(
     Args.withDescription(description),
@@ -48,7 +48,7 @@ export const server = {
   reference: text("reference", "name", "The branch, tag or commit (Flipt v1). [FLIPT_REFERENCE]"),
   tokenFile: text("token-file", "path", "Read the client token from this file. [FLIPT_CLIENT_TOKEN: the token]"),
   jwtFile: text("jwt-file", "path", "Read a JWT from this file. [FLIPT_JWT_TOKEN: the JWT]"),
-  caCertFile: text("ca-cert-file", "path", "Trust the authorities in this file, too. [FLIPT_CA_CERT_FILE]"),
+  caCertFile: text("ca-cert-file", "path", "Also trust the authorities in this file. [FLIPT_CA_CERT_FILE]"),
   clientCertFile: text("client-cert-file", "path", "The client certificate. [FLIPT_CLIENT_CERT_FILE]"),
   clientKeyFile: text("client-key-file", "path", "The key of the client certificate. [FLIPT_CLIENT_KEY_FILE]"),
   insecureSkipVerify: Options.boolean("insecure-skip-verify").pipe(
@@ -85,7 +85,7 @@ export const entity = {
 }
 
 export const optionalEntity = {
-  entity: text("entity", "id", `${ENTITY} Prints its values, of the flags that you name or of all.`).pipe(
+  entity: text("entity", "id", `${ENTITY} Print its values, for the given flags or all flags.`).pipe(
     Options.withAlias("e")
   ),
   context
@@ -111,13 +111,13 @@ export const all: Options.Options<boolean> = Options.boolean("all").pipe(
 )
 
 export const seed: Options.Options<boolean> = Options.boolean("seed").pipe(
-  Options.withDescription("Write a seed, which the option snapshot of every Flipt client takes, not the document.")
+  Options.withDescription("Write a seed instead of a document, for the option snapshot of any Flipt client.")
 )
 
 export const output: Options.Options<string | undefined> = text(
   "output",
   "path",
-  "Write to this file, not to standard output."
+  "Write to this file instead of standard output."
 ).pipe(Options.withAlias("o"))
 
 export const follow = {

@@ -1,6 +1,6 @@
 /**
- * Where results and messages go: results to standard output, everything else to standard error. Colors and other
- * decorations appear only on a terminal.
+ * Writes results to standard output and everything else to standard error. Colors and other decorations appear only on a
+ * terminal.
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -23,7 +23,7 @@ const codes: Readonly<Record<Color, readonly [on: number, off: number]>> = {
 export interface Service {
   /** Whether results are JSON. */
   readonly isJson: boolean
-  /** How many columns a line may have; `undefined` if the output is not a terminal. */
+  /** The number of columns; `undefined` if the output is not a terminal. */
   readonly width: number | undefined
   readonly color: (color: Color, text: string) => string
   /** Writes a result. The text must be escaped. */
@@ -32,7 +32,7 @@ export interface Service {
   readonly printJson: (value: unknown, isLine?: boolean) => Effect.Effect<void>
   /** Writes a message to standard error. The text must be escaped. */
   readonly message: (text: string) => Effect.Effect<void>
-  /** Runs an effect, and shows that something is going on if it takes longer than half a second. */
+  /** Runs an effect, and shows progress if it takes longer than half a second. */
   readonly waiting: <A, E, R>(label: string, effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
@@ -81,7 +81,7 @@ export const make = (isJson: boolean): Service => {
   }
 }
 
-/** Writes what the library logs to standard error, one line each. */
+/** Writes the library's log to standard error, with one line per message. */
 export const logger: Logger.Logger<unknown, void> = Logger.make(({ logLevel, message }) => {
   const parts = Array.isArray(message) ? message : [message]
   const text = parts.map((part) => (typeof part === "string" ? part : Text.json(part))).join(" ")

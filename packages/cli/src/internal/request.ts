@@ -1,5 +1,5 @@
 /**
- * The entity that a command evaluates flags for.
+ * The entity for which a command evaluates flags.
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -23,7 +23,7 @@ const propertiesOf = (text: string): Effect.Effect<ReadonlyArray<Property>, Fail
     : Effect.forEach(Object.entries(parsed), ([name, value]) =>
         typeof value === "string" || typeof value === "number" || typeof value === "boolean"
           ? Effect.succeed([name, value] as const)
-          : usage(`--context: ${Text.quote(name, 100)} must be a text, a number or a boolean`)
+          : usage(`--context: ${Text.quote(name, 100)} must be a string, a number or a boolean`)
       )
 }
 
@@ -39,7 +39,7 @@ export const contextOf = (arguments_: ReadonlyArray<string>): Effect.Effect<Eval
     (properties) => Object.fromEntries(properties.flat())
   )
 
-/** How different two keys are: a suggestion must be close. */
+/** The edit distance of two keys. */
 const distance = (a: string, b: string): number => {
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index)
   for (let i = 1; i <= a.length; i++) {
@@ -73,7 +73,7 @@ const suggestion = (key: string, flags: ReadonlyArray<FlagInfo>): string => {
     .sort((a, b) => a.far - b.far)
     .slice(0, 3)
   return close.length === 0
-    ? "flipt-client list prints the flags that there are"
+    ? "flipt-client list prints all flags"
     : `did you mean ${close.map((it) => Text.plain(it.key)).join(" or ")}?`
 }
 

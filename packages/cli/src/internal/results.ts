@@ -1,12 +1,12 @@
 /**
- * Results of evaluations, as text and as JSON.
+ * Formats results of evaluations, as text and as JSON.
  */
 import type { BatchEntry, BooleanResult, FlagInfo, Reason, VariantResult } from "flipt-client-effect/Model"
 import * as Text from "./text.js"
 
 export type Result = BooleanResult | VariantResult
 
-/** Nothing, in each of the forms in which servers write that a variant has no attachment. */
+/** The forms in which servers encode a missing attachment. */
 export const attachmentOf = (result: Result): string | undefined => {
   const text = result._tag === "Variant" ? result.variantAttachment : undefined
   return text === undefined || text === "" || text === "null" ? undefined : text
@@ -28,11 +28,11 @@ const reasons: Readonly<Record<Reason, string>> = {
   MATCH_EVALUATION_REASON: "match",
   DEFAULT_EVALUATION_REASON: "no match, so the default counts",
   FLAG_DISABLED_EVALUATION_REASON: "the flag is disabled",
-  // what the engine answers if nothing matches and there is no default variant
+  // the engine's reason if nothing matches and there is no default variant
   UNKNOWN_EVALUATION_REASON: "no match, and no default variant"
 }
 
-/** Why, escaped. */
+/** The reason, escaped. */
 export const reasonOf = ({ reason, segmentKeys }: Result): string =>
   segmentKeys.length === 0
     ? reasons[reason]
@@ -45,7 +45,7 @@ export const isBoolean = ({ type }: FlagInfo): boolean => type === "BOOLEAN_FLAG
 
 export const typeOf = (flag: FlagInfo): string => (isBoolean(flag) ? "boolean" : "variant")
 
-/** The result as Flipt's API names its fields. */
+/** The result, with the field names of Flipt's API. */
 export const toJson = ({ _tag, ...result }: Result): object => ({
   ...result,
   type: _tag === "Boolean" ? "BOOLEAN_FLAG_TYPE" : "VARIANT_FLAG_TYPE"

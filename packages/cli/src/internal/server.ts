@@ -1,5 +1,5 @@
 /**
- * A Flipt server as the source of a command.
+ * Reads flags from a Flipt server.
  */
 import type * as ConfigError from "effect/ConfigError"
 import * as ConfigProvider from "effect/ConfigProvider"
@@ -18,7 +18,7 @@ import { exitCodes, Failure, fromFlipt, usage } from "./failure.js"
 import type { Content, Options } from "./source.js"
 import * as Text from "./text.js"
 
-/** The variable that each option stands for. */
+/** The variable that each option overrides. */
 const variables = {
   url: "FLIPT_URL",
   environment: "FLIPT_ENVIRONMENT",
@@ -39,7 +39,7 @@ type ServerOptions = Options & {
   readonly updateInterval?: string | undefined
 }
 
-/** Names the option beside the variable: either may have set the value. */
+/** Names both the option and the variable, because either may have set the value. */
 const configMessage = (error: ConfigError.ConfigError): string => {
   const messages: Array<string> = []
   const visit = (it: ConfigError.ConfigError): void => {
@@ -81,7 +81,7 @@ const authLayer = ({ jwtFile, tokenFile }: Options, { authentication }: FliptCli
           ? Auth.layerClientToken(authentication.clientToken)
           : Auth.layerJwt(authentication.jwtToken)
 
-/** What a Fetcher needs, from the same options. */
+/** The configuration of a Fetcher, from the same options. */
 export const connection = (options: Options, config: FliptClient.Options) =>
   Layer.mergeAll(
     Tls.layerHttpClient.pipe(Layer.provideMerge(Tls.layer(config.tlsConfig ?? {}))),
@@ -93,10 +93,10 @@ export const fetcherOptions = (config: FliptClient.Options): Fetcher.Options => 
   return rest
 }
 
-/** A command answers once: it reports a failure instead of trying again. */
+/** Commands report a failure immediately instead of retrying. */
 export const noRetries = Layer.succeed(Fetcher.RetryPolicy, Schedule.stop)
 
-/** A URL as messages show it. It may have a password in it. */
+/** A URL for messages, without a password. */
 export const showUrl = (url: string): string => {
   if (!URL.canParse(url)) {
     return Text.plain(url.replace(/\/\/.*@/, "//"))
@@ -105,32 +105,31 @@ export const showUrl = (url: string): string => {
   return Text.plain(`${origin}${pathname.replace(/\/$/, "")}`)
 }
 
-/** Where a Fetcher gets its documents, escaped. */
+/** The source of a Fetcher's documents, escaped. */
 export const label = ({ environment, namespace, url }: Fetcher.Source): string =>
   `${showUrl(url ?? "")}, environment ${Text.plain(environment)}, namespace ${Text.plain(namespace)}`
 
-/** The whole document. Without a version to compare with, a Fetcher has no other answer. */
+/** Fetches the whole document. Without a version, a Fetcher always returns it. */
 export const fetch = (fetcher: Fetcher.Service): Effect.Effect<ReadonlyArray<Uint8Array>, FetchError> =>
   Effect.flatMap(fetcher.fetch(Option.none()), (update) =>
     update._tag === "Document" ? Effect.succeed(update.bytes) : Effect.succeed([])
   )
 
-/** What to do about a failure, in the words of the command: the library's message speaks of its own options. */
+/** Advice about a failure that names the command's options, because the library's message names its own. */
 const hints: Partial<Record<FetchError["reason"], string>> = {
   Unauthorized:
     "set FLIPT_CLIENT_TOKEN or FLIPT_JWT_TOKEN, or name the file that has the credential with --token-file or --jwt-file",
   Forbidden: "the credential must have access to this environment and namespace",
-  NotFound:
-    "choose another place with --environment and --namespace, such as --environment production --namespace shop",
-  Network: "flipt-client doctor with the same options says more",
-  Timeout: "flipt-client doctor with the same options says more",
-  Certificate: "flipt-client doctor with the same options says more"
+  NotFound: "choose others with --environment and --namespace, such as --environment production --namespace shop",
+  Network: "run flipt-client doctor with the same options for details",
+  Timeout: "run flipt-client doctor with the same options for details",
+  Certificate: "run flipt-client doctor with the same options for details"
 }
 
-/** Says where the request was meant to go, and what to do. */
+/** Adds the request's target and advice to the message. */
 export const fetchFailure = (source: Fetcher.Source, error: FetchError): Failure => {
   const hint = hints[error.reason]
-  // the option of the library, for which the command has other names
+  // removes the advice about the library's options, which have other names in the command
   const message = error.message.replace(/; set the authentication option$/, "")
   return new Failure({
     message: `${label(source)}: ${message}${hint === undefined ? "" : `\nhint: ${hint}`}`,

@@ -1,5 +1,5 @@
 /**
- * Where a command gets its flags: a file, Flipt's `features.yml`, or a server.
+ * The sources of a command's flags: a file, Flipt's `features.yml`, or a server.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
@@ -13,7 +13,7 @@ import { exitCodes, Failure, fromFlipt, usage } from "./failure.js"
 import { Output } from "./output.js"
 import * as Text from "./text.js"
 
-/** The options that say where flags come from. Those of a server stand for the variable `FLIPT_` and their name. */
+/** The options about the source of the flags. Those of a server override the variables `FLIPT_*` of the same name. */
 export interface Options {
   readonly file: string | undefined
   readonly features: string | undefined
@@ -33,9 +33,9 @@ export interface Options {
 
 export type Environment = FileSystem.FileSystem | Path.Path | Scope.Scope | Output
 
-/** The state of a namespace as it was read. */
+/** The state of a namespace, as read. */
 export interface Content {
-  /** Where it comes from, escaped. */
+  /** Its source, escaped. */
   readonly label: string
   readonly namespace: string
   readonly bytes: ReadonlyArray<Uint8Array>
@@ -43,7 +43,7 @@ export interface Content {
   readonly isSeed: boolean
 }
 
-/** A file's text up to its first character that is not white space tells a document from a seed. */
+/** The first character of a file that is not white space distinguishes a document from a seed. */
 const isDocument = (bytes: Uint8Array): boolean => {
   const first = bytes.find((byte) => byte > 0x20 && byte !== 0xef && byte !== 0xbb && byte !== 0xbf)
   return first === undefined || first === 0x7b
@@ -51,7 +51,7 @@ const isDocument = (bytes: Uint8Array): boolean => {
 
 const decoder = new TextDecoder()
 
-/** The namespace that a document or a seed names. The engine reports what else is wrong with it. */
+/** The namespace in a document or a seed. The engine reports all other problems. */
 const namespaceOf = (text: string): string => {
   const parsed = Either.try((): unknown => JSON.parse(text))
   const namespace = Either.isRight(parsed)
@@ -131,5 +131,5 @@ export const compile = (content: Content): Effect.Effect<Loaded, Failure, Scope.
 export const load = (options: Options): Effect.Effect<Loaded, Failure, Environment> =>
   Effect.flatMap(read(options), compile)
 
-/** The file, folder or server that the options name, before anything is read. */
+/** The file, folder or server in the options, before anything is read. */
 export const isServer = ({ features, file }: Options): boolean => file === undefined && features === undefined

@@ -1,9 +1,11 @@
 /**
- * Text for a terminal. What comes from a server, a document or a file is escaped, so that it cannot move the cursor,
- * change the direction of a line or imitate other output, and cut to the columns that it may take.
+ * Text for a terminal. Text from servers, documents and files is shortened and escaped, so that it cannot move the
+ * cursor, change the direction of a line or imitate other output.
  */
 
-/** Controls, format characters such as those that reverse a line, line separators, lone surrogates, private use. */
+/**
+ * Control characters, format characters (some of which reverse a line), line separators, lone surrogates, private use.
+ */
 const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]/u
 const everyUnprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]/gu
 
@@ -22,13 +24,13 @@ const escapeCharacter = (character: string): string => {
   }
 }
 
-/** At most this many columns of one value are printed where nothing else limits them. */
+/** The default limit of a value, in columns. */
 export const MAX_VALUE = 300
 
-/** An upper bound: most characters beyond the first alphabets may take two columns. */
+/** An upper bound: most characters beyond the first alphabets can be two columns wide. */
 const columnsOf = (character: string): number => ((character.codePointAt(0) as number) < 0x1100 ? 1 : 2)
 
-/** How many columns an escaped text takes at most. */
+/** The maximum number of columns of an escaped text. */
 export const columns = (text: string): number => {
   let total = 0
   for (const character of text) {
@@ -37,11 +39,11 @@ export const columns = (text: string): number => {
   return total
 }
 
-/** The text escaped, and cut to so many columns. Reads no more of it than it prints. */
+/** Escapes a text and shortens it to `columns`. Reads only as much of it as it prints. */
 export const plain = (text: string, limit: number = MAX_VALUE): string => {
   let printed = ""
   let used = 0
-  /** The longest beginning that leaves room for the mark of a cut. */
+  /** The longest prefix that leaves room for the ellipsis. */
   let short = ""
   for (const character of text) {
     const shown = unprintable.test(character) ? escapeCharacter(character) : character
@@ -57,17 +59,17 @@ export const plain = (text: string, limit: number = MAX_VALUE): string => {
   return printed
 }
 
-/** The text escaped, in quotes. */
+/** Escapes a text and puts it in quotes. */
 export const quote = (text: string, limit: number = MAX_VALUE): string => `"${plain(text, limit - 2)}"`
 
-/** Several lines, such as a formatted report: escaped, except for its line breaks. */
+/** Escapes several lines, such as a formatted report, except for the line breaks. */
 export const lines = (text: string): string =>
   text
     .split("\n")
     .map((line) => plain(line, Number.POSITIVE_INFINITY))
     .join("\n")
 
-/** The text of JSON, with every character escaped that a terminal could obey and that can only be in a string. */
+/** Escapes JSON text: all characters that a terminal could interpret, which in JSON occur only in strings. */
 export const jsonText = (text: string): string =>
   text.replace(everyUnprintable, (character) =>
     character === "\n" || character === "\t" || character === "\r"
@@ -85,7 +87,7 @@ export const json = (value: unknown, indent?: number): string =>
 export const plural = (count: number, noun: string, plural: string = `${noun}s`): string =>
   `${count} ${count === 1 ? noun : plural}`
 
-/** The words of a text in lines of so many columns. */
+/** Wraps a text into lines of `width` columns. */
 export const wrap = (text: string, width: number): ReadonlyArray<string> => {
   const wrapped: Array<string> = []
   let line = ""
@@ -106,7 +108,7 @@ export const pad = (text: string, width: number): string => text + " ".repeat(Ma
 const GAP = 2
 const NARROWEST = 4
 
-/** The widths of columns that fit: the widest ones give way, down to a width at which a cell still says something. */
+/** Shrinks the widest columns until the table fits, but not below a useful minimum. */
 const fit = (natural: ReadonlyArray<number>, width: number): ReadonlyArray<number> => {
   const available = width - GAP * (natural.length - 1)
   let limit = Math.max(...natural)
@@ -118,8 +120,8 @@ const fit = (natural: ReadonlyArray<number>, width: number): ReadonlyArray<numbe
 }
 
 /**
- * Rows of raw texts as a table. Cells are escaped, and cut where the table would be wider than `width`. `style` colors
- * a padded cell.
+ * Formats rows of raw texts as a table. Cells are escaped, and shortened if the table would be wider than `width`.
+ * `style` colors a padded cell.
  */
 export const table = (
   headers: ReadonlyArray<string>,

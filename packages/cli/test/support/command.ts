@@ -1,5 +1,5 @@
 /**
- * The built command, as a process of its own. Needs the build, which `npm test` makes first.
+ * Runs the built command as a separate process. Needs the build, which `npm test` makes first.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process"
 import { existsSync } from "node:fs"
@@ -21,7 +21,7 @@ export interface Options {
   readonly folder?: string
 }
 
-/** Nothing of the tests' own environment, which may have variables of Flipt in it. */
+/** Without the tests' own environment, which may contain FLIPT_* variables. */
 const environment = (variables: Options["variables"] = {}) => ({ PATH: process.env.PATH ?? "", ...variables })
 
 const execute = (
@@ -45,7 +45,7 @@ const execute = (
 export const run = (args: ReadonlyArray<string>, options?: Options): Effect.Effect<Outcome> =>
   execute(process.execPath, [main, ...args], options)
 
-/** Why there is no pseudo-terminal here, if there is none. */
+/** Why there is no pseudo-terminal, if so. */
 export const noTerminal: string | undefined =
   process.platform === "linux" && existsSync("/usr/bin/script") && existsSync("/usr/bin/stty")
     ? undefined
@@ -59,7 +59,7 @@ const scriptArgs = (columns: number, args: ReadonlyArray<string>): ReadonlyArray
   "/dev/null"
 ]
 
-/** Runs the command in a terminal of so many columns. Standard output has both of its outputs. */
+/** Runs the command in a terminal with `columns` columns. Its standard output and error are combined in `stdout`. */
 export const runInTerminal = (
   columns: number,
   args: ReadonlyArray<string>,
@@ -72,7 +72,7 @@ export const runInTerminal = (
 
 export interface Running {
   readonly child: ChildProcess
-  /** What it has written until now. */
+  /** The output so far. */
   readonly stdout: () => string
   readonly stderr: () => string
   readonly ended: Effect.Effect<{ readonly code: number | null }>

@@ -1,5 +1,5 @@
 /**
- * The flags of the tests: as a document, as a server has them, and as `features.yml`.
+ * The flags of the tests, as a server's document and as `features.yml`.
  */
 
 const constraint = (property: string, operator: string, value: string, type = "STRING") => ({
@@ -68,7 +68,7 @@ export const documentOf = ({
   ]
 })
 
-/** A boolean flag with an `isoneof` that no client can read: lint has something to say. */
+/** A boolean flag with an `isoneof` that no client can read, so that lint finds a problem. */
 export const broken = {
   key: "broken",
   name: "",
@@ -127,7 +127,7 @@ segments:
         value: pro
 `
 
-/** A text that would clear a terminal, reverse a line and end a comment. */
+/** A string that would clear a terminal, reverse a line and end a comment. */
 export const hostile = "a\u001b[2J\u202eb\u0007*/\u009b31m\r\nc"
 
 export const hostileDocument = {

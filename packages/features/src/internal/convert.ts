@@ -31,7 +31,7 @@ interface Conversion {
   repeated: number
 }
 
-/** The namespace of a document, which is a key or a mapping. Default: `default`. */
+/** The namespace of a document, given as a key or a mapping. Default: `default`. */
 const decodeNamespace = (document: Fields): { readonly key: string; readonly name: string } | undefined => {
   const { report } = document
   const field = document.get("namespace")
@@ -63,7 +63,7 @@ const decodeVersion = (document: Fields): number => {
   }
   const { value } = field
   if (value._tag === "Scalar" && typeof value.value === "number" && versionPattern.test(String(value.value))) {
-    report.warn(value.offset, "Type", field.path, "version should be a text, which Flipt insists on; put it in quotes")
+    report.warn(value.offset, "Type", field.path, "version should be a string, as Flipt requires; put it in quotes")
     return Number(versionPattern.exec(String(value.value))?.[1])
   }
   const text = textOf(report, field)
@@ -76,7 +76,7 @@ const decodeVersion = (document: Fields): number => {
 
 const addDocument = (conversion: Conversion, report: Reporter, value: Value): void => {
   if (isNull(value)) {
-    report.warn(value.offset, "Type", "", "the document is empty, which Flipt refuses; remove it")
+    report.warn(value.offset, "Type", "", "the document is empty, which Flipt rejects; remove it")
     return
   }
   const fields = fieldsOf(report, { value, path: "" }, "the document", documentFields)
@@ -84,7 +84,7 @@ const addDocument = (conversion: Conversion, report: Reporter, value: Value): vo
     return
   }
   const version = decodeVersion(fields)
-  // flags of a namespace that is not known are checked all the same
+  // flags are checked even if their namespace is unknown
   const { key, name } = decodeNamespace(fields) ?? { key: "", name: "" }
   const namespace: Namespace = conversion.namespaces.get(key) ?? {
     key,
@@ -112,7 +112,7 @@ const addDocument = (conversion: Conversion, report: Reporter, value: Value): vo
     }
     const { flag, key } = decoded
     if (namespace.flagKeys.has(flag.key)) {
-      const message = `the flag ${quote(flag.key)} is defined twice in its namespace; clients take the last`
+      const message = `the flag ${quote(flag.key)} is defined twice in its namespace; clients use the last definition`
       report.warn(key.value.offset, "Duplicate", key.path, message)
     }
     namespace.flagKeys.add(flag.key)
@@ -133,7 +133,7 @@ export const makeError = (problems: ReadonlyArray<Problem>): FeaturesError => {
   const shown = errors.slice(0, MAX_SHOWN).map(formatProblem).join("; ")
   const rest = errors.length - MAX_SHOWN
   return new FeaturesError({
-    message: `the files of flags cannot be used: ${shown}${rest > 0 ? `; and ${rest} more` : ""}`,
+    message: `the flag files cannot be used: ${shown}${rest > 0 ? `; and ${rest} more` : ""}`,
     problems
   })
 }
@@ -157,7 +157,7 @@ export const tooLarge = (file: string, maxSize: number): Problem => ({
   line: 1,
   column: 1,
   path: "",
-  message: `with this file, the files have more than ${maxSize} bytes; raise maxSize if they may`
+  message: `with this file, the files have more than ${maxSize} bytes; raise maxSize if that is intended`
 })
 
 export const convert = (files: Iterable<File>, options: Options): Either.Either<Converted, FeaturesError> => {
@@ -175,7 +175,7 @@ export const convert = (files: Iterable<File>, options: Options): Either.Either<
     for (const document of documents) {
       addDocument(conversion, report, document)
       if (conversion.repeated > MAX_REPEATED_CHARACTERS) {
-        const message = `rules repeat segments and attachments to more than ${MAX_REPEATED_CHARACTERS} characters; make them fewer`
+        const message = `rules repeat segments and attachments, with more than ${MAX_REPEATED_CHARACTERS} characters in total; use fewer`
         report.error(document.offset, "Limit", "", message)
         break
       }

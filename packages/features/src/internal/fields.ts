@@ -5,7 +5,7 @@ import type { Problem } from "../FeaturesError.js"
 import { quote, type Reporter } from "./report.js"
 import type { Mapping, Value } from "./tree.js"
 
-/** A value and where it is in the document. */
+/** A value and its place in the document. */
 export interface Field {
   readonly value: Value
   readonly path: string
@@ -19,7 +19,7 @@ export interface Fields {
   readonly get: (name: string) => Field | undefined
 }
 
-/** Describes a value that was found, for messages. */
+/** Describes a value in a message. */
 export const describe = (value: Value): string => {
   if (value._tag !== "Scalar") {
     return value._tag === "List" ? "a list" : "a mapping"
@@ -27,7 +27,7 @@ export const describe = (value: Value): string => {
   return value.value === null
     ? "nothing"
     : typeof value.value === "string"
-      ? `the text ${quote(value.value)}`
+      ? `the string ${quote(value.value)}`
       : `${typeof value.value === "boolean" ? "the boolean" : "the number"} ${value.value}`
 }
 
@@ -35,7 +35,7 @@ export const isNull = (value: Value): boolean => value._tag === "Scalar" && valu
 
 const child = (path: string, name: string): string => (path === "" ? name : `${path}.${name}`)
 
-/** The fields of a mapping, of which `known` are all that the format has there. */
+/** The fields of a mapping. `known` lists all fields that the format defines there. */
 export const fieldsOf = (
   report: Reporter,
   { path, value }: Field,
@@ -86,17 +86,17 @@ const wrongType = (report: Reporter, field: Field, expected: string, hint = ""):
   )
 }
 
-/** A text; of other scalars it says to put them in quotes. */
+/** A string. For other scalars, the message says to put them in quotes. */
 export const textOf = (report: Reporter, field: Field): string | undefined => {
   const { value } = field
   if (value._tag === "Scalar" && typeof value.value === "string") {
     return value.value
   }
   const hint = value._tag === "Scalar" && value.value !== null ? "put it in quotes" : ""
-  return wrongType(report, field, "a text", hint)
+  return wrongType(report, field, "a string", hint)
 }
 
-/** A required text that is not empty. */
+/** A required string that is not empty. */
 export const filled = (fields: Fields, name: string): (Field & { readonly text: string }) | undefined => {
   const field = required(fields, name)
   const text = field && textOf(fields.report, field)
@@ -119,12 +119,12 @@ export const keyOf = (report: Reporter, field: Field): string | undefined => {
     field.value.offset,
     "Value",
     field.path,
-    `a key may have letters, digits, "-", "_" and ",", and ${quote(text)} has others or none`
+    `a key must consist of letters, digits, "-", "_" and ",", but ${quote(text)} does not`
   )
   return undefined
 }
 
-/** One of a few texts. */
+/** One of a few strings. */
 export const oneOf = <A extends string>(report: Reporter, field: Field, values: ReadonlyArray<A>): A | undefined => {
   const text = textOf(report, field)
   const found = values.find((value) => value === text)
@@ -136,7 +136,7 @@ export const oneOf = <A extends string>(report: Reporter, field: Field, values: 
   return found
 }
 
-/** A boolean; false when absent. */
+/** A boolean; false if absent. */
 export const booleanOf = (fields: Fields, name: string): boolean => {
   const field = fields.get(name)
   if (field === undefined) {
@@ -150,7 +150,7 @@ export const booleanOf = (fields: Fields, name: string): boolean => {
   return false
 }
 
-/** A number that single precision can hold, which is what Flipt's engines calculate in. */
+/** A number that fits in single precision, which Flipt's engines use for calculations. */
 export const numberOf = (report: Reporter, field: Field): number | undefined => {
   const { value } = field
   const number =
@@ -161,12 +161,12 @@ export const numberOf = (report: Reporter, field: Field): number | undefined => 
     return wrongType(report, field, "a number")
   }
   if (!Number.isFinite(Math.fround(number))) {
-    return wrongType(report, field, "a number of single precision")
+    return wrongType(report, field, "a number in single precision")
   }
   return number
 }
 
-/** The elements of a list; none when it is absent or empty like `rules:`. */
+/** The elements of a list; none if it is absent or has no value, like `rules:`. */
 export const itemsOf = (fields: Fields, name: string): ReadonlyArray<Field> => {
   const field = fields.get(name)
   if (field === undefined) {
@@ -177,7 +177,7 @@ export const itemsOf = (fields: Fields, name: string): ReadonlyArray<Field> => {
     return value.items.map((item, index) => ({ value: item, path: `${path}[${index}]` }))
   }
   if (isNull(value)) {
-    fields.report.warn(value.offset, "Type", path, `${name} has no value, which Flipt refuses; write [] or remove it`)
+    fields.report.warn(value.offset, "Type", path, `${name} has no value, which Flipt rejects; write [] or remove it`)
   } else {
     wrongType(fields.report, field, "a list")
   }
@@ -192,7 +192,7 @@ export const checkNote = (
 ): string => {
   const field = fields.get(name)
   const warn = (offset: number, reason: Problem["reason"], path: string, message: string) =>
-    fields.report.warn(offset, reason, path, `${message}, which Flipt refuses`)
+    fields.report.warn(offset, reason, path, `${message}, which Flipt rejects`)
   if (field === undefined) {
     if (isRequired) {
       warn(fields.offset, "Missing", fields.path, `the field ${name} is missing`)
@@ -202,7 +202,7 @@ export const checkNote = (
   const { path, value } = field
   if (value._tag !== "Scalar" || typeof value.value !== "string") {
     if (!(mayBeNull && isNull(value))) {
-      warn(value.offset, "Type", path, `${name} should be a text and is ${describe(value)}`)
+      warn(value.offset, "Type", path, `${name} should be a string, not ${describe(value)}`)
     }
     return ""
   }

@@ -18,7 +18,7 @@ import { parse } from "./tree.js"
 
 const INDEX = ".flipt.yml"
 
-/** What Flipt 1 reads without an index, and what Flipt 2 reads in addition. */
+/** The files that Flipt 1 reads without an index, and those that Flipt 2 reads in addition. */
 const DEFAULT_INCLUDE = ["**features.yml", "**features.yaml", "*/features.json"]
 
 /** Skipped, because they contain no flags and may be large. */
@@ -27,9 +27,9 @@ const isSkipped = (name: string): boolean => name === ".git" || name === "node_m
 /** The files and their current contents. */
 export interface Sources {
   readonly files: ReadonlyArray<File>
-  /** What was wrong with the index. */
+  /** Problems in the index. */
   readonly warnings: ReadonlyArray<Problem>
-  /** The folders in which changes matter, with what tells a folder from another in its place. */
+  /** The folders to watch, with an identity that distinguishes a folder from its replacement. */
   readonly folders: ReadonlyArray<{ readonly path: string; readonly identity: string }>
 }
 
@@ -54,7 +54,7 @@ const problemOf = (
   message
 })
 
-/** Decodes UTF-8; gives the place of the first byte that is not. */
+/** Decodes UTF-8. Fails with the place of the first invalid byte. */
 const decodeText = (file: string, bytes: Uint8Array): Either.Either<string, Problem> => {
   const strict = new TextDecoder("utf-8", { fatal: true })
   try {
@@ -69,7 +69,7 @@ const decodeText = (file: string, bytes: Uint8Array): Either.Either<string, Prob
         strict.decode(content)
       } catch {
         const column = new TextDecoder().decode(content).indexOf("\ufffd") + 1
-        return Either.left(problemOf(file, "Syntax", line, column, "the text is not UTF-8; save the file as UTF-8"))
+        return Either.left(problemOf(file, "Syntax", line, column, "the file is not UTF-8; save it as UTF-8"))
       }
       start = end + 1
       line++
@@ -79,11 +79,11 @@ const decodeText = (file: string, bytes: Uint8Array): Either.Either<string, Prob
 
 const makeRead = ({ fs }: Services, maxSize: number) => {
   let left = maxSize
-  /** A file's text, as long as all files together are not too large. */
+  /** Reads a file's text, if all files together are not too large. */
   return (file: string, label: string): Effect.Effect<File, FeaturesError | PlatformError> =>
     Effect.gen(function* () {
       const { size } = yield* fs.stat(file)
-      // before it is read; the file may have grown by the time it is
+      // the size is checked before reading, and again below, because the file may have grown
       const bytes = size > left ? undefined : yield* fs.readFile(file)
       left -= bytes?.length ?? 0
       if (bytes === undefined || left < 0) {
@@ -131,7 +131,7 @@ const parseIndex = ({ path, text }: File, options: Options): Either.Either<Index
   const include = globs("include")
   const exclude = globs("exclude")
   if (fields !== undefined && fields.get("include") === undefined) {
-    report.warn(fields.offset, "Missing", "", "the index has no list include, so that Flipt reads no file; add one")
+    report.warn(fields.offset, "Missing", "", "the index has no list include, so Flipt reads no files; add one")
   }
   return settle(report.problems, options, (warnings) => ({ matches: makeMatches(include, exclude), warnings }))
 }
@@ -153,7 +153,7 @@ const walk = ({ fs, path }: Services, root: string): Effect.Effect<ReadonlyArray
                   )
                 : Effect.succeed([])
           ),
-          // it has been removed meanwhile, or is a link to nothing
+          // it was removed meanwhile, or is a dangling link
           Effect.catchIf(
             (error) => error._tag === "SystemError" && error.reason === "NotFound",
             () => Effect.succeed([])

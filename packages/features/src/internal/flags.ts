@@ -20,7 +20,7 @@ import { escapeHtml, toJson } from "./json.js"
 import { quote, type Reporter } from "./report.js"
 import type { Segment } from "./segments.js"
 
-/** The definitions that flags can refer to, and the limits of a document. */
+/** The definitions that flags can reference, and the limits of a document. */
 export interface Scope {
   readonly report: Reporter
   /** The minor version of the format. */
@@ -38,9 +38,9 @@ interface Variant {
 }
 
 interface Variants {
-  /** Of several with the same key, the first. */
+  /** The first of several variants with the same key. */
   readonly byKey: ReadonlyMap<string, Variant>
-  /** Of several defaults, the last. */
+  /** The last of several defaults. */
   readonly byDefault: Variant | undefined
 }
 
@@ -78,12 +78,12 @@ const checkVersion = ({ report, version }: Scope, field: Field | undefined, name
       field.value.offset,
       "Version",
       field.path,
-      `${name} needs version "1.${since}" of the format or a later one, which Flipt insists on`
+      `${name} needs version "1.${since}" of the format or later, as Flipt requires`
     )
   }
 }
 
-/** The segments of some keys, without those that Flipt leaves out. */
+/** The segments with these keys, without those that Flipt omits. */
 const segmentsOf = (scope: Scope, keys: ReadonlyArray<Field>): ReadonlyArray<Segment["content"]> =>
   keys.flatMap((field) => {
     const key = keyOf(scope.report, field)
@@ -102,7 +102,7 @@ const segmentsOf = (scope: Scope, keys: ReadonlyArray<Field>): ReadonlyArray<Seg
         offset,
         "Reference",
         field.path,
-        `the segment ${quote(key)} is defined in an earlier document; Flipt leaves it out of this one's snapshot, so define it here too`
+        `the segment ${quote(key)} is defined in an earlier document; Flipt omits it from this document's snapshot, so define it here too`
       )
     } else {
       scope.report.error(
@@ -126,7 +126,7 @@ const decodeAudience = (scope: Scope, fields: Fields): Audience => {
   const key = fields.get("key")
   const keys = itemsOf(fields, "keys")
   if (key !== undefined && keys.length > 0) {
-    report.error(key.value.offset, "Value", key.path, "there are both key and keys; remove one of them")
+    report.error(key.value.offset, "Value", key.path, "both key and keys are set; remove one of them")
   }
   const operator = fields.get("operator")
   const segmentOperator =
@@ -157,7 +157,7 @@ const decodeVariants = (scope: Scope, flag: Fields): Variants => {
         attachment.value.offset,
         "Type",
         attachment.path,
-        `attachment should be a mapping or a list and is ${describe(attachment.value)}, which Flipt refuses`
+        `attachment should be a mapping or a list, not ${describe(attachment.value)}, which Flipt rejects`
       )
     }
     const json = attachment === undefined ? "null" : toJson(report, attachment.value, attachment.path)
@@ -170,13 +170,18 @@ const decodeVariants = (scope: Scope, flag: Fields): Variants => {
         key.value.offset,
         "Duplicate",
         key.path,
-        `the variant ${quote(key.text)} is defined twice; Flipt's rules take the first`
+        `the variant ${quote(key.text)} is defined twice; Flipt's rules use the first one`
       )
     } else {
       byKey.set(key.text, variant)
     }
     if (isDefault && byDefault !== undefined) {
-      report.warn(fields.offset, "Duplicate", fields.path, "another variant is the default too; Flipt takes the last")
+      report.warn(
+        fields.offset,
+        "Duplicate",
+        fields.path,
+        "another variant is also the default; Flipt uses the last one"
+      )
     }
     byDefault = isDefault ? variant : byDefault
   }
@@ -195,7 +200,7 @@ const decodeRule = (scope: Scope, item: Field, rank: number, variants: Variants)
       rankField.value.offset,
       "Type",
       rankField.path,
-      `rank should be a whole number and is ${describe(rankField.value)}; the order of the rules counts`
+      `rank should be a whole number, not ${describe(rankField.value)}; Flipt uses the order of the rules`
     )
   }
   const segment = required(fields, "segment", "write the key of a segment, or keys and an operator")
@@ -235,7 +240,7 @@ const decodeRule = (scope: Scope, item: Field, rank: number, variants: Variants)
         variant.value.offset,
         "Reference",
         variant.path,
-        `the flag has no variant ${quote(variant.text)}, so that a Flipt server refuses the file; define it, or correct the key`
+        `the flag has no variant ${quote(variant.text)}, so a Flipt server rejects the file; define it, or correct the key`
       )
     }
     const variantAttachment = found?.attachment ?? "null"
@@ -259,7 +264,7 @@ const decodeRollout = (scope: Scope, item: Field, rank: number): unknown => {
       fields.offset,
       "Value",
       fields.path,
-      "there are both a segment and a threshold; make two rollouts of them"
+      "a rollout cannot have both a segment and a threshold; split it in two"
     )
   }
   const thresholdMap = threshold && fieldsOf(report, threshold, "a threshold", thresholdFields)
@@ -267,7 +272,7 @@ const decodeRollout = (scope: Scope, item: Field, rank: number): unknown => {
     const field = required(thresholdMap, "percentage")
     const percentage = (field && numberOf(report, field)) ?? 0
     if (field !== undefined && !(percentage >= 0 && percentage <= 100)) {
-      report.warn(field.value.offset, "Value", field.path, `percentage should be from 0 to 100 and is ${percentage}`)
+      report.warn(field.value.offset, "Value", field.path, `percentage should be from 0 to 100, not ${percentage}`)
     }
     return {
       type: "THRESHOLD_ROLLOUT_TYPE",
@@ -284,7 +289,12 @@ const decodeRollout = (scope: Scope, item: Field, rank: number): unknown => {
     }
   }
   if (threshold === undefined && segment === undefined) {
-    report.warn(fields.offset, "Missing", fields.path, "there is neither a segment nor a threshold; Flipt skips it")
+    report.warn(
+      fields.offset,
+      "Missing",
+      fields.path,
+      "the rollout has neither a segment nor a threshold; Flipt skips it"
+    )
   }
   return { type: "UNKNOWN_ROLLOUT_TYPE", rank }
 }
@@ -297,12 +307,12 @@ const checkMetadata = (scope: Scope, flag: Fields): void => {
       metadata.value.offset,
       "Type",
       metadata.path,
-      `metadata should be a mapping and is ${describe(metadata.value)}, which Flipt refuses`
+      `metadata should be a mapping, not ${describe(metadata.value)}, which Flipt rejects`
     )
   }
 }
 
-/** Rules of one type of flag that the other type has. */
+/** Warns about rules or rollouts that the flag's type ignores. */
 const warnUnused = (flag: Fields, name: string, message: string): void => {
   const field = flag.get(name)
   if (field?.value._tag === "List" && field.value.items.length > 0) {
@@ -329,7 +339,7 @@ export const decodeFlag = (scope: Scope, item: Field): { readonly flag: Flag; re
   if (type === "BOOLEAN_FLAG_TYPE") {
     warnUnused(fields, "rules", "a boolean flag ignores its rules; write rollouts")
   } else {
-    warnUnused(fields, "rollouts", "a variant flag ignores its rollouts, which Flipt refuses; write rules")
+    warnUnused(fields, "rollouts", "a variant flag ignores its rollouts, which Flipt rejects; write rules")
   }
   const rules = itemsOf(fields, "rules").map((rule, index) => decodeRule(scope, rule, index + 1, variants))
   const rollouts = itemsOf(fields, "rollouts").map((rollout, index) => decodeRollout(scope, rollout, index + 1))

@@ -1,13 +1,13 @@
 /**
- * The globs of `.flipt.yml`, as Flipt reads them (the Go package gobwas/glob, without separators): `*` and `**` match
- * any text, `/` included, `?` one character, `[abc]`, `[a-z]` and `[!a]` one of a set, `{a,b}` one of several patterns;
- * `\` quotes.
+ * The globs of `.flipt.yml`, with Flipt's syntax (the Go package gobwas/glob, without separators): `*` and `**` match any
+ * text, including `/`, `?` one character, `[abc]`, `[a-z]` and `[!a]` one of a set, `{a,b}` one of several patterns. `\`
+ * escapes a character.
  *
- * All states of the match advance together, so that no pattern takes more than its length times the path's.
+ * All states of a match advance together, so the time is at most proportional to the pattern's length times the path's.
  */
 import * as Either from "effect/Either"
 
-/** A state: it consumes a character that passes the test, or moves on without consuming one. */
+/** A state that consumes a character that passes the test, or advances without consuming one. */
 type State =
   | { readonly _tag: "Character"; readonly accepts: (character: string) => boolean; next: number }
   | { readonly _tag: "Split"; readonly targets: Array<number> }
@@ -26,7 +26,7 @@ interface Compiler {
 
 const problem = (message: string) => Either.left(message)
 
-/** Reads `[…]`, whose bracket has been read. */
+/** Reads the rest of `[…]` after the opening bracket. */
 const readSet = (compiler: Compiler): Either.Either<(character: string) => boolean, string> => {
   const { characters } = compiler
   const negated = characters[compiler.at] === "!"
@@ -56,7 +56,7 @@ const readSet = (compiler: Compiler): Either.Either<(character: string) => boole
   return Either.right((character) => ranges.some(([from, to]) => from <= character && character <= to) !== negated)
 }
 
-/** Reads a sequence up to the end, or in braces up to `,` or `}`; its last state is left without a successor. */
+/** Reads a sequence up to the end, or in braces up to `,` or `}`. Its last state has no successor yet. */
 const readSequence = (compiler: Compiler): Either.Either<void, string> => {
   const { characters, states } = compiler
   const character = (accepts: (character: string) => boolean) => {
@@ -87,7 +87,7 @@ const readSequence = (compiler: Compiler): Either.Either<void, string> => {
     } else {
       const literal = read === "\\" ? characters[compiler.at++] : read
       if (literal === undefined) {
-        return problem("it ends in a \\ that quotes nothing")
+        return problem("it ends in a \\ that escapes nothing")
       }
       character((other) => other === literal)
     }
@@ -130,7 +130,7 @@ export const compile = (pattern: string): Either.Either<Glob, string> => {
   }
   states.push({ _tag: "End" })
 
-  /** A set of states, with all states that are reachable from it without consuming a character. */
+  /** A set of states, including all states that are reachable without consuming a character. */
   const close = (from: ReadonlyArray<number>): ReadonlySet<number> => {
     const reached = new Set<number>()
     const pending = [...from]

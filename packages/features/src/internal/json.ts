@@ -1,5 +1,5 @@
 /**
- * Writes YAML values as JSON text, like Flipt writes attachments and lists: with sorted keys and no blanks.
+ * Writes YAML values as JSON text, like Flipt's attachments and lists: with sorted keys and without blanks.
  */
 import { byCodePoint } from "./order.js"
 import type { Reporter } from "./report.js"
@@ -14,21 +14,21 @@ const escapes: Readonly<Record<string, string>> = {
   "\u2029": "\\u2029"
 }
 
-/** JSON text as Go's `json.Marshal` writes it. These characters occur only in strings. */
+/** Escapes JSON text like Go's `json.Marshal`. These characters occur only in strings. */
 export const escapeHtml = (json: string): string =>
   json.replaceAll(/[<>&\u2028\u2029]/g, (character) => escapes[character] ?? character)
 
-/** Times in the format of YAML 1.1. Without quotes, Go reads them as times, and YAML 1.2 as text. */
+/** Times in the format of YAML 1.1. Without quotes, Go reads them as times, and YAML 1.2 as strings. */
 const timePattern = /^\d{4}-\d{1,2}-\d{1,2}(?:(?:[Tt]|[ \t]+)\d{1,2}:\d{1,2}:\d{1,2}(?:\.\d*)?.*)?$/
 
-/** Warns about a text that Flipt reads as a time. */
+/** Warns about a string that Flipt reads as a time. */
 export const checkTime = (report: Reporter, value: Value, path: string): void => {
   if (value._tag === "Scalar" && value.isPlain && typeof value.value === "string" && timePattern.test(value.value)) {
     report.warn(
       value.offset,
       "Value",
       path,
-      "without quotes, Flipt reads this as a time and rewrites or refuses it; put it in quotes"
+      "without quotes, Flipt reads this as a time and rewrites or rejects it; put it in quotes"
     )
   }
 }
@@ -46,7 +46,7 @@ export const toJson = (report: Reporter, value: Value, path: string): string => 
   if (typeof value.value === "number" || typeof value.value === "bigint") {
     const number = Number(value.value)
     if (!Number.isFinite(number)) {
-      report.error(value.offset, "Value", path, `JSON has no number ${value.value}; write it as a text, in quotes`)
+      report.error(value.offset, "Value", path, `JSON has no number ${value.value}; put it in quotes`)
     }
     return JSON.stringify(number)
   }

@@ -1,5 +1,5 @@
 /**
- * Sorts texts like Go: by their UTF-8 bytes, which is the order of code points.
+ * Compares strings like Go: by their UTF-8 bytes, which is the order of code points.
  */
 
 /** Surrogates stand for code points above all others, but sort below U+E000 to U+FFFF. */

@@ -1,14 +1,14 @@
 /**
- * Collects problems with their places.
+ * Collects problems and their places.
  */
 import type { Problem } from "../FeaturesError.js"
 
-/** The number of characters of a text that a message quotes. */
+/** The maximum number of characters that a message quotes from a file. */
 const MAX_QUOTED = 60
-/** How much of a text a message shows otherwise. */
+/** The maximum number of characters of other texts in a message. */
 const MAX_SHOWN = 300
 
-/** Escapes a text, and cuts it after `limit` characters. */
+/** Escapes a text, and shortens it to `limit` characters. */
 const clean = (text: string, limit: number): string => {
   const start = text.slice(0, limit + 1).toWellFormed()
   const shown = start.replaceAll(
@@ -19,12 +19,12 @@ const clean = (text: string, limit: number): string => {
 }
 
 /**
- * One line of text, cut and without characters that could affect a terminal or reorder what is shown. The client escapes
- * in the same way, but its function is not part of its API.
+ * Shortens a text to one line without characters that could affect a terminal or reorder the output. The client escapes
+ * text in the same way, but its function is not part of its API.
  */
 export const printable = (text: string): string => clean(text, MAX_SHOWN)
 
-/** A text from a file, as messages quote it. */
+/** Quotes a text from a file in a message. */
 export const quote = (text: string): string => `"${clean(text, MAX_QUOTED)}"`
 
 export interface Reporter {

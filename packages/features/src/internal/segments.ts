@@ -33,7 +33,7 @@ export interface Segment {
     readonly matchType: string
     readonly constraints: ReadonlyArray<Constraint>
   }
-  /** Why Flipt leaves the segment out of every rule, if it does. */
+  /** Why Flipt omits the segment from every rule, if so. */
   readonly unusable: string | undefined
   readonly size: number
 }
@@ -58,16 +58,16 @@ const operators = {
 
 type ComparisonType = keyof typeof operators
 
-/** The elements of `isoneof` and `isnotoneof` as the JSON text that snapshots have. */
+/** The elements of `isoneof` and `isnotoneof` as JSON text, as in snapshots. */
 const listText = (report: Reporter, field: Field, type: ComparisonType): string => {
   const { path, value } = field
-  const wanted = type === "NUMBER_COMPARISON_TYPE" ? "a number" : "a text"
+  const wanted = type === "NUMBER_COMPARISON_TYPE" ? "a number" : "a string"
   const items = value._tag === "List" ? value.items : []
   const written = items.map((item, index) => {
     const at = `${path}[${index}]`
     if (item._tag === "Scalar") {
       const content = item.value
-      if (wanted === "a text" && typeof content === "string") {
+      if (wanted === "a string" && typeof content === "string") {
         checkTime(report, item, at)
         return JSON.stringify(content)
       }
@@ -75,7 +75,7 @@ const listText = (report: Reporter, field: Field, type: ComparisonType): string 
         return typeof content === "bigint" ? content.toString() : JSON.stringify(content)
       }
     }
-    const hint = item._tag === "Scalar" && wanted === "a text" ? "; put it in quotes" : ""
+    const hint = item._tag === "Scalar" && wanted === "a string" ? "; put it in quotes" : ""
     report.error(item.offset, "Type", at, `each element must be ${wanted}, not ${describe(item)}${hint}`)
     return ""
   })
@@ -96,12 +96,12 @@ const valueOf = (
   const isMembership = memberships.includes(operator)
   if (isMembership && value._tag === "List") {
     if (version < 6) {
-      report.warn(value.offset, "Version", path, `a list needs version "1.6" of the format, which Flipt insists on`)
+      report.warn(value.offset, "Version", path, `a list needs version "1.6" of the format or later, as Flipt requires`)
     }
     return listText(report, field, type)
   }
   if (value._tag !== "Scalar" || (isMembership && typeof value.value !== "string")) {
-    const wanted = isMembership ? `a list with ${operator}` : `a text with ${operator}`
+    const wanted = isMembership ? `a list with ${operator}` : `a string with ${operator}`
     report.error(value.offset, "Type", path, `value must be ${wanted}, not ${describe(value)}`)
     return ""
   }
@@ -111,11 +111,11 @@ const valueOf = (
         value.offset,
         "Version",
         path,
-        `since version 1.6 Flipt refuses a text with ${operator}; write a list`
+        `since version 1.6, Flipt rejects a string with ${operator}; write a list`
       )
     }
   } else if (typeof value.value !== "string") {
-    report.warn(value.offset, "Type", path, `value should be a text, which Flipt insists on; put it in quotes`)
+    report.warn(value.offset, "Type", path, `value should be a string, as Flipt requires; put it in quotes`)
   }
   checkTime(report, value, path)
   return isNull(value) ? "" : String(value.value)
@@ -151,7 +151,7 @@ const isListOf = (text: string, isElement: (element: unknown) => boolean): boole
   }
 }
 
-/** What is wrong with a value that Flipt (since 2.10) cannot read: it leaves the whole segment out of every rule. */
+/** What is wrong with a value that Flipt (since 2.10) cannot read. Flipt then omits the whole segment from every rule. */
 const unreadable = (type: ComparisonType, operator: string, value: string): string | undefined => {
   if (memberships.includes(operator)) {
     return type === "NUMBER_COMPARISON_TYPE"
@@ -160,7 +160,7 @@ const unreadable = (type: ComparisonType, operator: string, value: string): stri
         : "is not a list of numbers"
       : isListOf(value, (element) => typeof element === "string")
         ? undefined
-        : "is not a list of texts"
+        : "is not a list of strings"
   }
   if (!orders.includes(operator) || value === "") {
     return undefined
@@ -168,7 +168,7 @@ const unreadable = (type: ComparisonType, operator: string, value: string): stri
   return type === "NUMBER_COMPARISON_TYPE" && !isFloat(value)
     ? "is not a number"
     : type === "DATETIME_COMPARISON_TYPE" && !isInstant(value)
-      ? "is not a time as in RFC 3339"
+      ? "is not an RFC 3339 time"
       : undefined
 }
 
@@ -201,7 +201,7 @@ const decodeConstraint = (
       valueField?.value.offset ?? fields.offset,
       "Value",
       valueField?.path ?? fields.path,
-      `the value ${quote(value)} ${unusable}; Flipt leaves a segment with such a constraint out of every rule`
+      `the value ${quote(value)} ${unusable}; Flipt omits a segment with such a constraint from every rule`
     )
   }
   return {
@@ -215,7 +215,7 @@ const decodeConstraint = (
   }
 }
 
-/** The segments of a document by their keys. If two have the same key, the last one counts. */
+/** The segments of a document, keyed by segment. If two have the same key, the last one counts. */
 export const decodeSegments = (document: Fields, version: number): ReadonlyMap<string, Segment> => {
   const { report } = document
   const segments = new Map<string, Segment>()
@@ -240,7 +240,7 @@ export const decodeSegments = (document: Fields, version: number): ReadonlyMap<s
         keyField.value.offset,
         "Duplicate",
         keyField.path,
-        `the segment ${quote(key)} is defined twice; Flipt takes the last`
+        `the segment ${quote(key)} is defined twice; Flipt uses the last definition`
       )
     }
     const content = {

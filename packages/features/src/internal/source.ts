@@ -19,7 +19,7 @@ import type { Converted, LayerOptions } from "../index.js"
 import { convertSources, folderOf, readSources, type Sources } from "./files.js"
 import { printable, quote } from "./report.js"
 
-/** A file is often written in several steps, each of which triggers an event. */
+/** Waits this long after an event, because a file is often written in several steps. */
 const SETTLE = Duration.millis(50)
 const UPDATE_INTERVAL = Duration.seconds(10)
 /** The maximum number of warnings to log per content of the files. */
@@ -37,8 +37,8 @@ const unreadable = (path: string, error: FeaturesError | PlatformError): FetchEr
 const noNamespace = (path: string, namespace: string, { documents }: Converted): FetchError => {
   const found = [...documents.keys()].slice(0, 10).map(quote).join(", ")
   return failure(
-    `the files of ${printable(path)} have no namespace ${quote(namespace)}; ${
-      found === "" ? "they have none at all" : `the namespaces there are ${found}`
+    `the files in ${printable(path)} have no namespace ${quote(namespace)}; ${
+      found === "" ? "they have no namespaces" : `they have the namespaces ${found}`
     }`
   )
 }
@@ -52,9 +52,7 @@ const logWarnings = ({ warnings }: Converted): Effect.Effect<void> => {
   const rest = warnings.length - MAX_LOGGED
   return Effect.forEach(warnings.slice(0, MAX_LOGGED), (warning) => Effect.logWarning(formatProblem(warning)), {
     discard: true
-  }).pipe(
-    Effect.zipRight(rest > 0 ? Effect.logWarning(`and ${rest} more warnings about the files of flags`) : Effect.void)
-  )
+  }).pipe(Effect.zipRight(rest > 0 ? Effect.logWarning(`and ${rest} more warnings about the flag files`) : Effect.void))
 }
 
 const isSameFolders = (a: Sources["folders"], b: Sources["folders"]): boolean =>
@@ -64,14 +62,14 @@ const isSameFolders = (a: Sources["folders"], b: Sources["folders"]): boolean =>
 const checkOptions = (path: string, options: LayerOptions): Effect.Effect<void, ValidationError> => {
   const { maxSize, strict } = options
   if (typeof path !== "string" || path.trim() === "" || path.includes("\0")) {
-    const message = "the path of the files to read flags from must be a text, not empty"
+    const message = "the path of the flag files must be a string that is not empty"
     return new ValidationError({ reason: "Argument", path: "path", message })
   }
   if (strict !== undefined && typeof strict !== "boolean") {
     return new ValidationError({ reason: "Option", path: "strict", message: "the option strict must be a boolean" })
   }
   if (maxSize !== undefined && !(typeof maxSize === "number" && maxSize > 0)) {
-    const message = "the option maxSize must be a number of bytes above 0"
+    const message = "the option maxSize must be a number of bytes greater than zero"
     return new ValidationError({ reason: "Option", path: "maxSize", message })
   }
   return Effect.void
@@ -88,7 +86,7 @@ export const make = (
     const folders = yield* SubscriptionRef.make<Sources["folders"]>([])
     let last: { readonly sources: Sources; readonly converted: Either.Either<Converted, FeaturesError> } | undefined
 
-    /** Converts what has not been converted before. */
+    /** Converts the files unless they are unchanged. */
     const convert = (sources: Sources): Effect.Effect<Converted, FeaturesError> =>
       Effect.gen(function* () {
         if (last === undefined || !isSame(last.sources, sources)) {
@@ -117,7 +115,7 @@ export const make = (
       Fetcher.layerEffect({ ...target, updateInterval, fetch: () => fetch(namespace) })
     ).pipe(Effect.map(Context.get(Fetcher.Fetcher)))
 
-    /** A folder that cannot be watched is read at each interval all the same. */
+    /** A folder that cannot be watched is still read at each interval. */
     const watch = (folder: string): Stream.Stream<void> =>
       fs.watch(folder).pipe(
         Stream.map(() => undefined),

@@ -1,7 +1,7 @@
 /**
- * Parses YAML to a tree of values with their places in the text. Aliases and merge keys (`<<`) are resolved. The tree
- * shares the nodes that they refer to, so its size is linear in the text. Walking it is linear too, because the number of
- * nodes that aliases repeat is limited.
+ * Parses YAML to a tree of values with their places in the text. Resolves aliases and merge keys (`<<`) to shared
+ * nodes, so the tree's size is linear in the text. Walking it is linear too, because the number of repeated nodes is
+ * limited.
  */
 import * as Yaml from "yaml"
 import { makeReporter, type Position, printable, quote, type Reporter } from "./report.js"
@@ -9,7 +9,7 @@ import { makeReporter, type Position, printable, quote, type Reporter } from "./
 export interface Scalar {
   readonly _tag: "Scalar"
   readonly value: string | number | bigint | boolean | null
-  /** Whether the value has no quotes, so that its type depends on its form. */
+  /** Whether the value has no quotes, so that its type depends on its content. */
   readonly isPlain: boolean
   readonly offset: number
   /** Characters and nodes, counted once for each alias. */
@@ -51,7 +51,7 @@ const isMerge = (key: unknown): boolean =>
 
 /** Builds the tree of one document. Reports invalid values, and replaces them with null. */
 const build = (root: Yaml.ParsedNode | null, report: Reporter): Value => {
-  /** `undefined` for a node that is not finished: an alias in it would have no end. */
+  /** `undefined` for a node that is not complete: an alias to it from inside would never end. */
   const anchors = new Map<string, Value | undefined>()
   /** The size without aliases. */
   let written = 0
@@ -105,16 +105,16 @@ const build = (root: Yaml.ParsedNode | null, report: Reporter): Value => {
       if (isMergeKey) {
         merges.push(...(built._tag === "List" ? built.items : [built]))
       } else if (name._tag !== "Scalar" || typeof name.value !== "string") {
-        report.error(name.offset, "Type", "", "a key must be a text; put it in quotes")
+        report.error(name.offset, "Type", "", "a key must be a string; put it in quotes")
       } else if (entries.has(name.value)) {
-        report.error(name.offset, "Duplicate", "", `the key ${quote(name.value)} is here twice; remove one of them`)
+        report.error(name.offset, "Duplicate", "", `the key ${quote(name.value)} occurs twice; remove one of them`)
       } else {
         entries.set(name.value, { offset: name.offset, value: built })
       }
     }
     for (const source of merges) {
       if (source._tag !== "Mapping") {
-        report.error(source.offset, "Type", "", "a merge key (<<) takes a mapping or a list of mappings")
+        report.error(source.offset, "Type", "", "a merge key (<<) needs a mapping or a list of mappings")
         continue
       }
       merged += source.entries.size
@@ -170,12 +170,12 @@ const build = (root: Yaml.ParsedNode | null, report: Reporter): Value => {
     ? fail(
         value.offset,
         "Limit",
-        `aliases repeat more than ${MAX_REPEATED} characters of this document; write out what they stand for`
+        `aliases repeat more than ${MAX_REPEATED} characters in this document; use fewer aliases`
       )
     : value
 }
 
-/** Places by their offset. The counter of `yaml` leaves out the line breaks inside of what it cannot read. */
+/** Converts offsets to places. The line counter of `yaml` omits line breaks inside invalid text. */
 const makeLocate = (text: string): ((offset: number) => Position) => {
   const starts = [0]
   for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) {
@@ -196,7 +196,7 @@ const makeLocate = (text: string): ((offset: number) => Position) => {
   }
 }
 
-/** The documents of a text: none when it has errors, which `report` then has. */
+/** The documents in a text: none if it has errors, which are added to `report`. */
 export const parse = (
   file: string,
   text: string
@@ -206,14 +206,14 @@ export const parse = (
     intAsBigInt: true,
     logLevel: "silent",
     prettyErrors: false,
-    // it compares each key with all others; `build` has a Map
+    // its check compares each key with all others; `build` uses a Map
     uniqueKeys: false
   })
   if (!Array.isArray(parsed)) {
     return { documents: [], report }
   }
   for (const { errors, warnings } of parsed) {
-    // the parser has run out of stack; what follows from it is no use
+    // the parser ran out of stack, so its other errors are meaningless
     const exhausted = errors.find(({ code }) => code === "RESOURCE_EXHAUSTION")
     if (exhausted !== undefined) {
       report.error(exhausted.pos[0], "Limit", "", TOO_DEEP)

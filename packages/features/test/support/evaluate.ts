@@ -1,12 +1,12 @@
 /**
- * What the client answers over a document.
+ * The client's answers for a document.
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Engine from "flipt-client-effect/Engine"
 import type { EvaluationRequest } from "flipt-client-effect/Model"
 
-/** The answer to a request, or the error's message; a request for the other type of flag has an error. */
+/** The answer to a request, or the error's message, for example for a flag of the other type. */
 export type Answer = (kind: "variant" | "boolean", request: EvaluationRequest) => unknown
 
 export const answering = (namespace: string, document: Uint8Array | string) =>

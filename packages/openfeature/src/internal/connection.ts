@@ -1,6 +1,6 @@
 /**
- * One life of a provider, from `initialize` to `onClose`: a fiber that owns the client, keeps what is served current,
- * and emits events.
+ * One lifetime of a provider, from `initialize` to `onClose`: a fiber that owns the client, keeps the served state
+ * current and emits events.
  */
 import {
   ErrorCode,
@@ -41,7 +41,7 @@ export interface Connection {
   readonly serving: () => Serving
   /** Resolves when there is a state to evaluate. Rejects if there is none after the first attempt to get one. */
   readonly started: Promise<void>
-  /** False once it is closed, or could not be opened. */
+  /** False once it has closed or failed to open. */
   readonly isOpen: () => boolean
   /** May be called more than once. */
   readonly close: () => Promise<void>

@@ -1,5 +1,5 @@
 /**
- * Converts OpenFeature's evaluation context to the entity that Flipt evaluates flags for.
+ * Converts OpenFeature's evaluation context to a Flipt entity.
  */
 import { ErrorCode, type EvaluationContext as OpenFeatureContext } from "@openfeature/server-sdk"
 import * as Either from "effect/Either"
@@ -13,7 +13,7 @@ export interface Problem {
   readonly errorMessage: string
 }
 
-/** Bounds the work for one evaluation, and ends a context that contains itself. */
+/** Bounds the work for one evaluation, also for a context that contains itself. */
 const MAX_NESTED = 1_000
 
 const MAX_QUOTED = 100
@@ -31,7 +31,7 @@ const invalid = (errorMessage: string): Either.Either<never, Problem> =>
 const missing: Either.Either<never, Problem> = Either.left({
   errorCode: ErrorCode.TARGETING_KEY_MISSING,
   errorMessage:
-    "the context has no targetingKey; set it to the id of the user, or of whatever else the flag is evaluated for"
+    "the context has no targetingKey; set it to the id of the user or other entity for which the flag is evaluated"
 })
 
 const isNested = (value: unknown): value is object =>
@@ -60,8 +60,8 @@ const flatten = (properties: object): Either.Either<EvaluationContext, Problem> 
 }
 
 /**
- * The entity of a context. `null` counts as absent, which Flipt treats like an empty text. The client checks values that
- * are not objects.
+ * The entity of a context. `null` counts as absent, which Flipt treats like an empty string. The client checks values
+ * that are not objects.
  */
 export const toEntity = (context: OpenFeatureContext, nested: NestedContext): Either.Either<Entity, Problem> => {
   const { targetingKey, ...properties } = context
@@ -79,7 +79,7 @@ export const toEntity = (context: OpenFeatureContext, nested: NestedContext): Ei
       return nested === "flatten"
         ? Either.map(flatten(properties), (flat) => ({ entityId: targetingKey, context: flat }))
         : invalid(
-            `context property ${quote(name)} is ${Array.isArray(value) ? "a list" : "an object"}, and Flipt compares strings, numbers, booleans and dates; leave it out, or set nestedContext to "flatten"`
+            `context property ${quote(name)} is ${Array.isArray(value) ? "a list" : "an object"}, but Flipt compares strings, numbers, booleans and dates; omit it, or set nestedContext to "flatten"`
           )
     }
   }

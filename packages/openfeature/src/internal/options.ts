@@ -41,7 +41,7 @@ const clientOptions = (options: Omit<Options, "logger" | "nestedContext">): Flip
   }
 }
 
-/** The client would ask for a Redacted value, which callers without Effect do not have. */
+/** Rejects other values here, because the client's message would ask for a Redacted value. */
 const checkSecrets = ({ authentication, tlsConfig }: Options): Effect.Effect<void, ValidationError> => {
   const required = Object.entries(authentication ?? {}).map(
     ([name, value]) => [`authentication.${name}`, value] as const

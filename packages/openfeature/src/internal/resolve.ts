@@ -115,7 +115,7 @@ export const boolean = (
   }
 }
 
-/** Evaluates a variant flag; `read` makes the value of the variant. */
+/** Evaluates a variant flag. `read` converts the variant to a value. */
 const variant = <T>(
   serving: Serving,
   flagKey: string,

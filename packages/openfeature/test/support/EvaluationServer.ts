@@ -1,7 +1,7 @@
 /**
- * The part of a Flipt server that evaluates flags itself, as the remote provider asks it to: `/evaluate/v1/boolean` and
- * `/evaluate/v1/variant`, https://docs.flipt.io/v1/reference/evaluation/variant-evaluation. The answers come from this
- * library's engine, whose equality with the server's is tested elsewhere; the requests' checks are the server's.
+ * Flipt's server-side evaluation, which the remote provider uses: `/evaluate/v1/boolean` and `/evaluate/v1/variant`,
+ * https://docs.flipt.io/v1/reference/evaluation/variant-evaluation. The answers come from this library's engine, which
+ * other tests compare with the official one. Requests are validated like on the server.
  */
 import * as Http from "node:http"
 import type * as Net from "node:net"
@@ -44,7 +44,7 @@ const answer = (snapshot: Snapshot, path: string | undefined, body: string): Ans
     : invalid(result.left.message)
 }
 
-/** Gives the URL of a server with the flags of a document. */
+/** Starts a server with the flags of a document, and returns its URL. */
 export const make = (document: object): Effect.Effect<string, never, Scope.Scope> =>
   Effect.gen(function* () {
     const engine = yield* Effect.provide(Engine.Engine, Engine.layerPortable)

@@ -1,5 +1,5 @@
 /**
- * Flags for tests, as a Flipt server sends them.
+ * Flags for tests, in the form that a Flipt server sends.
  */
 import { booleanFlag } from "../../../../test/support/documents.js"
 
@@ -25,7 +25,7 @@ export interface Variant {
   readonly attachment?: string
 }
 
-/** A variant flag: one variant for those that match all constraints, another one by default. */
+/** A variant flag with one variant for entities that match all constraints, and another one by default. */
 export const variants = (
   key: string,
   options: {
@@ -70,7 +70,7 @@ export const variants = (
       })
 })
 
-/** A boolean flag with another value for those that match all constraints. */
+/** A boolean flag with a different value for entities that match all constraints. */
 export const targeted = (
   key: string,
   options: {

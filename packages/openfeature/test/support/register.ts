@@ -1,5 +1,5 @@
 /**
- * Providers that are registered with OpenFeature for the length of a test.
+ * Registers providers with OpenFeature for the duration of a test.
  */
 
 import { FliptProvider, type Options } from "@flipt-client-effect/openfeature"
@@ -10,10 +10,10 @@ import { engines } from "../../../../test/support/engines.js"
 
 const silent = { debug: () => {}, error: () => {}, info: () => {}, warn: () => {} }
 
-/** The engines of this machine, by name. */
+/** The names of the engines on this machine. */
 export const engineNames = engines.map(([name]) => name)
 
-/** A provider without Effect picks its engine by the environment, so no two tests of one file may run at a time. */
+/** Without Effect, a variable of the environment selects the engine, so tests of one file must not run concurrently. */
 export const useEngine = (name: string): Effect.Effect<void, never, Scope.Scope> =>
   Effect.asVoid(
     Effect.acquireRelease(
@@ -33,10 +33,10 @@ export const useEngine = (name: string): Effect.Effect<void, never, Scope.Scope>
     )
   )
 
-/** A provider with the portable or native engine, and without a log. */
+/** A provider with the portable or native engine that does not log. */
 export const make = (options: Options): FliptProvider => new FliptProvider({ logger: silent, ...options })
 
-/** Sets OpenFeature's provider, without waiting for it; all providers are closed with the scope. */
+/** Sets OpenFeature's provider without waiting for it. All providers close with the Scope. */
 export const set = (provider: Provider): Effect.Effect<Client, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {

@@ -1,9 +1,9 @@
 /**
- * What OpenFeature's Gherkin suites ask of a provider, as data: https://github.com/open-feature/spec, folder
- * `specification/assets/gherkin`, as of August 2026. One entry is one scenario, or one row of a scenario's examples.
+ * The scenarios of OpenFeature's Gherkin suites, as data: https://github.com/open-feature/spec, folder
+ * `specification/assets/gherkin`, as of August 2026. An entry is a scenario, or a row of a scenario's examples.
  *
- * Where Flipt's flags cannot say what the suite's flags do, an entry has the reason, and what is expected in its place;
- * or it is not run at all.
+ * If Flipt's flags cannot express the suite's flags, an entry has the reason and what is expected instead, or it is
+ * skipped.
  */
 import type { EvaluationContext, JsonValue } from "@openfeature/server-sdk"
 import { booleanFlag, makeDocument } from "../../../../test/support/documents.js"
@@ -11,7 +11,7 @@ import { constraint, targeted, variants } from "./flags.js"
 
 export type FlagType = "Boolean" | "String" | "Integer" | "Float" | "Object"
 
-/** What is checked of the details of an evaluation; what is absent is not checked. */
+/** The expected details of an evaluation. Absent ones are not checked. */
 export interface Expected {
   readonly value?: JsonValue
   readonly variant?: string | undefined
@@ -19,16 +19,16 @@ export interface Expected {
   readonly errorCode?: string | undefined
 }
 
-/** Why something is not as the suite has it. */
+/** Why a result differs from the suite. */
 export const reasons = {
   static:
-    "the suite wants STATIC for a flag without targeting; Flipt answers DEFAULT whenever no rule matches, also when there is none",
-  name: "a string or number is the key of the variant, so the variant cannot be called otherwise",
+    "the suite expects STATIC for a flag without targeting; Flipt returns DEFAULT whenever no rule matches, even if there is none",
+  name: "a string or number is the key of the variant, so the variant cannot have another name",
   emptyKey: "a string is the key of the variant, and Flipt has no variant with an empty key",
-  disabledBoolean: "Flipt's boolean flags are on or off; to disable one is to turn it off",
-  metadata: "Flipt sends its clients no metadata of flags",
-  noMetadata: "the provider tells namespace and digest of every flag, so the metadata is never empty",
-  cached: "the provider evaluates each time and caches no values"
+  disabledBoolean: "Flipt's boolean flags are on or off, so disabling one turns it off",
+  metadata: "Flipt sends no flag metadata to its clients",
+  noMetadata: "the metadata of every flag has namespace and digest, so it is never empty",
+  cached: "the provider evaluates every time and caches no values"
 } as const
 
 export type Reason = keyof typeof reasons
@@ -42,9 +42,9 @@ export interface Scenario {
   readonly fallback: JsonValue
   readonly context: EvaluationContext
   readonly expected: Expected
-  /** What a flag of Flipt gives in its place, and why. */
+  /** What Flipt returns instead, and why. */
   readonly instead?: { readonly expected: Expected; readonly because: ReadonlyArray<Reason> }
-  /** Why it is not run. */
+  /** Why it is skipped. */
   readonly skipped?: Reason
 }
 
@@ -53,7 +53,7 @@ const ballmer = "ballmer@macrosoft.com"
 const isBallmer = [constraint("STRING", "email", "eq", ballmer)]
 const templateText = JSON.stringify(template)
 
-/** The flags of the suites, as Flipt has them. */
+/** The flags of the suites, as Flipt flags. */
 export const document = makeDocument([
   booleanFlag("boolean-flag", true),
   booleanFlag("boolean-zero-flag", false),
@@ -128,7 +128,7 @@ type Part = Omit<Scenario, "context" | "provider"> & Partial<Pick<Scenario, "con
 
 const scenario = (part: Part): Scenario => ({ context: {}, provider: "stable", ...part })
 
-/** Flipt's answers where the suite wants STATIC, or a variant that is not called like its value. */
+/** Flipt's answers where the suite expects STATIC, or a variant whose name differs from its value. */
 const adapted = (type: FlagType, expected: Expected): Pick<Scenario, "expected" | "instead"> => {
   const because: Array<Reason> = []
   if (expected.reason === "STATIC") {
@@ -202,7 +202,7 @@ const evaluation: ReadonlyArray<Scenario> = [
 
 const email = (address: string): EvaluationContext => ({ email: address })
 
-/** A scenario of evaluation_v2 for each type. */
+/** A scenario of evaluation_v2, for each type. */
 const each = (
   title: string,
   make: (type: FlagType) => Omit<Part, "suite" | "title" | "type">
@@ -326,7 +326,7 @@ const evaluationV2: ReadonlyArray<Scenario> = [
 const hooks: ReadonlyArray<Scenario> = [
   scenario({
     suite: "hooks",
-    title: "after and finally get the details",
+    title: "after and finally receive the details",
     type: "Boolean",
     key: "boolean-flag",
     fallback: false,
@@ -334,7 +334,7 @@ const hooks: ReadonlyArray<Scenario> = [
   }),
   scenario({
     suite: "hooks",
-    title: "error and finally are told of a flag that is not found",
+    title: "error and finally receive a flag that is not found",
     type: "String",
     key: "missing-flag",
     fallback: "uh-oh",
@@ -342,7 +342,7 @@ const hooks: ReadonlyArray<Scenario> = [
   }),
   scenario({
     suite: "hooks",
-    title: "error and finally are told of a type mismatch",
+    title: "error and finally receive a type mismatch",
     type: "Boolean",
     key: "wrong-flag",
     fallback: false,
@@ -373,15 +373,15 @@ const metadata: ReadonlyArray<Scenario> = [
   )
 ]
 
-/** Every scenario that is an evaluation; the other ones are in the test itself. */
+/** All scenarios that are evaluations. The others are in the test itself. */
 export const scenarios: ReadonlyArray<Scenario> = [...evaluation, ...evaluationV2, ...hooks, ...metadata]
 
-/** The levels at which a context can be set, the later ones winning. */
+/** The levels at which a context can be set. Later ones take precedence. */
 export const levels = ["API", "Transaction", "Client", "Invocation", "Before Hooks"] as const
 
 export type Level = (typeof levels)[number]
 
 const without = (...some: ReadonlyArray<Level>) => levels.filter((level) => !some.includes(level))
 
-/** Which levels each group of contextMerging's scenarios has: with transactions, with hooks, and with both. */
+/** The levels in each group of contextMerging's scenarios: with transactions, with hooks, and with both. */
 export const groups: ReadonlyArray<ReadonlyArray<Level>> = [without("Before Hooks"), without("Transaction"), levels]

@@ -1,5 +1,5 @@
 /**
- * Two clients of ioredis, one for commands and one for subscriptions, with Effect's time limits.
+ * Two ioredis clients, one for commands and one for subscriptions, with timeouts.
  */
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
@@ -23,7 +23,7 @@ const REQUEST_TIMEOUT = Duration.seconds(5)
 const TIME_TO_LIVE = Duration.days(30)
 /** How much longer a transfer may take than a command. */
 const TRANSFER_FACTOR = 10
-/** The longest delay before a reconnect, so that a client is current within a second after Redis is back. */
+/** The maximum delay before a reconnect, so that a client is current within a second after Redis is back. */
 const MAX_RECONNECT_MILLIS = 500
 const MIN_RECONNECT_MILLIS = 50
 /** How long ioredis waits for the other side to close a connection. */
@@ -37,8 +37,8 @@ interface Settings {
 }
 
 /**
- * Commands are neither queued nor repeated: a lease that is renewed too late must fail, and what is published meanwhile
- * would be obsolete. `spread` differs between processes, so that they do not reconnect at the same time.
+ * Commands are neither queued nor repeated: a renewal that is too late must fail, and queued states would be obsolete.
+ * `spread` differs between processes, so that they do not reconnect at the same time.
  */
 const defaults = (spread: number): RedisOptions => ({
   enableOfflineQueue: false,
@@ -52,7 +52,7 @@ const defaults = (spread: number): RedisOptions => ({
   reconnectOnError: (error) => error.message.startsWith("READONLY")
 })
 
-/** ioredis handles only the first error of a socket. A second one, as TLS has, would end the process. */
+/** ioredis handles only the first error of a socket. A second one, which TLS can cause, would end the process. */
 const guard = (client: Client): void => {
   if (client instanceof Redis) {
     client.stream?.on("error", () => {})
@@ -94,7 +94,7 @@ const open = (
       })
   )
 
-/** Waits until commands can be sent. A client that has given up tries again. */
+/** Waits until commands can be sent. Restarts a client that has given up. */
 const awaitReady = (client: Client): Effect.Effect<void> =>
   Effect.async<void>((resume) => {
     if (client.status === "ready") {
@@ -172,7 +172,7 @@ const makeService = (
     const tell = (channel: string, signal: Connection.Signal): void => {
       for (const listener of listeners.get(channel) ?? []) listener(signal)
     }
-    /** Subscribes, and tells once the subscription is active. If it is active already, Redis confirms it again. */
+    /** Subscribes, and reports when the subscription is active. If it already is, Redis confirms it again. */
     const activate = (channel: string, then: (signal: Connection.Signal) => void): void => {
       subscriber.subscribe(channel).then(
         () => then(Signal.Subscribed()),
@@ -215,7 +215,7 @@ const makeService = (
         { bufferSize: BUFFERED_SIGNALS, strategy: "sliding" }
       )
 
-    // A subscription is silent for most of the time, so only a ping reveals a dead one. Clusters watch theirs by themselves.
+    // A subscription is silent for most of the time, so only a ping reveals a dead one. Clusters monitor their own.
     if (subscriber instanceof Redis) {
       const ping = Effect.suspend(() =>
         subscriber.status === "ready" ? Effect.tryPromise(() => subscriber.ping()) : awaitReady(subscriber)
@@ -245,7 +245,7 @@ const decodeUrl = (url: unknown): Effect.Effect<string | undefined, ValidationEr
   return text === undefined ||
     (typeof text === "string" && URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol))
     ? Effect.succeed(text)
-    : optionError("url", "must be a URL that begins with redis:// or rediss://, such as redis://localhost:6379")
+    : optionError("url", "must be a URL that starts with redis:// or rediss://, such as redis://localhost:6379")
 }
 
 /** Connections differ, and stay different for their lifetime. */

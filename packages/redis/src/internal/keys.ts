@@ -1,11 +1,11 @@
 /**
- * The names of keys and channels in Redis. Those of a namespace have the same hash tag, the part in braces, so a Cluster
- * keeps them in one slot.
+ * The names of keys and channels in Redis. All names of a namespace have the same hash tag, the part in braces, so that a
+ * Cluster keeps them in one slot.
  */
 import type { Target } from "flipt-client-effect/SnapshotStore"
 
 export interface Keys {
-  /** A string: who leads. It expires with the lease. */
+  /** A string: the owner of the lease. It expires with the lease. */
   readonly lease: string
   /** A string: the latest fencing token. */
   readonly token: string

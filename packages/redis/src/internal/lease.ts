@@ -1,5 +1,5 @@
 /**
- * The lease of a leader: acquired, renewed, given up, and what is published under it.
+ * The lease of a leader: acquires, renews and releases it, and publishes states under it.
  */
 import { randomUUID } from "node:crypto"
 import { hostname } from "node:os"
@@ -20,11 +20,11 @@ import { describe } from "./store.js"
 
 /** Renewals per lease: two may fail before it is lost. */
 const RENEWALS = 3
-/** How much later than the end of a lease the others try to take it, as a share of it. */
+/** How long after the end of a lease other processes try to take it, as a share of the lease. */
 const TAKEOVER_SHARE = 0.1
 /** How long closing waits for Redis. */
 const RELEASE_TIMEOUT = Duration.seconds(1)
-/** The delay before a state is published again that could not be. */
+/** The delay before publishing a state again after a failure. */
 const REPUBLISH_DELAY = Duration.seconds(5)
 
 interface Settings extends ReadSettings {
@@ -40,9 +40,9 @@ export interface Handlers {
 }
 
 export interface Lease {
-  /** Tries once. True if this process leads now. */
+  /** Tries to acquire the lease once. Returns whether this process leads now. */
   readonly acquire: Effect.Effect<boolean, FetchError>
-  /** Tries again and again, and leads while it can. */
+  /** Tries repeatedly to acquire the lease, and leads while it can. */
   readonly run: (handlers: Handlers) => Effect.Effect<never>
   /** Keeps a state, so that a leader can publish it again if Redis loses it. */
   readonly hold: (entry: Entry) => Effect.Effect<void>
@@ -61,11 +61,11 @@ export const make = (
     // Not Effect's Random: processes with the same seed must differ. Operators see the host and the process in Redis.
     const owner = `${hostname()}:${process.pid}:${randomUUID()}`
     const lock = yield* Effect.makeSemaphore(1)
-    /** Open while there is a reason to look at the lease before its time. */
+    /** Open while there is a reason to check the lease early. */
     const news = yield* Effect.makeLatch(false)
     const retryAfter = Duration.times(leaseDuration, 1 / RENEWALS)
     let token: string | undefined
-    /** Counts what was published under the token. */
+    /** Counts the states published under the token. */
     let sequence = 0
     /** The digest of the last state that was published under the token. */
     let publishedDigest: string | undefined

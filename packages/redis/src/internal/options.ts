@@ -1,5 +1,5 @@
 /**
- * The options, checked and with their defaults. No message repeats a value, which could be a secret.
+ * Checks the options and applies their defaults. Messages do not repeat values, which could be secrets.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -9,7 +9,7 @@ import { ValidationError } from "flipt-client-effect/FliptError"
 const invalid = (path: string, message: string): Effect.Effect<never, ValidationError> =>
   new ValidationError({ reason: "Option", path, message: `the option ${path} ${message}` })
 
-/** Returns the options without undefined ones. Fails if there is one that is not known. */
+/** Returns the options without undefined ones. Fails if there is an unknown one. */
 export const known = <A extends object>(
   options: A | undefined,
   names: ReadonlyArray<keyof A & string>
@@ -24,12 +24,12 @@ export const known = <A extends object>(
     : invalid(unknown[0], "is not known; check the spelling")
 }
 
-/** As in the client, small plain numbers are refused, because they are most likely meant as seconds. */
+/** Like in the client, small plain numbers are rejected, because they are probably meant as seconds. */
 const MIN_PLAIN_NUMBER = 1000
 
 const isAmbiguous = (value: unknown): boolean => typeof value === "number" && value > 0 && value < MIN_PLAIN_NUMBER
 
-/** A duration that is not zero, of whole milliseconds. */
+/** A duration of at least a millisecond, in whole milliseconds. */
 export const duration = (
   path: string,
   value: unknown,
@@ -80,7 +80,7 @@ export const prefix = (value: unknown): Effect.Effect<string, ValidationError> =
     ? Effect.succeed("flipt")
     : typeof value === "string" && /^[^\s{}]{1,200}$/.test(value)
       ? Effect.succeed(value)
-      : invalid("prefix", "must be a text of 1 to 200 characters without white space and braces")
+      : invalid("prefix", "must be a string of 1 to 200 characters without white space and braces")
 
 export interface ReadSettings {
   readonly staleAfter: Duration.Duration
@@ -88,7 +88,7 @@ export interface ReadSettings {
   readonly maxBodySize: number
 }
 
-/** The options of everything that reads. */
+/** The options of all readers. */
 export const read = (options: {
   readonly staleAfter?: unknown
   readonly updateInterval?: unknown

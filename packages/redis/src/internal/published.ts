@@ -15,7 +15,7 @@ import * as scripts from "./scripts.js"
 /** A published state without its document. */
 export interface Found {
   readonly digest: string
-  /** What Flipt called this state. For a state that Flipt has no version of, the digest. */
+  /** Flipt's version of this state, or else its digest. */
   readonly version: string
   readonly length: number
   readonly confirmedAt: DateTime.Utc
@@ -34,7 +34,7 @@ export type Acquired =
   | { readonly _tag: "Acquired"; readonly token: string }
   | { readonly _tag: "Taken"; readonly left: Duration.Duration }
 
-/** Which state is published: an empty text for none. */
+/** The digest of the published state; an empty string if there is none. */
 export type Renewed = { readonly _tag: "Renewed"; readonly digest: string } | { readonly _tag: "Lost" }
 
 export type Outcome = "published" | "fenced" | "older"
@@ -59,15 +59,15 @@ export interface Published {
 /** The message that the lease is vacant. Any other message reports a state. */
 export const VACANT = "vacant"
 
-/** How long a document stays that nobody refers to yet. */
+/** How long a document stays before a state refers to it. */
 const UPLOAD_MILLIS = 60_000
-/** How often publishing starts over because another state is to be replaced. */
+/** How often publishing starts over because the published state has changed meanwhile. */
 const MAX_ATTEMPTS = 5
 
 const failure = (message: string, retryable = true): FetchError =>
   new FetchError({ reason: "Source", retryable, message })
 
-/** Off the event loop, because documents can be large. */
+/** Computed off the event loop, because documents can be large. */
 export const digestOf = (bytes: Uint8Array<ArrayBuffer>): Effect.Effect<string> =>
   Effect.map(
     Effect.promise(() => globalThis.crypto.subtle.digest("SHA-256", bytes)),

@@ -17,13 +17,13 @@ import type * as Connection from "../Connection.js"
 import type { ReadSettings } from "./options.js"
 import type { Found, Published } from "./published.js"
 
-/** What `status.mode` is while a client reads from Redis. */
+/** The value of `status.mode` while a client reads from Redis. */
 export const MODE = "redis"
 
-/** How long the first fetch waits for a confirmed state, and how often it looks. */
+/** How long the first fetch waits for a confirmed state, and how often it checks. */
 const START_TIMEOUT = Duration.seconds(10)
 const START_INTERVAL = Duration.millis(250)
-/** How often a change is read again that another caller's fetch may have missed. */
+/** How often to read again after a change that another caller's fetch may have missed. */
 const MAX_REPEATS = 3
 const BUFFERED_EVENTS = 16
 
@@ -67,7 +67,7 @@ export const intervals = (interval: Duration.Duration): Schedule.Schedule<unknow
   )
 
 export const make = (published: Published, { staleAfter, updateInterval }: ReadSettings): Reader => {
-  /** The digest of the last document that the client got. */
+  /** The digest of the last document that the client received. */
   let delivered: string | undefined
   /** The error of the last read that returned a state without a confirmation. */
   let outdated: FetchError | undefined
@@ -139,14 +139,14 @@ export const make = (published: Published, { staleAfter, updateInterval }: ReadS
               : Effect.void
           )
         )
-        // A fetch that another caller had begun before the change may have missed it.
+        // A fetch that another caller started before the change may have missed it.
         const refresh = Effect.repeat(refreshOnce, {
           until: () => changesRead >= changes,
           times: MAX_REPEATS
         })
 
         yield* Effect.forkScoped(Stream.runForEach(published.signals, onSignal))
-        // Processes that start together do not read together.
+        // Spreads the reads of processes that start together.
         const phase = Effect.map(Random.next, (random) =>
           Duration.millis(Math.round(random * Duration.toMillis(updateInterval)))
         )

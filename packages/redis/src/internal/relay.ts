@@ -1,8 +1,7 @@
 /**
- * A relay: who leads, and what that means for the fetches and events of its client.
+ * A relay: decides who leads, and where the fetches and events of its client come from.
  *
- * The client saves each state in its SnapshotStore after it has loaded it, so the relay's own store is where states are
- * published.
+ * The client saves each state in its SnapshotStore after loading it, so the relay publishes states through its own store.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -73,7 +72,7 @@ export const make = (
     const lease = yield* Lease.make(published, target, settings)
     const mayFallBack = Duration.isFinite(fallbackAfter)
     let hasStarted = false
-    /** Since when reading from Redis fails, and after how many milliseconds to fetch from Flipt. */
+    /** When reading from Redis started to fail, and after how many milliseconds to fetch from Flipt. */
     let trouble: { readonly since: number; readonly limit: number } | undefined
 
     /** Changes the role. With `from`, only if that is the role now. */
@@ -95,7 +94,7 @@ export const make = (
     const fetchDirect = (loaded: Option.Option<Fetcher.Version>) =>
       Effect.zipRight(setRole("direct"), origin.fetch(loaded))
 
-    /** The first process of a fleet leads at once. Others wait until it has published its state. */
+    /** The first process of a fleet leads immediately. Others wait until it has published its state. */
     const firstFetch = (loaded: Option.Option<Fetcher.Version>): Effect.Effect<Fetcher.Update, FetchError> =>
       Effect.catchAll(reader.fetch(loaded), (error) =>
         Effect.gen(function* () {
@@ -144,7 +143,10 @@ export const make = (
     )
 
     const { kind } = origin.source
-    /** Asks Flipt at once, because the state that was read from Redis may be outdated, and then as the Fetcher does. */
+    /**
+     * Fetches from Flipt immediately, because the state from Redis may be outdated, and then follows the Fetcher's
+     * events.
+     */
     const fromOrigin = (listener: Fetcher.Listener): Stream.Stream<Fetcher.Event> =>
       Stream.concat(
         Stream.make(Fetcher.Event.Mode({ mode: kind, connected: kind !== "streaming" })),
@@ -165,7 +167,7 @@ export const make = (
     const election = (listener: Fetcher.Listener) =>
       lease.run({
         isReady: listener.isReady,
-        // A new leader first reads the last state, in case it missed it and Flipt is away.
+        // A new leader first reads the last state, in case it missed it and Flipt cannot be reached.
         onAcquired: Effect.zipRight(
           Effect.unlessEffect(
             Effect.ignore(listener.refresh),

@@ -1,8 +1,8 @@
 /**
- * What Redis does atomically, in Lua. Every key is passed in `KEYS`, so the scripts work in a Cluster.
+ * Lua scripts for atomic operations in Redis. All keys are passed in `KEYS`, so that the scripts work in a Cluster.
  *
- * A token is the time of Redis in milliseconds, or one more than the last token if that is later. So tokens increase even
- * if Redis loses its data.
+ * A token is the time of Redis in milliseconds, or the last token plus one if that is greater, so tokens increase even if
+ * Redis loses its data.
  */
 import { createHash } from "node:crypto"
 import type { Cluster, Redis } from "ioredis"
@@ -20,7 +20,10 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local text = function(number) return string.format('%.0f', number) end
 `
 
-/** KEYS: lease, token. ARGV: owner, lease in ms, time to live in ms. Returns the token, or how long the lease lasts. */
+/**
+ * KEYS: lease, token. ARGV: owner, lease in ms, time to live in ms. Returns the token, or how much longer the lease
+ * lasts.
+ */
 export const acquire: Script = script(`${now}
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then
@@ -34,10 +37,10 @@ return { 'acquired', token }
 
 /**
  * KEYS: lease, token, state, body of the leader's state. ARGV: owner, token, lease in ms, time to live in ms, digest of
- * the leader's state, whether it is confirmed, the age in ms from which a confirmation is news, channel.
+ * the leader's state, whether it is confirmed, the age in ms from which a confirmation is announced, channel.
  *
- * A lease that has expired is renewed unless somebody else had one since. Returns the digest of the published state, or an
- * empty text if there is none or its document is gone.
+ * An expired lease is renewed unless another process has had one since. Returns the digest of the published state, or an
+ * empty string if there is none or its document is missing.
  */
 export const renew: Script = script(`${now}
 local holder = redis.call('GET', KEYS[1])
@@ -76,15 +79,15 @@ end
 return { 'released' }
 `)
 
-/** How long a replaced document stays, for those who are about to read it. */
+/** How long a replaced document stays, for readers that are about to read it. */
 const GRACE_MILLIS = 60_000
 
 /**
  * KEYS: token, state, body, body of the state to be replaced. ARGV: token, sequence, digest, digest of the state to be
  * replaced, version, environment, namespace, length, time to live in ms, channel.
  *
- * Returns `fenced` if there is a newer token, `older` if a newer state of the same token is published, `changed` if
- * another state is to be replaced, and `missing` if the body is not there.
+ * Returns `fenced` if there is a newer token, `older` if a newer state with the same token is published, `changed` if the
+ * published state is not the expected one, and `missing` if the body is missing.
  */
 export const publish: Script = script(`${now}
 local token = tonumber(ARGV[1])

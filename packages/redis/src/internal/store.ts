@@ -1,5 +1,5 @@
 /**
- * SnapshotStores over Redis. Like every store, they never fail, and log what goes wrong.
+ * SnapshotStores in Redis. Like every store, they never fail, but log problems.
  */
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -19,7 +19,7 @@ const NO_TOKEN = "0"
 export const describe = ({ environment, namespace }: SnapshotStore.Target): string =>
   `Flipt namespace ${printable(namespace)} of environment ${printable(environment)}`
 
-/** Reads Redis, and another store if Redis has nothing. */
+/** Loads from Redis, or from another store if Redis has nothing. */
 export const loadOr = (
   load: Effect.Effect<Option.Option<SnapshotStore.Entry>, FetchError>,
   below: SnapshotStore.Service,
@@ -48,7 +48,7 @@ export const make = (
           Effect.flatMap((held) => publishedOf(target).publish(NO_TOKEN, DateTime.toEpochMillis(storedAt), held)),
           Effect.catchAll(({ message }) =>
             Effect.logWarning(
-              `${describe(target)}: the state could not be stored in Redis: ${message}; the previous one stays stored`
+              `${describe(target)}: the state could not be stored in Redis: ${message}; the previous one remains`
             )
           )
         )

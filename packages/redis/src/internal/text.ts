@@ -1,5 +1,5 @@
 /**
- * Text of other libraries and of Redis, as messages show it: escaped and cut.
+ * Escapes and shortens text from other libraries and from Redis for messages.
  */
 
 const MAX_LENGTH = 300
@@ -13,8 +13,9 @@ export const printable = (text: string): string =>
   (text.length > MAX_LENGTH ? "…" : "")
 
 /**
- * The message of an error. Errors of ioredis are never kept as a cause: they have the arguments of the command, which for
- * AUTH is the password. Node's error for a host with several addresses has no message of its own.
+ * The message of an error. Errors of ioredis are never used as a cause, because they contain the arguments of the
+ * command, which for AUTH include the password. Node's error for a host with several addresses has no message of its
+ * own.
  */
 export const errorMessage = (error: unknown): string =>
   error instanceof AggregateError && error.errors.length > 0

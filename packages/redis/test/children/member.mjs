@@ -1,6 +1,6 @@
 /**
- * A member of a fleet in a process of its own, on the built packages: `member.mjs <redis URL> <Flipt URL>`. Prints a line of
- * JSON whenever its status or the flag `on` changes.
+ * A member of a fleet as a separate process, on the built packages: `member.mjs <redis URL> <Flipt URL>`. Prints a line
+ * of JSON whenever its status or the flag `on` changes.
  */
 import process from "node:process"
 import { Connection, Relay } from "@flipt-client-effect/redis"

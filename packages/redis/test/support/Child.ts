@@ -1,5 +1,5 @@
 /**
- * A member of a fleet in a process of its own.
+ * A member of a fleet as a separate process.
  */
 import { spawn } from "node:child_process"
 import process from "node:process"
@@ -15,7 +15,7 @@ export interface Report {
 }
 
 export interface Child {
-  /** Waits until the last thing that the child reported is accepted. */
+  /** Waits until the child's last report is accepted. */
   readonly awaitReport: (accepts: (report: Report) => boolean) => Effect.Effect<void, Error>
   readonly signal: (signal: NodeJS.Signals) => void
   readonly awaitExit: Effect.Effect<void>
@@ -56,7 +56,7 @@ export const make = (redisUrl: string, fliptUrl: string): Effect.Effect<Child, n
       awaitReport: (accepts) =>
         Effect.flatMap(
           until(() => exited() || (report() !== undefined && accepts(report()!))),
-          () => (exited() ? Effect.fail(new Error(`the child ended: ${errors()}`)) : Effect.void)
+          () => (exited() ? Effect.fail(new Error(`the child exited: ${errors()}`)) : Effect.void)
         ),
       signal: (signal) => void child.kill(signal),
       awaitExit: until(exited)

@@ -1,6 +1,5 @@
 /**
- * Stands between clients and a server on the level of TCP, and can hold what they send each other, as a network does that
- * is partitioned for a while.
+ * A TCP proxy between clients and a server that can delay all data, like a network that is partitioned for a while.
  */
 import * as Net from "node:net"
 import * as Effect from "effect/Effect"
@@ -10,12 +9,12 @@ import { listen } from "../../../../test/support/Listener.js"
 export interface HoldingProxy {
   readonly port: number
   readonly url: string
-  /** Holds everything in both directions, also on new connections. */
+  /** Holds all data in both directions, including new connections. */
   readonly hold: () => void
   /** Holds what clients send once this many bytes have passed from now on. */
   readonly holdAfter: (bytes: number) => void
   readonly isHolding: () => boolean
-  /** Delivers what was held. */
+  /** Delivers the held data. */
   readonly release: () => void
 }
 

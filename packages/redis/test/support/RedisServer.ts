@@ -12,7 +12,7 @@ import { until } from "../../../../test/support/wait.js"
 
 const program = process.env.REDIS_SERVER ?? "redis-server"
 
-/** Why there is no Redis to test with, or nothing. */
+/** Why Redis is not available for tests, if so. */
 export const missing: string | undefined =
   spawnSync(program, ["--version"]).status === 0
     ? undefined
@@ -21,14 +21,14 @@ export const missing: string | undefined =
 export interface RedisServer {
   readonly port: number
   readonly url: string
-  /** A connection of the test's own. */
+  /** The test's own connection. */
   readonly client: Redis
-  /** Kills the process, as `kill -9` does. Its data is gone. */
+  /** Kills the process like `kill -9`. Its data is lost. */
   readonly kill: Effect.Effect<void>
   readonly start: Effect.Effect<void>
 }
 
-/** A port that nobody listens on. */
+/** A free port. */
 export const freePort = Effect.scoped(Effect.suspend(() => listen(Net.createServer())))
 
 const accepts = (port: number) =>
@@ -43,7 +43,7 @@ const accepts = (port: number) =>
 
 export interface Options {
   readonly args?: ReadonlyArray<string>
-  /** Of the test's own connection. */
+  /** For the test's own connection. */
   readonly password?: string
 }
 

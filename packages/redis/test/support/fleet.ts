@@ -1,5 +1,5 @@
 /**
- * Clients of a fleet: with a relay, or reading only.
+ * Clients of a fleet, with a relay or as readers only.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -19,7 +19,7 @@ import * as Tls from "flipt-client-effect/Tls"
 import { untilOf } from "../../../../test/support/wait.js"
 import { Connection, RedisFetcher, Relay } from "../../src/index.js"
 
-/** Short enough for tests to wait for, long enough for a busy machine. */
+/** Short enough for tests, but long enough for a busy machine. */
 export const quick = { leaseDuration: "1500 millis", staleAfter: "4 seconds", updateInterval: "1 second" } as const
 const { leaseDuration: _, ...quickRead } = quick
 
@@ -28,7 +28,7 @@ export interface Member {
   readonly close: Effect.Effect<void>
 }
 
-/** Builds a client whose end comes with `close`, or with the Scope. */
+/** Builds a client that ends with `close` or with the Scope. */
 const member = (
   layer: Layer.Layer<FliptClient.FliptClient, StartError>
 ): Effect.Effect<Member, StartError, Scope.Scope> =>
@@ -42,14 +42,14 @@ const member = (
 
 export interface Options {
   readonly redis: Connection.Options
-  /** In place of `redis`. */
+  /** Used instead of `redis`. */
   readonly connection?: Layer.Layer<Connection.Connection, ValidationError>
   readonly flipt: Fetcher.Options
   readonly relay?: Relay.Options
   readonly client?: FliptClient.StateOptions
   readonly mode?: "polling" | "streaming"
   readonly auth?: Layer.Layer<Auth.Auth, StartError>
-  /** A SnapshotStore that the relay uses besides Redis. */
+  /** A SnapshotStore that the relay uses in addition to Redis. */
   readonly below?: Layer.Layer<SnapshotStore.SnapshotStore>
 }
 
@@ -85,12 +85,12 @@ export const relayLayer = ({
 export const candidate = (options: Options): Effect.Effect<Member, StartError, Scope.Scope> =>
   member(relayLayer(options))
 
-/** What a reader without an engine has loaded. */
+/** The state of a reader without an engine. */
 export interface Loaded {
   readonly text: () => string
 }
 
-/** Fetchers that only read, over one connection, each with as much of a client as it needs. */
+/** Readers that share a connection, each with only the parts of a client that it needs. */
 export const readers = (
   count: number,
   redis: Connection.Options,
@@ -155,7 +155,7 @@ export const awaitStatus = (member: Member, ...tags: ReadonlyArray<string>) =>
 export const awaitMode = (member: Member, mode: string) =>
   untilOf(member.client.status, (status) => status.mode === mode)
 
-/** The member of these that leads, as soon as there is one that Flipt's Fetcher serves. */
+/** Waits until one of these members leads, which means that it fetches from Flipt, and returns it. */
 export const awaitLeader = (members: ReadonlyArray<Member>) =>
   Effect.map(
     untilOf(

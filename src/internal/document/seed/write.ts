@@ -2,11 +2,16 @@
  * Writes a seed. The JSON is written by hand because a JavaScript object would reorder integer-like keys and treat
  * `__proto__` as its prototype.
  */
-import { encodeBase64 } from "../../util/base64.js"
+import * as Effect from "effect/Effect"
+import { Base64Encoder } from "../../util/base64.js"
+import { yieldToEventLoop } from "../../util/yieldToEventLoop.js"
 import type * as Definition from "../definition.js"
 import { VERSION } from "./read.js"
 
-export const quote = JSON.stringify
+/** Characters to write before yielding to the event loop: a few milliseconds of work. */
+const SLICE_CHARACTERS = 128 * 1024
+
+const quote = JSON.stringify
 
 type Entry = readonly [string, string | undefined]
 
@@ -98,73 +103,105 @@ const writeFlag = (flag: Definition.Flag): string =>
     ]
   )
 
-const writeRules = (flag: Definition.Flag): string =>
-  writeArray(flag.rules, (rule, index) =>
-    writeObject(
-      ["id", quote(ruleId(flag, index))],
-      ["flag_key", quote(flag.key)],
-      ["segments", writeSegments(rule.segments)],
-      ["rank", String(index + 1)],
-      ["segment_operator", writeOperator(rule.and)]
-    )
+const writeRule = (flag: Definition.Flag, rule: Definition.Rule, index: number): string =>
+  writeObject(
+    ["id", quote(ruleId(flag, index))],
+    ["flag_key", quote(flag.key)],
+    ["segments", writeSegments(rule.segments)],
+    ["rank", String(index + 1)],
+    ["segment_operator", writeOperator(rule.and)]
   )
 
-const writeRollouts = (flag: Definition.Flag): string =>
-  writeArray(flag.rollouts, (rollout, index) => {
-    const rank = ["rank", String(index + 1)] as const
-    switch (rollout._tag) {
-      case "Threshold":
-        return writeObject(["rollout_type", quote("THRESHOLD_ROLLOUT_TYPE")], rank, [
-          "threshold",
-          writeObject(["percentage", formatFloat(rollout.percentage)], ["value", String(rollout.value)])
-        ])
-      case "Segment":
-        return writeObject(["rollout_type", quote("SEGMENT_ROLLOUT_TYPE")], rank, [
-          "segment",
-          writeObject(
-            ["value", String(rollout.value)],
-            ["segment_operator", writeOperator(rollout.audience.and)],
-            ["segments", writeSegments(rollout.audience.segments)]
-          )
-        ])
-      case "Unknown":
-        return writeObject(["rollout_type", quote("UNKNOWN_ROLLOUT_TYPE")], rank)
-    }
-  })
-
-const writeDistributions = (flag: Definition.Flag): ReadonlyArray<readonly [string, string]> =>
-  flag.rules.map(
-    (rule, index) =>
-      [
-        ruleId(flag, index),
-        writeArray(rule.distributions, (distribution) =>
-          writeObject(
-            ["rule_id", quote(ruleId(flag, index))],
-            ["rollout", formatFloat(distribution.rollout)],
-            ["variant_key", quote(distribution.variantKey)],
-            ["variant_attachment", quoteOptional(distribution.attachment)]
-          )
-        )
-      ] as const
-  )
-
-/** Returns the seed of a namespace, as base64 text. */
-export const writeSeed = (namespace: string, flags: ReadonlyArray<Definition.Flag>): string => {
-  const byKey = (write: (flag: Definition.Flag) => string) =>
-    writeEntries(flags.map((flag) => [flag.key, write(flag)] as const))
-  return encodeBase64(
-    writeObject(
-      ["version", String(VERSION)],
-      [
-        "namespace",
+const writeRollout = (rollout: Definition.Rollout, index: number): string => {
+  const rank = ["rank", String(index + 1)] as const
+  switch (rollout._tag) {
+    case "Threshold":
+      return writeObject(["rollout_type", quote("THRESHOLD_ROLLOUT_TYPE")], rank, [
+        "threshold",
+        writeObject(["percentage", formatFloat(rollout.percentage)], ["value", String(rollout.value)])
+      ])
+    case "Segment":
+      return writeObject(["rollout_type", quote("SEGMENT_ROLLOUT_TYPE")], rank, [
+        "segment",
         writeObject(
-          ["key", quote(namespace)],
-          ["flags", byKey(writeFlag)],
-          ["eval_rules", byKey(writeRules)],
-          ["eval_rollouts", byKey(writeRollouts)],
-          ["eval_distributions", writeEntries(flags.flatMap(writeDistributions))]
+          ["value", String(rollout.value)],
+          ["segment_operator", writeOperator(rollout.audience.and)],
+          ["segments", writeSegments(rollout.audience.segments)]
         )
-      ]
+      ])
+    case "Unknown":
+      return writeObject(["rollout_type", quote("UNKNOWN_ROLLOUT_TYPE")], rank)
+  }
+}
+
+const writeDistributions = (flag: Definition.Flag, rule: Definition.Rule, index: number): string =>
+  writeArray(rule.distributions, (distribution) =>
+    writeObject(
+      ["rule_id", quote(ruleId(flag, index))],
+      ["rollout", formatFloat(distribution.rollout)],
+      ["variant_key", quote(distribution.variantKey)],
+      ["variant_attachment", quoteOptional(distribution.attachment)]
     )
   )
+
+/** Joins the pieces of several values with commas. */
+function* commaSeparated<A>(
+  values: ReadonlyArray<A>,
+  write: (value: A, index: number) => Iterable<string>
+): Generator<string> {
+  for (let index = 0; index < values.length; index++) {
+    if (index > 0) {
+      yield ","
+    }
+    yield* write(values[index] as A, index)
+  }
 }
+
+/** The JSON of a seed, in pieces of one flag, rule or rollout. */
+function* writePieces(namespace: string, flags: ReadonlyArray<Definition.Flag>): Generator<string> {
+  yield `{"version":${VERSION},"namespace":{"key":${quote(namespace)},"flags":{`
+  yield* commaSeparated(flags, (flag) => [`${quote(flag.key)}:${writeFlag(flag)}`])
+  yield `},"eval_rules":{`
+  yield* commaSeparated(flags, function* (flag) {
+    yield `${quote(flag.key)}:[`
+    yield* commaSeparated(flag.rules, (rule, index) => [writeRule(flag, rule, index)])
+    yield "]"
+  })
+  yield `},"eval_rollouts":{`
+  yield* commaSeparated(flags, function* (flag) {
+    yield `${quote(flag.key)}:[`
+    yield* commaSeparated(flag.rollouts, (rollout, index) => [writeRollout(rollout, index)])
+    yield "]"
+  })
+  yield `},"eval_distributions":{`
+  const withRules = flags.filter(({ rules }) => rules.length > 0)
+  yield* commaSeparated(withRules, (flag) =>
+    commaSeparated(flag.rules, (rule, index) => [
+      `${quote(ruleId(flag, index))}:${writeDistributions(flag, rule, index)}`
+    ])
+  )
+  yield "}}}"
+}
+
+/** Returns the seed of a namespace, as base64 text. Yields to the event loop while it writes a large one. */
+export const writeSeed = (namespace: string, flags: ReadonlyArray<Definition.Flag>): Effect.Effect<string> =>
+  Effect.suspend(() => {
+    const pieces = writePieces(namespace, flags)
+    const encoder = new Base64Encoder()
+    const slice = Effect.sync(() => {
+      for (let written = 0; written < SLICE_CHARACTERS; ) {
+        const piece = pieces.next()
+        if (piece.done === true) {
+          return true
+        }
+        encoder.add(piece.value)
+        written += piece.value.length
+      }
+      return false
+    })
+    return slice.pipe(
+      Effect.tap((done) => (done ? Effect.void : yieldToEventLoop)),
+      Effect.repeat({ until: (done) => done }),
+      Effect.map(() => encoder.finish())
+    )
+  })

@@ -72,6 +72,10 @@ interface OpenSnapshot {
   readonly close: (large: boolean) => Effect.Effect<unknown>
 }
 
+/** The handle of a compiled document. Outside of `compile`, like `acquireSnapshot`, so that no closure keeps the document. */
+const takeSnapshot = (library: Library, job: number): Effect.Effect<number, EngineError> =>
+  call("compile", () => library.jobTake(job))
+
 /** Makes the evaluator of a handle that the caller owns. Closes the handle if it cannot be used. */
 const openHandle = (library: Library, handle: number, namespace: string): Effect.Effect<OpenSnapshot, EngineError> =>
   Effect.suspend(() => {
@@ -154,14 +158,7 @@ export const make = (library: Library): Effect.Effect<Engine.Service> =>
           const large = chunks.reduce((size, chunk) => size + chunk.length, 0) > SLOW_CLOSE_BYTES
           return pushDocument(library, job, chunks).pipe(
             Effect.zipRight(run(job)),
-            Effect.zipRight(
-              acquireSnapshot(
-                library,
-                call("compile", () => library.jobTake(job)),
-                namespace,
-                large
-              )
-            )
+            Effect.zipRight(acquireSnapshot(library, takeSnapshot(library, job), namespace, large))
           )
         },
         (job) => Effect.sync(() => library.jobFree(job))

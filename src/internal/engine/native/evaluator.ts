@@ -5,15 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { EngineError, EvaluationError } from "../../../FliptError.js"
-import type {
-  BatchEntry,
-  BooleanResult,
-  EvaluationContext,
-  FlagInfo,
-  FlagType,
-  Reason,
-  VariantResult
-} from "../../../Model.js"
+import type { BatchEntry, BooleanResult, EvaluationContext, FlagInfo, VariantResult } from "../../../Model.js"
 import { readSeed } from "../../document/seed/read.js"
 import { hasReplacementCharacter, readProperty } from "../../snapshot/context.js"
 import { type Evaluator, errorEntry, makeErrors } from "../../snapshot/evaluator.js"
@@ -21,34 +13,15 @@ import { intern } from "../../snapshot/intern.js"
 import { isContext, isText, refuse } from "../../snapshot/request.js"
 import { encodeBase64 } from "../../util/base64.js"
 import { printable } from "../../util/outsideText.js"
-import { type Arena, makeTextEntry, slotWords, type TextEntry } from "./arena.js"
+import { type Arena, makeTextEntry, slotWords } from "./arena.js"
 import { engineFailure, readBlob } from "./blob.js"
+import { type EvaluationResult, type FlagEntry, freeze, type Property, parseFlagEntry } from "./flagEntry.js"
 import { BlobKind, Code, type Library } from "./library.js"
 
 /** Bit set in an outcome's index if only some of its segments matched. The arena then lists them. */
 const PARTIAL = 0x4000_0000
 /** Bounds the cached results per flag: requests can produce any set of matching segments. */
 const MAX_PARTIAL_RESULTS = 256
-
-type Result = VariantResult | BooleanResult
-
-/** A property that flags read, with its last value in the arena. */
-interface Property {
-  readonly name: string
-  readonly lenient: boolean
-  readonly text: TextEntry
-}
-
-/** A flag, loaded on its first evaluation. */
-interface FlagEntry {
-  readonly index: number
-  readonly boolean: boolean
-  readonly properties: ReadonlyArray<Property>
-  readonly outcomes: ReadonlyArray<Either.Either<Result>>
-  readonly partialResults: Map<string, Either.Either<Result>>
-  /** Words before the texts: enough for the slots of a request and for a result that lists all segments. */
-  readonly words: number
-}
 
 type Values = ReadonlyArray<string | number>
 
@@ -57,88 +30,6 @@ const noValues: Values = []
 const freezeFlag = (flag: FlagInfo): FlagInfo => {
   Object.freeze(flag.defaultVariant)
   return Object.freeze(flag)
-}
-
-const freeze = (result: Result): Either.Either<Result> => {
-  Object.freeze(result.segmentKeys)
-  return Either.right(Object.freeze(result))
-}
-
-/** The library's description of a flag. Outcome 0 means that nothing matches; those of rules and rollouts follow. */
-interface Description {
-  readonly index: number
-  readonly type: FlagType
-  readonly enabled: boolean
-  readonly defaultVariant?: Variant
-  readonly properties: ReadonlyArray<string>
-  readonly rules: ReadonlyArray<{
-    readonly segmentKeys: ReadonlyArray<string>
-    readonly variants: ReadonlyArray<Variant>
-  }>
-  readonly rollouts: ReadonlyArray<{ readonly segmentKeys: ReadonlyArray<string>; readonly enabled: boolean }>
-}
-
-interface Variant {
-  readonly key: string
-  readonly attachment?: string
-}
-
-const noKeys: ReadonlyArray<string> = []
-
-const booleanOutcomes = (flagKey: string, { enabled, rollouts }: Description): Array<Either.Either<Result>> => {
-  const outcome = (reason: Reason, segmentKeys: ReadonlyArray<string>, value: boolean) =>
-    freeze({ _tag: "Boolean", flagKey, enabled: value, reason, segmentKeys })
-  const outcomes = [outcome("DEFAULT_EVALUATION_REASON", noKeys, enabled)]
-  for (const rollout of rollouts) {
-    outcomes.push(outcome("MATCH_EVALUATION_REASON", rollout.segmentKeys, rollout.enabled))
-  }
-  return outcomes
-}
-
-const variantOutcomes = (
-  flagKey: string,
-  { defaultVariant, enabled, rules }: Description
-): Array<Either.Either<Result>> => {
-  const outcome = (reason: Reason, segmentKeys: ReadonlyArray<string>, variant: Variant | undefined) =>
-    freeze({
-      _tag: "Variant",
-      flagKey,
-      match: reason === "MATCH_EVALUATION_REASON",
-      reason,
-      segmentKeys,
-      variantKey: variant?.key ?? "",
-      ...(variant?.attachment === undefined ? {} : { variantAttachment: variant.attachment })
-    })
-  const noMatch = !enabled
-    ? "FLAG_DISABLED_EVALUATION_REASON"
-    : defaultVariant === undefined
-      ? "UNKNOWN_EVALUATION_REASON"
-      : "DEFAULT_EVALUATION_REASON"
-  const outcomes = [outcome(noMatch, noKeys, defaultVariant)]
-  for (const { segmentKeys, variants } of rules) {
-    for (const variant of variants.length === 0 ? [defaultVariant] : variants) {
-      outcomes.push(outcome("MATCH_EVALUATION_REASON", segmentKeys, variant))
-    }
-  }
-  return outcomes
-}
-
-const parseFlagEntry = (flagKey: string, text: string, propertyOf: (name: string) => Property): FlagEntry => {
-  const description = JSON.parse(text) as Description
-  const { index, properties, rollouts, rules } = description
-  const boolean = description.type === "BOOLEAN_FLAG_TYPE"
-  let segments = 0
-  for (const { segmentKeys } of boolean ? rollouts : rules) {
-    segments = Math.max(segments, segmentKeys.length)
-  }
-  return {
-    index,
-    boolean,
-    properties: properties.map(propertyOf),
-    outcomes: boolean ? booleanOutcomes(flagKey, description) : variantOutcomes(flagKey, description),
-    partialResults: new Map(),
-    words: Math.max(slotWords(properties.length), 1 + segments)
-  }
 }
 
 /** Makes the evaluator of a native snapshot, which owns its arena. */
@@ -208,7 +99,7 @@ const makeEvaluations = (
   }
 
   /** The result if only some segments matched. The arena lists their indexes from word `start` on. */
-  const partialResult = (entry: FlagEntry, outcome: number, start: number): Either.Either<Result> => {
+  const partialResult = (entry: FlagEntry, outcome: number, start: number): Either.Either<EvaluationResult> => {
     const count = arena.word(start)
     let name = String(outcome)
     for (let i = 1; i <= count; i++) {
@@ -216,7 +107,7 @@ const makeEvaluations = (
     }
     let result = entry.partialResults.get(name)
     if (result === undefined) {
-      const whole = Either.merge(entry.outcomes[outcome] as Either.Either<Result>)
+      const whole = Either.merge(entry.outcomes[outcome] as Either.Either<EvaluationResult>)
       result = freeze({
         ...whole,
         segmentKeys: Array.from({ length: count }, (_, i) => whole.segmentKeys[arena.word(start + 1 + i)] as string)
@@ -263,7 +154,7 @@ const makeEvaluations = (
     entityId: string,
     context: EvaluationContext | undefined,
     expected: "variant" | "boolean"
-  ): Either.Either<Result, EvaluationError> => {
+  ): Either.Either<EvaluationResult, EvaluationError> => {
     const entry = entries.get(flagKey)
     return entry === undefined
       ? evaluateUncached(flagKey, entityId, context, expected)
@@ -290,7 +181,7 @@ const makeEvaluations = (
     entityId: string,
     context: EvaluationContext | undefined,
     expected: "variant" | "boolean"
-  ): Either.Either<Result, EvaluationError> => {
+  ): Either.Either<EvaluationResult, EvaluationError> => {
     if (entry.boolean !== (expected === "boolean")) {
       return errors.wrongType(flagKey.toWellFormed(), expected)
     }
@@ -304,7 +195,9 @@ const makeEvaluations = (
     if (code < 0) {
       return evaluationFailure(flagKey, engineFailure(`evaluate ${printable(flagKey)}`, code))
     }
-    return code < PARTIAL ? (entry.outcomes[code] as Either.Either<Result>) : partialResult(entry, code - PARTIAL, 0)
+    return code < PARTIAL
+      ? (entry.outcomes[code] as Either.Either<EvaluationResult>)
+      : partialResult(entry, code - PARTIAL, 0)
   }
 
   const variant = (flagKey: string, entityId: string, context: EvaluationContext | undefined) =>
@@ -375,7 +268,7 @@ const makeEvaluations = (
           return errorEntry(namespace, flagKey, "UNKNOWN_ERROR_EVALUATION_REASON")
         }
         if (outcome < PARTIAL) {
-          return Either.merge(entry.outcomes[outcome] as Either.Either<Result>)
+          return Either.merge(entry.outcomes[outcome] as Either.Either<EvaluationResult>)
         }
         const result = partialResult(entry, outcome - PARTIAL, answer)
         answer += 1 + arena.word(answer)

@@ -123,7 +123,7 @@ const makeEvaluator = (
       return definition && fingerprint(definition)
     },
     flags: () => Either.right(Array.from(definitions.values(), toFlagInfo)),
-    seed: Effect.sync(() => writeSeed(namespace, [...definitions.values()])),
+    seed: Effect.suspend(() => writeSeed(namespace, [...definitions.values()])),
     definitions: Effect.sync(() => [...definitions.values()])
   }
 }

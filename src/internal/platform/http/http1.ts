@@ -134,7 +134,10 @@ export const makeHttp1 = (
         request.once("response", (response) => {
           message = response
           response.on("error", () => {})
-          resume(Effect.succeed({ status: response.statusCode ?? 0, headers: response.headers, body: response }))
+          const incoming = { status: response.statusCode ?? 0, headers: response.headers, body: response }
+          // Node emits this event before it looks for the end of a response without a body. If the exchange ended here,
+          // it would count as incomplete, and its connection would close.
+          process.nextTick(() => resume(Effect.succeed(incoming)))
         })
         if (outgoing.body === undefined || outgoing.body instanceof Uint8Array) {
           request.end(outgoing.body)

@@ -1,8 +1,7 @@
 /**
- * What the tests need that Effect does not have.
+ * What the tests need and Effect 4 does not have. Scripts in `test/children` import it too, and Node strips its types.
  */
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as ConfigProvider from "effect/ConfigProvider"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -15,20 +14,19 @@ import type * as Random from "effect/Random"
 import * as Scheduler from "effect/Scheduler"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
-import { sleepsOf } from "./vitest.js"
 
 const makeRandom = (next: () => number): Random.Random => ({
   nextDoubleUnsafe: next,
   nextIntUnsafe: () => Math.floor(next() * 2 ** 32)
 })
 
-/** Random numbers that repeat. */
+/** A Random that repeats these numbers. */
 export const fixed = (values: ReadonlyArray<number>): Random.Random => {
   let index = 0
   return makeRandom(() => values[index++ % values.length] as number)
 }
 
-/** Random numbers that are the same for the same seed: a linear congruential generator over a hash of the seed. */
+/** A Random with a seed: a linear congruential generator over a hash of the seed. */
 export const seeded = (seed: string | number): Random.Random => {
   let state = 2166136261
   for (const character of String(seed)) {
@@ -58,7 +56,7 @@ export const dieOption = (cause: Cause.Cause<unknown>): Option.Option<unknown> =
 export const poll = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<Option.Option<Exit.Exit<A, E>>> =>
   Effect.sync(() => Option.fromNullishOr(fiber.pollUnsafe()))
 
-/** Renames the parts of the paths that a provider is asked for. */
+/** Renames the path segments that are requested from a provider. */
 export const mapInputPath = (
   provider: ConfigProvider.ConfigProvider,
   rename: (name: string) => string
@@ -73,16 +71,12 @@ export const mapLayer = <A, E, R, B>(
   f: (context: Context.Context<A>) => Context.Context<B>
 ): Layer.Layer<B, E, R> => Layer.effectContext(Effect.map(Layer.build(layer), f))
 
-/** The instants at which a fiber wakes on the clock of the test. */
-export const sleeps = (): Effect.Effect<ReadonlyArray<number>> =>
-  Effect.map(Effect.service(Clock.Clock), (clock) => Array.from(sleepsOf(clock), ({ at }) => at))
-
 export interface Tracked {
   readonly live: Set<Fiber.Fiber<unknown, unknown>>
   readonly value: Effect.Effect<ReadonlyArray<Fiber.Fiber<unknown, unknown>>>
 }
 
-/** Knows the fibers that run {@link supervised}. */
+/** Tracks the fibers of {@link supervised}. */
 export const track: Effect.Effect<Tracked> = Effect.sync(() => {
   const live = new Set<Fiber.Fiber<unknown, unknown>>()
   return { live, value: Effect.sync(() => [...live]) }

@@ -1,4 +1,4 @@
-// Written after sha256:673702a787957928 of the same path
+// Written after sha256:5644038dd005572b of the same path
 /**
  * Runs schedules without waiting.
  */
@@ -13,7 +13,7 @@ export interface Step<Out> {
   readonly delay: number
 }
 
-/** What a schedule gives for each input and how long it would wait, until it is done. */
+/** A schedule's output and delay for each input, until it is done. */
 export const drive = <Out, In>(
   schedule: Schedule.Schedule<Out, In>,
   inputs: Iterable<In>,

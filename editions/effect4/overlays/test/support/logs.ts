@@ -1,6 +1,6 @@
-// Written after sha256:e01ac887730096d5 of the same path
+// Written after sha256:358175ddcb5b301d of the same path
 /**
- * What is logged, kept.
+ * Captures log lines.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -12,7 +12,7 @@ export interface Line {
   readonly message: string
 }
 
-/** Runs an effect with every log line kept, and none printed. */
+/** Runs an effect, and captures its log lines instead of printing them. */
 export const captured = <A, E, R>(
   use: (lines: ReadonlyArray<Line>) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>

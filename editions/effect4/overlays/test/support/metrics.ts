@@ -1,6 +1,6 @@
-// Written after sha256:6f130348caeca37a of the same path
+// Written after sha256:1bbb073d45f50cc3 of the same path
 /**
- * The metrics of one namespace, out of the registry that all tests share.
+ * Reads the metrics of one namespace from the registry that all tests share.
  */
 
 import * as Effect from "effect/Effect"
@@ -10,7 +10,7 @@ import { source } from "./handed.js"
 
 let count = 0
 
-/** A source of which no other test has metrics. */
+/** A unique source, so that no other test has metrics for it. */
 export const ownSource = (): Fetcher.Source => ({ ...source, namespace: `own-${count++}` })
 
 export interface State {
@@ -18,7 +18,7 @@ export interface State {
   readonly buckets?: ReadonlyArray<readonly [bound: number, count: number]>
 }
 
-/** The states of the metrics of a name whose tags include these. */
+/** The states of the metrics with this name and these tags. */
 export const find = (name: string, tags: Readonly<Record<string, string>>): Effect.Effect<ReadonlyArray<State>> =>
   Effect.map(Metric.snapshot, (metrics) =>
     metrics
@@ -28,7 +28,7 @@ export const find = (name: string, tags: Readonly<Record<string, string>>): Effe
       .map(({ state }) => state as unknown as State)
   )
 
-/** Names with their tags, but for environment and namespace, and their values: a histogram's count. */
+/** Metric names, with all tags except environment and namespace, and their values. For a histogram it is the count. */
 export const of = ({ namespace }: Fetcher.Source): Effect.Effect<Readonly<Record<string, number>>> =>
   Effect.map(Metric.snapshot, (pairs) => {
     const found: Record<string, number> = {}

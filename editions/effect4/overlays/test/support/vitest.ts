@@ -1,5 +1,5 @@
 /**
- * The tests' `@effect/vitest`, with a TestClock that tells who sleeps: the one of Effect does not.
+ * `@effect/vitest` for the tests, with a TestClock that lists its sleeping fibers, which Effect's does not.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -14,7 +14,9 @@ interface Sleep {
 
 const known = new WeakMap<Clock.Clock, Set<Sleep>>()
 
-export const sleepsOf = (clock: Clock.Clock): Iterable<Sleep> => known.get(clock) ?? []
+/** The instants at which a fiber wakes on the clock of the test. */
+export const sleeps = (): Effect.Effect<ReadonlyArray<number>> =>
+  Effect.map(Effect.service(Clock.Clock), (clock) => Array.from(known.get(clock) ?? [], ({ at }) => at))
 
 const recording = (clock: Clock.Clock): Clock.Clock => {
   const sleeps = new Set<Sleep>()

@@ -15,7 +15,7 @@ export interface Options extends Omit<Source.Options, "file" | "features"> {
   readonly b: string
 }
 
-/** The source that a side names: `server`, `env:NAME`, `env:NAME/NAMESPACE`, or a path. */
+/** The source for one side: `server`, `env:NAME`, `env:NAME/NAMESPACE`, or a path. */
 const sourceOf = (side: string, options: Options): Effect.Effect<Source.Options, Failure, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem

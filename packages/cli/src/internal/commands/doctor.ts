@@ -1,5 +1,5 @@
 /**
- * `doctor`: what works and what does not between this machine and the flags, and what to do about it.
+ * `doctor`: checks every step between this machine and the flags, and gives advice.
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -34,7 +34,7 @@ const checkEngine: Effect.Effect<Check> = Effect.gen(function* () {
         "engine",
         loads
           ? "portable for documents below 1 MiB, native for larger ones"
-          : `portable for all documents, which holds the event loop for large ones; ${reason}`
+          : `portable for all documents, which blocks the event loop for large ones; ${reason}`
       )
     default:
       return problem("engine", `FLIPT_ENGINE is ${Text.quote(chosen, 60)}`, "set it to native or portable, or unset it")
@@ -48,7 +48,7 @@ const checkFlags = (content: Source.Content): Effect.Effect<ReadonlyArray<Check>
     const findings = yield* Lint.check(snapshot)
     return [
       flags.length === 0
-        ? warning("flags", "the namespace has none", "check the namespace")
+        ? warning("flags", "the namespace has no flags", "check the namespace")
         : ok("flags", `${Text.plural(flags.length, "flag")}, evaluated by the ${Text.plain(snapshot.engine)} engine`),
       findings.length === 0
         ? ok("lint", "no findings")

@@ -22,7 +22,7 @@ export const run = (options: Options): Effect.Effect<void, Failure, Source.Envir
   Effect.gen(function* () {
     const { all, entity, flag } = options
     if (all === (flag !== undefined)) {
-      return yield* usage(all ? "--all evaluates every flag; leave out the flag" : "name a flag, or use --all")
+      return yield* usage(all ? "--all evaluates every flag; omit the flag" : "name a flag, or use --all")
     }
     const output = yield* Output
     const context = yield* contextOf(options.context)

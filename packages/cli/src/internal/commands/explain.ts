@@ -15,7 +15,7 @@ export interface Options extends Source.Options, EntityOptions {
   readonly flag: string
 }
 
-/** Colors what decides. The lines are those of `Explain.format`. */
+/** Colors the deciding step in the lines of `Explain.format`. */
 const colored = (text: string, { color }: Service): string =>
   text
     .split("\n")

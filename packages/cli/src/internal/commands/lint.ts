@@ -1,5 +1,5 @@
 /**
- * `lint`: flags that cannot work as they were meant to. Fails if there are any, for CI.
+ * `lint`: finds flags that cannot work as intended. Fails if there are any, for CI.
  */
 import * as Effect from "effect/Effect"
 import * as Lint from "flipt-client-effect/Lint"
@@ -8,7 +8,7 @@ import { Output } from "../output.js"
 import * as Source from "../source.js"
 import * as Text from "../text.js"
 
-/** What is wrong with the files themselves, before they become flags. */
+/** Problems in the files themselves, before they are converted to flags. */
 const problemsOf = (path: string) =>
   Effect.gen(function* () {
     const features = yield* Effect.promise(() => import("../features.js"))
@@ -18,7 +18,7 @@ const problemsOf = (path: string) =>
     )
   })
 
-/** The findings of the namespaces to check: all of a folder of files, unless one is named. */
+/** The findings in each namespace: for a folder of files all namespaces, unless one is chosen. */
 const findingsOf = (options: Source.Options) =>
   Effect.gen(function* () {
     if (options.features === undefined) {

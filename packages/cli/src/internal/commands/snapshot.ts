@@ -19,24 +19,24 @@ export const run = (options: Options): Effect.Effect<void, Failure, Source.Envir
   Effect.gen(function* () {
     const output = yield* Output
     const content = yield* Source.read(options)
-    // What does not load must not be written for a client to load.
+    // Compiles the state first, because a client could not load an invalid file.
     const { snapshot } = yield* Source.compile(content)
     if (content.isSeed && !options.seed) {
-      return yield* usage(`${content.label} is a seed already, and a seed has no document; add --seed`)
+      return yield* usage(`${content.label} is a seed and cannot be written as a document; add --seed`)
     }
     const bytes = options.seed
       ? new TextEncoder().encode(yield* Effect.mapError(snapshot.seed, fromFlipt))
       : join(content.bytes)
     if (options.output === undefined) {
       const text = new TextDecoder().decode(bytes).trimEnd()
-      // As it is, for a file or a program; a terminal would obey what is in it.
+      // Unescaped for a file or a program, but escaped for a terminal, which would interpret control characters.
       return yield* output.isJson && options.seed
         ? output.printJson({ namespace: content.namespace, seed: text })
         : output.print(output.width === undefined ? text : Text.jsonText(text))
     }
     const fs = yield* FileSystem.FileSystem
     const path = options.output
-    // Renamed into place: whoever follows the file never reads half of it.
+    // Renamed into place, so that a program that follows the file never reads a part of it.
     const temporary = `${path}.${process.pid}.tmp`
     yield* fs.writeFile(temporary, bytes).pipe(
       Effect.zipRight(fs.rename(temporary, path)),

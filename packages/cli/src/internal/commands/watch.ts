@@ -1,5 +1,5 @@
 /**
- * `watch`: the status of a client, changed flags and values of an entity, as they happen.
+ * `watch`: prints a client's status, changed flags and an entity's values as they change.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -71,7 +71,7 @@ interface Entity {
   readonly context: EvaluationContext
 }
 
-/** The value of every flag to watch, by its key: as text that is safe to print, and as JSON. */
+/** The values of the watched flags, keyed by flag: as text that is safe to print, and as JSON. */
 const valuesOf = (snapshot: Snapshot, { context, entityId }: Entity, keys: ReadonlyArray<string>) => {
   const flags = Either.getOrElse(snapshot.flags, () => [])
   const types = new Map(flags.map((flag) => [flag.key, Results.isBoolean(flag)]))
@@ -104,7 +104,7 @@ export const run = (options: Options): Effect.Effect<void, Failure, Source.Envir
   Effect.gen(function* () {
     const { entity, flags } = options
     if (entity === undefined && (flags.length > 0 || options.context.length > 0)) {
-      return yield* usage("values are those of an entity; add --entity")
+      return yield* usage("to print the values of flags, add --entity")
     }
     const output = yield* Output
     const context = yield* contextOf(options.context)
@@ -137,13 +137,13 @@ export const run = (options: Options): Effect.Effect<void, Failure, Source.Envir
         }
       }).pipe(
         Effect.scoped,
-        // the status has said why there is no state
+        // the status already says why there is no state
         Effect.catchAll(() => Effect.void)
       )
 
     const statuses = client.statusChanges.pipe(
       Stream.map(statusEvent),
-      // A confirmation of the same state is no news.
+      // A confirmation of the same state is not printed.
       Stream.changesWith((a, b) => a.text === b.text),
       Stream.mapEffect((event) =>
         Effect.zipRight(emit(event), entity === undefined ? Effect.void : emitValues({ entityId: entity, context }))

@@ -1,5 +1,5 @@
 /**
- * The way to a server, layer by layer: its name, a connection, and its certificates.
+ * Checks the way to a server layer by layer: its name, a connection, and its certificates.
  */
 import * as Dns from "node:dns/promises"
 import * as Net from "node:net"
@@ -99,7 +99,7 @@ const certificateAdvices: Readonly<Record<string, string>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: "use the name in the certificate in the URL, or set FLIPT_TLS_SERVER_NAME to it"
 }
 
-/** Subjects from the server's certificate up to its authority. A self-signed certificate is its own issuer. */
+/** The subjects from the server's certificate up to its authority. A self-signed certificate is its own issuer. */
 const chainOf = (certificate: NodeTls.DetailedPeerCertificate): ReadonlyArray<string> => {
   const names: Array<string> = []
   const seen = new Set<string>()
@@ -130,7 +130,7 @@ const judge = (socket: NodeTls.TLSSocket, now: number, isVerified: boolean): Che
   return days < RENEWAL_DAYS ? warning("TLS", about, "renew the server's certificate") : ok("TLS", about)
 }
 
-/** Opens a connection as the client would, whatever its certificate, to say what is wrong with it. */
+/** Opens a connection like the client, but accepts every certificate, to report what is wrong with it. */
 export const checkTls = (address: Address, options: ConnectionOptions): Effect.Effect<Check> =>
   Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis

@@ -1,5 +1,5 @@
 /**
- * What a server answers to a client with this configuration.
+ * Checks how a server answers a client with this configuration.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -31,7 +31,7 @@ interface Answer {
   readonly at: number
 }
 
-/** Keeps the last answer of an HttpClient. */
+/** Records the last response of an HttpClient. */
 const recording = (last: Ref.Ref<Option.Option<Answer>>) =>
   Layer.effect(
     HttpClient.HttpClient,
@@ -108,7 +108,11 @@ const checkEtag = (fetcher: Fetcher.Service, { headers }: Answer): Effect.Effect
   const etag = headers.etag
   return etag === undefined
     ? Effect.succeed(
-        warning("ETag", "the answer has none, so every poll downloads the whole state", "check what proxies remove")
+        warning(
+          "ETag",
+          "the response has no ETag, so every poll downloads the whole state",
+          "check what proxies remove"
+        )
       )
     : Effect.match(fetcher.fetch(Option.some(etag)), {
         onSuccess: (update) =>
@@ -138,7 +142,7 @@ const stream = (source: Fetcher.Source) =>
     return { status: response.status, millis }
   })
 
-/** Flipt sends the first frame at once to a client that names no version. */
+/** Flipt immediately sends the first frame to a client that sends no version. */
 const checkStream = (source: Fetcher.Source) =>
   Effect.matchEffect(Effect.timeout(stream(source), Network.TIMEOUT), {
     onSuccess: ({ millis, status }) =>
@@ -167,7 +171,9 @@ const advices: Partial<Record<FetchError["reason"], string>> = {
   NotFound: "check FLIPT_URL, FLIPT_ENVIRONMENT and FLIPT_NAMESPACE"
 }
 
-/** Every check of a server, each emitted as it ends. Fails only after a problem that leaves nothing more to check. */
+/**
+ * Runs all checks of a server and emits each result when it is known. Fails only if a problem prevents further checks.
+ */
 export const checkServer = (options: Source.Options, emit: Emit) =>
   Effect.gen(function* () {
     const config = yield* Server.settings(options)

@@ -1,10 +1,10 @@
 /**
- * Names of declarations, from keys of flags.
+ * Derives the names of declarations from flag keys.
  */
 
 const reserved: ReadonlySet<string> = new Set(["Flag", "Schema"])
 
-/** `new-checkout` becomes `NewCheckout`. Characters that no identifier can have separate words. */
+/** Converts `new-checkout` to `NewCheckout`. Characters that are invalid in identifiers separate words. */
 const pascal = (key: string): string => {
   const words = key
     .normalize("NFC")
@@ -16,10 +16,10 @@ const pascal = (key: string): string => {
 
 const MAX_NAME = 80
 
-/** Gives each key a name that no other key has, in the order in which they are asked for. */
+/** Gives each key a unique name, in the order of the calls. */
 export const makeNames = (): ((key: string, ...suffixes: ReadonlyArray<string>) => string) => {
   const taken = new Set<string>()
-  /** The next number to try for a name, so that many equal names take linear time. */
+  /** The next number to try for each name, so that many equal names take linear time. */
   const next = new Map<string, number>()
   return (key, ...suffixes) => {
     const base = [...pascal(key)].slice(0, MAX_NAME).join("")

@@ -1,8 +1,8 @@
 /**
- * A Schema that decodes all attachments of a flag.
+ * Infers a Schema that decodes all attachments of a flag.
  */
 
-/** What was found at one place of the attachments. */
+/** The values found at one place in the attachments. */
 interface Shape {
   string: boolean
   number: boolean
@@ -21,7 +21,7 @@ const empty = (): Shape => ({
   object: undefined
 })
 
-/** What is nested deeper, or has more fields, is left to the reader. */
+/** Values that are nested deeper or have more fields become `Schema.Unknown`. */
 const MAX_DEPTH = 8
 const MAX_FIELDS = 100
 
@@ -61,7 +61,7 @@ const add = (shape: Shape, value: unknown, depth: number): void => {
   }
 }
 
-/** A property's name in an object literal, where `__proto__` alone would set the prototype. */
+/** A property's name in an object literal. `__proto__` must be computed, because otherwise it sets the prototype. */
 export const propertyName = (name: string): string =>
   name === "__proto__" ? `["__proto__"]` : /^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name)
 
@@ -115,7 +115,7 @@ export const literalOf = (value: unknown): string => {
     const fields = Object.entries(value).map(([name, field]) => `${propertyName(name)}: ${literalOf(field)}`)
     return fields.length === 0 ? "{}" : `{ ${fields.join(", ")} }`
   }
-  // JSON has numbers that are too large for one.
+  // JSON can contain numbers that are too large for a double.
   return value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY
     ? String(value)
     : JSON.stringify(value)
