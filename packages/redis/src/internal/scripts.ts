@@ -1,7 +1,7 @@
 /**
  * Lua scripts for atomic operations in Redis. All keys are passed in `KEYS`, so that the scripts work in a Cluster.
  *
- * A token is the time of Redis in milliseconds, or the last token plus one if that is greater, so tokens increase even if
+ * A token is the time of Redis in microseconds, or the last token plus one if that is greater, so tokens increase even if
  * Redis loses its data.
  */
 import { createHash } from "node:crypto"
@@ -16,7 +16,8 @@ const script = (source: string): Script => ({ source, sha: createHash("sha1").up
 
 const now = `
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local micros = time[1] * 1000000 + time[2]
+local now = math.floor(micros / 1000)
 local text = function(number) return string.format('%.0f', number) end
 `
 
@@ -29,7 +30,7 @@ local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then
   return { 'taken', redis.call('PTTL', KEYS[1]) }
 end
-local token = text(math.max(now, tonumber(redis.call('GET', KEYS[2]) or '0') + 1))
+local token = text(math.max(micros, tonumber(redis.call('GET', KEYS[2]) or '0') + 1))
 redis.call('SET', KEYS[2], token, 'PX', ARGV[3])
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return { 'acquired', token }
