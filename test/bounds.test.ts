@@ -363,7 +363,7 @@ it.live("writes the seed of 130,000 flags, and of a flag with 130,000 rules, in 
     const rules = repeat(130_000, () => ({ and: false, segments: [], distributions: [] }))
     for (const flags of [repeat(130_000, (index) => ({ ...flag, key: String(index) })), [{ ...flag, rules }]]) {
       let turns = 0
-      const counting = yield* Effect.fork(Effect.forever(Effect.tap(turn, () => turns++)))
+      const counting = yield* Effect.fork(Effect.forever(Effect.map(turn, () => turns++)))
       const seed = yield* writeSeed("default", flags)
       yield* Fiber.interrupt(counting)
       expect(seed.length).toBeGreaterThan(130_000 * 40)
