@@ -109,9 +109,11 @@ describe("a day of polls", { timeout: 600_000 }, () => {
     )
   }
 
-  it.effect("does not renew more often than the lifetime requires", () =>
+  it.effect("does not renew more often than the lifetime requires, and has few refusals: opaque, 300 s", () =>
     Effect.gen(function* () {
       const day = yield* simulate("opaque", minutes(5), 0)
+      expect(day.refusedRequests / day.polls).toBeLessThan(0.01)
+      expect(day.failedPolls).toBe(0)
       expect(day.renewals).toBeLessThan((1.5 * DAY) / minutes(5))
     })
   )

@@ -18,7 +18,7 @@ import { forEachSlice } from "../util/forEachSlice.js"
 import * as Mailbox from "../util/mailbox.js"
 import * as protocol from "./protocol.js"
 
-/** The state that workers may take over. It stays open until they have been told of the next one. */
+/** The state that workers may take over. It stays open until they know of the next one. */
 interface Held {
   readonly snapshot: Snapshot
   readonly state: protocol.SharedState
