@@ -257,6 +257,33 @@ it.scopedLive("a reference counts on v1, but not on v2", () =>
   })
 )
 
+it.scopedLive("v1 sends a rule with several segments once for each segment, but v2 once", () =>
+  Effect.gen(function* () {
+    const distributions = [
+      { variantKey: "a", rollout: 50 },
+      { variantKey: "b", rollout: 50 }
+    ]
+    const rule = { id: "1", segments: [{ key: "first" }, { key: "second" }], distributions }
+    const full = { flags: [{ key: "f", rules: [rule, { id: "2", segments: [{ key: "first" }], distributions }] }] }
+    const headers = { "x-flipt-accept-server-version": "2.0.0" }
+    const rulesOf = (version: "v1" | "v2") =>
+      Effect.gen(function* () {
+        const server = yield* FliptServer.make({ version, documents: { default: full } })
+        const document = parse(yield* ask(server, path(), { headers })) as unknown as typeof full
+        return document.flags[0]?.rules.map(({ id, segments }) => [id, ...segments.map(({ key }) => key)])
+      })
+    expect(yield* rulesOf("v1")).toEqual([
+      ["1", "first"],
+      ["1", "second"],
+      ["2", "first"]
+    ])
+    expect(yield* rulesOf("v2")).toEqual([
+      ["1", "first", "second"],
+      ["2", "first"]
+    ])
+  })
+)
+
 it.scopedLive("v1 omits features that older clients do not support", () =>
   Effect.gen(function* () {
     const type = "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE"

@@ -5,7 +5,7 @@ import * as Crypto from "node:crypto"
 
 /**
  * A snapshot document, as an object or as JSON text of one. v2 adds the digest, and the white space varies between
- * responses. In an object, v2 also rewrites the flags like a real server; text keeps its form. Other text, and bytes, are
+ * responses. In an object, the flags are also rewritten like by a real server; text keeps its form. Other text, and bytes, are
  * served unchanged.
  */
 export type Document = object | string | Uint8Array
@@ -88,6 +88,18 @@ const asV2 = (document: object, version: Version, changes: number): object => {
   }
 }
 
+/** The form in which v1 sends a document: a rule with several segments once for each segment, with all distributions. */
+const asV1 = (document: object): object =>
+  JSON.parse(JSON.stringify(document), (key, value: unknown) =>
+    key === "rules" && Array.isArray(value)
+      ? value.flatMap((rule) =>
+          isRecord(rule) && Array.isArray(rule.segments) && rule.segments.length > 1
+            ? rule.segments.map((segment) => ({ ...rule, segments: [segment] }))
+            : [rule]
+        )
+      : value
+  )
+
 export interface Options {
   readonly version: Version
   readonly namespace: string
@@ -107,7 +119,9 @@ export const make = (document: Document, options: Options): Stored => {
   const current = etag ?? own ?? sha1(namespace, given)
   const separator = Object.keys(parsed).length > 0 ? "," : ""
   const sent =
-    version === "v1" || typeof document === "string" ? given : JSON.stringify(asV2(document, version, options.changes))
+    typeof document === "string"
+      ? given
+      : JSON.stringify(version === "v1" ? asV1(document) : asV2(document, version, options.changes))
   const text =
     version !== "v1" && parsed.digest === undefined
       ? insertFirst(sent, `"digest":${JSON.stringify(current)}${separator}`)
