@@ -124,7 +124,7 @@ describe("events of a Fetcher", () => {
   const sees = (client: FliptClient.Service, enabled: boolean) =>
     client.evaluateBoolean(on).pipe(
       Effect.delay("1 millis"),
-      Effect.repeat({ until: (result) => result.enabled === enabled, times: 1000 }),
+      Effect.repeat({ until: (result) => result.enabled === enabled }),
       Effect.map((result) => expect(result.enabled).toBe(enabled))
     )
 
@@ -246,7 +246,7 @@ describe("events of a Fetcher", () => {
         const becomes = (tag: string) =>
           client.status.pipe(
             Effect.delay("1 millis"),
-            Effect.repeat({ until: (status) => status._tag === tag, times: 1000 }),
+            Effect.repeat({ until: (status) => status._tag === tag }),
             Effect.map((status) => expect(status._tag).toBe(tag))
           )
         const error = new FetchError({ reason: "Body", retryable: false, message: "a bad frame" })
@@ -260,7 +260,7 @@ describe("events of a Fetcher", () => {
         yield* fetcher.tell(Fetcher.Event.Mode({ mode: "streaming", connected: true }))
         yield* client.status.pipe(
           Effect.delay("1 millis"),
-          Effect.repeat({ until: (status) => status.mode === "streaming", times: 1000 })
+          Effect.repeat({ until: (status) => status.mode === "streaming" })
         )
         expect((yield* client.status).mode).toBe("streaming")
       })
