@@ -12,7 +12,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Esbuild from "esbuild"
-import { manifestOf, type Release } from "../scripts/native/pack.mjs"
+import { companionsOf, manifestOf, type Release } from "../scripts/native/pack.mjs"
 import { hostPlatform, packageName, platforms } from "../scripts/native/platforms.mjs"
 import { fileName } from "../src/internal/engine/native/locate.js"
 import { nativeVersion } from "../src/internal/util/version.js"
@@ -20,6 +20,7 @@ import { library, native, reason } from "./support/engines.js"
 import * as Folder from "./support/Folder.js"
 import * as PackageRegistry from "./support/PackageRegistry.js"
 import * as Project from "./support/Project.js"
+import * as Tarball from "./support/tarball.js"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 const client = JSON.parse(Fs.readFileSync(`${root}package.json`, "utf8"))
@@ -54,6 +55,17 @@ const registry = Layer.scoped(
       return Effect.sync(() => child.kill())
     })
     const { packages } = JSON.parse(Fs.readFileSync(Path.join(out, "release.json"), "utf8")) as Release
+    for (const id of companionsOf(root)) {
+      const { tarball } = packages.find((it) => it.id === id)!
+      const bytes = Fs.readFileSync(Path.join(out, "tarballs", tarball))
+      expect(PackageRegistry.packageOf(bytes).manifest).toMatchObject({
+        name: `@flipt-client-effect/${id}`,
+        version: client.version,
+        repository: { ...client.repository, directory: `packages/${id}` },
+        publishConfig: { access: "public" }
+      })
+      expect(Tarball.read(bytes, `dist/${id === "cli" ? "main" : "index"}.js`)).toBeDefined()
+    }
     const packed = packages.map(({ tarball }) =>
       PackageRegistry.packageOf(Fs.readFileSync(Path.join(out, "tarballs", tarball)))
     )

@@ -10,7 +10,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { exportsOf } from "../scripts/native/abi.mjs"
 import { compareVersions, inspect, mismatchesOf, pathIn, problemsOf } from "../scripts/native/inspect.mjs"
-import { manifestOf, publishedManifest } from "../scripts/native/pack.mjs"
+import { companionsOf, manifestOf, publishedManifest } from "../scripts/native/pack.mjs"
 import { hostPlatform, packageName, platformOf, platforms } from "../scripts/native/platforms.mjs"
 import * as Locate from "../src/internal/engine/native/locate.js"
 import { nativeVersion } from "../src/internal/util/version.js"
@@ -222,15 +222,25 @@ describe("a library for macOS or Windows", () => {
   })
 })
 
-/** A packed release of small packages, complete by default. */
+const companions = companionsOf(root)
+
+/** A packed release of small packages: by default a complete one for Effect 3. */
 const makeRelease = (
   folder: string,
-  options: { readonly development?: boolean; readonly without?: string } = {}
+  options: {
+    readonly development?: boolean
+    readonly without?: string
+    readonly edition?: string
+    readonly reverse?: boolean
+  } = {}
 ): void => {
-  const manifests: ReadonlyArray<readonly [string, { readonly name: string; readonly version: string }]> = [
+  const version = options.edition ?? client.version
+  const all: ReadonlyArray<readonly [string, PackageRegistry.Manifest]> = [
     ...platforms.map((platform) => [platform.id, manifestOf(platform, client, 1)] as const),
-    ["client", { name: client.name, version: client.version }]
+    ["client", { name: client.name, version }],
+    ...companions.map((id) => [id, { name: `@flipt-client-effect/${id}`, version }] as const)
   ]
+  const manifests = options.edition === undefined ? all : all.filter(([id]) => id === "client")
   Fs.mkdirSync(Path.join(folder, "tarballs"), { recursive: true })
   const packages = manifests
     .filter(([id]) => id !== options.without)
@@ -240,7 +250,12 @@ const makeRelease = (
       Fs.writeFileSync(Path.join(folder, "tarballs", tarball), bytes)
       return { id, name: manifest.name, tarball, integrity: PackageRegistry.integrityOf(bytes), sha256: "", bytes: 0 }
     })
-  const release = { version: client.version, development: options.development ?? false, packages }
+  const release = {
+    version,
+    tag: options.edition === undefined ? "latest" : "effect4",
+    development: options.development ?? false,
+    packages: options.reverse ? packages.reverse() : packages
+  }
   Fs.writeFileSync(Path.join(folder, "release.json"), JSON.stringify(release))
 }
 
@@ -265,16 +280,22 @@ describe("publishing", () => {
   const names = [...platforms.map(packageName), client.name]
 
   it.scopedLive(
-    "continues where it stopped, publishes nothing twice, and publishes the client last",
+    "continues where it stopped, publishes nothing twice, and publishes the client after the platforms",
     () =>
       Effect.gen(function* () {
         const folder = yield* Folder.make
         makeRelease(folder)
-        // Most platforms are already published by an earlier attempt, because each call of npm takes a second.
-        const earlier = platforms
-          .slice(2)
-          .map(({ id }) => PackageRegistry.packageOf(Fs.readFileSync(Path.join(folder, "tarballs", `${id}.tgz`))))
+        // Most packages are already published by an earlier attempt, because each call of npm takes a second.
+        const earlier = [...platforms.slice(2).map(({ id }) => id), ...companions.slice(1)].map((id) =>
+          PackageRegistry.packageOf(Fs.readFileSync(Path.join(folder, "tarballs", `${id}.tgz`)))
+        )
         const registry = yield* PackageRegistry.make(earlier)
+        const added = [
+          names[0],
+          names[1],
+          client.name,
+          ...companions.slice(0, 1).map((id) => `@flipt-client-effect/${id}`)
+        ]
 
         registry.refuse(names[1])
         const stopped = yield* publish(folder, registry.url)
@@ -284,8 +305,17 @@ describe("publishing", () => {
         registry.refuse(undefined)
         const finished = yield* publish(folder, registry.url)
         expect(finished.code, finished.output).toBe(0)
-        expect(registry.published).toEqual([names[0], names[1], client.name])
-        expect(finished.output.match(/already published/g)).toHaveLength(platforms.length - 1)
+        expect(registry.published).toEqual(added)
+        expect(finished.output.match(/already published/g)).toHaveLength(earlier.length + 1)
+
+        // the edition for Effect 4 is another version of the client
+        const edition = Path.join(folder, "effect4")
+        makeRelease(edition, { edition: "99.1.0-pre" })
+        for (const output of ["99.1.0-pre: published", "99.1.0-pre: already published"]) {
+          expect((yield* publish(edition, registry.url)).output).toContain(output)
+        }
+        expect(registry.published).toEqual([...added, client.name])
+        expect(registry.tags(client.name)).toEqual({ latest: client.version, effect4: "99.1.0-pre" })
       }),
     900_000
   )
@@ -316,7 +346,9 @@ describe("publishing", () => {
   it.scopedLive.each([
     ["a development build", { development: true }, "this is a development build"],
     ["a release that lacks a platform", { without: "darwin-arm64" }, "the release lacks darwin-arm64"],
-    ["a release without the client", { without: "client" }, "the release lacks client"]
+    ["a release without the client", { without: "client" }, "the release lacks client"],
+    ["a release in another order", { reverse: true }, "release.json must list, in this order: "],
+    ["an edition without the client", { without: "client", edition: "99.1.0-pre" }, "the release lacks client"]
   ] as const)("refuses %s", ([_name, options, problem]) =>
     Effect.gen(function* () {
       const folder = yield* Folder.make

@@ -33,7 +33,15 @@ const tool = (name: string, ...args: ReadonlyArray<string>) =>
 const succeeds = (name: string, ...args: ReadonlyArray<string>) =>
   Effect.map(tool(name, ...args), ({ code, output }) => expect(code, output).toBe(0))
 
-const manifest = JSON.parse(readFileSync(`${root}package.json`, "utf8")) as { readonly version: string }
+interface Manifest {
+  readonly version: string
+  readonly dependencies?: Readonly<Record<string, string>>
+  readonly peerDependencies?: Readonly<Record<string, string>>
+}
+
+const readJson = (path: string) => JSON.parse(readFileSync(`${root}${path}`, "utf8")) as Manifest
+
+const manifest = readJson("package.json")
 
 describe("the sources", () => {
   it.live("type-check, tests and examples included", () => succeeds("tsgo", "-p", "tsconfig.json"), 300_000)
@@ -62,6 +70,22 @@ describe("the package", () => {
 
   it("looks for platform packages of its own version", () => {
     expect(nativeVersion).toBe(manifest.version)
+  })
+
+  // docs/releasing.md has the rule for both
+  it("has the version of its companions, which depend on it", () => {
+    const expected = { version: manifest.version, range: `^${manifest.version}` }
+    for (const name of readdirSync(`${root}packages`)) {
+      const { dependencies, peerDependencies, version } = readJson(`packages/${name}/package.json`)
+      // the command contains the client
+      const range = name === "cli" ? expected.range : { ...dependencies, ...peerDependencies }["flipt-client-effect"]
+      expect({ version, range }, name).toEqual(expected)
+    }
+  })
+
+  it("has an edition for Effect 4 with the corresponding version", () => {
+    const [major, minor, patch] = manifest.version.split(".")
+    expect(readJson("editions/effect4/package.json").version).toBe(`2.${minor}.${patch}${major === "0" ? "-pre" : ""}`)
   })
 
   it.live("passes publint", () =>

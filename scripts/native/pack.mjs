@@ -1,14 +1,25 @@
 // @ts-check
 /**
  * `npm run native:pack -- [<platform>…]` packs a release into `build/release`: one package for each platform, from
- * `build/native`, and the client with all of them as optional dependencies. These are added while packing: in the
- * committed manifest they would break `npm ci` until they are published. The checkout stays as it is.
+ * `build/native`, the client with all of them as optional dependencies, and its companions in `packages`. The platforms
+ * are added while packing: in the committed manifest they would break `npm ci` until they are published. The checkout
+ * stays as it is.
  *
  * - `--development` packs the build of the checkout for this machine. `publish.mjs` refuses the result.
  * - `--out=<folder>` packs into another folder.
  */
 import { createHash } from "node:crypto"
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import process from "node:process"
 import { fileURLToPath } from "node:url"
@@ -30,7 +41,7 @@ import { hostPlatform, packageName, platformOf, platforms } from "./platforms.mj
 
 /**
  * @typedef {object} Packed
- * @property {string} id the platform; `client` for the client
+ * @property {string} id the platform; `client` for the client; the folder in `packages` for a companion
  * @property {string} name
  * @property {string} tarball
  * @property {string} integrity
@@ -40,7 +51,8 @@ import { hostPlatform, packageName, platformOf, platforms } from "./platforms.mj
 
 /**
  * @typedef {object} Release what `release.json` says
- * @property {string} version
+ * @property {string} version of every package
+ * @property {string} tag npm's tag: `latest`, or `effect4` for the edition for Effect 4
  * @property {boolean} development
  * @property {ReadonlyArray<Packed>} packages in the order in which they are published
  */
@@ -158,6 +170,34 @@ export const packClient = (root, out, nativeVersion) => {
   return packFolder(folder, join(out, "tarballs"), "client")
 }
 
+/** The companions of the client: the folders in `packages`. The edition for Effect 4 has none. @param {string} root */
+export const companionsOf = (root) => readdirSync(join(root, "packages")).sort()
+
+/** Packs a companion, which must be built. @param {string} root @param {string} id @param {string} version @param {string} out */
+const packCompanion = (root, id, version, out) => {
+  const folder = join(root, "packages", id)
+  if (!existsSync(join(folder, "dist"))) {
+    throw new Error(`${join(folder, "dist")} is missing. Run npm run build`)
+  }
+  const manifest = readJson(join(folder, "package.json"))
+  if (manifest.version !== version) {
+    throw new Error(
+      `${manifest.name} has version ${manifest.version}, and the client ${version}. They must be the same`
+    )
+  }
+  return packFolder(folder, join(out, "tarballs"), id)
+}
+
+/** Writes what a folder of packages contains, after all of them are packed. @param {string} out @param {Release} release */
+export const writeRelease = (out, release) => {
+  writeJson(join(out, "release.json"), release)
+  writeFileSync(
+    join(out, "SHA256SUMS"),
+    release.packages.map(({ sha256, tarball }) => `${sha256}  tarballs/${tarball}\n`).join("")
+  )
+  rmSync(join(out, "stage"), { recursive: true })
+}
+
 /**
  * Packs a whole release.
  *
@@ -190,14 +230,11 @@ export const packRelease = ({ development, nativeVersion, out, platforms, root }
       : readFileSync(join(folder, NOTICES), "utf8")
     return packPlatform({ root, client: { ...client, version }, platform, library, notices, development, out })
   })
-  // the client last: whoever sees it in the registry also finds its platforms
-  const release = { version: client.version, development, packages: [...packages, packClient(root, out, version)] }
-  writeJson(join(out, "release.json"), release)
-  writeFileSync(
-    join(out, "SHA256SUMS"),
-    release.packages.map(({ sha256, tarball }) => `${sha256}  tarballs/${tarball}\n`).join("")
-  )
-  rmSync(join(out, "stage"), { recursive: true })
+  // dependencies first: whoever sees the client in the registry also finds its platforms
+  packages.push(packClient(root, out, version))
+  packages.push(...companionsOf(root).map((id) => packCompanion(root, id, client.version, out)))
+  const release = { version: client.version, tag: "latest", development, packages }
+  writeRelease(out, release)
   return release
 }
 

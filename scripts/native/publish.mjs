@@ -1,30 +1,36 @@
 // @ts-check
 /**
- * `node scripts/native/publish.mjs <release> [--dry-run] [--registry=<url>]` publishes what `pack.mjs` packed: first the
- * platforms, then the client, so that nobody installs a client whose platforms are missing. It can run again after a
- * failure: a package that the registry has with the same bytes is skipped, and one with other bytes stops the release.
+ * `node scripts/native/publish.mjs <release> [--dry-run] [--registry=<url>]` publishes what `pack.mjs` or
+ * `editions/effect4/pack.mjs` packed: first the platforms, then the client, then its companions, so that nobody installs a
+ * package whose dependencies are missing. It can run again after a failure: a package that the registry has with the same
+ * bytes is skipped, and one with other bytes stops the release.
  */
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import process from "node:process"
+import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { npm, tryNpm } from "./npm.mjs"
+import { companionsOf } from "./pack.mjs"
 import { platforms } from "./platforms.mjs"
 
 /** @typedef {import("./pack.mjs").Release} Release */
 
 /** @param {Release} release */
-const checkComplete = ({ development, packages }) => {
+const checkComplete = ({ development, packages, tag }) => {
   if (development) {
     throw new Error("this is a development build. Run npm run native:pack without --development")
   }
-  const missing = [...platforms.map(({ id }) => id), "client"].filter((id) => !packages.some((it) => it.id === id))
+  const root = fileURLToPath(new URL("../..", import.meta.url))
+  // the edition for Effect 4 uses the platforms of the other release
+  const expected = tag === "effect4" ? ["client"] : [...platforms.map(({ id }) => id), "client", ...companionsOf(root)]
+  const missing = expected.filter((id) => !packages.some((it) => it.id === id))
   if (missing.length > 0) {
     throw new Error(`the release lacks ${missing.join(", ")}. Run npm run native:pack without naming platforms`)
   }
-  if (packages.at(-1)?.id !== "client") {
-    throw new Error("the client must be the last package of release.json")
+  if (packages.map(({ id }) => id).join() !== expected.join()) {
+    throw new Error(`release.json must list, in this order: ${expected.join(", ")}`)
   }
 }
 
@@ -67,7 +73,7 @@ const main = () => {
     }
     const provenance = process.env.GITHUB_ACTIONS === "true" ? ["--provenance"] : []
     const dryRun = values["dry-run"] ? ["--dry-run"] : []
-    npm(["publish", file, "--access=public", ...provenance, ...dryRun, ...registry])
+    npm(["publish", file, "--access=public", `--tag=${release.tag}`, ...provenance, ...dryRun, ...registry])
     console.log(`${spec}: ${values["dry-run"] ? "would be published" : "published"}`)
   }
 }

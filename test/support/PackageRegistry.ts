@@ -25,6 +25,8 @@ export interface Registry {
   readonly url: string
   /** Every published package, in order. */
   readonly published: ReadonlyArray<string>
+  /** The tags of a package's versions, as published. */
+  readonly tags: (name: string) => Readonly<Record<string, string>>
   /** Makes the registry refuse to publish packages of this name; `undefined` ends it. */
   readonly refuse: (name: string | undefined) => void
 }
@@ -66,6 +68,7 @@ export const installedIn = (folder: string): ((name: string) => ReadonlyArray<Pa
 
 interface Publication {
   readonly versions: Readonly<Record<string, Manifest>>
+  readonly "dist-tags": Readonly<Record<string, string>>
   readonly _attachments: Readonly<Record<string, { readonly data: string }>>
 }
 
@@ -77,6 +80,7 @@ export const make = (
   Effect.gen(function* () {
     const known = new Map<string, ReadonlyArray<Package>>()
     const published: Array<string> = []
+    const tags = new Map<string, Readonly<Record<string, string>>>()
     let refused: string | undefined
 
     const add = (it: Package) => known.set(it.manifest.name, [...(known.get(it.manifest.name) ?? []), it])
@@ -92,7 +96,7 @@ export const make = (
 
     const document = (host: string, name: string, found: ReadonlyArray<Package>) => ({
       name,
-      "dist-tags": { latest: found.at(-1)?.manifest.version },
+      "dist-tags": tags.get(name) ?? { latest: found.at(-1)?.manifest.version },
       versions: Object.fromEntries(
         found.map(({ manifest, tarball }) => {
           const url = `http://${host}/-/${encodeURIComponent(`${name}@${manifest.version}`)}.tgz`
@@ -103,7 +107,7 @@ export const make = (
     })
 
     const publish = (body: string): readonly [status: number, answer: object] => {
-      const { _attachments, versions } = JSON.parse(body) as Publication
+      const { _attachments, "dist-tags": given, versions } = JSON.parse(body) as Publication
       const manifest = Object.values(versions)[0] as Manifest
       if (manifest.name === refused) {
         return [403, { error: "refused" }]
@@ -114,6 +118,7 @@ export const make = (
       const data = Object.values(_attachments)[0]?.data ?? ""
       add({ manifest, tarball: Buffer.from(data, "base64") })
       published.push(manifest.name)
+      tags.set(manifest.name, { ...tags.get(manifest.name), ...given })
       return [201, { ok: true }]
     }
 
@@ -146,6 +151,7 @@ export const make = (
     return {
       url: `http://127.0.0.1:${port}/`,
       published,
+      tags: (name) => tags.get(name) ?? {},
       refuse: (name) => {
         refused = name
       }
