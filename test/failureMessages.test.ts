@@ -78,8 +78,8 @@ describe("the error of an evaluation", () => {
         const { compile } = yield* Engine.Engine
         const snapshot = yield* compile("n", [new TextEncoder().encode(JSON.stringify(document))])
         const messageOf = (result: Either.Either<unknown, Error>) => Either.getOrThrow(Either.flip(result)).message
-        expect(messageOf(snapshot.boolean({ flagKey: "nope", entityId: "e" }))).toMatch(
-          /^invalid request: failed to get flag information n\/nope; (?:none of the 2 flags of the namespace has this key|the namespace has no flag with this key)$/
+        expect(messageOf(snapshot.boolean({ flagKey: "nope", entityId: "e" }))).toBe(
+          "invalid request: failed to get flag information n/nope; none of the 2 flags of the namespace has this key"
         )
         expect(messageOf(snapshot.boolean({ flagKey: "theme", entityId: "e" }))).toBe(
           "invalid request: theme is not a boolean flag; it is a variant flag, so use evaluateVariant"

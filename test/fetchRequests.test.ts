@@ -397,15 +397,24 @@ describe("a redirect", () => {
     })
   )
 
-  it.scopedLive("to a URL with a user and password is refused without showing them", () =>
-    Effect.gen(function* () {
-      const server = yield* serve()
-      yield* server.failAlways(Fault.redirect(`http://user:sesame@127.0.0.1:${server.port}${path("default")}`))
-      const error = yield* failureOf({ url: server.url })
-      expect(error.message).not.toContain("sesame")
-      expect(error.retryable).toBe(false)
-    })
-  )
+  for (const [what, userinfo] of [
+    ["a user and password", "user:sesame"],
+    ["a user alone", "sesame"],
+    ["a password alone", ":sesame"]
+  ] as const) {
+    it.scopedLive(`to a URL with ${what} is refused without showing it`, () =>
+      Effect.gen(function* () {
+        const server = yield* serve()
+        yield* server.failAlways(Fault.redirect(`http://${userinfo}@127.0.0.1:${server.port}${path("other")}`))
+        const error = yield* failureOf({ url: server.url })
+        expect(error).toMatchObject({ reason: "Status", status: 302, retryable: false })
+        expect(error.message).toBe(
+          `GET ${server.url}${path("default")}: status 302: the redirect leads to a URL with a user or a password`
+        )
+        expect((yield* server.requests).map(({ target }) => target)).toEqual([path("default")])
+      })
+    )
+  }
 })
 
 describe("TLS", () => {

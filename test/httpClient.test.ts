@@ -2,6 +2,7 @@
  * The HttpClients as a program may use them for requests of its own, such as asking for a token.
  */
 import * as Http from "node:http"
+import { fileURLToPath } from "node:url"
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -10,9 +11,10 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import * as Esbuild from "esbuild"
 import * as Browser from "../src/internal/platform/default.js"
 import * as Tls from "../src/Tls.js"
-import { http } from "./support/fetching.js"
+import { http, small } from "./support/fetching.js"
 import { listen } from "./support/Listener.js"
 
 /** A server that returns what it receives, as a JSON text, and the number of requests to it. */
@@ -95,5 +97,67 @@ describe("the HttpClient for browsers", () => {
       yield* HttpClient.get(target.url)
       expect(target.requests()).toBe(1)
     }).pipe(Effect.provide(Browser.layerHttpClient({})))
+  )
+})
+
+describe("a client in a browser", () => {
+  const source = (path: string) => fileURLToPath(new URL(`../src/${path}`, import.meta.url))
+
+  /** Connects a client made from the sources for browsers. Here it runs on Node, with Node's `fetch`. */
+  const bundled = Effect.promise(async () => {
+    const { outputFiles } = await Esbuild.build({
+      stdin: {
+        contents: `
+          import * as Effect from "effect/Effect"
+          import * as FliptClient from "./FliptClient.js"
+          export const connect = (options: FliptClient.Options) =>
+            FliptClient.make({ ...options, fetchMode: "streaming" }).pipe(
+              Effect.flatMap(({ status }) =>
+                Effect.repeat(Effect.delay(status, "2 millis"), { until: ({ connected }) => connected })
+              ),
+              Effect.scoped,
+              Effect.runPromise
+            )
+        `,
+        loader: "ts",
+        resolveDir: source("")
+      },
+      alias: {
+        "#platform": source("internal/platform/default.ts"),
+        "#native": source("internal/engine/native/default.ts")
+      },
+      bundle: true,
+      tsconfigRaw: "{}",
+      format: "esm",
+      platform: "browser",
+      write: false
+    })
+    const bundle: { readonly connect: (options: object) => Promise<unknown> } = await import(
+      `data:text/javascript;base64,${Buffer.from(outputFiles[0]!.contents).toString("base64")}`
+    )
+    return bundle
+  })
+
+  it.scopedLive("leaves User-Agent to the browser, unless the option headers has it", () =>
+    Effect.gen(function* () {
+      const agents: Array<string> = []
+      const port = yield* listen(
+        Http.createServer(({ headers, url = "" }, response) => {
+          const isStream = url.includes("/stream")
+          agents.push(`${isStream ? "stream" : "snapshot"}: ${headers["user-agent"]}`)
+          response.writeHead(200, { "content-type": "application/json" })
+          isStream ? response.flushHeaders() : response.end(JSON.stringify(small))
+        })
+      )
+      const { connect } = yield* bundled
+      yield* Effect.promise(() => fetch(http(port)))
+      // what this runtime sends on its own
+      const [own] = agents.splice(0)
+      expect(own).toMatch(/^snapshot: (?!flipt)/)
+      yield* Effect.promise(() => connect({ url: http(port) }))
+      expect(agents.splice(0)).toEqual([own, own?.replace("snapshot", "stream")])
+      yield* Effect.promise(() => connect({ url: http(port), headers: { "User-Agent": "shop/3" } }))
+      expect(agents).toEqual(["snapshot: shop/3", "stream: shop/3"])
+    })
   )
 })

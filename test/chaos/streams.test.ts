@@ -286,7 +286,7 @@ it.live("a server restart in the middle of a frame loses only that frame", () =>
   )
 )
 
-it.live("two documents in one chunk are both loaded, in order", () =>
+it.live("of two documents in one chunk, the last one stays", () =>
   Clients.forEach(Clients.kinds, (kind, log) =>
     Effect.gen(function* () {
       const server = yield* scripted(makeDocument([booleanFlag("start", true)]))
