@@ -149,10 +149,11 @@ it.live("a stream that goes silent is detected by a request, and replaced", () =
       const client = yield* Clients.make(kind, { url: server.url, updateInterval: "100 millis" })
       const seen = yield* watching(client)
       yield* until(() => server.streams.length === 1)
+      // at once, so that no poll receives the old document after the push
+      yield* server.setDocument(onDocument(true))
       server.streams[0]!.push(onDocument(true))
       yield* awaitOn(client, true)
       yield* isConnected(client, true)
-      yield* server.setDocument(onDocument(true))
       // some polls that find nothing new: silence alone is not a fault
       const checked = server.snapshots.length
       yield* until(() => server.snapshots.length >= checked + 3)
