@@ -29,8 +29,9 @@ export default defineConfig({
     ],
     reporters: ["default", ["json", { outputFile: path("./build/tests.json") }]],
     setupFiles: [path("./test/support/setup.ts")],
-    // Tests wait for conditions, even on a busy machine. This limit ends a test whose condition never occurs.
+    // Tests wait for conditions, even on a busy machine. These limits end those whose condition never occurs.
     testTimeout: 120_000,
+    hookTimeout: 120_000,
     poolOptions: {
       // Equal numbers, because Vitest 3 may give a file to a worker that it is ending as idle.
       forks: { isolate: false, minForks: 4, maxForks: 4 },

@@ -18,8 +18,9 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
     reporters: ["default", ["json", { outputFile: path("./build/tests.json") }]],
-    // Tests wait for conditions, even on a busy machine. This limit ends a test whose condition never occurs.
+    // Tests wait for conditions, even on a busy machine. These limits end those whose condition never occurs.
     testTimeout: 120_000,
+    hookTimeout: 120_000,
     maxWorkers: 3
   }
 })
