@@ -103,7 +103,7 @@ describe.skipIf(!native || host === undefined)(`a library${native ? "" : ` (skip
 
   it.runIf(host?.libc === "glibc")("is rejected if it needs a newer glibc than the platform allows", () => {
     const { glibc } = inspect(bytes())
-    const problem = `it needs glibc ${glibc}, and 2.2 is the limit`
+    const problem = `it needs glibc ${glibc}, but the limit is 2.2`
     expect(problemsOf({ ...host!, glibc: "2.2" }, bytes(), exportsOf(root))).toContain(problem)
     expect(problemsOf({ ...host!, glibc: glibc! }, bytes(), exportsOf(root))).not.toContain(problem)
   })
@@ -217,7 +217,7 @@ describe("a library for macOS or Windows", () => {
     }
     expect(mismatchesOf(platformOf("darwin-arm64"), machO(abi, false), abi)).toHaveLength(1)
     expect(problemsOf({ ...platformOf("darwin-arm64"), macos: "10.15" }, machO(abi, true), abi)).toEqual([
-      "it needs macOS 11.0, and 10.15 is the limit"
+      "it needs macOS 11.0, but the limit is 10.15"
     ])
   })
 })

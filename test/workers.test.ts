@@ -19,6 +19,7 @@ it.live(
   { timeout: 630_000 }
 )
 
+// Needs the library. The other test covers worker threads without it.
 it.live.skipIf(!native)(
   `a process survives worker threads that end while they load the native engine${native ? "" : ` (skipped: ${reason})`}`,
   () =>

@@ -38,6 +38,7 @@ interface Churn {
 
 describe.each(["native", "portable"] as const)("on the %s engine", (engine) => {
   const isSkipped = engine === "native" && !native
+  // The native half needs the library, and names the reason if it is skipped. The portable half always runs.
   const suffix = isSkipped ? ` (skipped: ${reason})` : ""
 
   it.live.skipIf(isSkipped)(

@@ -66,7 +66,7 @@ const main = Effect.gen(function* () {
     "`evaluateBoolean` in a running fiber": inFiber(portable),
     "the same, on the native engine": inFiber(native),
     "the same, with metrics": inFiber(counting),
-    "the same, of a flag that does not exist": unknown(portable),
+    "the same, for an unknown flag": unknown(portable),
     "`Effect.runPromise` of one `evaluateBoolean`": async (count) => {
       for (let i = 0; i < count; i++) {
         await Effect.runPromise(portable.evaluateBoolean(requestOf(i)))

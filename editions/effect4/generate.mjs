@@ -140,7 +140,7 @@ for (const [text, path] of rewritten) {
 
 const repository = manifest.repository.url.replace(/^git\+|\.git$/g, "")
 
-/** Makes links to files that only the repository has absolute. */
+/** Turns links to files that the package does not contain into links to the repository. */
 const renderLinks = (page, text) =>
   text.replaceAll(/\]\((?!\w+:)([^)#\s]+)(#[^)\s]*)?\)/g, (link, target, anchor = "") => {
     const path = posix.join(posix.dirname(page), target)

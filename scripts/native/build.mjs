@@ -25,7 +25,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url))
 const crate = join(root, "native")
 const cross = process.platform === "linux"
 
-/** A message for the person at the terminal, without a stack. */
+/** An error whose message is printed without a stack. */
 class Failure extends Error {}
 
 /** @param {string} command @param {ReadonlyArray<string>} args @param {NodeJS.ProcessEnv} [env] */
@@ -52,10 +52,10 @@ const findCompiler = () => {
   throw new Failure("there is no rustc with its sources. Install rust-src (docs/releasing.md), or set RUSTC and CARGO")
 }
 
-/** PATH with the tools that docs/releasing.md installs, which win over others. */
+/** PATH with the tools that docs/releasing.md installs, which take precedence. */
 const path = [join(root, "build", "native-tools", "bin"), process.env.PATH].join(delimiter)
 
-/** What the linker needs besides what rustc tells it. @param {Platform} platform @param {string} folder for files */
+/** Arguments for the linker in addition to rustc's. @param {Platform} platform @param {string} folder for files */
 const linkArguments = (platform, folder) => {
   if (platform.os === "darwin") {
     // by default a library for macOS contains the path that it was written to
@@ -84,7 +84,7 @@ const commandFor = (platform, compiler) => {
   }
   const target = toolchain.target.replace(/\.\d+\.\d+$/, "")
   const targetFolder = join(root, "build", "native-target")
-  // nothing of this machine is to stay in panic messages; the last prefix that matches wins
+  // keeps paths of this machine out of panic messages; the last matching prefix wins
   const remapped = [
     [compiler.sysroot, "/rust"],
     [compiler.sources, "/rust"],
@@ -95,7 +95,7 @@ const commandFor = (platform, compiler) => {
   const rustflags = [
     ...remapped.map(([from, to]) => `--remap-path-prefix=${from}=${to}`),
     ...(toolchain.rustflags ?? []),
-    // the linker of zig strips symbols; for Mach-O rustc would want a tool of LLVM for it, which Debian does not have
+    // zig's linker strips symbols; for Mach-O, rustc would need a tool of LLVM that Debian does not have
     ...(cross && platform.os === "darwin" ? ["-Cstrip=none", "-Clink-arg=-Wl,-s"] : [])
   ]
   const linked = linkArguments(platform, targetFolder).map((argument) => `-Clink-arg=${argument}`)
@@ -114,7 +114,7 @@ const commandFor = (platform, compiler) => {
       CARGO_ENCODED_RUSTFLAGS: rustflags.join("\u001f"),
       SOURCE_DATE_EPOCH: "0",
       MACOSX_DEPLOYMENT_TARGET: platform.macos,
-      // a stable compiler takes -Zbuild-std only so
+      // lets a stable compiler accept -Zbuild-std
       RUSTC_BOOTSTRAP: "1"
     }
   }
@@ -150,7 +150,7 @@ const build = (platform, compiler) => {
   const bytes = readFileSync(file)
   const problems = problemsOf(platform, bytes, exportsOf(root))
   if (problems.length > 0) {
-    throw new Failure(`${file} is no library for ${platform.id}: ${problems.join("; ")}`)
+    throw new Failure(`${file} is not a library for ${platform.id}: ${problems.join("; ")}`)
   }
   const folder = join(root, "build", "native", platform.id)
   mkdirSync(folder, { recursive: true })

@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Runs the corpus of the official engine's answers on the native engine, in a project that has the client installed:
- * `node corpus.mjs <corpus.ndjson>`. It needs nothing but what a user installs, so that it runs on every platform. Runs the
+ * `node corpus.mjs <corpus.ndjson>`. It uses only what a user installs, so that it runs on every platform. Runs the
  * corpus in each way in which the library is loaded and used:
  *
  * - `alone`: in a worker thread, as a Node-API addon, while the main thread has not loaded it
@@ -39,7 +39,7 @@ const corpus = readFileSync(file, "utf8")
   .split("\n")
   .flatMap((line) => (line === "" ? [] : [JSON.parse(line)]))
 
-/** The addons that this thread has loaded. The one of koffi is called `koffi.node`. @type {Array<string>} */
+/** The addons that this thread has loaded. koffi's addon is `koffi.node`. @type {Array<string>} */
 const addons = []
 const { dlopen } = process
 process.dlopen = (module, path, ...flags) => {
@@ -70,7 +70,7 @@ const answer = (snapshot, { kind, request }) => {
   )
 }
 
-/** The client explains an error behind the official text. @param {{ error?: unknown }} actual @param {Line["cases"][number]["expected"]} expected */
+/** The client adds an explanation after the official text. @param {{ error?: unknown }} actual @param {Line["cases"][number]["expected"]} expected */
 const assertAnswer = (actual, expected) => {
   if (!("error" in expected && String(actual?.error).startsWith(`${expected.error}; `))) {
     assert.deepEqual(actual, expected)
@@ -114,7 +114,7 @@ const compileAll = Effect.flatMap(Engine.Engine, (engine) =>
   )
 ).pipe(Effect.provide(Engine.layerNative))
 
-/** Each document has a client, and an environment after its number. @param {Line} line @param {number} index */
+/** Each document has its own client, with the document's number as the environment. @param {Line} line @param {number} index */
 const targetOf = ({ namespace }, index) => ({ environment: `${index}`, namespace })
 
 /** Serves a document to the workers. @param {Line} line @param {number} index */
@@ -162,10 +162,10 @@ const work = {
 
 // --------------------------------------------------------------------------------------------------- the main thread
 
-/** Starts a worker, and waits for what it has found. @param {keyof typeof work} task */
+/** Starts a worker and waits for its result. @param {keyof typeof work} task */
 const start = async (task) => {
   const worker = new Worker(fileURLToPath(import.meta.url), { argv: [file], workerData: task })
-  // listened to from here on, since a worker can end together with its message
+  // listens from here on, because a worker can end together with its message
   const ended = once(worker, "exit")
   const [message] = await Promise.race([
     once(worker, "message"),

@@ -225,13 +225,13 @@ const system = {
 }
 
 /**
- * What zig's linker for Mach-O exports besides, since it takes no list of exports: names of Rust's runtime and of the
- * linker itself. They do no harm, since macOS looks up a symbol in the library that it was linked against.
+ * Names that zig's linker for Mach-O also exports, because it accepts no list of exports: those of Rust's runtime and of
+ * the linker itself. They are harmless, because macOS looks up each symbol in the library that it was linked against.
  */
 const leftByZig = /^(?:_R\w+|rust_eh_personality|_mh_dylib_header|__dso_handle)$/
 
 /**
- * Why a library does not run on a platform, or not with the loader; empty when it does.
+ * The reasons why a library does not run on a platform, or why the loader refuses it. Empty if it runs.
  *
  * @param {import("./platforms.mjs").Platform} platform
  * @param {Buffer} bytes
@@ -262,8 +262,8 @@ export const mismatchesOf = (platform, bytes, abi) => {
 }
 
 /**
- * Why a library must not be published for a platform; empty when it may be. Besides {@link mismatchesOf}, it must run on
- * the oldest system of the platform, and say nothing of the machine that built it.
+ * The reasons why a library must not be published for a platform. Empty if it can be. In addition to {@link mismatchesOf},
+ * it must run on the platform's oldest system, and contain no path of the machine that built it.
  *
  * @param {import("./platforms.mjs").Platform} platform
  * @param {Buffer} bytes
@@ -281,10 +281,10 @@ export const problemsOf = (platform, bytes, abi) => {
   return [
     foreign.length === 0 ? [] : [`it needs ${foreign.join(", ")}, which not every system has`],
     platform.glibc !== undefined && library.glibc !== undefined && compareVersions(library.glibc, platform.glibc) > 0
-      ? [`it needs glibc ${library.glibc}, and ${platform.glibc} is the limit`]
+      ? [`it needs glibc ${library.glibc}, but the limit is ${platform.glibc}`]
       : [],
     platform.macos !== undefined && library.macos !== undefined && compareVersions(library.macos, platform.macos) > 0
-      ? [`it needs macOS ${library.macos}, and ${platform.macos} is the limit`]
+      ? [`it needs macOS ${library.macos}, but the limit is ${platform.macos}`]
       : [],
     path === undefined ? [] : [`it contains a path of the machine that built it: ${path}`]
   ].flat()

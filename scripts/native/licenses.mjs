@@ -27,7 +27,7 @@ WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEM
 COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
 OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.`
 
-/** The texts that a crate brings. MIT where it is one of several to choose from. @param {string} folder */
+/** The license texts of a crate. If it offers a choice of licenses, the MIT one. @param {string} folder */
 const textsOf = (folder) => {
   const files = readdirSync(folder).filter((file) => /^(?:licen[cs]e|copying|notice)/i.test(file))
   const preferred = files.filter((file) => /mit|notice/i.test(file))

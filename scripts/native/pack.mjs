@@ -134,7 +134,7 @@ const packFolder = (folder, tarballs, id) => {
  * @param {string} from.library the file
  * @param {string} from.notices the licences of what is in it
  * @param {string} from.out
- * @param {boolean} from.development whether it need not run on other machines than this one
+ * @param {boolean} from.development whether the package only has to run on this machine
  */
 export const packPlatform = ({ client, development, library, notices, out, platform, root }) => {
   const check = development ? mismatchesOf : problemsOf
@@ -149,7 +149,7 @@ export const packPlatform = ({ client, development, library, notices, out, platf
   writeFileSync(join(folder, NOTICES), notices)
   writeFileSync(
     join(folder, "README.md"),
-    `# ${packageName(platform)}\n\nThe native engine of \`${client.name}\` for ${platform.id}. Install \`${client.name}\`, which brings this package where it is needed.\n`
+    `# ${packageName(platform)}\n\nThe native engine of \`${client.name}\` for ${platform.id}. Install \`${client.name}\`, which installs this package on the platforms that need it.\n`
   )
   writeJson(join(folder, "package.json"), manifestOf(platform, client, statSync(library).size))
   return packFolder(folder, join(out, "tarballs"), platform.id)
@@ -230,7 +230,7 @@ export const packRelease = ({ development, nativeVersion, out, platforms, root }
       : readFileSync(join(folder, NOTICES), "utf8")
     return packPlatform({ root, client: { ...client, version }, platform, library, notices, development, out })
   })
-  // dependencies first: whoever sees the client in the registry also finds its platforms
+  // dependencies first, so that the platforms are in the registry before the client
   packages.push(packClient(root, out, version))
   packages.push(...companionsOf(root).map((id) => packCompanion(root, id, client.version, out)))
   const release = { version: client.version, tag: "latest", development, packages }

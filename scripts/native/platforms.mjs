@@ -6,7 +6,7 @@
 
 /**
  * @typedef {object} Toolchain
- * @property {string} target the target of rustc; cargo-zigbuild also takes a version of glibc behind it
+ * @property {string} target the target of rustc; for cargo-zigbuild, a version of glibc can follow it
  * @property {ReadonlyArray<string>} [rustflags]
  */
 

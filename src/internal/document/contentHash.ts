@@ -3,8 +3,8 @@
  * same server space the same document differently.
  */
 import * as Effect from "effect/Effect"
-import { forEachSlice } from "../util/forEachSlice.js"
 import { Hasher } from "../util/hash64.js"
+import { forEachSlice } from "../util/slices.js"
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c

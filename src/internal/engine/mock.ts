@@ -4,7 +4,7 @@
 import * as Either from "effect/Either"
 import type * as Engine from "../../Engine.js"
 import { EvaluationError } from "../../FliptError.js"
-import type { BooleanResult, EvaluationRequest, VariantResult } from "../../Model.js"
+import type { BooleanResult, EvaluationContext, EvaluationRequest, VariantResult } from "../../Model.js"
 import type * as Definition from "../document/definition.js"
 import { fingerprint } from "../document/fingerprint.js"
 import { toFlagInfo } from "../document/flagInfo.js"
@@ -100,17 +100,17 @@ export const makeEvaluations = (
     return outcome
   }
 
-  const variant = (request: EvaluationRequest) =>
-    evaluate(request, "Variant") as Either.Either<VariantResult, EvaluationError>
-  const boolean = (request: EvaluationRequest) =>
-    evaluate(request, "Boolean") as Either.Either<BooleanResult, EvaluationError>
+  const variant = (flagKey: string, entityId: string, context: EvaluationContext | undefined) =>
+    evaluate({ flagKey, entityId, context }, "Variant") as Either.Either<VariantResult, EvaluationError>
+  const boolean = (flagKey: string, entityId: string, context: EvaluationContext | undefined) =>
+    evaluate({ flagKey, entityId, context }, "Boolean") as Either.Either<BooleanResult, EvaluationError>
 
   return {
-    variant: checked(variant),
-    boolean: checked(boolean),
+    variant: checked(variant, errors.notFound),
+    boolean: checked(boolean, errors.notFound),
     bind: (entityId, context) => ({
-      variant: (flagKey) => variant({ flagKey, entityId, context }),
-      boolean: (flagKey) => boolean({ flagKey, entityId, context })
+      variant: (flagKey) => variant(flagKey, entityId, context),
+      boolean: (flagKey) => boolean(flagKey, entityId, context)
     }),
     batch: (requests) =>
       requests.map(({ context, entityId, flagKey }) =>

@@ -143,10 +143,22 @@ export const refuse = (
   return error === undefined ? notFound(request.flagKey) : Either.left(error)
 }
 
-/** Checks requests before they are evaluated. */
+/** Checks requests before they are evaluated. Each property is read once, because it may be a getter. */
 export const checked =
-  <A>(evaluate: (request: EvaluationRequest) => Either.Either<A, EvaluateError>) =>
+  <A>(
+    evaluate: (
+      flagKey: string,
+      entityId: string,
+      context: EvaluationContext | undefined
+    ) => Either.Either<A, EvaluateError>,
+    notFound: (flagKey: string) => Either.Either<never, EvaluateError>
+  ) =>
   (request: EvaluationRequest): Either.Either<A, EvaluateError> => {
-    const error = checkRequest(request, "")
-    return error === undefined ? evaluate(request) : Either.left(error)
+    if (typeof request !== "object" || request === null) {
+      return refuse(request, notFound)
+    }
+    const { context, entityId, flagKey } = request
+    return isText(flagKey) && isText(entityId) && isContext(context)
+      ? evaluate(flagKey, entityId, context)
+      : refuse(request, notFound)
   }

@@ -17,9 +17,9 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { Entry, Target } from "../../SnapshotStore.js"
-import { forEachSlice } from "../util/forEachSlice.js"
 import { Hasher } from "../util/hash64.js"
 import { quoted } from "../util/outsideText.js"
+import { forEachSlice } from "../util/slices.js"
 
 const FORMAT = "flipt-client-effect/snapshot"
 const FORMAT_VERSION = 1

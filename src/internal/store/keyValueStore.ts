@@ -7,7 +7,7 @@ import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import type { Service } from "../../SnapshotStore.js"
-import { forEachSlice } from "../util/forEachSlice.js"
+import { forEachSlice } from "../util/slices.js"
 import { fromStorage } from "./fromStorage.js"
 
 const concatenate = (pieces: ReadonlyArray<Uint8Array>): Effect.Effect<Uint8Array> =>

@@ -22,16 +22,23 @@ export class Base64Encoder {
   }
 
   private encode(isLast: boolean): void {
-    const added = this.encoder.encode(this.text)
-    const bytes = new Uint8Array(this.rest.length + added.length)
-    bytes.set(this.rest)
-    bytes.set(added, this.rest.length)
+    const bytes = this.prependRest(this.encoder.encode(this.text))
     const end = isLast ? bytes.length : bytes.length - (bytes.length % 3)
     for (let start = 0; start < end; start += SLICE_BYTES) {
       this.parts.push(btoa(String.fromCharCode(...bytes.subarray(start, Math.min(start + SLICE_BYTES, end)))))
     }
     this.text = ""
     this.rest = bytes.slice(end)
+  }
+
+  private prependRest(added: Uint8Array): Uint8Array {
+    if (this.rest.length === 0) {
+      return added
+    }
+    const bytes = new Uint8Array(this.rest.length + added.length)
+    bytes.set(this.rest)
+    bytes.set(added, this.rest.length)
+    return bytes
   }
 }
 

@@ -14,11 +14,11 @@ import type { EngineError } from "../../FliptError.js"
 import type { Snapshot } from "../../Snapshot.js"
 import type { SharedClient, Sharer } from "../client/sharing.js"
 import { type HasNativeHandle, nativeHandle } from "../snapshot/nativeHandle.js"
-import { forEachSlice } from "../util/forEachSlice.js"
 import * as Mailbox from "../util/mailbox.js"
+import { forEachSlice } from "../util/slices.js"
 import * as protocol from "./protocol.js"
 
-/** The state that workers may take over. It stays open until they know of the next one. */
+/** The state that workers may take over. It stays open until they know the next one. */
 interface Held {
   readonly snapshot: Snapshot
   readonly state: protocol.SharedState

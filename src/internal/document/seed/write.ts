@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import { Base64Encoder } from "../../util/base64.js"
-import { yieldToEventLoop } from "../../util/yieldToEventLoop.js"
+import { repeatSlice } from "../../util/slices.js"
 import type * as Definition from "../definition.js"
 import { VERSION } from "./read.js"
 
@@ -199,9 +199,5 @@ export const writeSeed = (namespace: string, flags: ReadonlyArray<Definition.Fla
       }
       return false
     })
-    return slice.pipe(
-      Effect.tap((done) => (done ? Effect.void : yieldToEventLoop)),
-      Effect.repeat({ until: (done) => done }),
-      Effect.map(() => encoder.finish())
-    )
+    return Effect.map(repeatSlice(slice), () => encoder.finish())
   })

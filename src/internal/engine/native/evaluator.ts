@@ -10,7 +10,7 @@ import { readSeed } from "../../document/seed/read.js"
 import { hasReplacementCharacter, readProperty } from "../../snapshot/context.js"
 import { type Evaluator, errorEntry, makeErrors } from "../../snapshot/evaluator.js"
 import { intern } from "../../snapshot/intern.js"
-import { isContext, isText, refuse } from "../../snapshot/request.js"
+import { checked } from "../../snapshot/request.js"
 import { encodeBase64 } from "../../util/base64.js"
 import { printable } from "../../util/outsideText.js"
 import { type Arena, makeTextEntry, slotWords } from "./arena.js"
@@ -211,24 +211,8 @@ const makeEvaluations = (
     digest,
     escapedLists,
     nativeHandle: { path: library.path, handle: snapshot },
-    variant: (request) => {
-      if (typeof request !== "object" || request === null) {
-        return refuse(request, errors.notFound)
-      }
-      const { context, entityId, flagKey } = request
-      return isText(flagKey) && isText(entityId) && isContext(context)
-        ? variant(flagKey, entityId, context)
-        : refuse(request, errors.notFound)
-    },
-    boolean: (request) => {
-      if (typeof request !== "object" || request === null) {
-        return refuse(request, errors.notFound)
-      }
-      const { context, entityId, flagKey } = request
-      return isText(flagKey) && isText(entityId) && isContext(context)
-        ? boolean(flagKey, entityId, context)
-        : refuse(request, errors.notFound)
-    },
+    variant: checked(variant, errors.notFound),
+    boolean: checked(boolean, errors.notFound),
     bind: (entityId, context) => ({
       variant: (flagKey) => variant(flagKey, entityId, context),
       boolean: (flagKey) => boolean(flagKey, entityId, context)

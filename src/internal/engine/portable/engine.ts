@@ -21,7 +21,7 @@ import { isContext, isText, refuse } from "../../snapshot/request.js"
 import { makeSnapshot } from "../../snapshot/snapshot.js"
 import type { HoldTimer } from "../../util/holdTimer.js"
 import { printable } from "../../util/outsideText.js"
-import { yieldToEventLoop } from "../../util/yieldToEventLoop.js"
+import { repeatSlice } from "../../util/slices.js"
 import { makeEntityHash } from "./bucket.js"
 import { CompileCache, compileFlag, type Flag } from "./compile.js"
 import { evaluateBoolean, evaluateVariant } from "./evaluate.js"
@@ -219,11 +219,7 @@ const readDefinitions = (
             })
           : new EngineError({ reason: "Panic", message: "the engine failed on the document", cause: error })
     })
-    return slice.pipe(
-      Effect.tap((done) => (done ? Effect.void : yieldToEventLoop)),
-      Effect.repeat({ until: (done) => done }),
-      Effect.map(() => makeEvaluator(namespace, digest, definitions, parts.hasNestedEscape()))
-    )
+    return Effect.map(repeatSlice(slice), () => makeEvaluator(namespace, digest, definitions, parts.hasNestedEscape()))
   })
 
 const restoreSeed = (seed: string, namespace: string, run: Run): Effect.Effect<Evaluator, ValidationError> =>

@@ -1,4 +1,4 @@
-// Written after sha256:11277210b6beba0a of the same path
+// Written after sha256:9903c4b0a6d0b6f7 of the same path
 /**
  * Stores snapshots in a KeyValueStore.
  */
@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import type * as KeyValueStore from "effect/persistence/KeyValueStore"
 import * as Result from "effect/Result"
 import type { Service } from "../../SnapshotStore.js"
-import { forEachSlice } from "../util/forEachSlice.js"
+import { forEachSlice } from "../util/slices.js"
 import { fromStorage } from "./fromStorage.js"
 
 const concatenate = (pieces: ReadonlyArray<Uint8Array>): Effect.Effect<Uint8Array> =>

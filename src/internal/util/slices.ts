@@ -1,5 +1,5 @@
 /**
- * Work on large byte arrays without blocking the event loop.
+ * Long work in slices, which do not block the event loop.
  */
 import * as Effect from "effect/Effect"
 import { yieldToEventLoop } from "./yieldToEventLoop.js"
@@ -30,3 +30,11 @@ export const forEachSlice = (
       }
     }
   })
+
+/** Runs a slice of work again until it returns true. Yields to the event loop in between. */
+export const repeatSlice = <E, R>(slice: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> =>
+  slice.pipe(
+    Effect.tap((isDone) => (isDone ? Effect.void : yieldToEventLoop)),
+    Effect.repeat({ until: (isDone) => isDone }),
+    Effect.asVoid
+  )
