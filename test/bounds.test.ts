@@ -2,7 +2,7 @@
  * Everything made from a document is linear in its size, or the document is refused. The tests count bytes, so that the
  * speed of the machine does not matter.
  */
-import { describe, expect, it } from "@effect/vitest"
+import { describe, expect, it, vi } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -12,11 +12,16 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as EngineModule from "../src/Engine.js"
 import { Engine } from "../src/Engine.js"
+import { readDocument } from "../src/internal/document/document.js"
+import { fingerprint } from "../src/internal/document/fingerprint.js"
+import { Reader } from "../src/internal/document/json.js"
 import { writeSeed, writeSegments } from "../src/internal/document/seed/write.js"
 import * as native from "../src/internal/engine/native/engine.js"
 import { type Library, load, Stat } from "../src/internal/engine/native/library.js"
+import { CompileCache, compileFlag } from "../src/internal/engine/portable/compile.js"
 import { parseIntegers } from "../src/internal/engine/portable/constraint.js"
 import { encodeBase64 } from "../src/internal/util/base64.js"
+import { Hasher } from "../src/internal/util/hash64.js"
 import type { Snapshot } from "../src/Snapshot.js"
 import { booleanFlag, makeDocument } from "./support/documents.js"
 import { engines, native as isNativeBuilt, library } from "./support/engines.js"
@@ -341,6 +346,73 @@ describe.each(engines)("the %s engine", (_, layer) => {
       )
     )
   )
+})
+
+/** The number of characters, elements and fields that are reachable from a value, each object and text counted once. */
+const reachable = (root: unknown): number => {
+  const seen = new Set<unknown>()
+  const waiting = [root]
+  let size = 0
+  while (waiting.length > 0) {
+    const value = waiting.pop()
+    if (seen.has(value)) {
+      continue
+    }
+    if (typeof value === "string") {
+      seen.add(value)
+      size += value.length
+    } else if (typeof value === "object" && value !== null) {
+      seen.add(value)
+      const parts =
+        value instanceof Map ? [...value].flat() : Reflect.ownKeys(value).map((key) => Reflect.get(value, key))
+      size += parts.length
+      // one by one, because there may be too many for arguments
+      for (const part of parts) {
+        waiting.push(part)
+      }
+    }
+  }
+  return size
+}
+
+it("the portable engine reads and compiles a flag in proportion to the document for any two kinds of repetition", () => {
+  for (const { flag, name } of worst) {
+    const text = JSON.stringify(makeDocument([flag]))
+    const definitions = Array.from(readDocument(new Reader(text), "default"), (step) => step.flag)
+    const compiled = definitions.map((definition) => compileFlag(definition, new CompileCache()))
+    expect(compiled, name).toHaveLength(1)
+    expect(reachable(compiled) / text.length, name).toBeLessThan(4)
+  }
+})
+
+it("the fingerprint of a flag hashes bytes in proportion to the document for any two kinds of repetition", () => {
+  let bytes = 0
+  const { uint, update } = Hasher.prototype
+  const spies = [
+    vi.spyOn(Hasher.prototype, "update").mockImplementation(function (this: Hasher, value) {
+      bytes += value.length
+      return update.call(this, value) as Hasher
+    }),
+    vi.spyOn(Hasher.prototype, "uint").mockImplementation(function (this: Hasher, value) {
+      bytes += 4
+      return uint.call(this, value) as Hasher
+    })
+  ]
+  try {
+    for (const { flag, name } of worst) {
+      const text = JSON.stringify(makeDocument([flag]))
+      for (const step of readDocument(new Reader(text), "default")) {
+        bytes = 0
+        expect(fingerprint(step.flag)).toHaveLength(16)
+        expect(bytes / text.length, name).toBeGreaterThan(0)
+        expect(bytes / text.length, name).toBeLessThan(2)
+      }
+    }
+  } finally {
+    for (const spy of spies) {
+      spy.mockRestore()
+    }
+  }
 })
 
 it("writes 200,000 entries of an object", () => {
