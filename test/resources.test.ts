@@ -5,7 +5,9 @@ import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Child from "./support/child.js"
 import { onDocument } from "./support/documents.js"
+import { engines } from "./support/engines.js"
 import * as FliptServer from "./support/FliptServer.js"
 
 /** Runs a script of `test/children` on the built package, in a separate process, and returns its output. */
@@ -50,6 +52,23 @@ it.scopedLive(
       // one small object per client would exceed this
       expect(grown[2], grown.join()).toBeLessThan(process.env.FLIPT_TESTS === "all" ? 10_000 : 4_000)
       yield* server.awaitConnections(0)
+    }),
+  300_000
+)
+
+it.live(
+  "a client keeps no document in memory while it waits for the next one",
+  () =>
+    Effect.gen(function* () {
+      const kept = (yield* Child.run(
+        "keptByClient.mjs",
+        engines.map(([name]) => name),
+        240_000
+      )) as Record<string, number>
+      expect(Object.keys(kept)).toHaveLength(2 * engines.length)
+      for (const [client, documents] of Object.entries(kept)) {
+        expect(documents, client).toBeLessThan(0.5)
+      }
     }),
   300_000
 )

@@ -18,14 +18,18 @@ export interface LatestEvents {
 export const make: Effect.Effect<LatestEvents> = Effect.map(Effect.makeLatch(false), (isFilled) => {
   const waiting: Array<Fetcher.Event> = []
   let failure: Cause.Cause<never> | undefined
-  const take: Effect.Effect<Fetcher.Event> = Effect.suspend(() => {
+  let hasEmitted = false
+  /** The next event. Nothing after each event, because a Stream retains its last elements until it emits again. */
+  const take: Effect.Effect<ReadonlyArray<Fetcher.Event>> = Effect.suspend(() => {
     if (failure !== undefined) {
       return Effect.failCause(failure)
     }
     const event = waiting.shift()
-    return event === undefined
-      ? Effect.zipRight(Effect.zipRight(isFilled.close, isFilled.await), take)
-      : Effect.succeed(event)
+    if (event === undefined && !hasEmitted) {
+      return Effect.zipRight(Effect.zipRight(isFilled.close, isFilled.await), take)
+    }
+    hasEmitted = event !== undefined
+    return Effect.succeed(event === undefined ? [] : [event])
   })
   return {
     offer: (event) => {
@@ -41,6 +45,6 @@ export const make: Effect.Effect<LatestEvents> = Effect.map(Effect.makeLatch(fal
       failure = cause
       isFilled.unsafeOpen()
     },
-    events: Stream.repeatEffect(take)
+    events: Stream.flattenIterables(Stream.repeatEffect(take))
   }
 })

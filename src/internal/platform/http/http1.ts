@@ -16,9 +16,19 @@ import { proxyAuthorization } from "./tunnel.js"
 /** The options of a request, which Node hands on to the Agent. */
 interface RequestOptions extends Http.RequestOptions {
   readonly target: Target
-  /** Receives the function that gives up the connection that is being opened for this request. */
-  readonly onOpening: (cancel: () => void) => void
+  readonly opening: Opening
 }
+
+/**
+ * The connection that is being opened for a request. Node keeps the options of a request as long as the connection, so
+ * they refer to nothing else of the request: through its fiber, they would retain the response.
+ */
+interface Opening {
+  /** Gives up the connection. */
+  cancel: () => void
+}
+
+const nothingToCancel = () => {}
 
 type OpenCallback = (error: Error | null, socket: Duplex) => void
 
@@ -61,7 +71,7 @@ export const makeHttp1 = (
     const agent = yield* Effect.acquireRelease(
       Effect.sync(
         () =>
-          new Agent(({ onOpening, target }, callback) => {
+          new Agent(({ opening, target }, callback) => {
             const fail = (error: Error) => callback(error, undefined as never)
             if (isClosed) {
               return fail(new Error("the HttpClient is closed"))
@@ -73,9 +83,16 @@ export const makeHttp1 = (
                     ? fail(socket.errored ?? new Error("the connection closed immediately"))
                     : callback(null, socket),
                 onFailure: (cause) => fail(Cause.squash(cause) as Error)
-              }).pipe(Effect.onInterrupt(() => Effect.sync(() => fail(new Error("the connection was given up")))))
+              }).pipe(
+                Effect.onInterrupt(() => Effect.sync(() => fail(new Error("the connection was given up")))),
+                Effect.ensuring(
+                  Effect.sync(() => {
+                    opening.cancel = nothingToCancel
+                  })
+                )
+              )
             )
-            onOpening(() => fiber.unsafeInterruptAsFork(fiber.id()))
+            opening.cancel = () => fiber.unsafeInterruptAsFork(fiber.id())
           })
       ),
       (agent) => Effect.sync(() => agent.destroy())
@@ -90,14 +107,12 @@ export const makeHttp1 = (
 
     return (outgoing) =>
       Effect.async<Incoming, Error>((resume) => {
-        let giveUp = () => {}
+        const opening: Opening = { cancel: nothingToCancel }
         let message: Http.IncomingMessage | undefined
         const options: RequestOptions = {
           agent,
           target: outgoing.target,
-          onOpening: (cancel) => {
-            giveUp = cancel
-          },
+          opening,
           method: outgoing.method,
           host: hostOf(outgoing.url),
           path: pathOf(outgoing),
@@ -116,7 +131,7 @@ export const makeHttp1 = (
             // Reads what is left, so that the connection becomes free.
             message.removeAllListeners("data").resume()
           } else {
-            giveUp()
+            opening.cancel()
             request.destroy()
           }
         }
