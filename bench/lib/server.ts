@@ -1,4 +1,7 @@
-/** A Flipt server with one large document. Runs as a child process and sends its URL over the IPC channel. */
+/**
+ * A Flipt server with one document, which has a new ETag in each response, so that clients load it again. Runs as a child
+ * process and sends its URL over the IPC channel.
+ */
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import process from "node:process"
@@ -13,10 +16,12 @@ const body = Buffer.from(
   })
 )
 
+let responses = 0
 const server = createServer((_, response) => {
+  responses++
   response.writeHead(200, {
     "Content-Type": "application/json",
-    Etag: "0123456789abcdef",
+    Etag: `version-${responses}`,
     "Content-Length": body.length
   })
   response.end(body)

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::thread;
 
 use crc32fast::Hasher;
 
@@ -49,11 +50,37 @@ impl Flag {
     /// Compiles the flags of a document.
     #[must_use]
     pub fn compile(definitions: Box<[definition::Flag]>) -> Box<[Self]> {
-        let mut compiler = Compiler::default();
-        let plans: Vec<_> = definitions.iter().map(|definition| compiler.flag(definition)).collect();
+        let plans = plans_of_many(&definitions);
         let flags = definitions.into_vec().into_iter().zip(plans);
         flags.map(|(definition, (properties, plan))| Self { definition, properties, plan }).collect()
     }
+}
+
+/// From this many flags on, a second thread compiles half of them.
+const MANY: usize = 4096;
+
+/// The stack of the second thread. Compiling does not recurse.
+const STACK: usize = 256 * 1024;
+
+type FlagPlan = (Arc<[Box<str>]>, Plan);
+
+fn plans_of_many(definitions: &[definition::Flag]) -> Vec<FlagPlan> {
+    if definitions.len() < MANY {
+        return plans(definitions);
+    }
+    let (first, second) = definitions.split_at(definitions.len() / 2);
+    thread::scope(|scope| {
+        let compiling = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || plans(second));
+        let mut compiled = plans(first);
+        // compiles on this thread if no thread could be started or it panicked
+        compiled.extend(compiling.ok().and_then(|it| it.join().ok()).unwrap_or_else(|| plans(second)));
+        compiled
+    })
+}
+
+fn plans(definitions: &[definition::Flag]) -> Vec<FlagPlan> {
+    let mut compiler = Compiler::default();
+    definitions.iter().map(|definition| compiler.flag(definition)).collect()
 }
 
 /// Up to this many properties, a linear search is faster than hashing.

@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde::de::{Deserializer, Error};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::de::{object, objects, optional_object, optional_objects, single, Object};
 use crate::definition::{
@@ -13,6 +15,8 @@ use crate::definition::{
 };
 use crate::intern::{self, RawConstraint, RawShare, Text};
 use crate::json::{self, quote, Kind, Malformed, Part, Reader, Step};
+
+mod parallel;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,10 +28,28 @@ struct RawSegment<'a> {
     constraints: Box<[RawConstraint<'a>]>,
 }
 
-impl From<RawSegment<'_>> for Arc<Segment> {
-    fn from(raw: RawSegment<'_>) -> Self {
-        intern::segment(&raw.key, raw.match_type, &raw.constraints)
+/// A segment that is parsed once for all places with the same text: a server writes it out in each rule that uses it.
+struct SharedSegment(Arc<Segment>);
+
+impl<'de> Deserialize<'de> for SharedSegment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let intern = |Object(raw): Object<RawSegment<'_>>| intern::segment(&raw.key, raw.match_type, &raw.constraints);
+        if !json::borrows_texts(&deserializer) {
+            return Deserialize::deserialize(deserializer).map(intern).map(Self);
+        }
+        let text = <&RawValue>::deserialize(deserializer)?.get();
+        intern::segment_with_text(text, || serde_json::from_str(text).map(intern)).map(Self).map_err(D::Error::custom)
     }
+}
+
+fn segments<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<[Arc<Segment>]>, D::Error> {
+    let segments = Vec::<SharedSegment>::deserialize(deserializer)?;
+    Ok(segments.into_iter().map(|SharedSegment(segment)| segment).collect())
+}
+
+fn optional_segments<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<[Arc<Segment>]>, D::Error> {
+    let segments = Option::<Vec<SharedSegment>>::deserialize(deserializer)?;
+    Ok(segments.into_iter().flatten().map(|SharedSegment(segment)| segment).collect())
 }
 
 #[derive(Deserialize)]
@@ -51,7 +73,7 @@ impl<'a> From<RawDistribution<'a>> for RawShare<'a> {
 #[serde(rename_all = "camelCase")]
 struct RawRule<'a> {
     segment_operator: Operator,
-    #[serde(default, deserialize_with = "optional_objects::<_, RawSegment<'_>, _>")]
+    #[serde(default, deserialize_with = "optional_segments")]
     segments: Box<[Arc<Segment>]>,
     #[serde(borrow, deserialize_with = "objects::<_, RawDistribution<'_>, _>")]
     distributions: Box<[RawShare<'a>]>,
@@ -84,7 +106,7 @@ impl From<RawThreshold> for Threshold {
 #[serde(rename_all = "camelCase")]
 struct RawSegmentRollout {
     segment_operator: Option<Operator>,
-    #[serde(deserialize_with = "objects::<_, RawSegment<'_>, _>")]
+    #[serde(deserialize_with = "segments")]
     segments: Box<[Arc<Segment>]>,
     value: bool,
 }
@@ -143,7 +165,7 @@ impl From<RawFlag> for Flag {
 }
 
 /// A required field that is not used.
-fn ignored_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+fn ignored_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
     crate::de::text(deserializer, |_| ())
 }
 
@@ -166,6 +188,8 @@ pub struct Document {
     pub digest: Option<Box<str>>,
     /// In document order, with unique keys.
     pub flags: Box<[Flag]>,
+    /// Whether a string in the text has an escaped backslash.
+    pub has_backslash: bool,
 }
 
 /// Reads the document of a namespace.
@@ -173,11 +197,13 @@ pub struct Document {
 /// # Errors
 /// The problem and its location.
 pub fn read(text: &str, namespace: &str) -> Result<Document, Malformed> {
-    if json::is_blank(text) {
+    if json::is_blank(text.as_bytes()) {
         return Err(Malformed::whole("the document is empty".into()));
     }
-    let Object(raw) = intern::with_empty(|| json::parse::<Object<RawDocument>>(text))
-        .map_err(|malformed| with_flag(malformed, text))?;
+    let (raw, has_backslash) = match parallel::read(text) {
+        Some(read) => read,
+        None => read_sequentially(text).map_err(|malformed| with_flag(malformed, text))?,
+    };
     if *raw.namespace.key != *namespace {
         return Err(Malformed::whole(format!(
             "it is for namespace {}, but {} was requested",
@@ -190,7 +216,12 @@ pub fn read(text: &str, namespace: &str) -> Result<Document, Malformed> {
             return Err(Malformed { kind: Kind::Limit, path: key_path(index), problem });
         }
     }
-    Ok(Document { digest: raw.digest, flags: last_of_each_key(raw.flags, |flag| &flag.key) })
+    Ok(Document { digest: raw.digest, flags: last_of_each_key(raw.flags, |flag| &flag.key), has_backslash })
+}
+
+fn read_sequentially(text: &str) -> Result<(RawDocument, bool), Malformed> {
+    let Object(raw) = intern::with_empty(|| json::parse::<Object<RawDocument>>(text))?;
+    Ok((raw, text.contains(r"\\")))
 }
 
 /// The path of a flag's key.

@@ -156,10 +156,16 @@ pub type Segments = Arc<[Arc<Segment>]>;
 /// The distributions of a rule.
 pub type Distributions = Arc<[Distribution]>;
 
+/// The size of the texts of segments to keep while a document is read. Segments beyond that are parsed each time.
+const MAX_TEXT_BYTES: usize = 16 * 1024 * 1024;
+
 #[derive(Default)]
 struct Interner {
     hashes: RandomState,
     segments: Table<Arc<Segment>>,
+    /// The segments by their JSON text, and the size of these texts.
+    texts: Table<(Box<str>, Arc<Segment>)>,
+    text_bytes: usize,
     lists: Table<Segments>,
     distributions: Table<Distributions>,
 }
@@ -203,6 +209,29 @@ fn equals_segment(segment: &Segment, key: &str, match_type: MatchType, constrain
     segment.match_type == match_type
         && *segment.key == *key
         && equal_lists(constraints, &segment.constraints, RawConstraint::equals)
+}
+
+/// The segment with a JSON text, parsed if the text is new.
+///
+/// # Errors
+/// That of `parse`.
+pub fn segment_with_text<E>(text: &str, parse: impl FnOnce() -> Result<Arc<Segment>, E>) -> Result<Arc<Segment>, E> {
+    // texts that collide cost no more than texts that are new
+    let hash = u64::from(crc32fast::hash(text.as_bytes()));
+    let known = INTERNER.with_borrow(|interner| {
+        interner.texts.0.get(&hash).filter(|(known, _)| **known == *text).map(|(_, segment)| segment.clone())
+    });
+    if let Some(segment) = known {
+        return Ok(segment);
+    }
+    let segment = parse()?;
+    INTERNER.with_borrow_mut(|interner| {
+        if interner.text_bytes + text.len() <= MAX_TEXT_BYTES {
+            interner.text_bytes += text.len();
+            interner.texts.0.entry(hash).or_insert_with(|| (text.into(), segment.clone()));
+        }
+    });
+    Ok(segment)
 }
 
 /// Interns a list of interned segments.

@@ -1,6 +1,7 @@
 //! The system allocator with a count of the allocated bytes.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 struct Counting;
@@ -8,12 +9,44 @@ struct Counting;
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
-/// The total of all freed bytes; it may wrap around.
-static FREED: AtomicUsize = AtomicUsize::new(0);
+/// The totals of all allocated and all freed bytes. They may wrap around.
+#[repr(align(128))]
+struct Totals {
+    allocated: AtomicUsize,
+    freed: AtomicUsize,
+}
 
+/// Threads count in different cache lines. Two threads that allocate and share one take four times as long.
+static TOTALS: [Totals; 16] = [const { Totals { allocated: AtomicUsize::new(0), freed: AtomicUsize::new(0) } }; 16];
+
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// The index of the thread's totals, or `usize::MAX` before it allocates for the first time.
+    static INDEX: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+fn totals() -> &'static Totals {
+    let index = INDEX.with(|index| {
+        if index.get() == usize::MAX {
+            index.set(THREADS.fetch_add(1, Ordering::Relaxed) % TOTALS.len());
+        }
+        index.get()
+    });
+    &TOTALS[index]
+}
+
+fn sum(read: impl Fn(&Totals) -> &AtomicUsize) -> usize {
+    TOTALS.iter().fold(0, |sum, totals| sum.wrapping_add(read(totals).load(Ordering::Relaxed)))
+}
+
+fn freed() -> usize {
+    sum(|totals| &totals.freed)
+}
+
+/// The number of bytes that are allocated now.
 pub fn allocated() -> usize {
-    ALLOCATED.load(Ordering::Relaxed)
+    sum(|totals| &totals.allocated).wrapping_sub(freed())
 }
 
 /// If at least this much was freed, memory is returned to the system. Otherwise it would stay in the malloc arena of a
@@ -22,9 +55,9 @@ const LARGE: usize = 4 * 1024 * 1024;
 
 /// Runs a function. If the function freed much memory, returns that memory to the system.
 pub fn with_trim<T>(run: impl FnOnce() -> T) -> T {
-    let before = FREED.load(Ordering::Relaxed);
+    let before = freed();
     let result = run();
-    if FREED.load(Ordering::Relaxed).wrapping_sub(before) >= LARGE {
+    if freed().wrapping_sub(before) >= LARGE {
         trim();
     }
     result
@@ -44,7 +77,7 @@ fn trim() {}
 
 fn count(pointer: *mut u8, size: usize) -> *mut u8 {
     if !pointer.is_null() {
-        ALLOCATED.fetch_add(size, Ordering::Relaxed);
+        totals().allocated.fetch_add(size, Ordering::Relaxed);
     }
     pointer
 }
@@ -62,8 +95,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        ALLOCATED.fetch_sub(layout.size(), Ordering::Relaxed);
-        FREED.fetch_add(layout.size(), Ordering::Relaxed);
+        totals().freed.fetch_add(layout.size(), Ordering::Relaxed);
         // SAFETY: as above; the pointer came from `System`, like all pointers of this allocator.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -72,7 +104,7 @@ unsafe impl GlobalAlloc for Counting {
         // SAFETY: as above.
         let moved = unsafe { System.realloc(pointer, layout, size) };
         if !moved.is_null() {
-            ALLOCATED.fetch_sub(layout.size(), Ordering::Relaxed);
+            totals().freed.fetch_add(layout.size(), Ordering::Relaxed);
         }
         count(moved, size)
     }
@@ -84,11 +116,11 @@ mod tests {
 
     #[test]
     fn counts_what_is_allocated_and_what_is_freed() {
-        let (before, freed) = (allocated(), FREED.load(Ordering::Relaxed));
+        let (before, freed_before) = (allocated(), freed());
         let bytes = vec![1_u8; 2 * LARGE];
         assert!(allocated() - before >= LARGE);
         with_trim(|| drop(bytes));
-        assert!(FREED.load(Ordering::Relaxed) - freed >= 2 * LARGE);
+        assert!(freed() - freed_before >= 2 * LARGE);
     }
 
     /// The memory that the process occupies, in bytes.

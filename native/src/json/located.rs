@@ -25,6 +25,11 @@ impl Error for Problem {
 impl<'de> Deserializer<'de> for &mut Reader<'de> {
     type Error = Problem;
 
+    /// Distinguishes this deserializer from that of `serde_json`: see `borrows_texts`.
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+
     /// Never used: every type that is read through this deserializer requests a specific type.
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Problem> {
         Err(Problem::new("a value of no known type"))

@@ -5,13 +5,15 @@ mod located;
 mod path;
 mod reader;
 mod scan;
+mod split;
 
 use std::thread;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 pub use path::{Part, Step};
 pub(crate) use reader::Reader;
+pub(crate) use split::{split, Split};
 
 /// The maximum nesting depth of lists and objects.
 pub const MAX_DEPTH: usize = 128;
@@ -62,8 +64,8 @@ pub fn quote(text: &str) -> String {
 
 /// Whether a text is only white space.
 #[must_use]
-pub fn is_blank(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t'))
+pub fn is_blank(text: &[u8]) -> bool {
+    text.iter().all(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t'))
 }
 
 /// Parses a whole text.
@@ -82,7 +84,7 @@ pub fn parse<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Malformed> {
 }
 
 /// From this size on, scanning a text takes longer than starting a thread.
-const LARGE: usize = 1024 * 1024;
+pub(crate) const LARGE: usize = 1024 * 1024;
 
 /// Reads a text and scans it for what `serde_json` ignores. A large text is scanned on a second thread meanwhile.
 fn read_and_scan<T>(text: &str, read: impl FnOnce() -> T) -> (T, bool) {
@@ -98,6 +100,11 @@ fn read_and_scan<T>(text: &str, read: impl FnOnce() -> T) -> (T, bool) {
         let suspicious = scanning.ok().and_then(|scanning| scanning.join().ok());
         (value, suspicious.unwrap_or_else(scan))
     })
+}
+
+/// Whether a deserializer of this module can return the text of a value. Only that of `serde_json` can.
+pub fn borrows_texts<'de>(deserializer: &impl Deserializer<'de>) -> bool {
+    deserializer.is_human_readable()
 }
 
 /// Locates the error in a text with the slower reader, if there is one.

@@ -16,7 +16,7 @@ pub fn is_suspicious(text: &[u8]) -> bool {
                 }
             }
             b'}' | b']' => depth = depth.saturating_sub(1),
-            b'"' => match end_of_string(text, position) {
+            b'"' => match end_of_string(text, position, &mut false) {
                 Some(end) => position = end,
                 None => return true,
             },
@@ -26,21 +26,40 @@ pub fn is_suspicious(text: &[u8]) -> bool {
     false
 }
 
-/// The end of the string that starts here; `None` if it has a lone surrogate.
-fn end_of_string(text: &[u8], start: usize) -> Option<usize> {
+/// The end of the string that starts here; `None` if it has a lone surrogate. Sets `has_backslash` if a backslash is
+/// escaped.
+pub(super) fn end_of_string(text: &[u8], start: usize, has_backslash: &mut bool) -> Option<usize> {
     let mut position = start;
     loop {
-        let rest = text.get(position..)?;
-        position += rest.iter().position(|&byte| byte == b'"' || byte == b'\\')?;
+        position = find_quote_or_backslash(text, position)?;
         if text[position] == b'"' {
             return Some(position + 1);
         }
+        *has_backslash |= text.get(position + 1) == Some(&b'\\');
         position += match surrogate(text, position) {
             None => 2,
             Some(0xD800..=0xDBFF) if matches!(surrogate(text, position + 6), Some(0xDC00..=0xDFFF)) => 12,
             Some(_) => return None,
         };
     }
+}
+
+/// The position of the next quote or backslash. It compares eight bytes at a time.
+fn find_quote_or_backslash(text: &[u8], start: usize) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // The lowest bit that this sets is in the first byte that is zero; the bits above it can be wrong.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
+    let mut position = start;
+    while let Some(bytes) = text.get(position..)?.first_chunk() {
+        let word = u64::from_le_bytes(*bytes);
+        let found = zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')));
+        if found != 0 {
+            return Some(position + found.trailing_zeros() as usize / 8);
+        }
+        position += 8;
+    }
+    let rest = &text[position..];
+    Some(position + rest.iter().position(|&byte| byte == b'"' || byte == b'\\')?)
 }
 
 /// The surrogate whose escape starts here, if any.

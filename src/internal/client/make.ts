@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type * as Engine from "../../Engine.js"
@@ -79,13 +80,17 @@ export const make = (
 
     /** Whether the loaded document was pushed. */
     let isPushed = false
-    /** The hash of the loaded document. A seed has none. */
-    let loadedContent: string | undefined
+    /** The hash of the loaded document, or of none. */
+    let loadedContent: Effect.Effect<string | undefined> = Effect.succeed(undefined)
     /** Whether the source has returned a document: until then, fetches are unconditional. */
     let hasFetched = false
 
     const compile = (bytes: ReadonlyArray<Uint8Array>) =>
       Effect.tap(engine.compile(namespace, bytes), (snapshot) => Effect.sync(() => sharer.compiled(snapshot, bytes)))
+
+    /** Hashes a document in the background: the hash is needed when the next one arrives. */
+    const hashLater = (bytes: ReadonlyArray<Uint8Array>): Effect.Effect<Effect.Effect<string>> =>
+      Effect.map(Effect.forkIn(Effect.interruptible(contentHash(bytes)), scope), Fiber.join)
 
     /** Loads a document and returns true, or confirms the state if it is the loaded document. */
     const loadDocument = (
@@ -94,18 +99,23 @@ export const make = (
       pushed: boolean
     ): Effect.Effect<boolean, EngineError> =>
       Effect.gen(function* () {
-        const content = yield* contentHash(bytes)
         // A new version is loaded even if the content is the same, so that the next condition is the new version.
         const hasNewVersion = Option.isSome(version) && !Equal.equals(version, yield* state.version)
-        if (content === loadedContent && !hasNewVersion) {
+        const content = hasNewVersion || state.generation() === 0 ? undefined : yield* contentHash(bytes)
+        if (content !== undefined && content === (yield* loadedContent)) {
           isPushed ||= pushed
           yield* state.confirm
           return false
         }
-        yield* state.load(compile(bytes), kind === "file" ? "file" : "server", version)
-        isPushed = pushed
-        loadedContent = content
-        yield* save(bytes, yield* state.version)
+        // In one step, so that an interruption cannot separate a state from what is known about it.
+        yield* Effect.uninterruptibleMask((restore) =>
+          Effect.gen(function* () {
+            yield* state.load(restore(compile(bytes)), kind === "file" ? "file" : "server", version)
+            isPushed = pushed
+            loadedContent = content === undefined ? yield* hashLater(bytes) : Effect.succeed(content)
+            yield* save(bytes, yield* state.version)
+          })
+        )
         return true
       })
 
@@ -120,7 +130,7 @@ export const make = (
       if (Option.isSome(stored)) {
         const { bytes, storedAt, version } = stored.value
         yield* state.load(compile(bytes), "store", version, storedAt)
-        loadedContent = yield* contentHash(bytes)
+        loadedContent = yield* hashLater(bytes)
         yield* Effect.logDebug(`Flipt: starting from the state stored at ${DateTime.formatIso(storedAt)}`)
       }
     }).pipe(

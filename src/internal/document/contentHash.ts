@@ -1,47 +1,107 @@
 /**
  * The hash of a document's content. It ignores white space between tokens, because Flipt varies it: two builds of the
  * same server space the same document differently.
+ *
+ * The hash detects changes. It does not resist someone who constructs a collision.
  */
 import * as Effect from "effect/Effect"
-import { Hasher } from "../util/hash64.js"
 import { forEachSlice } from "../util/slices.js"
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
+const MAX_SPACE = 0x20
 
 const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
 
-/** Copies a slice without the white space outside of strings. Keeps its place in the text from one slice to the next. */
-const makeCompactor = (): ((slice: Uint8Array) => Uint8Array) => {
-  let isInString = false
-  let isEscaped = false
-  return (slice) => {
-    const compact = new Uint8Array(slice.length)
-    let size = 0
-    for (let i = 0; i < slice.length; i++) {
-      const byte = slice[i] as number
-      if (isEscaped) {
-        isEscaped = false
-      } else if (byte === QUOTE) {
-        isInString = !isInString
-      } else if (isInString) {
-        isEscaped = byte === BACKSLASH
-      } else if (isSpace(byte)) {
-        continue
+// Offset bases and primes of FNV-1a and MurmurHash3.
+const SEED_1 = 0x811c9dc5
+const PRIME_1 = 0x01000193
+const SEED_2 = 0x9747b28c
+const PRIME_2 = 0xcc9e2d51
+
+const mix1 = (hash: number, word: number): number => {
+  const mixed = Math.imul(hash ^ word, PRIME_1)
+  return (mixed << 15) | (mixed >>> 17)
+}
+
+const mix2 = (hash: number, word: number): number => {
+  const mixed = Math.imul(hash ^ word, PRIME_2)
+  return (mixed << 13) | (mixed >>> 19)
+}
+
+const toHex = (half: number): string => (half >>> 0).toString(16).padStart(8, "0")
+
+/**
+ * Two 32-bit hashes side by side, over words of four bytes. The result does not depend on how the text is divided into
+ * slices.
+ */
+class ContentHasher {
+  private first = SEED_1 | 0
+  private second = SEED_2 | 0
+  /** The last four bytes, of which `count % 4` have not been mixed yet. */
+  private word = 0
+  private count = 0
+  private isInString = false
+  private isEscaped = false
+
+  // Documents can have a hundred megabytes. A loop for each state and local variables make it three times as fast.
+  update(slice: Uint8Array): void {
+    let { count, first, isEscaped, isInString, second, word } = this
+    const { length } = slice
+    let i = 0
+    while (i < length) {
+      while (i < length && !isInString) {
+        const byte = slice[i++] as number
+        if (byte <= MAX_SPACE && isSpace(byte)) {
+          continue
+        }
+        word = (word << 8) | byte
+        count = (count + 1) | 0
+        if ((count & 3) === 0) {
+          first = mix1(first, word)
+          second = mix2(second, word)
+        }
+        isInString = byte === QUOTE
       }
-      compact[size++] = byte
+      while (i < length && isInString) {
+        const byte = slice[i++] as number
+        word = (word << 8) | byte
+        count = (count + 1) | 0
+        if ((count & 3) === 0) {
+          first = mix1(first, word)
+          second = mix2(second, word)
+        }
+        if (isEscaped) {
+          isEscaped = false
+        } else {
+          isInString = byte !== QUOTE
+          isEscaped = byte === BACKSLASH
+        }
+      }
     }
-    return compact.subarray(0, size)
+    this.first = first
+    this.second = second
+    this.word = word
+    this.count = count
+    this.isInString = isInString
+    this.isEscaped = isEscaped
+  }
+
+  get hex(): string {
+    const { count, first, second, word } = this
+    // the last bytes, which may not fill a word, and then the size
+    const rest = count & 3
+    const last = rest === 0 ? 0 : word & ((1 << (8 * rest)) - 1)
+    return toHex(mix1(mix1(first, last), count)) + toHex(mix2(mix2(second, last), count))
   }
 }
 
 /** The hash of a JSON text in chunks. Yields to the event loop at regular intervals. */
 export const contentHash = (chunks: ReadonlyArray<Uint8Array>): Effect.Effect<string> =>
   Effect.suspend(() => {
-    const compact = makeCompactor()
-    const hasher = new Hasher()
+    const hasher = new ContentHasher()
     return Effect.map(
-      forEachSlice(chunks, (slice) => hasher.update(compact(slice))),
+      forEachSlice(chunks, (slice) => hasher.update(slice)),
       () => hasher.hex
     )
   })

@@ -4,8 +4,8 @@
 import * as Effect from "effect/Effect"
 import { yieldToEventLoop } from "./yieldToEventLoop.js"
 
-/** How many bytes to process before yielding: one or two milliseconds of hashing. */
-const SLICE_BYTES = 256 * 1024
+/** How many bytes to process before yielding: less than a millisecond of hashing, and a few before V8 optimizes it. */
+const SLICE_BYTES = 64 * 1024
 
 /**
  * Calls `use` for consecutive slices of the chunks, whatever their sizes, and yields to the event loop at regular

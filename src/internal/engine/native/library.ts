@@ -8,6 +8,7 @@ import type { EngineError } from "../../../FliptError.js"
 import { errorMessage } from "../../util/errorMessage.js"
 import { globalValue } from "../../util/globalValue.js"
 import { printable } from "../../util/outsideText.js"
+import { yieldToEventLoop } from "../../util/yieldToEventLoop.js"
 import { loadError, locate, requireOptional } from "./locate.js"
 
 /** The codes that the library's functions return on failure: `native/src/code.rs`, compared by a test. */
@@ -167,11 +168,16 @@ export const loadFrom = (path: string): Effect.Effect<Library, EngineError> =>
     if (known !== undefined) {
       return known
     }
+    // Finding and opening the library takes ten milliseconds. What came before does not run in the same turn of the event
+    // loop, and what follows does not either.
+    yield* yieldToEventLoop
     const koffi = isMainThread ? ((yield* requireOptional("koffi")) as Koffi) : undefined
-    return yield* Effect.try({
+    const library = yield* Effect.try({
       try: () => open(path, koffi === undefined ? addon(path) : koffi.load(path)),
       catch: (cause) => loadError(`${printable(path)} does not load: ${errorMessage(cause)}`, cause)
     })
+    yield* yieldToEventLoop
+    return library
   })
 
 /** Loads the library from the path, or from where {@link locate} finds it. */

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 
 /** How much may wait to be consumed before the sender is paused. */
-const MAX_BUFFERED = 256 * 1024
+const MAX_BUFFERED = 1024 * 1024
 
 /** Calls one of the functions, once, when a source has ended, failed, or closed before its end. */
 export const onDone = (source: Readable, onEnd: () => void, onError: (error: Error) => void): void => {
