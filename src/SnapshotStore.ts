@@ -10,7 +10,7 @@
  *
  * @since 0.1.0
  */
-import * as KeyValueStore from "@effect/platform/KeyValueStore"
+import type * as KeyValueStore from "@effect/platform/KeyValueStore"
 import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -135,7 +135,7 @@ export const layerFileSystem = (directory: string): Layer.Layer<SnapshotStore, V
  *
  * @example
  * ```ts
- * import * as KeyValueStore from "@effect/platform/KeyValueStore"
+ * import type * as KeyValueStore from "@effect/platform/KeyValueStore"
  * import * as Layer from "effect/Layer"
  * import * as SnapshotStore from "flipt-client-effect/SnapshotStore"
  *
@@ -149,5 +149,5 @@ export const layerFileSystem = (directory: string): Layer.Layer<SnapshotStore, V
  */
 export const layerKeyValueStore: Layer.Layer<SnapshotStore, never, KeyValueStore.KeyValueStore> = Layer.effect(
   SnapshotStore,
-  Effect.map(KeyValueStore.KeyValueStore, keyValueStore.make)
+  keyValueStore.makeFromContext
 )

@@ -32,7 +32,7 @@ const readError = (path: string, problem: string, cause?: unknown): AuthError =>
 
 const read = (path: string, kind: "clientToken" | "jwtToken"): Effect.Effect<ExpiringCredential, AuthError> =>
   Effect.gen(function* () {
-    const { bytes } = yield* Effect.tryPromise({
+    const bytes = yield* Effect.tryPromise({
       try: () => Platform.readFile(path),
       catch: (cause) => readError(path, `cannot be read: ${errorMessage(cause)}`, cause)
     })

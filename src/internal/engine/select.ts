@@ -52,6 +52,6 @@ export const best: Effect.Effect<Engine.Service, EngineError> = Effect.gen(funct
     case "native":
       return yield* native
     default:
-      return Native.preferred ? yield* Automatic.make(Native.load(Option.getOrUndefined(path))) : portable
+      return Native.preferred() ? yield* Automatic.make(Native.load(Option.getOrUndefined(path))) : portable
   }
 })

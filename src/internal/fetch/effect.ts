@@ -53,7 +53,7 @@ export const makeEffect = <E, R>(
                   cause
                 })
           ),
-          Effect.map((content) => withVersion(content, loaded)),
+          Effect.flatMap((content) => withVersion(content, loaded)),
           retry(policy)
         ),
       events: () => periodicChecks(settings.updateInterval)

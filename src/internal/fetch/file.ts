@@ -3,7 +3,6 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as Platform from "#platform"
@@ -13,7 +12,8 @@ import type { Target } from "../../Model.js"
 import { errorMessage } from "../util/errorMessage.js"
 import { printable } from "../util/outsideText.js"
 import { decodeTarget } from "../util/target.js"
-import { Document, Event, NotModified } from "./event.js"
+import { Event } from "./event.js"
+import { withVersion } from "./withVersion.js"
 
 /** How long a file must be quiet before it is read. Many programs write a file in several steps. */
 const DEBOUNCE = Duration.millis(50)
@@ -42,9 +42,7 @@ export const make = (path: string, options: Target | undefined): Effect.Effect<F
       source: { kind: "file", ...target },
       fetch: (loaded) =>
         Effect.tryPromise({ try: () => Platform.readFile(path), catch: (cause) => failure(path, cause) }).pipe(
-          Effect.map(({ bytes, hash }) =>
-            Option.contains(loaded, hash) ? NotModified() : Document({ bytes: [bytes], version: Option.some(hash) })
-          )
+          Effect.flatMap((bytes) => withVersion(bytes, loaded))
         ),
       // If the directory cannot be watched, the file is still read, and that read reports the problem.
       events: () =>

@@ -17,7 +17,7 @@ export const makeStatic = (
     const content = document ?? JSON.stringify({ namespace: { key: target.namespace }, flags: [] })
     return {
       source: { kind: "static", ...target },
-      fetch: (loaded) => Effect.sync(() => withVersion(content, loaded)),
+      fetch: (loaded) => withVersion(content, loaded),
       events: () => Stream.never
     }
   })

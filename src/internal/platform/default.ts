@@ -59,8 +59,7 @@ export const checkCertificates = (_material: TlsMaterial): Effect.Effect<Checked
 
 const noFiles = () => new Error("there are no files on this platform")
 
-export const readFile = (_path: string): Promise<{ readonly bytes: Uint8Array; readonly hash: string }> =>
-  Promise.reject(noFiles())
+export const readFile = (_path: string): Promise<Uint8Array> => Promise.reject(noFiles())
 
 export const watchFile = (_path: string): Stream.Stream<void, unknown> => Stream.fail(noFiles())
 

@@ -5,8 +5,7 @@
 const temporarySuffix = /\.[0-9a-f-]{36}\.tmp$/
 
 /** A name that no other write or process uses. */
-const temporaryName = async (name: string): Promise<string> =>
-  `${name}.${(await import("node:crypto")).randomUUID()}.tmp`
+const temporaryName = (name: string): string => `${name}.${process.getBuiltinModule("node:crypto").randomUUID()}.tmp`
 
 /**
  * Opens a directory, and creates it if necessary. If it cannot be written, the error is returned, not thrown. A
@@ -16,11 +15,12 @@ export const openDirectory = async (
   directory: string,
   probe: string
 ): Promise<{ readonly path: string; readonly unwritable: unknown }> => {
-  const [fs, { join, resolve }] = await Promise.all([import("node:fs/promises"), import("node:path")])
+  const fs = process.getBuiltinModule("node:fs/promises")
+  const { join, resolve } = process.getBuiltinModule("node:path")
   // The working directory of the process may change later.
   const path = resolve(directory)
   await fs.mkdir(path, { recursive: true, mode: 0o700 })
-  const file = join(path, await temporaryName(probe))
+  const file = join(path, temporaryName(probe))
   try {
     await (await fs.open(file, "wx", 0o600)).close()
     await fs.rm(file, { force: true })
@@ -35,7 +35,8 @@ export const openDirectory = async (
  * because other processes may remove the same files.
  */
 export const removeTemporaryFiles = async (directory: string, names: RegExp, before: number): Promise<void> => {
-  const [fs, { join }] = await Promise.all([import("node:fs/promises"), import("node:path")])
+  const fs = process.getBuiltinModule("node:fs/promises")
+  const { join } = process.getBuiltinModule("node:path")
   for (const file of await fs.readdir(directory).catch(() => [])) {
     const name = file.replace(temporarySuffix, "")
     if (name !== file && names.test(name)) {
@@ -54,7 +55,8 @@ export const readFileIn = async (
   name: string,
   signal: AbortSignal
 ): Promise<Uint8Array | undefined> => {
-  const [fs, { join }] = await Promise.all([import("node:fs/promises"), import("node:path")])
+  const fs = process.getBuiltinModule("node:fs/promises")
+  const { join } = process.getBuiltinModule("node:path")
   try {
     return await fs.readFile(join(directory, name), { signal })
   } catch (error) {
@@ -75,10 +77,11 @@ export const replaceFileIn = async (
   pieces: ReadonlyArray<Uint8Array>,
   signal: AbortSignal
 ): Promise<void> => {
-  const [fs, { join }] = await Promise.all([import("node:fs/promises"), import("node:path")])
+  const fs = process.getBuiltinModule("node:fs/promises")
+  const { join } = process.getBuiltinModule("node:path")
   // The directory may have been deleted since it was opened.
   await fs.mkdir(directory, { recursive: true, mode: 0o700 })
-  const temporary = join(directory, await temporaryName(name))
+  const temporary = join(directory, temporaryName(name))
   const file = await fs.open(temporary, "wx", 0o600)
   try {
     try {

@@ -1,5 +1,6 @@
 /**
- * The platform for Node: connections and the file system. Modules of Node are loaded on first use.
+ * The platform for Node: connections and the file system. Modules of Node are loaded on first use, and not as ES modules
+ * where that would take longer: importing `node:fs` also loads its streams.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
@@ -47,12 +48,9 @@ export const checkCertificates = (material: TlsMaterial): Effect.Effect<CheckedM
     ({ checkMaterial }) => checkMaterial(material)
   )
 
-/** Reads a file and hashes its bytes. Rejects with the errors of `node:fs`. */
-export const readFile = async (path: string): Promise<{ readonly bytes: Uint8Array; readonly hash: string }> => {
-  const [fs, crypto] = await Promise.all([import("node:fs/promises"), import("node:crypto")])
-  const bytes = await fs.readFile(path)
-  return { bytes, hash: crypto.createHash("sha256").update(bytes).digest("hex") }
-}
+/** Reads a file. Rejects with the errors of `node:fs`. */
+export const readFile = async (path: string): Promise<Uint8Array> =>
+  process.getBuiltinModule("node:fs/promises").readFile(path)
 
 /**
  * Emits once when the watch begins, and then whenever the file may have changed. Fails if its directory cannot be
@@ -64,9 +62,8 @@ export const readFile = async (path: string): Promise<{ readonly bytes: Uint8Arr
 export const watchFile = (path: string): Stream.Stream<void, unknown> =>
   Stream.unwrapScoped(
     Effect.gen(function* () {
-      const [fs, { basename, dirname }] = yield* Effect.promise(() =>
-        Promise.all([import("node:fs"), import("node:path")])
-      )
+      const fs = process.getBuiltinModule("node:fs")
+      const { basename, dirname } = process.getBuiltinModule("node:path")
       const folder = dirname(path)
       const name = basename(path)
       const changed = yield* Effect.makeLatch(true)

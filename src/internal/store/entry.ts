@@ -25,25 +25,26 @@ const FORMAT = "flipt-client-effect/snapshot"
 const FORMAT_VERSION = 1
 const LINE_FEED = 0x0a
 
-const Size = Schema.NonNegativeInt
+// Functions, because schemas take about a millisecond of a program's start, and most programs decode one entry or none.
 
 /** The part of the header that all formats share. */
-const AnyHeader = Schema.parseJson(Schema.Struct({ formatVersion: Size }))
+const makeAnyHeader = () => Schema.parseJson(Schema.Struct({ formatVersion: Schema.NonNegativeInt }))
 
-const Header = Schema.parseJson(
-  Schema.Struct({
-    format: Schema.Literal(FORMAT),
-    formatVersion: Schema.Literal(FORMAT_VERSION),
-    environment: Schema.String,
-    namespace: Schema.String,
-    version: Schema.OptionFromNullOr(Schema.String),
-    storedAt: Schema.DateTimeUtc,
-    length: Size,
-    checksum: Schema.String
-  })
-)
+const makeHeader = () =>
+  Schema.parseJson(
+    Schema.Struct({
+      format: Schema.Literal(FORMAT),
+      formatVersion: Schema.Literal(FORMAT_VERSION),
+      environment: Schema.String,
+      namespace: Schema.String,
+      version: Schema.OptionFromNullOr(Schema.String),
+      storedAt: Schema.DateTimeUtc,
+      length: Schema.NonNegativeInt,
+      checksum: Schema.String
+    })
+  )
 
-type Header = typeof Header.Type
+type Header = ReturnType<typeof makeHeader>["Type"]
 
 /** Formats the header line, including its line feed. */
 const formatHeader = (
@@ -101,7 +102,7 @@ const firstLine = (bytes: Uint8Array): Option.Option<string> =>
 export const decode = (target: Target, bytes: Uint8Array): Effect.Effect<Entry, string> =>
   Effect.gen(function* () {
     const line = Option.getOrElse(firstLine(bytes), () => "")
-    const anyHeader = Schema.decodeOption(AnyHeader)(line)
+    const anyHeader = Schema.decodeOption(makeAnyHeader())(line)
     if (Option.isNone(anyHeader)) {
       return yield* Effect.fail("it is empty, truncated, or not written by this library")
     }
@@ -111,7 +112,7 @@ export const decode = (target: Target, bytes: Uint8Array): Effect.Effect<Entry, 
           `format ${FORMAT_VERSION}`
       )
     }
-    const decoded = Schema.decodeEither(Header, { onExcessProperty: "error" })(line)
+    const decoded = Schema.decodeEither(makeHeader(), { onExcessProperty: "error" })(line)
     if (Either.isLeft(decoded) || formatHeader(decoded.right, decoded.right.checksum) !== line) {
       return yield* Effect.fail("its header is damaged")
     }

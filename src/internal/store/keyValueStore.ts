@@ -27,7 +27,7 @@ const concatenate = (pieces: ReadonlyArray<Uint8Array>): Effect.Effect<Uint8Arra
 const decodeText = (text: string): Uint8Array =>
   Either.getOrElse(Encoding.decodeBase64(text), () => new TextEncoder().encode(text))
 
-export const make = (store: KeyValueStore.KeyValueStore): Service =>
+const make = (store: KeyValueStore.KeyValueStore): Service =>
   fromStorage({
     describeLocation: (name) => `key ${name}`,
     read: (name) =>
@@ -41,3 +41,9 @@ export const make = (store: KeyValueStore.KeyValueStore): Service =>
       ),
     write: (name, pieces) => Effect.flatMap(concatenate(pieces), (whole) => store.set(name, whole))
   })
+
+/** The module is imported on first use, because few programs use it. */
+export const makeFromContext: Effect.Effect<Service, never, KeyValueStore.KeyValueStore> = Effect.flatMap(
+  Effect.promise(() => import("@effect/platform/KeyValueStore")),
+  ({ KeyValueStore }) => Effect.map(KeyValueStore, make)
+)

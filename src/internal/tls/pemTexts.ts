@@ -22,7 +22,7 @@ const readFile = (option: string, path: string): Effect.Effect<PemText, Validati
           "check that it exists and that this process may read it",
         cause
       )
-  }).pipe(Effect.map(({ bytes }) => ({ option, text: new TextDecoder().decode(bytes) })))
+  }).pipe(Effect.map((bytes) => ({ option, text: new TextDecoder().decode(bytes) })))
 
 /** Data takes precedence over a file, which is then not read. */
 const readText = (

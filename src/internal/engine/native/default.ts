@@ -9,7 +9,7 @@ import type { Snapshot } from "../../../Snapshot.js"
 import type { NativeHandle } from "../../snapshot/nativeHandle.js"
 
 /** Whether to choose the native engine by default. */
-export const preferred = false
+export const preferred = (): boolean => false
 
 const failure = Effect.suspend(() =>
   Effect.fail(new EngineError({ reason: "Load", message: "the native engine needs Node" }))

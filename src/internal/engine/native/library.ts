@@ -1,7 +1,6 @@
 /**
  * Loads the native library and gives its functions types. The only module that knows koffi.
  */
-import { isMainThread } from "node:worker_threads"
 import * as Effect from "effect/Effect"
 import type { LibraryHandle } from "koffi"
 import type { EngineError } from "../../../FliptError.js"
@@ -10,6 +9,8 @@ import { globalValue } from "../../util/globalValue.js"
 import { printable } from "../../util/outsideText.js"
 import { yieldToEventLoop } from "../../util/yieldToEventLoop.js"
 import { loadError, locate, requireOptional } from "./locate.js"
+
+const { isMainThread } = process.getBuiltinModule("node:worker_threads")
 
 /** The codes that the library's functions return on failure: `native/src/code.rs`, compared by a test. */
 export const Code = {

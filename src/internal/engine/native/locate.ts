@@ -1,14 +1,16 @@
 /**
  * Finds the native library: at an explicit path, in the package for this platform, or in the build of a checkout.
  */
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
-import { dirname, join, resolve } from "node:path"
-import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
 import { EngineError } from "../../../FliptError.js"
 import { errorMessage } from "../../util/errorMessage.js"
 import { printable } from "../../util/outsideText.js"
 import { nativeVersion } from "../../util/version.js"
+
+// Not imported: importing `node:fs` also loads its streams, which takes several milliseconds.
+const { existsSync, readdirSync, readFileSync, statSync } = process.getBuiltinModule("node:fs")
+const { dirname, join, resolve } = process.getBuiltinModule("node:path")
+const { fileURLToPath } = process.getBuiltinModule("node:url")
 
 /** The C library of a Linux system. A library linked against one of them does not load on the other. */
 type Libc = "gnu" | "musl"
@@ -148,7 +150,7 @@ const checkout = (): string | undefined => {
   const path = here?.startsWith("file:") ? fileURLToPath(here) : here
   const root =
     path &&
-    /^(.*)[\\/](?:dist[\\/]internal[\\/]flipt-client-effect-\w+\.js|src[\\/]internal[\\/]engine[\\/]native[\\/]locate\.ts)$/.exec(
+    /^(.*)[\\/](?:dist[\\/]internal[\\/]flipt-client-effect-[\w-]+\.js|src[\\/]internal[\\/]engine[\\/]native[\\/]locate\.ts)$/.exec(
       path
     )?.[1]
   return root === undefined || root === "" || /[\\/]node_modules[\\/]/.test(root) ? undefined : root

@@ -1,7 +1,6 @@
 /**
  * The native engine on Node, imported on first use.
  */
-import { isMainThread } from "node:worker_threads"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Engine from "../../../Engine.js"
@@ -13,7 +12,7 @@ import { printable } from "../../util/outsideText.js"
 /**
  * Whether to choose the native engine by default. Not in a worker thread, where it would compile on the worker's own thread.
  */
-export const preferred = isMainThread
+export const preferred = (): boolean => process.getBuiltinModule("node:worker_threads").isMainThread
 
 /** One import, not two at once: Jest fails to link modules that concurrent imports share. */
 const modules = Effect.tryPromise({
