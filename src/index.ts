@@ -25,9 +25,9 @@ export * as Hook from "./Hook.js"
 /** Checks for flags that cannot work as intended. */
 export * as Lint from "./Lint.js"
 /** Requests and results of evaluations. */
-export * as Model from "./Model.js"
+export type * as Model from "./Model.js"
 /** An immutable, compiled flag state with synchronous evaluation. */
-export * as Snapshot from "./Snapshot.js"
+export type * as Snapshot from "./Snapshot.js"
 /** Persistence of the last flag state. */
 export * as SnapshotStore from "./SnapshotStore.js"
 /** How up to date a client's flag state is. */
