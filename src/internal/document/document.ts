@@ -111,7 +111,7 @@ const keyOfFlag = (text: string): string | undefined => {
   const reader = new Reader(text.replace(/^[\s,]+/, ""))
   let found: string | undefined
   try {
-    for (const name of reader.members()) {
+    for (let name = reader.firstKey(); name !== undefined; name = reader.nextKey()) {
       if (name === "key") {
         found = reader.string()
       } else {
@@ -156,7 +156,7 @@ export function* readDocument(
   const seen = new Set<string>()
   let key: string | undefined
   let digest: string | undefined
-  for (const name of reader.members()) {
+  for (let name = reader.firstKey(); name !== undefined; name = reader.nextKey()) {
     const known = name === "namespace" || name === "flags" || name === "digest"
     if (known && seen.has(name)) {
       reader.fail("occurs twice")
@@ -167,7 +167,7 @@ export function* readDocument(
     } else if (name === "digest") {
       digest = reader.isNull() ? undefined : reader.string()
     } else if (name === "flags") {
-      for (const _ of reader.elements()) {
+      for (let more = reader.firstElement(); more; more = reader.nextElement()) {
         yield { flag: readFlag(reader), offset: reader.offset }
       }
     } else {

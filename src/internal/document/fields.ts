@@ -30,7 +30,7 @@ export const struct = <A>(fields: { readonly [K in keyof A]-?: Field<A[K]> }): (
   const indexes = new Map(entries.map(([, field], index) => [field.name, index]))
   return (reader) => {
     const values: Array<unknown> = entries.map(() => UNREAD)
-    for (const name of reader.members()) {
+    for (let name = reader.firstKey(); name !== undefined; name = reader.nextKey()) {
       const index = indexes.get(name)
       if (index === undefined) {
         reader.skip()
@@ -61,7 +61,7 @@ export const list =
   <A>(element: (reader: Reader) => A) =>
   (reader: Reader): Array<A> => {
     const values: Array<A> = []
-    for (const _ of reader.elements()) {
+    for (let more = reader.firstElement(); more; more = reader.nextElement()) {
       values.push(element(reader))
     }
     return values

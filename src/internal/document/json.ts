@@ -63,6 +63,9 @@ export class Reader {
   /** Keyed by the first `MEMO_KEY_LENGTH` characters of the value's text. */
   private readonly memo = new Map<string, MemoEntry>()
 
+  /** Whether the last string has an escape. */
+  private isEscaped = false
+
   /** The number of characters that are no longer in `text`. */
   private dropped = 0
   /** The start of the text that must not be dropped, beyond what is still to be read. */
@@ -184,15 +187,21 @@ export class Reader {
     return true
   }
 
-  /** Yields the keys of an object. The caller must read each value before it requests the next key. */
-  *members(): Generator<string, void> {
+  /** Begins an object. Returns its first key, or `undefined` at its end. The caller reads the value, then calls `nextKey`. */
+  firstKey(): string | undefined {
     this.open(123, "an object")
-    for (let first = true; this.advance(125, first); first = false) {
-      const key = this.key()
-      this.path.push(key)
-      yield key
-      this.path.pop()
-    }
+    return this.advance(125, true) ? this.enterKey() : undefined
+  }
+
+  nextKey(): string | undefined {
+    this.path.pop()
+    return this.advance(125, false) ? this.enterKey() : undefined
+  }
+
+  private enterKey(): string {
+    const key = this.key()
+    this.path.push(key)
+    return key
   }
 
   private key(): string {
@@ -207,10 +216,10 @@ export class Reader {
     return key
   }
 
-  /** Like `members`, for maps with arbitrary keys: a duplicate key is an error. */
+  /** Yields the keys of a map. A duplicate key is an error. The caller must read each value before it requests the next key. */
   *entries(): Generator<string, void> {
     const seen = new Set<string>()
-    for (const key of this.members()) {
+    for (let key = this.firstKey(); key !== undefined; key = this.nextKey()) {
       if (seen.has(key)) {
         this.fail("occurs twice")
       }
@@ -219,22 +228,32 @@ export class Reader {
     }
   }
 
-  /** Yields the indexes of a list. The caller must read each element before it requests the next index. */
-  *elements(): Generator<number, void> {
+  /** Begins a list. Returns false at its end. Otherwise the caller reads the element, then calls `nextElement`. */
+  firstElement(): boolean {
     this.open(91, "a list")
-    for (let index = 0; this.advance(93, index === 0); index++) {
-      this.path.push(index)
-      yield index
-      this.path.pop()
+    if (this.advance(93, true)) {
+      this.path.push(0)
+      return true
     }
+    return false
   }
 
-  string(): string {
+  nextElement(): boolean {
+    const index = this.path.pop() as number
+    if (this.advance(93, false)) {
+      this.path.push(index + 1)
+      return true
+    }
+    return false
+  }
+
+  /** Moves behind a string, and sets `isEscaped`. Returns where the string starts. */
+  private scanString(): number {
     if (this.skipSpace() !== QUOTE) {
       this.unexpected("a string")
     }
     let start = this.position
-    let escaped = false
+    this.isEscaped = false
     let end = start + 1
     for (; ; end++) {
       const unit = this.text.charCodeAt(end)
@@ -242,7 +261,7 @@ export class Reader {
         break
       }
       if (unit === BACKSLASH) {
-        escaped = true
+        this.isEscaped = true
         end++
       } else if (!(unit >= 32)) {
         // also true at the end of the text, where charCodeAt returns NaN
@@ -258,17 +277,29 @@ export class Reader {
       }
     }
     this.position = end + 1
-    if (escaped) {
-      return this.unescape(this.text.slice(start, end + 1))
+    return start
+  }
+
+  string(): string {
+    const start = this.scanString()
+    if (this.isEscaped) {
+      return this.unescape(this.text.slice(start, this.position))
     }
-    const raw = this.text.slice(start + 1, end)
+    const raw = this.text.slice(start + 1, this.position - 1)
     const known = this.strings.get(raw)
     if (known !== undefined) {
       return known
     }
-    const copy = raw.length < SLICE_LENGTH ? raw : (JSON.parse(this.text.slice(start, end + 1)) as string)
+    const copy = raw.length < SLICE_LENGTH ? raw : (JSON.parse(this.text.slice(start, this.position)) as string)
     this.strings.set(copy, copy)
     return copy
+  }
+
+  private skipString(): void {
+    const start = this.scanString()
+    if (this.isEscaped) {
+      this.unescape(this.text.slice(start, this.position))
+    }
   }
 
   private unescape(quoted: string): string {
@@ -347,15 +378,15 @@ export class Reader {
   skip(): void {
     const unit = this.skipSpace()
     if (unit === 123) {
-      for (const _ of this.members()) {
+      for (let key = this.firstKey(); key !== undefined; key = this.nextKey()) {
         this.skip()
       }
     } else if (unit === 91) {
-      for (const _ of this.elements()) {
+      for (let more = this.firstElement(); more; more = this.nextElement()) {
         this.skip()
       }
     } else if (unit === QUOTE) {
-      this.string()
+      this.skipString()
     } else if (unit === 45 || (unit >= 48 && unit <= 57)) {
       this.number()
     } else if (!(this.literal("null") || this.literal("true") || this.literal("false"))) {

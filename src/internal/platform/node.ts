@@ -9,6 +9,7 @@ import * as Stream from "effect/Stream"
 import type { ValidationError } from "../../FliptError.js"
 import type { ConnectionOptions } from "../../Tls.js"
 import type { CheckedMaterial, TlsMaterial } from "../net/tlsMaterial.js"
+import { yieldToEventLoop } from "../util/yieldToEventLoop.js"
 
 export { openChannel } from "./channel.js"
 export { openDirectory, readFileIn, removeTemporaryFiles, replaceFileIn } from "./directory.js"
@@ -33,7 +34,10 @@ export const layerHttpClient = (
   Layer.scoped(
     HttpClient.HttpClient,
     Effect.flatMap(
-      Effect.promise(() => import("./http/client.js")),
+      Effect.zipLeft(
+        Effect.promise(() => import("./http/client.js")),
+        yieldToEventLoop
+      ),
       ({ makeHttpClient }) => makeHttpClient(connectionOptions)
     )
   )

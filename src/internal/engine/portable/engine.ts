@@ -28,7 +28,7 @@ import { evaluateBoolean, evaluateVariant } from "./evaluate.js"
 import { makeBoundSubject, makeSubject, type Subject } from "./subject.js"
 
 /** Characters to read before yielding to the event loop: a few milliseconds of work. */
-const SLICE_CHARACTERS = 128 * 1024
+const SLICE_CHARACTERS = 32 * 1024
 
 const makeEvaluator = (
   namespace: string,

@@ -2,7 +2,7 @@
  * Opens connections with the current certificates, through a proxy if one is configured.
  */
 import * as Net from "node:net"
-import * as NodeTls from "node:tls"
+import type * as NodeTls from "node:tls"
 import * as Effect from "effect/Effect"
 import type { ConnectionOptions } from "../../../Tls.js"
 import { hostOf, parseProxy, portOf, proxyFromEnvironment, proxyProblem } from "../../net/proxy.js"
@@ -68,6 +68,9 @@ const makeProxyLookup = (proxy: ConnectionOptions["proxy"]): ((url: URL) => URL 
   }
 }
 
+/** Loaded with the first secure connection, because it takes several milliseconds. */
+const nodeTls = () => process.getBuiltinModule("node:tls")
+
 interface SecureOptions extends NodeTls.ConnectionOptions {
   readonly rejectUnauthorized?: boolean
 }
@@ -86,7 +89,7 @@ const toSecureOptions = (options: ConnectionOptions): SecureOptions => {
   }
   return {
     ...(ca === undefined ? {} : { ca: [...ca] }),
-    secureContext: NodeTls.createSecureContext(material),
+    secureContext: nodeTls().createSecureContext(material),
     ...(rejectUnauthorized === undefined ? {} : { rejectUnauthorized }),
     ...(checkServerIdentity === undefined ? {} : { checkServerIdentity })
   }
@@ -133,7 +136,7 @@ export const makeConnector = (connectionOptions: Effect.Effect<ConnectionOptions
         const secure = yield* prepare(options)
         const servername = options.servername ?? (Net.isIP(hostOf(url)) === 0 ? hostOf(url) : undefined)
         const tunnel = proxy === undefined ? undefined : yield* openTunnel(proxy, url, verificationOf(secure))
-        const socket = NodeTls.connect({
+        const socket = nodeTls().connect({
           ...secure,
           ALPNProtocols: [...protocols],
           host: hostOf(url),

@@ -2,7 +2,6 @@
  * Tunnels through a proxy.
  */
 import * as Http from "node:http"
-import * as Https from "node:https"
 import type * as Net from "node:net"
 import type * as NodeTls from "node:tls"
 import * as Effect from "effect/Effect"
@@ -37,7 +36,8 @@ export const openTunnel = (
     const authorization = proxyAuthorization(proxy)
     const authority = `${target.hostname}:${portOf(target)}`
     const isSecure = proxy.protocol === "https:"
-    const request = (isSecure ? Https : Http).request({
+    const { request: send } = isSecure ? process.getBuiltinModule("node:https") : Http
+    const request = send({
       host: hostOf(proxy),
       port: portOf(proxy),
       method: "CONNECT",
