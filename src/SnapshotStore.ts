@@ -135,7 +135,7 @@ export const layerFileSystem = (directory: string): Layer.Layer<SnapshotStore, V
  *
  * @example
  * ```ts
- * import type * as KeyValueStore from "@effect/platform/KeyValueStore"
+ * import * as KeyValueStore from "@effect/platform/KeyValueStore"
  * import * as Layer from "effect/Layer"
  * import * as SnapshotStore from "flipt-client-effect/SnapshotStore"
  *

@@ -49,7 +49,11 @@ for (const engine of process.argv.slice(2)) {
     while (fetchMode === "streaming" && !(await Effect.runPromise(client.status)).connected) {
       await new Promise((resolve) => setTimeout(resolve, 10))
     }
-    const after = await bytes()
+    // a load that is still running has the document
+    let after = await bytes()
+    for (let attempt = 0; attempt < 100 && after - before > body.length / 2; attempt++) {
+      after = await bytes()
+    }
     if (sockets.size === 0) {
       throw new Error("no connection is open")
     }

@@ -1,5 +1,6 @@
-// Terminates worker threads, as many as the last argument says, while they build an engine, and prints the engines of the
-// others. With the argument "native", the workers request the native engine.
+// Terminates worker threads, as many as the last argument says, while they build an engine, and prints which engine then
+// loads a large document in a worker and in the main thread. With the argument "native", the workers request the native
+// engine.
 import { once } from "node:events"
 import { fileURLToPath } from "node:url"
 import { isMainThread, parentPort, Worker } from "node:worker_threads"
@@ -8,7 +9,14 @@ import * as Engine from "flipt-client-effect/Engine"
 
 const workerCount = Number(process.argv.at(-1))
 const layer = !isMainThread && process.argv[2] === "native" ? Engine.layerNative : Engine.layer
-const name = Effect.map(Engine.Engine, (engine) => engine.name).pipe(Effect.provide(layer))
+const document = new TextEncoder().encode(
+  JSON.stringify({ namespace: { key: "default" }, flags: [], padding: "x".repeat(1024 * 1024) })
+)
+const name = Effect.flatMap(Engine.Engine, (engine) => engine.compile("default", [document])).pipe(
+  Effect.map((snapshot) => snapshot.engine),
+  Effect.scoped,
+  Effect.provide(layer)
+)
 
 const start = async () => {
   const worker = new Worker(fileURLToPath(import.meta.url), { argv: process.argv.slice(2) })

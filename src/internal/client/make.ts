@@ -41,9 +41,11 @@ const START_NOTICE_DELAY = Duration.seconds(2)
 
 /** Logs what a start waits for if its first fetch takes longer than a moment. */
 const withStartNotice = <A, E>(firstFetch: Effect.Effect<A, E>, source: Fetcher.Source): Effect.Effect<A, E> =>
-  Effect.logInfo(
-    `Flipt namespace ${printable(source.namespace)} (environment ${printable(source.environment)}): still waiting for ` +
-      `the first state from ${printable(source.url ?? source.kind)}; failed attempts are repeated and logged at Debug level`
+  Effect.suspend(() =>
+    Effect.logInfo(
+      `Flipt namespace ${printable(source.namespace)} (environment ${printable(source.environment)}): still waiting for ` +
+        `the first state from ${printable(source.url ?? source.kind)}; failed attempts are repeated and logged at Debug level`
+    )
   ).pipe(Effect.delay(START_NOTICE_DELAY), Effect.forkScoped, Effect.zipRight(firstFetch), Effect.scoped)
 
 const notModifiedFromNothing = () =>
@@ -113,9 +115,9 @@ export const make = (
             yield* state.load(restore(compile(bytes)), kind === "file" ? "file" : "server", version)
             isPushed = pushed
             loadedContent = content === undefined ? yield* hashLater(bytes) : Effect.succeed(content)
-            yield* save(bytes, yield* state.version)
           })
         )
+        yield* save(bytes, yield* state.version)
         return true
       })
 

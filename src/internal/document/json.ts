@@ -199,12 +199,6 @@ export class Reader {
   }
 
   private enterKey(): string {
-    const key = this.key()
-    this.path.push(key)
-    return key
-  }
-
-  private key(): string {
     if (this.skipSpace() !== QUOTE) {
       this.unexpected("a key in quotes")
     }
@@ -213,6 +207,7 @@ export class Reader {
       this.unexpected('":"')
     }
     this.position++
+    this.path.push(key)
     return key
   }
 

@@ -42,7 +42,8 @@ export const native: Effect.Effect<Engine.Service, EngineError> = Effect.flatMap
 
 /**
  * The engine that `FLIPT_ENGINE` names, or else one that chooses for each document. The native engine is loaded early only
- * if it is named, so that a missing library is reported at startup. Worker threads use the portable engine by default.
+ * if it is named, so that a missing library is reported at startup. Worker threads use the portable engine by default, for
+ * large documents too.
  */
 export const best: Effect.Effect<Engine.Service, EngineError> = Effect.gen(function* () {
   const { engine, path } = yield* config
@@ -52,6 +53,8 @@ export const best: Effect.Effect<Engine.Service, EngineError> = Effect.gen(funct
     case "native":
       return yield* native
     default:
-      return Native.preferred() ? yield* Automatic.make(Native.load(Option.getOrUndefined(path))) : portable
+      return yield* Automatic.make(
+        Effect.suspend(() => (Native.preferred() ? Native.load(Option.getOrUndefined(path)) : Effect.succeed(portable)))
+      )
   }
 })

@@ -1,4 +1,4 @@
-// Written after sha256:9903c4b0a6d0b6f7 of the same path
+// Written after sha256:1c73f6f0d6732e93 of the same path
 /**
  * Stores snapshots in a KeyValueStore.
  */
@@ -28,7 +28,7 @@ const concatenate = (pieces: ReadonlyArray<Uint8Array>): Effect.Effect<Uint8Arra
 const decodeText = (text: string): Uint8Array =>
   Result.getOrElse(Base64.decode(text), () => new TextEncoder().encode(text))
 
-export const make = (store: KeyValueStore.KeyValueStore): Service =>
+const make = (store: KeyValueStore.KeyValueStore): Service =>
   fromStorage({
     describeLocation: (name) => `key ${name}`,
     read: (name) =>
@@ -40,3 +40,9 @@ export const make = (store: KeyValueStore.KeyValueStore): Service =>
       ),
     write: (name, pieces) => Effect.flatMap(concatenate(pieces), (whole) => store.set(name, whole))
   })
+
+/** The module is imported on first use, because few programs use it. */
+export const makeFromContext: Effect.Effect<Service, never, KeyValueStore.KeyValueStore> = Effect.flatMap(
+  Effect.promise(() => import("effect/persistence/KeyValueStore")),
+  ({ KeyValueStore }) => Effect.map(KeyValueStore, make)
+)
