@@ -19,8 +19,8 @@ import { engineFailure } from "./blob.js"
 import { makeEvaluator } from "./evaluator.js"
 import { Code, JobKind, type Library, loadFrom, load as loadLibrary } from "./library.js"
 
-/** Bytes to copy before yielding to the event loop: about a millisecond of work. */
-const SLICE_BYTES = 2 * 1024 * 1024
+/** Bytes to copy before yielding to the event loop: half a millisecond of work. */
+const SLICE_BYTES = 512 * 1024
 
 /** Snapshots of larger documents are freed on another thread, because freeing them would block the event loop. */
 const SLOW_CLOSE_BYTES = 512 * 1024
