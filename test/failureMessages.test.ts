@@ -93,5 +93,23 @@ describe("the error of an evaluation", () => {
         expect(messageOf(snapshot.boolean({ flagKey: "on", entityId: "" }))).toBe("entityId cannot be empty")
       }).pipe(Effect.provide(engine))
     )
+
+    it.scoped(`has no stack trace if later callers get it too (${name} engine)`, () =>
+      Effect.gen(function* () {
+        const document = makeDocument([booleanFlag("on", true)], "n")
+        const { compile } = yield* Engine.Engine
+        const snapshot = yield* compile("n", [new TextEncoder().encode(JSON.stringify(document))])
+        const limit = Error.stackTraceLimit
+        const errorOf = (flagKey: string) =>
+          Either.getOrThrow(Either.flip(snapshot.variant({ flagKey, entityId: "e" })))
+        for (const flagKey of ["nope", "on"]) {
+          const error = errorOf(flagKey)
+          expect(errorOf(flagKey)).toBe(error)
+          expect(error.stack).not.toMatch(/^ +at /m)
+        }
+        expect(Error.stackTraceLimit).toBe(limit)
+        expect(new Error().stack).toMatch(/^ +at /m)
+      }).pipe(Effect.provide(engine))
+    )
   }
 })
