@@ -22,6 +22,7 @@ import { disconnect } from "../util/fiber.js"
 import { printable } from "../util/outsideText.js"
 import * as SingleFlight from "../util/singleFlight.js"
 import { withoutParentSpan } from "../util/withoutParentSpan.js"
+import { yieldToEventLoop } from "../util/yieldToEventLoop.js"
 import * as Changes from "./changes.js"
 import { defectsToErrors, listen } from "./events.js"
 import * as Instrumentation from "./instrumentation.js"
@@ -90,9 +91,12 @@ export const make = (
     const compile = (bytes: ReadonlyArray<Uint8Array>) =>
       Effect.tap(engine.compile(namespace, bytes), (snapshot) => Effect.sync(() => sharer.compiled(snapshot, bytes)))
 
-    /** Hashes a document in the background: the hash is needed when the next one arrives. */
+    /** Hashes a document in the background, after what waits for it: the hash is needed when the next document arrives. */
     const hashLater = (bytes: ReadonlyArray<Uint8Array>): Effect.Effect<Effect.Effect<string>> =>
-      Effect.map(Effect.forkIn(Effect.interruptible(contentHash(bytes)), scope), Fiber.join)
+      Effect.map(
+        Effect.forkIn(Effect.interruptible(Effect.zipRight(yieldToEventLoop, contentHash(bytes))), scope),
+        Fiber.join
+      )
 
     /** Loads a document and returns true, or confirms the state if it is the loaded document. */
     const loadDocument = (

@@ -71,8 +71,11 @@ export interface State extends SnapshotRef.SnapshotRef {
   readonly signals: Stream.Stream<void>
 }
 
+/** Compiling the validation of an error takes about a millisecond of a program's start, and each client makes two errors. */
+const unchecked = { disableValidation: true }
+
 const evaluationError = (reason: EvaluationError["reason"], message: string, cause?: RefreshError): EvaluationError =>
-  new EvaluationError({ reason, message, ...(cause === undefined ? {} : { cause }) })
+  new EvaluationError({ reason, message, ...(cause === undefined ? {} : { cause }) }, unchecked)
 
 export const make = (
   source: Fetcher.Source,
@@ -80,10 +83,10 @@ export const make = (
 ): Effect.Effect<State, never, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
-    const closed = new EngineError({
-      reason: "Closed",
-      message: "the client is closed: its scope has ended"
-    })
+    const closed = new EngineError(
+      { reason: "Closed", message: "the client is closed: its scope has ended" },
+      unchecked
+    )
     const label = `Flipt namespace ${printable(source.namespace)} (environment ${printable(source.environment)})`
 
     let loaded: Loaded | undefined
