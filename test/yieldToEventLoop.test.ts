@@ -1,9 +1,10 @@
 /**
  * Yielding to the event loop on every platform: pending events are handled before the caller continues.
  */
+import { stat } from "node:fs"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { yieldToEventLoop } from "../src/internal/util/yieldToEventLoop.js"
+import { yieldForTurn, yieldToEventLoop } from "../src/internal/util/yieldToEventLoop.js"
 
 /** Whether messages, which need the event loop, arrive while the effect runs repeatedly. */
 const lets = (effect: Effect.Effect<void>) =>
@@ -44,4 +45,26 @@ describe("a turn", () => {
   )
 
   it.live("can be interrupted", () => Effect.timeoutOption(Effect.forever(yieldToEventLoop), "20 millis"))
+})
+
+describe("a whole turn", () => {
+  it.live("lets a timer run that is due, even after an event of a file", () =>
+    Effect.gen(function* () {
+      let hasRun = false
+      yield* Effect.async<void>((resume) => {
+        stat(".", () => {
+          setTimeout(() => {
+            hasRun = true
+          }, 1)
+          const end = performance.now() + 5
+          while (performance.now() < end) {
+            // the timer becomes due
+          }
+          resume(Effect.void)
+        })
+      })
+      yield* yieldForTurn
+      expect(hasRun).toBe(true)
+    })
+  )
 })

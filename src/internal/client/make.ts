@@ -21,6 +21,7 @@ import * as FairLock from "../util/fairLock.js"
 import { disconnect } from "../util/fiber.js"
 import { printable } from "../util/outsideText.js"
 import * as SingleFlight from "../util/singleFlight.js"
+import { needsSlices } from "../util/slices.js"
 import { withoutParentSpan } from "../util/withoutParentSpan.js"
 import { yieldToEventLoop } from "../util/yieldToEventLoop.js"
 import * as Changes from "./changes.js"
@@ -91,11 +92,16 @@ export const make = (
     const compile = (bytes: ReadonlyArray<Uint8Array>) =>
       Effect.tap(engine.compile(namespace, bytes), (snapshot) => Effect.sync(() => sharer.compiled(snapshot, bytes)))
 
-    /** Hashes a document in the background, after what waits for it: the hash is needed when the next document arrives. */
+    /**
+     * Hashes a document in the background: the hash is needed when the next document arrives. What waits for the load goes
+     * first if hashing takes more than one turn of the event loop.
+     */
     const hashLater = (bytes: ReadonlyArray<Uint8Array>): Effect.Effect<Effect.Effect<string>> =>
-      Effect.map(
-        Effect.forkIn(Effect.interruptible(Effect.zipRight(yieldToEventLoop, contentHash(bytes))), scope),
-        Fiber.join
+      Effect.when(yieldToEventLoop, () => needsSlices(bytes)).pipe(
+        Effect.zipRight(contentHash(bytes)),
+        Effect.interruptible,
+        Effect.forkIn(scope),
+        Effect.map(Fiber.join)
       )
 
     /** Loads a document and returns true, or confirms the state if it is the loaded document. */

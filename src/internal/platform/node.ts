@@ -9,7 +9,8 @@ import * as Stream from "effect/Stream"
 import type { ValidationError } from "../../FliptError.js"
 import type { ConnectionOptions } from "../../Tls.js"
 import type { CheckedMaterial, TlsMaterial } from "../net/tlsMaterial.js"
-import { yieldToEventLoop } from "../util/yieldToEventLoop.js"
+import { yieldForTurn } from "../util/yieldToEventLoop.js"
+import { makeHttpClient } from "./http/client.js"
 
 export { openChannel } from "./channel.js"
 export { openDirectory, readFileIn, removeTemporaryFiles, replaceFileIn } from "./directory.js"
@@ -33,13 +34,8 @@ export const layerHttpClient = (
 ): Layer.Layer<HttpClient.HttpClient> =>
   Layer.scoped(
     HttpClient.HttpClient,
-    Effect.flatMap(
-      Effect.zipLeft(
-        Effect.promise(() => import("./http/client.js")),
-        yieldToEventLoop
-      ),
-      ({ makeHttpClient }) => makeHttpClient(connectionOptions)
-    )
+    // At a start, what came before and what follows take ten milliseconds each.
+    Effect.zipRight(yieldForTurn, makeHttpClient(connectionOptions))
   )
 
 /** Whether TLS options are supported. */

@@ -7,6 +7,10 @@ import { yieldToEventLoop } from "./yieldToEventLoop.js"
 /** How many bytes to process before yielding: less than a millisecond of hashing, and a few before V8 optimizes it. */
 const SLICE_BYTES = 64 * 1024
 
+/** Whether `forEachSlice` yields before it has processed all chunks. */
+export const needsSlices = (chunks: ReadonlyArray<Uint8Array>): boolean =>
+  chunks.reduce((size, chunk) => size + chunk.length, 0) > SLICE_BYTES
+
 /**
  * Calls `use` for consecutive slices of the chunks, whatever their sizes, and yields to the event loop at regular
  * intervals.

@@ -15,3 +15,9 @@ export const yieldToEventLoop: Effect.Effect<void> = Effect.suspend(() =>
       })
     : yieldWithTimer
 )
+
+/**
+ * Yields for a whole turn of the event loop, timers included. A single yield that follows an event of a socket or a file
+ * continues before the timers.
+ */
+export const yieldForTurn: Effect.Effect<void> = Effect.zipRight(yieldToEventLoop, yieldToEventLoop)

@@ -7,7 +7,7 @@ import type { EngineError } from "../../../FliptError.js"
 import { errorMessage } from "../../util/errorMessage.js"
 import { globalValue } from "../../util/globalValue.js"
 import { printable } from "../../util/outsideText.js"
-import { yieldToEventLoop } from "../../util/yieldToEventLoop.js"
+import { yieldForTurn, yieldToEventLoop } from "../../util/yieldToEventLoop.js"
 import { loadError, locate, requireOptional } from "./locate.js"
 
 const { isMainThread } = process.getBuiltinModule("node:worker_threads")
@@ -171,7 +171,7 @@ export const loadFrom = (path: string): Effect.Effect<Library, EngineError> =>
     }
     // Finding and opening the library takes ten milliseconds. What came before does not run in the same turn of the event
     // loop, and what follows does not either.
-    yield* yieldToEventLoop
+    yield* yieldForTurn
     const koffi = isMainThread ? ((yield* requireOptional("koffi")) as Koffi) : undefined
     const library = yield* Effect.try({
       try: () => open(path, koffi === undefined ? addon(path) : koffi.load(path)),

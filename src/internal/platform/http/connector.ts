@@ -1,13 +1,14 @@
 /**
  * Opens connections with the current certificates, through a proxy if one is configured.
  */
-import * as Net from "node:net"
+import type * as Net from "node:net"
 import type * as NodeTls from "node:tls"
 import * as Effect from "effect/Effect"
 import type { ConnectionOptions } from "../../../Tls.js"
 import { hostOf, parseProxy, portOf, proxyFromEnvironment, proxyProblem } from "../../net/proxy.js"
 import type { ClientCertificate } from "../../net/tlsError.js"
 import { reveal } from "../../util/reveal.js"
+import { nodeNet, nodeTls } from "./builtins.js"
 import { awaitOpen } from "./opening.js"
 import { openTunnel, proxyError } from "./tunnel.js"
 
@@ -42,12 +43,13 @@ export interface Connector {
 
 const isInNetwork = (host: string, network: string): boolean => {
   const [, address = "", prefix = ""] = /^([0-9a-f.:]+)\/(\d+)$/.exec(network) ?? []
-  const family = Net.isIP(address)
-  if (family === 0 || Net.isIP(host) !== family || Number(prefix) > (family === 4 ? 32 : 128)) {
+  const { BlockList, isIP } = nodeNet()
+  const family = isIP(address)
+  if (family === 0 || isIP(host) !== family || Number(prefix) > (family === 4 ? 32 : 128)) {
     return false
   }
   const type = family === 4 ? "ipv4" : "ipv6"
-  const list = new Net.BlockList()
+  const list = new BlockList()
   list.addSubnet(address, Number(prefix), type)
   return list.check(host, type)
 }
@@ -67,9 +69,6 @@ const makeProxyLookup = (proxy: ConnectionOptions["proxy"]): ((url: URL) => URL 
     return parsed
   }
 }
-
-/** Loaded with the first secure connection, because it takes several milliseconds. */
-const nodeTls = () => process.getBuiltinModule("node:tls")
 
 interface SecureOptions extends NodeTls.ConnectionOptions {
   readonly rejectUnauthorized?: boolean
@@ -121,7 +120,7 @@ export const makeConnector = (connectionOptions: Effect.Effect<ConnectionOptions
           const secure = yield* Effect.flatMap(connectionOptions, prepare)
           return yield* openTunnel(proxy, url, verificationOf(secure))
         }
-        const socket = Net.connect({ host: hostOf(proxy ?? url), port: portOf(proxy ?? url) })
+        const socket = nodeNet().connect({ host: hostOf(proxy ?? url), port: portOf(proxy ?? url) })
         return yield* awaitOpen(socket, "connect").pipe(
           Effect.mapError((error) => (proxy === undefined ? error : proxyError(proxy, error)))
         )
@@ -134,7 +133,7 @@ export const makeConnector = (connectionOptions: Effect.Effect<ConnectionOptions
       Effect.gen(function* () {
         const options = yield* connectionOptions
         const secure = yield* prepare(options)
-        const servername = options.servername ?? (Net.isIP(hostOf(url)) === 0 ? hostOf(url) : undefined)
+        const servername = options.servername ?? (nodeNet().isIP(hostOf(url)) === 0 ? hostOf(url) : undefined)
         const tunnel = proxy === undefined ? undefined : yield* openTunnel(proxy, url, verificationOf(secure))
         const socket = nodeTls().connect({
           ...secure,

@@ -1,7 +1,7 @@
 /**
  * Requests over HTTP/1.1, with one keep-alive Agent for the Scope.
  */
-import * as Http from "node:http"
+import type * as Http from "node:http"
 import type * as Net from "node:net"
 import type { Duplex } from "node:stream"
 import * as Cause from "effect/Cause"
@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 import { hostOf } from "../../net/proxy.js"
+import { nodeHttp } from "./builtins.js"
 import type { Connector, Target } from "./connector.js"
 import { IDLE_MILLIS, type Incoming, type Outgoing, type Send } from "./exchange.js"
 import { proxyAuthorization } from "./tunnel.js"
@@ -32,18 +33,18 @@ const nothingToCancel = () => {}
 
 type OpenCallback = (error: Error | null, socket: Duplex) => void
 
-class Agent extends Http.Agent {
-  constructor(private readonly open: (options: RequestOptions, callback: OpenCallback) => void) {
-    super({ keepAlive: true, timeout: IDLE_MILLIS })
-  }
+/** Makes an Agent that opens its connections with `open`. */
+const makeAgent = (open: (options: RequestOptions, callback: OpenCallback) => void): Http.Agent => {
+  class Agent extends nodeHttp().Agent {
+    override getName(options?: Http.RequestOptions): string {
+      return (options as RequestOptions).target.key
+    }
 
-  override getName(options?: Http.RequestOptions): string {
-    return (options as RequestOptions).target.key
+    override createConnection(options: Http.RequestOptions, callback: OpenCallback): undefined {
+      open(options as RequestOptions, callback)
+    }
   }
-
-  override createConnection(options: Http.RequestOptions, callback: OpenCallback): undefined {
-    this.open(options as RequestOptions, callback)
-  }
+  return new Agent({ keepAlive: true, timeout: IDLE_MILLIS })
 }
 
 /** An http proxy receives http requests directly, because many refuse CONNECT to port 80. */
@@ -69,31 +70,30 @@ export const makeHttp1 = (
   Effect.gen(function* () {
     let isClosed = false
     const agent = yield* Effect.acquireRelease(
-      Effect.sync(
-        () =>
-          new Agent(({ opening, target }, callback) => {
-            const fail = (error: Error) => callback(error, undefined as never)
-            if (isClosed) {
-              return fail(new Error("the HttpClient is closed"))
-            }
-            const fiber = run(
-              Effect.matchCause(connect(target), {
-                onSuccess: (socket) =>
-                  socket.destroyed
-                    ? fail(socket.errored ?? new Error("the connection closed immediately"))
-                    : callback(null, socket),
-                onFailure: (cause) => fail(Cause.squash(cause) as Error)
-              }).pipe(
-                Effect.onInterrupt(() => Effect.sync(() => fail(new Error("the connection was given up")))),
-                Effect.ensuring(
-                  Effect.sync(() => {
-                    opening.cancel = nothingToCancel
-                  })
-                )
+      Effect.sync(() =>
+        makeAgent(({ opening, target }, callback) => {
+          const fail = (error: Error) => callback(error, undefined as never)
+          if (isClosed) {
+            return fail(new Error("the HttpClient is closed"))
+          }
+          const fiber = run(
+            Effect.matchCause(connect(target), {
+              onSuccess: (socket) =>
+                socket.destroyed
+                  ? fail(socket.errored ?? new Error("the connection closed immediately"))
+                  : callback(null, socket),
+              onFailure: (cause) => fail(Cause.squash(cause) as Error)
+            }).pipe(
+              Effect.onInterrupt(() => Effect.sync(() => fail(new Error("the connection was given up")))),
+              Effect.ensuring(
+                Effect.sync(() => {
+                  opening.cancel = nothingToCancel
+                })
               )
             )
-            opening.cancel = () => fiber.unsafeInterruptAsFork(fiber.id())
-          })
+          )
+          opening.cancel = () => fiber.unsafeInterruptAsFork(fiber.id())
+        })
       ),
       (agent) => Effect.sync(() => agent.destroy())
     )
@@ -121,7 +121,7 @@ export const makeHttp1 = (
         }
         let request: Http.ClientRequest
         try {
-          request = Http.request(options)
+          request = nodeHttp().request(options)
         } catch (error) {
           // A header with a character that HTTP does not allow.
           return resume(Effect.fail(error as Error))
