@@ -53,11 +53,24 @@ const typescript = {
     })
 }
 
+/** Chunks that other chunks may import from, so that these modules are not split into two files. */
+const platforms = {
+  name: "platforms",
+  buildStart() {
+    for (const module of platformModules) {
+      this.emitFile({
+        type: "chunk",
+        id: `${root}src/${module}`,
+        fileName: module.replace(/\.ts$/, ".js"),
+        preserveSignature: "allow-extension"
+      })
+    }
+  }
+}
+
 const bundle = await rollup({
-  input: Object.fromEntries(
-    [...publicModules, ...platformModules].map((module) => [module.replace(/\.ts$/, ""), `${root}src/${module}`])
-  ),
-  plugins: [typescript],
+  input: Object.fromEntries(publicModules.map((module) => [module.replace(/\.ts$/, ""), `${root}src/${module}`])),
+  plugins: [platforms, typescript],
   external: (id) => !id.startsWith(".") && !id.startsWith(root),
   preserveEntrySignatures: "strict",
   treeshake: { moduleSideEffects: false },

@@ -3,7 +3,6 @@
  */
 import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -30,7 +29,7 @@ const sendOnce = (
   attempt: Attempt,
   timeout: Duration.Duration
 ): Effect.Effect<HttpClientResponse.HttpClientResponse, FetchError, Scope.Scope> =>
-  client.execute(HttpClientRequest.get(attempt.url, { headers: attempt.headers })).pipe(
+  client.get(attempt.url, { headers: attempt.headers }).pipe(
     // A client that fails on statuses, such as `filterStatusOk`, still provides the response.
     Effect.catchAll((error) => {
       const response = refusedResponse(error)

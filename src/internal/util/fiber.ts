@@ -8,7 +8,6 @@ import * as Fiber from "effect/Fiber"
 import type * as FiberRefs from "effect/FiberRefs"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
-import * as RuntimeFlags from "effect/RuntimeFlags"
 import type * as Tracer from "effect/Tracer"
 
 type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
@@ -27,7 +26,7 @@ export const runInCurrentFiber = (effect: Effect.Effect<void>): boolean =>
       // the public interface exposes the refs only as an effect, which would wait for the fiber
       const refs = (fiber as unknown as { readonly getFiberRefs: () => FiberRefs.FiberRefs }).getFiberRefs()
       Runtime.runSyncExit(
-        Runtime.make({ context: fiber.currentContext, fiberRefs: refs, runtimeFlags: RuntimeFlags.none })
+        Runtime.make({ context: fiber.currentContext, fiberRefs: refs, runtimeFlags: Runtime.defaultRuntimeFlags })
       )(effect)
       return true
     }

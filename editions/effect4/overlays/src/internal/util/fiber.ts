@@ -1,4 +1,4 @@
-// Written after sha256:d6ab854a58c877da of the same path
+// Written after sha256:a2e00d2e202fdb94 of the same path
 /**
  * What only the runtime of Effect knows about a fiber.
  */

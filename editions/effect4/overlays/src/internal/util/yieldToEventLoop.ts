@@ -1,4 +1,4 @@
-// Written after sha256:4822109965e92d33 of the same path
+// Written after sha256:d6e2974c5ae0e5ef of the same path
 import * as Effect from "effect/Effect"
 
 const yieldWithTimer: Effect.Effect<void> = Effect.callback<void>((resume) => {
@@ -18,3 +18,9 @@ export const yieldToEventLoop: Effect.Effect<void> = Effect.suspend(() =>
       })
     : yieldWithTimer
 )
+
+/**
+ * Yields for a whole turn of the event loop, timers included. A single yield that follows an event of a socket or a file
+ * continues before the timers.
+ */
+export const yieldForTurn: Effect.Effect<void> = Effect.andThen(yieldToEventLoop, yieldToEventLoop)
