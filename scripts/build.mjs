@@ -53,7 +53,7 @@ const typescript = {
     })
 }
 
-/** Chunks that other chunks may import from, so that these modules are not split into two files. */
+/** Emits each platform module as a single file that other chunks may import from. As an entry, it would be split in two. */
 const platforms = {
   name: "platforms",
   buildStart() {

@@ -65,8 +65,8 @@ export class ValidationError extends Schema.TaggedError<ValidationError>("flipt-
  *   attempt.
  * - `Closed`: the scope of the client or of the Snapshot has closed.
  *
- * `flagKey` is the key of the flag, if the error concerns a single flag. All callers with the same key get the same error
- * for `FlagNotFound` and `FlagType`, so these errors have no stack trace.
+ * `flagKey` is the key of the flag, if the error concerns a single flag. `FlagNotFound` and `FlagType` errors are cached and
+ * shared between callers, so they have no stack trace.
  *
  * @since 0.1.0
  * @category errors

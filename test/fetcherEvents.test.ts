@@ -155,6 +155,57 @@ describe("events of a Fetcher", () => {
     })
   )
 
+  it.scopedLive("a pushed document that is loaded already confirms the state, however large it is", () =>
+    Effect.gen(function* () {
+      for (const padding of ["", "x".repeat(200_000)]) {
+        let compiled = 0
+        const counting = withCompile((compile) => (namespace, bytes) => {
+          compiled++
+          return compile(namespace, bytes)
+        })
+        const documentOf = (enabled: boolean) => ({ ...onDocument(enabled), padding })
+        const fetcher = yield* makeManual(documentOf(false))
+        const client = yield* FliptClient.makeWithoutDependencies().pipe(Effect.provide([fetcher.layer, counting]))
+        const push = (enabled: boolean) =>
+          fetcher.tell(Fetcher.Event.Pushed({ bytes: fetcher.encode(documentOf(enabled)), version: Option.none() }))
+        for (const enabled of [false, true, true, false, false, true]) {
+          yield* push(enabled)
+          yield* sees(client, enabled)
+        }
+        expect(compiled).toBe(4)
+        // a new version is loaded even if its content is the same, and the hash of that content is then known
+        yield* fetcher.tell(
+          Fetcher.Event.Pushed({ bytes: fetcher.encode(documentOf(true)), version: Option.some("new") })
+        )
+        yield* until(Effect.map(client.status, ({ version }) => version === "new"))
+        yield* push(true)
+        yield* push(false)
+        yield* sees(client, false)
+        expect(compiled).toBe(6)
+      }
+    })
+  )
+
+  it.scopedLive("loading a document does not use the log annotations of who loaded the one before", () =>
+    captured((lines) =>
+      Effect.gen(function* () {
+        const fetcher = yield* makeManual(onDocument(false))
+        const logging = withCompile(
+          (compile) => (namespace, bytes) => Effect.zipRight(Effect.logInfo("compiles"), compile(namespace, bytes))
+        )
+        const client = yield* FliptClient.makeWithoutDependencies().pipe(Effect.provide([fetcher.layer, logging]))
+        fetcher.state.answer = Effect.sync(() =>
+          Fetcher.Document({ bytes: fetcher.encode(onDocument(true)), version: Option.some("new") })
+        )
+        yield* Effect.annotateLogs(client.refresh, "caller", "first")
+        yield* fetcher.tell(Fetcher.Event.Pushed({ bytes: fetcher.encode(onDocument(false)), version: Option.none() }))
+        yield* sees(client, false)
+        const logged = lines.map(({ message }) => message).filter((message) => message.startsWith("compiles"))
+        expect(logged).toEqual(["compiles", "compiles caller,first", "compiles"])
+      })
+    )
+  )
+
   it.scopedLive(
     "a request whose answers are always overtaken ends, because the pushed documents confirm the state",
     () =>

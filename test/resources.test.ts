@@ -57,7 +57,7 @@ it.scopedLive(
 )
 
 it.live(
-  "a client keeps no document in memory while it waits for the next one",
+  "a client keeps no bytes of a document while it waits for the next one",
   () =>
     Effect.gen(function* () {
       const kept = (yield* Child.run(

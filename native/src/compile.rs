@@ -62,7 +62,8 @@ const MANY: usize = 4096;
 /// The stack of the second thread. Compiling does not recurse.
 const STACK: usize = 256 * 1024;
 
-type FlagPlan = (Arc<[Box<str>]>, Plan);
+/// The properties that a flag reads, and how it is evaluated.
+pub type FlagPlan = (Arc<[Box<str>]>, Plan);
 
 fn plans_of_many(definitions: &[definition::Flag]) -> Vec<FlagPlan> {
     if definitions.len() < MANY {
@@ -72,7 +73,7 @@ fn plans_of_many(definitions: &[definition::Flag]) -> Vec<FlagPlan> {
     thread::scope(|scope| {
         let compiling = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || plans(second));
         let mut compiled = plans(first);
-        // compiles on this thread if no thread could be started or it panicked
+        // compiles on this thread if the second thread could not be started or panicked
         compiled.extend(compiling.ok().and_then(|it| it.join().ok()).unwrap_or_else(|| plans(second)));
         compiled
     })
@@ -150,7 +151,7 @@ pub struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    pub fn flag(&mut self, definition: &'a definition::Flag) -> (Arc<[Box<str>]>, Plan) {
+    pub fn flag(&mut self, definition: &'a definition::Flag) -> FlagPlan {
         let mut slots = Slots::default();
         // outcome 0 is for requests that nothing matches
         let mut outcomes = 1;

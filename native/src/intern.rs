@@ -156,7 +156,8 @@ pub type Segments = Arc<[Arc<Segment>]>;
 /// The distributions of a rule.
 pub type Distributions = Arc<[Distribution]>;
 
-/// The size of the texts of segments to keep while a document is read. Segments beyond that are parsed each time.
+/// The size of the texts of segments that each thread keeps while it reads a document. Segments beyond that are parsed each
+/// time.
 const MAX_TEXT_BYTES: usize = 16 * 1024 * 1024;
 
 #[derive(Default)]
@@ -216,7 +217,7 @@ fn equals_segment(segment: &Segment, key: &str, match_type: MatchType, constrain
 /// # Errors
 /// That of `parse`.
 pub fn segment_with_text<E>(text: &str, parse: impl FnOnce() -> Result<Arc<Segment>, E>) -> Result<Arc<Segment>, E> {
-    // texts that collide cost no more than texts that are new
+    // a collision costs no more than a new text
     let hash = u64::from(crc32fast::hash(text.as_bytes()));
     let known = INTERNER.with_borrow(|interner| {
         interner.texts.0.get(&hash).filter(|(known, _)| **known == *text).map(|(_, segment)| segment.clone())
@@ -226,9 +227,9 @@ pub fn segment_with_text<E>(text: &str, parse: impl FnOnce() -> Result<Arc<Segme
     }
     let segment = parse()?;
     INTERNER.with_borrow_mut(|interner| {
-        if interner.text_bytes + text.len() <= MAX_TEXT_BYTES {
+        if interner.text_bytes + text.len() <= MAX_TEXT_BYTES && !interner.texts.0.contains_key(&hash) {
             interner.text_bytes += text.len();
-            interner.texts.0.entry(hash).or_insert_with(|| (text.into(), segment.clone()));
+            interner.texts.0.insert(hash, (text.into(), segment.clone()));
         }
     });
     Ok(segment)
@@ -371,10 +372,38 @@ mod tests {
     }
 
     #[test]
+    fn a_segment_is_parsed_once_for_its_text() {
+        with_empty(|| {
+            let read = |text: &str, key: &str| {
+                let mut parsed = false;
+                let found: Result<_, ()> = segment_with_text(text, || {
+                    parsed = true;
+                    Ok(segment(key, MatchType::Any, &[]))
+                });
+                (found.unwrap(), parsed)
+            };
+            let (first, parsed) = read("a", "a");
+            assert!(parsed);
+            let (again, parsed) = read("a", "not parsed");
+            assert!(Arc::ptr_eq(&first, &again) && !parsed);
+            // two texts with the same checksum
+            assert_eq!(crc32fast::hash(b"plumless"), crc32fast::hash(b"buckeroo"));
+            assert_eq!([read("plumless", "p").1, read("plumless", "").1], [true, false]);
+            assert_eq!(["b", "c"].map(|key| &*read("buckeroo", key).0.key == key), [true, true]);
+            let large = "x".repeat(MAX_TEXT_BYTES);
+            assert_eq!([read(&large, "l").1, read(&large, "m").1], [true, true]);
+            assert!(segment_with_text("z", || Err::<Arc<Segment>, _>(())).is_err());
+        });
+    }
+
+    #[test]
     fn the_interner_is_empty_after_each_text() {
         flags(&[SEGMENT.into()]);
         assert!(crate::document::read("{\"flags\":[", "n").is_err());
-        INTERNER.with_borrow(|interner| assert!(interner.segments.0.is_empty() && interner.lists.0.is_empty()));
+        INTERNER.with_borrow(|interner| {
+            assert!(interner.segments.0.is_empty() && interner.lists.0.is_empty());
+            assert!(interner.texts.0.is_empty() && interner.text_bytes == 0);
+        });
         let panicked = std::panic::catch_unwind(|| {
             with_empty(|| {
                 segment("s", MatchType::Any, &[]);

@@ -1,5 +1,6 @@
 // Loads a large document with each engine in the arguments, by polling and streaming, and prints how many times its size
-// is still in memory as bytes while the client and its connections are open. Run with --expose-gc.
+// is still in memory as bytes while the client and its connections are open. Polls keep the connections open. Run with
+// --expose-gc.
 import { createServer } from "node:http"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -45,7 +46,9 @@ for (const engine of process.argv.slice(2)) {
   for (const fetchMode of ["polling", "streaming"]) {
     const before = await bytes()
     const scope = Effect.runSync(Scope.make())
-    const client = await Effect.runPromise(Scope.extend(FliptClient.make({ url, fetchMode }), scope))
+    const client = await Effect.runPromise(
+      Scope.extend(FliptClient.make({ url, fetchMode, updateInterval: "1 second" }), scope)
+    )
     while (fetchMode === "streaming" && !(await Effect.runPromise(client.status)).connected) {
       await new Promise((resolve) => setTimeout(resolve, 10))
     }

@@ -1,5 +1,5 @@
-//! Reads the flags of a large document on two threads: one splits the text into batches of flags, which the other one
-//! parses, and then helps.
+//! Reads the flags of a large document on two threads. One thread splits the text into batches of flags and then helps the
+//! other to parse them.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -17,12 +17,13 @@ use crate::json::{split, Split, LARGE};
 /// The smallest batch of flags, in bytes.
 const BATCH: usize = 64 * 1024;
 
-/// The stack of the second thread. Parsing needs a fraction of it, because only values that no field has are nested deeply,
-/// and `serde_json` skips those without recursion.
+/// The stack of the second thread. Parsing needs a fraction of it, because only values of unknown fields can be deeply
+/// nested, and `serde_json` skips those without recursion.
 const STACK: usize = 256 * 1024;
 
-/// Reads a large document, and whether a string of its text has an escaped backslash. Returns `None` if it is not large or
-/// cannot be read, or if there is no second thread: the sequential reader then reads it, or finds the problem.
+/// Reads a large document. Also returns whether a string of its text has an escaped backslash. Returns `None` if the
+/// document is not large or cannot be read, or if there is no second thread: the sequential reader then reads it, or finds
+/// the problem.
 pub fn read(text: &str) -> Option<(RawDocument, bool)> {
     (text.len() >= LARGE).then(|| read_batches(text, BATCH))?
 }
@@ -76,7 +77,11 @@ fn read_batches(text: &str, size: usize) -> Option<(RawDocument, bool)> {
             let complete = CompleteOnDrop(&queue);
             let mut numbers = 0..;
             let split = split(text.as_bytes(), "flags", size, |range| {
-                queue.update(|waiting| waiting.batches.extend(numbers.next().map(|number| (number, range))));
+                queue.update(|waiting| {
+                    if !waiting.is_complete {
+                        waiting.batches.extend(numbers.next().map(|number| (number, range)));
+                    }
+                });
             });
             drop(complete);
             Some((split?, parse_batches(text, &queue)?))
@@ -99,10 +104,18 @@ fn read_batches(text: &str, size: usize) -> Option<(RawDocument, bool)> {
     Some((document, has_backslash))
 }
 
-/// Parses batches until the queue is complete and empty. Stops at a batch that is malformed.
+/// Parses batches until the queue is complete and empty. A batch that is malformed ends the work of all threads.
 fn parse_batches(text: &str, queue: &Queue) -> Option<Parsed> {
     let batches = std::iter::from_fn(|| queue.next());
-    intern::with_empty(|| batches.map(|(number, range)| Some((number, parse_batch(&text[range])?))).collect())
+    let parsed: Option<Parsed> =
+        intern::with_empty(|| batches.map(|(number, range)| Some((number, parse_batch(&text[range])?))).collect());
+    if parsed.is_none() {
+        queue.update(|waiting| {
+            waiting.batches.clear();
+            waiting.is_complete = true;
+        });
+    }
+    parsed
 }
 
 /// Parses flags with commas between them.
@@ -167,7 +180,10 @@ mod tests {
         assert!(text.len() > LARGE);
         let (parallel, _) = read(&text).unwrap();
         assert_eq!(parallel.flags, read_sequentially(&text).unwrap().0.flags);
-        assert!(read(&text[..LARGE - 1]).is_none());
+        let empty = document(&[]);
+        let padded = |length: usize| format!("{empty}{}", " ".repeat(length - empty.len()));
+        assert!(read(&padded(LARGE - 1)).is_none());
+        assert!(read(&padded(LARGE)).is_some());
         let malformed = text.replace("\"flag-2999\"", "2999");
         assert!(read(&malformed).is_none());
         assert!(super::super::read(&malformed, "n").is_err());

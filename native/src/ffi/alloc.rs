@@ -16,8 +16,8 @@ struct Totals {
     freed: AtomicUsize,
 }
 
-/// Threads count in different cache lines. Two threads that allocate and share one take four times as long.
-static TOTALS: [Totals; 16] = [const { Totals { allocated: AtomicUsize::new(0), freed: AtomicUsize::new(0) } }; 16];
+/// Threads usually count in different cache lines. If two threads share a cache line, allocating takes four times as long.
+static TOTALS: [Totals; 64] = [const { Totals { allocated: AtomicUsize::new(0), freed: AtomicUsize::new(0) } }; 64];
 
 static THREADS: AtomicUsize = AtomicUsize::new(0);
 
@@ -46,7 +46,9 @@ fn freed() -> usize {
 
 /// The number of bytes that are allocated now.
 pub fn allocated() -> usize {
-    sum(|totals| &totals.allocated).wrapping_sub(freed())
+    // read first, so that what another thread frees in between does not make the result negative
+    let freed = freed();
+    sum(|totals| &totals.allocated).wrapping_sub(freed)
 }
 
 /// If at least this much was freed, memory is returned to the system. Otherwise it would stay in the malloc arena of a

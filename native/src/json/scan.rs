@@ -90,6 +90,19 @@ mod tests {
     }
 
     #[test]
+    fn finds_a_quote_or_a_backslash_at_any_place() {
+        for length in 0..20 {
+            for found in ['"', '\\'] {
+                // characters that differ from the searched ones by one bit, and a second hit
+                let text = format!("{}{found}#]![\"\\", "!#[]".repeat(5).split_at(length).0);
+                assert_eq!(find_quote_or_backslash(text.as_bytes(), 0), Some(length), "{text}");
+            }
+            assert_eq!(find_quote_or_backslash("!#[]".repeat(5).as_bytes(), length), None);
+        }
+        assert_eq!(find_quote_or_backslash(b"a", 2), None);
+    }
+
+    #[test]
     fn counts_brackets_outside_strings() {
         assert!(!suspicious(&format!("\"{}\"", "[".repeat(500))));
         assert!(!suspicious(&"[]".repeat(500)));

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
@@ -50,6 +51,30 @@ const withStartNotice = <A, E>(firstFetch: Effect.Effect<A, E>, source: Fetcher.
     )
   ).pipe(Effect.delay(START_NOTICE_DELAY), Effect.forkScoped, Effect.zipRight(firstFetch), Effect.scoped)
 
+/** The content of a loaded document. */
+interface LoadedContent {
+  /** The generation of the state that the document is. */
+  readonly generation: number
+  /** The hash, which may still be being computed; `undefined` if it was not completed. */
+  readonly hash: Effect.Effect<string | undefined>
+  readonly stopHashing: () => void
+}
+
+// These two are outside of `make`, so that their closures do not retain the document.
+
+const withHash = (generation: number, hash: string): LoadedContent => ({
+  generation,
+  hash: Effect.succeed(hash),
+  stopHashing: () => {}
+})
+
+const hashedBy = (generation: number, fiber: Fiber.RuntimeFiber<string>): LoadedContent => ({
+  generation,
+  // not `Fiber.join`, which would give the log annotations and the span of one caller to another
+  hash: Effect.map(Fiber.await(fiber), (exit) => (Exit.isSuccess(exit) ? exit.value : undefined)),
+  stopHashing: () => fiber.unsafeInterruptAsFork(fiber.id())
+})
+
 const notModifiedFromNothing = () =>
   new FetchError({
     reason: "Source",
@@ -84,8 +109,8 @@ export const make = (
 
     /** Whether the loaded document was pushed. */
     let isPushed = false
-    /** The hash of the loaded document, or of none. */
-    let loadedContent: Effect.Effect<string | undefined> = Effect.succeed(undefined)
+    /** The content of the loaded document; `undefined` if it is unknown, as for a seed. */
+    let loadedContent: LoadedContent | undefined
     /** Whether the source has returned a document: until then, fetches are unconditional. */
     let hasFetched = false
 
@@ -93,16 +118,29 @@ export const make = (
       Effect.tap(engine.compile(namespace, bytes), (snapshot) => Effect.sync(() => sharer.compiled(snapshot, bytes)))
 
     /**
-     * Hashes a document in the background: the hash is needed when the next document arrives. What waits for the load goes
-     * first if hashing takes more than one turn of the event loop.
+     * Remembers the content of the document that was just loaded. If its hash is unknown, a fiber computes it, because the
+     * next document needs it. If that takes more than one turn of the event loop, whatever waits for the load runs first.
      */
-    const hashLater = (bytes: ReadonlyArray<Uint8Array>): Effect.Effect<Effect.Effect<string>> =>
-      Effect.when(yieldToEventLoop, () => needsSlices(bytes)).pipe(
-        Effect.zipRight(contentHash(bytes)),
-        Effect.interruptible,
-        Effect.forkIn(scope),
-        Effect.map(Fiber.join)
-      )
+    const remember = (bytes: ReadonlyArray<Uint8Array>, known: string | undefined): Effect.Effect<void> =>
+      Effect.gen(function* () {
+        loadedContent?.stopHashing()
+        if (known !== undefined) {
+          loadedContent = withHash(state.generation(), known)
+          return
+        }
+        const fiber = yield* Effect.when(yieldToEventLoop, () => needsSlices(bytes)).pipe(
+          Effect.zipRight(contentHash(bytes)),
+          Effect.interruptible,
+          Effect.forkIn(scope)
+        )
+        loadedContent = hashedBy(state.generation(), fiber)
+      })
+
+    /** Whether a document has the content of the loaded one. */
+    const isLoaded = (content: string): Effect.Effect<boolean> =>
+      loadedContent?.generation === state.generation()
+        ? Effect.map(loadedContent.hash, (hash) => hash === content)
+        : Effect.succeed(false)
 
     /** Loads a document and returns true, or confirms the state if it is the loaded document. */
     const loadDocument = (
@@ -114,7 +152,7 @@ export const make = (
         // A new version is loaded even if the content is the same, so that the next condition is the new version.
         const hasNewVersion = Option.isSome(version) && !Equal.equals(version, yield* state.version)
         const content = hasNewVersion || state.generation() === 0 ? undefined : yield* contentHash(bytes)
-        if (content !== undefined && content === (yield* loadedContent)) {
+        if (content !== undefined && (yield* isLoaded(content))) {
           isPushed ||= pushed
           yield* state.confirm
           return false
@@ -124,7 +162,7 @@ export const make = (
           Effect.gen(function* () {
             yield* state.load(restore(compile(bytes)), kind === "file" ? "file" : "server", version)
             isPushed = pushed
-            loadedContent = content === undefined ? yield* hashLater(bytes) : Effect.succeed(content)
+            yield* remember(bytes, content)
           })
         )
         yield* save(bytes, yield* state.version)
@@ -142,7 +180,7 @@ export const make = (
       if (Option.isSome(stored)) {
         const { bytes, storedAt, version } = stored.value
         yield* state.load(compile(bytes), "store", version, storedAt)
-        loadedContent = yield* hashLater(bytes)
+        yield* remember(bytes, undefined)
         yield* Effect.logDebug(`Flipt: starting from the state stored at ${DateTime.formatIso(storedAt)}`)
       }
     }).pipe(

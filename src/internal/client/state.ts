@@ -71,7 +71,7 @@ export interface State extends SnapshotRef.SnapshotRef {
   readonly signals: Stream.Stream<void>
 }
 
-/** Compiling the validation of an error takes about a millisecond of a program's start, and each client makes two errors. */
+/** Skips validation: compiling it adds about a millisecond to startup, and each client creates two errors. */
 const unchecked = { disableValidation: true }
 
 const evaluationError = (reason: EvaluationError["reason"], message: string, cause?: RefreshError): EvaluationError =>

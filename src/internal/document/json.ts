@@ -242,7 +242,7 @@ export class Reader {
     return false
   }
 
-  /** Moves behind a string, and sets `isEscaped`. Returns where the string starts. */
+  /** Moves past a string, and sets `isEscaped`. Returns where the string starts. */
   private scanString(): number {
     if (this.skipSpace() !== QUOTE) {
       this.unexpected("a string")

@@ -19,14 +19,19 @@ export const make: Effect.Effect<LatestEvents> = Effect.map(Effect.makeLatch(fal
   const waiting: Array<Fetcher.Event> = []
   let failure: Cause.Cause<never> | undefined
   let hasEmitted = false
-  /** The next event. Nothing after each event, because a Stream retains its last elements until it emits again. */
+  /**
+   * Returns the next event. If none follows, returns an empty list once, because a Stream retains its last element until it
+   * emits again.
+   */
   const take: Effect.Effect<ReadonlyArray<Fetcher.Event>> = Effect.suspend(() => {
     if (failure !== undefined) {
       return Effect.failCause(failure)
     }
     const event = waiting.shift()
     if (event === undefined && !hasEmitted) {
-      return Effect.zipRight(Effect.zipRight(isFilled.close, isFilled.await), take)
+      // closed in the same step, so that no offer comes in between
+      isFilled.unsafeClose()
+      return Effect.zipRight(isFilled.await, take)
     }
     hasEmitted = event !== undefined
     return Effect.succeed(event === undefined ? [] : [event])

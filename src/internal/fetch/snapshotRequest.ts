@@ -6,7 +6,6 @@ import * as Option from "effect/Option"
 import type * as Fetcher from "../../Fetcher.js"
 import type { FetchError } from "../../FliptError.js"
 import { withoutUnhandledLogs } from "../util/fiber.js"
-import { yieldForTurn } from "../util/yieldToEventLoop.js"
 import { readBody } from "./body.js"
 import { checkContent, statusError } from "./errors.js"
 import { Document, NotModified } from "./event.js"
@@ -23,8 +22,6 @@ export const fetchSnapshot = (
 ): Effect.Effect<Fetcher.Update, FetchError> =>
   Effect.gen(function* () {
     const { settings } = server
-    // At a start, what came before and what follows take ten milliseconds each.
-    yield* yieldForTurn
     const hasReference = settings.reference !== undefined
     const { attempt, response } = yield* execute(server, {
       url: snapshotUrl(settings),

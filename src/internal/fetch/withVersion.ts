@@ -11,7 +11,7 @@ import { Document, NotModified } from "./event.js"
 export const toBytes = (document: Uint8Array | string): Uint8Array =>
   typeof document === "string" ? new TextEncoder().encode(document) : document
 
-/** Gives content without a version its hash as version. Yields to the event loop at regular intervals. */
+/** Uses the hash of the content as its version if it has none. Yields to the event loop at regular intervals. */
 export const withVersion = (
   content: Fetcher.Update | Uint8Array | string,
   loaded: Option.Option<Fetcher.Version>

@@ -34,7 +34,7 @@ export const layerHttpClient = (
 ): Layer.Layer<HttpClient.HttpClient> =>
   Layer.scoped(
     HttpClient.HttpClient,
-    // At a start, what came before and what follows take ten milliseconds each.
+    // During startup, the work before and after this point takes about ten milliseconds each.
     Effect.zipRight(yieldForTurn, makeHttpClient(connectionOptions))
   )
 

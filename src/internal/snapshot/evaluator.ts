@@ -53,8 +53,8 @@ const MAX_CACHED_ERRORS = 256
 const MAX_CACHED_KEY_LENGTH = 256
 
 /**
- * Makes an error without a stack trace. One trace takes four times as long as everything else, and a cached error would
- * show that of its first caller to all others.
+ * Makes an error without a stack trace. Capturing a trace takes four times as long as the rest. A cached error would also
+ * show every caller the trace of the first.
  */
 const withoutStackTrace = (make: () => EvaluationError): EvaluationError => {
   const limit = Error.stackTraceLimit

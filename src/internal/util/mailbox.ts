@@ -12,11 +12,14 @@ export interface Mailbox<A> {
 export const make = <A>(): Effect.Effect<Mailbox<A>> =>
   Effect.map(Effect.makeLatch(false), (isFilled) => {
     const waiting: Array<A> = []
-    const take: Effect.Effect<A> = Effect.suspend(() =>
-      waiting.length === 0
-        ? Effect.zipRight(Effect.zipRight(isFilled.close, isFilled.await), take)
-        : Effect.succeed(waiting.shift() as A)
-    )
+    const take: Effect.Effect<A> = Effect.suspend(() => {
+      if (waiting.length > 0) {
+        return Effect.succeed(waiting.shift() as A)
+      }
+      // closed in the same step, so that no offer comes in between
+      isFilled.unsafeClose()
+      return Effect.zipRight(isFilled.await, take)
+    })
     return {
       offer: (element) => {
         waiting.push(element)

@@ -4,7 +4,7 @@
 import * as Effect from "effect/Effect"
 import { yieldToEventLoop } from "./yieldToEventLoop.js"
 
-/** How many bytes to process before yielding: less than a millisecond of hashing, and a few before V8 optimizes it. */
+/** How many bytes to process before yielding: less than a millisecond of hashing, or a few before V8 optimizes the code. */
 const SLICE_BYTES = 64 * 1024
 
 /** Whether `forEachSlice` yields before it has processed all chunks. */

@@ -169,8 +169,7 @@ export const loadFrom = (path: string): Effect.Effect<Library, EngineError> =>
     if (known !== undefined) {
       return known
     }
-    // Finding and opening the library takes ten milliseconds. What came before does not run in the same turn of the event
-    // loop, and what follows does not either.
+    // Finding and opening the library takes ten milliseconds, so it gets a turn of the event loop of its own.
     yield* yieldForTurn
     const koffi = isMainThread ? ((yield* requireOptional("koffi")) as Koffi) : undefined
     const library = yield* Effect.try({

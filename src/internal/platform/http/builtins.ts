@@ -1,6 +1,6 @@
 /**
- * Node's modules, each loaded at its first use. An import of them as ES modules takes twice as long, and the file that has
- * it must then be loaded separately, so that nothing is loaded at import.
+ * Node's modules, each loaded at its first use. Importing them as ES modules takes twice as long. It would also need a
+ * separate file, imported on demand, so that importing this package loads none of them.
  */
 export const nodeHttp = () => process.getBuiltinModule("node:http")
 export const nodeHttps = () => process.getBuiltinModule("node:https")

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { ConnectionOptions } from "../../../Tls.js"
 import { noResponse } from "../../net/httpClient.js"
+import { yieldForTurn } from "../../util/yieldToEventLoop.js"
 import { makeConnector } from "./connector.js"
 import { ACCEPTED_ENCODINGS, readBody } from "./decompression.js"
 import type { Outgoing } from "./exchange.js"
@@ -37,8 +38,14 @@ export const makeHttpClient = (
           )
         : yield* makeHttp1((target) => connector.connect(target, ["http/1.1"]), connector.markEarlyEnd)
 
+    let isFirst = true
     return HttpClient.make((request, url, signal) =>
       Effect.gen(function* () {
+        if (isFirst) {
+          isFirst = false
+          // During startup, the work before and after this point takes about ten milliseconds each.
+          yield* yieldForTurn
+        }
         yield* checkUrl(url)
         const { content, contentType } = yield* toRequestBody(request.body)
         const outgoing: Outgoing = {

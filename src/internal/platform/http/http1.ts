@@ -21,8 +21,8 @@ interface RequestOptions extends Http.RequestOptions {
 }
 
 /**
- * The connection that is being opened for a request. Node keeps the options of a request as long as the connection, so
- * they refer to nothing else of the request: through its fiber, they would retain the response.
+ * The connection that is being opened for a request. Node keeps a request's options for as long as its connection. They
+ * must not reference the request's fiber, which would retain the response.
  */
 interface Opening {
   /** Gives up the connection. */
