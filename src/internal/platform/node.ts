@@ -34,8 +34,8 @@ export const layerHttpClient = (
 ): Layer.Layer<HttpClient.HttpClient> =>
   Layer.scoped(
     HttpClient.HttpClient,
-    // During startup, the work before and after this point takes about ten milliseconds each.
-    Effect.zipRight(yieldForTurn, makeHttpClient(connectionOptions))
+    // During startup, this and the work before and after it take about ten milliseconds each.
+    Effect.zipLeft(Effect.zipRight(yieldForTurn, makeHttpClient(connectionOptions)), yieldForTurn)
   )
 
 /** Whether TLS options are supported. */
