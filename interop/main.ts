@@ -76,6 +76,9 @@ const normalizeFlags = (flags: ReadonlyArray<Result>): ReadonlyArray<Result> =>
     }))
     .sort((a, b) => (String(a.key) < String(b.key) ? -1 : 1))
 
+/** The part of an error's message that the official engine has too. An explanation follows a semicolon. */
+const officialText = ({ message }: Error): string => message.split("; ")[0] ?? ""
+
 const mapAnswer = <A>(answer: { readonly ok: A } | { readonly error: string }, f: (value: A) => unknown): Answer =>
   "ok" in answer ? { ok: f(answer.ok) } : answer
 
@@ -128,7 +131,10 @@ const openOurs =
       const answer = <A>(effect: Effect.Effect<A, Error>, form: (value: A) => unknown): Effect.Effect<Answer> =>
         Effect.map(
           Effect.either(effect),
-          Either.match({ onLeft: (error) => ({ error: error.message }), onRight: (value) => ({ ok: form(value) }) })
+          Either.match({
+            onLeft: (error) => ({ error: officialText(error) }),
+            onRight: (value) => ({ ok: form(value) })
+          })
         )
       return {
         name: `ours, ${engine[0]}, ${mode}`,
