@@ -11,6 +11,7 @@ use crate::audience::{Audience, Constraint, Segment};
 use crate::constraint::Check;
 use crate::definition::{self, ConstraintType, FlagType, MatchType, Threshold};
 use crate::request::ENTITY;
+use crate::second_thread;
 
 /// The number of buckets for the distributions of a rule.
 pub const BUCKETS: u16 = 1000;
@@ -59,9 +60,6 @@ impl Flag {
 /// From this many flags on, a second thread compiles half of them.
 const MANY: usize = 4096;
 
-/// The stack of the second thread. Compiling does not recurse.
-const STACK: usize = 256 * 1024;
-
 /// The properties that a flag reads, and how it is evaluated.
 pub type FlagPlan = (Arc<[Box<str>]>, Plan);
 
@@ -71,10 +69,10 @@ fn plans_of_many(definitions: &[definition::Flag]) -> Vec<FlagPlan> {
     }
     let (first, second) = definitions.split_at(definitions.len() / 2);
     thread::scope(|scope| {
-        let compiling = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || plans(second));
+        let compiling = second_thread::spawn(scope, || plans(second));
         let mut compiled = plans(first);
         // compiles on this thread if the second thread could not be started or panicked
-        compiled.extend(compiling.ok().and_then(|it| it.join().ok()).unwrap_or_else(|| plans(second)));
+        compiled.extend(compiling.and_then(|it| it.join().ok()).unwrap_or_else(|| plans(second)));
         compiled
     })
 }

@@ -188,8 +188,6 @@ pub struct Document {
     pub digest: Option<Box<str>>,
     /// In document order, with unique keys.
     pub flags: Box<[Flag]>,
-    /// Whether a string in the text has an escaped backslash.
-    pub has_backslash: bool,
 }
 
 /// Reads the document of a namespace.
@@ -200,8 +198,8 @@ pub fn read(text: &str, namespace: &str) -> Result<Document, Malformed> {
     if json::is_blank(text.as_bytes()) {
         return Err(Malformed::whole("the document is empty".into()));
     }
-    let (raw, has_backslash) = match parallel::read(text) {
-        Some(read) => read,
+    let raw = match parallel::read(text) {
+        Some(raw) => raw,
         None => read_sequentially(text).map_err(|malformed| with_flag(malformed, text))?,
     };
     if *raw.namespace.key != *namespace {
@@ -216,12 +214,11 @@ pub fn read(text: &str, namespace: &str) -> Result<Document, Malformed> {
             return Err(Malformed { kind: Kind::Limit, path: key_path(index), problem });
         }
     }
-    Ok(Document { digest: raw.digest, flags: last_of_each_key(raw.flags, |flag| &flag.key), has_backslash })
+    Ok(Document { digest: raw.digest, flags: last_of_each_key(raw.flags, |flag| &flag.key) })
 }
 
-fn read_sequentially(text: &str) -> Result<(RawDocument, bool), Malformed> {
-    let Object(raw) = intern::with_empty(|| json::parse::<Object<RawDocument>>(text))?;
-    Ok((raw, text.contains(r"\\")))
+fn read_sequentially(text: &str) -> Result<RawDocument, Malformed> {
+    intern::with_empty(|| json::parse::<Object<RawDocument>>(text)).map(|Object(raw)| raw)
 }
 
 /// The path of a flag's key.

@@ -24,6 +24,7 @@ pub mod json;
 pub mod outcomes;
 mod registry;
 pub mod request;
+mod second_thread;
 mod seed;
 pub mod snapshot;
 

@@ -61,20 +61,20 @@ impl Snapshot {
     /// The problem with the document and its location.
     pub fn from_document(namespace: &str, text: &str) -> Result<Self, Malformed> {
         let document = document::read(text, namespace)?;
-        Ok(Self::new(namespace, document.digest, document.flags, document.has_backslash))
+        Ok(Self::new(namespace, document.digest, document.flags, text))
     }
 
     /// # Errors
     /// The problem with the seed and its location.
     pub fn from_seed(namespace: &str, text: &str) -> Result<Self, Malformed> {
-        Ok(Self::new(namespace, None, seed::read(text, namespace)?, text.contains(r"\\")))
+        Ok(Self::new(namespace, None, seed::read(text, namespace)?, text))
     }
 
-    fn new(namespace: &str, digest: Option<Box<str>>, flags: Box<[definition::Flag]>, has_backslash: bool) -> Self {
+    fn new(namespace: &str, digest: Option<Box<str>>, flags: Box<[definition::Flag]>, text: &str) -> Self {
         let flags = Flag::compile(flags);
         let indexes = Indexes::new(&flags);
-        // an escape inside of a string in a string starts with an escaped backslash
-        let escaped_lists = if has_backslash { escaped_lists(&flags) } else { Box::default() };
+        // in the text, an escape inside of a string in a string starts with two backslashes
+        let escaped_lists = if text.contains(r"\\") { escaped_lists(&flags) } else { Box::default() };
         Self { namespace: namespace.into(), digest, flags, indexes, escaped_lists }
     }
 

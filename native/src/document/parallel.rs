@@ -12,26 +12,22 @@ use super::{RawDocument, RawFlag};
 use crate::de::Object;
 use crate::definition::Flag;
 use crate::intern;
-use crate::json::{split, Split, LARGE};
+use crate::json::{split, LARGE};
+use crate::second_thread;
 
 /// The smallest batch of flags, in bytes.
 const BATCH: usize = 64 * 1024;
 
-/// The stack of the second thread. Parsing needs a fraction of it, because only values of unknown fields can be deeply
-/// nested, and `serde_json` skips those without recursion.
-const STACK: usize = 256 * 1024;
-
-/// Reads a large document. Also returns whether a string of its text has an escaped backslash. Returns `None` if the
-/// document is not large or cannot be read, or if there is no second thread: the sequential reader then reads it, or finds
-/// the problem.
-pub fn read(text: &str) -> Option<(RawDocument, bool)> {
+/// Reads a large document. Returns `None` if it is not large or cannot be read, or if there is no second thread: the
+/// sequential reader then reads it, or finds the problem.
+pub fn read(text: &str) -> Option<RawDocument> {
     (text.len() >= LARGE).then(|| read_batches(text, BATCH))?
 }
 
-/// The ranges of the batches that wait to be parsed, with their numbers.
+/// The ranges of the batches that wait to be parsed.
 #[derive(Default)]
 struct Waiting {
-    batches: VecDeque<(usize, Range<usize>)>,
+    batches: VecDeque<Range<usize>>,
     is_complete: bool,
 }
 
@@ -43,14 +39,31 @@ struct Queue {
 }
 
 impl Queue {
-    fn update<T>(&self, update: impl FnOnce(&mut Waiting) -> T) -> T {
-        let result = update(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+    fn update(&self, update: impl FnOnce(&mut Waiting)) {
+        update(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         self.has_changed.notify_all();
-        result
+    }
+
+    /// Adds a batch, unless the queue is complete.
+    fn push(&self, batch: Range<usize>) {
+        self.update(|waiting| {
+            if !waiting.is_complete {
+                waiting.batches.push_back(batch);
+            }
+        });
+    }
+
+    fn complete(&self) {
+        self.update(|waiting| waiting.is_complete = true);
+    }
+
+    /// Drops the batches that wait, and those to come.
+    fn cancel(&self) {
+        self.update(|waiting| *waiting = Waiting { batches: VecDeque::new(), is_complete: true });
     }
 
     /// Takes the next batch. Waits for it unless the queue is complete.
-    fn next(&self) -> Option<(usize, Range<usize>)> {
+    fn next(&self) -> Option<Range<usize>> {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let is_idle = |waiting: &mut Waiting| waiting.batches.is_empty() && !waiting.is_complete;
         let mut waiting = self.has_changed.wait_while(waiting, is_idle).unwrap_or_else(PoisonError::into_inner);
@@ -63,57 +76,46 @@ struct CompleteOnDrop<'a>(&'a Queue);
 
 impl Drop for CompleteOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.update(|waiting| waiting.is_complete = true);
+        self.0.complete();
     }
 }
 
-/// The flags of some batches, with the number of each batch.
+/// The flags of some batches, with the place of each batch in the text.
 type Parsed = Vec<(usize, Vec<Flag>)>;
 
-fn read_batches(text: &str, size: usize) -> Option<(RawDocument, bool)> {
+fn read_batches(text: &str, size: usize) -> Option<RawDocument> {
     let queue = Queue::default();
-    let (Split { list, has_backslash }, mut parsed) = thread::scope(|scope| {
-        let splitting = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || {
+    let (list, mut parsed) = thread::scope(|scope| {
+        let splitting = second_thread::spawn(scope, || {
             let complete = CompleteOnDrop(&queue);
-            let mut numbers = 0..;
-            let split = split(text.as_bytes(), "flags", size, |range| {
-                queue.update(|waiting| {
-                    if !waiting.is_complete {
-                        waiting.batches.extend(numbers.next().map(|number| (number, range)));
-                    }
-                });
-            });
+            let list = split(text.as_bytes(), "flags", size, |range| queue.push(range));
             drop(complete);
-            Some((split?, parse_batches(text, &queue)?))
-        });
-        let splitting = splitting.ok()?;
+            Some((list?, parse_batches(text, &queue)?))
+        })?;
         let parsed = parse_batches(text, &queue);
-        let (split, others) = splitting.join().ok()??;
+        let (list, others) = splitting.join().ok()??;
         let mut parsed = parsed?;
         parsed.extend(others);
-        Some((split, parsed))
+        Some((list, parsed))
     })?;
     let rest = [&text[..list.start], &text[list.end..]].concat();
     let Object(mut document) = serde_json::from_str::<Object<RawDocument>>(&rest).ok()?;
-    parsed.sort_unstable_by_key(|(number, _)| *number);
+    parsed.sort_unstable_by_key(|(place, _)| *place);
     let mut flags = Vec::with_capacity(parsed.iter().map(|(_, flags)| flags.len()).sum());
     for (_, batch) in &mut parsed {
         flags.append(batch);
     }
     document.flags = flags.into_boxed_slice();
-    Some((document, has_backslash))
+    Some(document)
 }
 
-/// Parses batches until the queue is complete and empty. A batch that is malformed ends the work of all threads.
+/// Parses batches until the queue is complete and empty. A batch that is malformed ends the work of both threads.
 fn parse_batches(text: &str, queue: &Queue) -> Option<Parsed> {
     let batches = std::iter::from_fn(|| queue.next());
     let parsed: Option<Parsed> =
-        intern::with_empty(|| batches.map(|(number, range)| Some((number, parse_batch(&text[range])?))).collect());
+        intern::with_empty(|| batches.map(|range| Some((range.start, parse_batch(&text[range])?))).collect());
     if parsed.is_none() {
-        queue.update(|waiting| {
-            waiting.batches.clear();
-            waiting.is_complete = true;
-        });
+        queue.cancel();
     }
     parsed
 }
@@ -154,13 +156,12 @@ mod tests {
 
     /// Asserts that a text that this reader takes means the same to the sequential one. Returns whether it takes it.
     fn is_read_alike(text: &str, size: usize) -> bool {
-        let Some((parallel, has_backslash)) = read_batches(text, size) else {
+        let Some(parallel) = read_batches(text, size) else {
             return false;
         };
-        let (sequential, expected) = read_sequentially(text).expect(text);
+        let sequential = read_sequentially(text).expect(text);
         assert_eq!(parallel.flags, sequential.flags, "{text}");
         assert_eq!((&parallel.namespace.key, parallel.digest), (&sequential.namespace.key, sequential.digest));
-        assert_eq!(has_backslash, expected);
         true
     }
 
@@ -178,8 +179,7 @@ mod tests {
     fn reads_a_large_document() {
         let text = document(&(0..3000).map(flag).collect::<Vec<_>>());
         assert!(text.len() > LARGE);
-        let (parallel, _) = read(&text).unwrap();
-        assert_eq!(parallel.flags, read_sequentially(&text).unwrap().0.flags);
+        assert_eq!(read(&text).unwrap().flags, read_sequentially(&text).unwrap().flags);
         let empty = document(&[]);
         let padded = |length: usize| format!("{empty}{}", " ".repeat(length - empty.len()));
         assert!(read(&padded(LARGE - 1)).is_none());

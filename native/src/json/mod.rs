@@ -11,9 +11,11 @@ use std::thread;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::second_thread;
+
 pub use path::{Part, Step};
 pub(crate) use reader::Reader;
-pub(crate) use split::{split, Split};
+pub(crate) use split::split;
 
 /// The maximum nesting depth of lists and objects.
 pub const MAX_DEPTH: usize = 128;
@@ -88,16 +90,15 @@ pub(crate) const LARGE: usize = 1024 * 1024;
 
 /// Reads a text and scans it for what `serde_json` ignores. A large text is scanned on a second thread meanwhile.
 fn read_and_scan<T>(text: &str, read: impl FnOnce() -> T) -> (T, bool) {
-    let scan = || scan::is_suspicious(text.as_bytes());
+    let scan = || scan::is_suspicious(text.as_bytes(), &mut ());
     if text.len() < LARGE {
         return (read(), scan());
     }
     thread::scope(|scope| {
-        // the scan needs almost no stack
-        let scanning = thread::Builder::new().stack_size(64 * 1024).spawn_scoped(scope, scan);
+        let scanning = second_thread::spawn(scope, scan);
         let value = read();
         // scans on this thread if no thread could be started or the scan panicked
-        let suspicious = scanning.ok().and_then(|scanning| scanning.join().ok());
+        let suspicious = scanning.and_then(|scanning| scanning.join().ok());
         (value, suspicious.unwrap_or_else(scan))
     })
 }

@@ -1,41 +1,61 @@
 //! Scans for what `serde_json` does not check in skipped fields: the nesting depth and lone surrogates in strings.
 
+use std::ops::Range;
+
 use super::MAX_DEPTH;
 
-/// Whether an otherwise valid JSON text is nested too deeply or has a lone surrogate.
-pub fn is_suspicious(text: &[u8]) -> bool {
+/// Receives what a scan comes across, with its place in the text and the number of open lists and objects around it.
+pub trait Visit {
+    fn open(&mut self, _bracket: u8, _place: usize, _depth: usize) {}
+    fn close(&mut self, _place: usize, _depth: usize) {}
+    fn comma(&mut self, _place: usize, _depth: usize) {}
+    /// The range is that of the text between the quotes.
+    fn string(&mut self, _range: Range<usize>, _depth: usize) {}
+}
+
+/// Ignores everything.
+impl Visit for () {}
+
+/// Whether an otherwise valid JSON text is nested too deeply or has a lone surrogate. The scan ends where it finds that.
+pub fn is_suspicious(text: &[u8], visit: &mut impl Visit) -> bool {
     let mut depth = 0_usize;
-    let mut position = 0;
-    while let Some(byte) = text.get(position) {
-        position += 1;
+    let mut place = 0;
+    while let Some(byte) = text.get(place) {
         match byte {
             b'{' | b'[' => {
+                visit.open(*byte, place, depth);
                 depth += 1;
                 if depth > MAX_DEPTH {
                     return true;
                 }
             }
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            b'"' => match end_of_string(text, position, &mut false) {
-                Some(end) => position = end,
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                visit.close(place, depth);
+            }
+            b',' => visit.comma(place, depth),
+            b'"' => match end_of_string(text, place + 1) {
+                Some(end) => {
+                    visit.string(place + 1..end, depth);
+                    place = end;
+                }
                 None => return true,
             },
             _ => {}
         }
+        place += 1;
     }
     false
 }
 
-/// The end of the string that starts here; `None` if it has a lone surrogate. Sets `has_backslash` if a backslash is
-/// escaped.
-pub(super) fn end_of_string(text: &[u8], start: usize, has_backslash: &mut bool) -> Option<usize> {
+/// The place of the quote that ends the string that starts here; `None` if the string has a lone surrogate.
+fn end_of_string(text: &[u8], start: usize) -> Option<usize> {
     let mut position = start;
     loop {
         position = find_quote_or_backslash(text, position)?;
         if text[position] == b'"' {
-            return Some(position + 1);
+            return Some(position);
         }
-        *has_backslash |= text.get(position + 1) == Some(&b'\\');
         position += match surrogate(text, position) {
             None => 2,
             Some(0xD800..=0xDBFF) if matches!(surrogate(text, position + 6), Some(0xDC00..=0xDFFF)) => 12,
@@ -76,7 +96,7 @@ mod tests {
     use super::*;
 
     fn suspicious(text: &str) -> bool {
-        is_suspicious(text.as_bytes())
+        is_suspicious(text.as_bytes(), &mut ())
     }
 
     #[test]
