@@ -82,6 +82,7 @@ describe.each(["native", "portable"] as const)("on the %s engine", (engine) => {
     { timeout: 250_000 }
   )
 
+  // The native half needs the library here too, to share the memory of its states.
   it.live.skipIf(isSkipped)(
     `workers come and go while states are loaded, most of them terminated, and nothing crashes or stays open${suffix}`,
     () =>

@@ -7,8 +7,6 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type * as Engine from "../../Engine.js"
@@ -22,12 +20,11 @@ import * as FairLock from "../util/fairLock.js"
 import { disconnect } from "../util/fiber.js"
 import { printable } from "../util/outsideText.js"
 import * as SingleFlight from "../util/singleFlight.js"
-import { needsSlices } from "../util/slices.js"
 import { withoutParentSpan } from "../util/withoutParentSpan.js"
-import { yieldToEventLoop } from "../util/yieldToEventLoop.js"
 import * as Changes from "./changes.js"
 import { defectsToErrors, listen } from "./events.js"
 import * as Instrumentation from "./instrumentation.js"
+import * as LoadedContent from "./loadedContent.js"
 import type { StateSettings } from "./options.js"
 import { Sharing } from "./sharing.js"
 import type { SnapshotRef } from "./snapshotRef.js"
@@ -50,30 +47,6 @@ const withStartNotice = <A, E>(firstFetch: Effect.Effect<A, E>, source: Fetcher.
         `the first state from ${printable(source.url ?? source.kind)}; failed attempts are repeated and logged at Debug level`
     )
   ).pipe(Effect.delay(START_NOTICE_DELAY), Effect.forkScoped, Effect.zipRight(firstFetch), Effect.scoped)
-
-/** The content of a loaded document. */
-interface LoadedContent {
-  /** The generation of the state that the document is. */
-  readonly generation: number
-  /** The hash, which may still be being computed; `undefined` if it was not completed. */
-  readonly hash: Effect.Effect<string | undefined>
-  readonly stopHashing: () => void
-}
-
-// These two are outside of `make`, so that their closures do not retain the document.
-
-const withHash = (generation: number, hash: string): LoadedContent => ({
-  generation,
-  hash: Effect.succeed(hash),
-  stopHashing: () => {}
-})
-
-const hashedBy = (generation: number, fiber: Fiber.RuntimeFiber<string>): LoadedContent => ({
-  generation,
-  // not `Fiber.join`, which would give the log annotations and the span of one caller to another
-  hash: Effect.map(Fiber.await(fiber), (exit) => (Exit.isSuccess(exit) ? exit.value : undefined)),
-  stopHashing: () => fiber.unsafeInterruptAsFork(fiber.id())
-})
 
 const notModifiedFromNothing = () =>
   new FetchError({
@@ -106,41 +79,15 @@ export const make = (
     const loadLock = yield* FairLock.make
     const store = yield* SnapshotStore
     const save = yield* WriteBehind.make(store, fetcher.source)
+    const loadedContent = yield* LoadedContent.make
 
     /** Whether the loaded document was pushed. */
     let isPushed = false
-    /** The content of the loaded document; `undefined` if it is unknown, as for a seed. */
-    let loadedContent: LoadedContent | undefined
     /** Whether the source has returned a document: until then, fetches are unconditional. */
     let hasFetched = false
 
     const compile = (bytes: ReadonlyArray<Uint8Array>) =>
       Effect.tap(engine.compile(namespace, bytes), (snapshot) => Effect.sync(() => sharer.compiled(snapshot, bytes)))
-
-    /**
-     * Remembers the content of the document that was just loaded. If its hash is unknown, a fiber computes it, because the
-     * next document needs it. If that takes more than one turn of the event loop, whatever waits for the load runs first.
-     */
-    const remember = (bytes: ReadonlyArray<Uint8Array>, known: string | undefined): Effect.Effect<void> =>
-      Effect.gen(function* () {
-        loadedContent?.stopHashing()
-        if (known !== undefined) {
-          loadedContent = withHash(state.generation(), known)
-          return
-        }
-        const fiber = yield* Effect.when(yieldToEventLoop, () => needsSlices(bytes)).pipe(
-          Effect.zipRight(contentHash(bytes)),
-          Effect.interruptible,
-          Effect.forkIn(scope)
-        )
-        loadedContent = hashedBy(state.generation(), fiber)
-      })
-
-    /** Whether a document has the content of the loaded one. */
-    const isLoaded = (content: string): Effect.Effect<boolean> =>
-      loadedContent?.generation === state.generation()
-        ? Effect.map(loadedContent.hash, (hash) => hash === content)
-        : Effect.succeed(false)
 
     /** Loads a document and returns true, or confirms the state if it is the loaded document. */
     const loadDocument = (
@@ -152,7 +99,7 @@ export const make = (
         // A new version is loaded even if the content is the same, so that the next condition is the new version.
         const hasNewVersion = Option.isSome(version) && !Equal.equals(version, yield* state.version)
         const content = hasNewVersion || state.generation() === 0 ? undefined : yield* contentHash(bytes)
-        if (content !== undefined && (yield* isLoaded(content))) {
+        if (content !== undefined && (yield* loadedContent.has(state.generation(), content))) {
           isPushed ||= pushed
           yield* state.confirm
           return false
@@ -162,7 +109,7 @@ export const make = (
           Effect.gen(function* () {
             yield* state.load(restore(compile(bytes)), kind === "file" ? "file" : "server", version)
             isPushed = pushed
-            yield* remember(bytes, content)
+            yield* loadedContent.set(state.generation(), bytes, content)
           })
         )
         yield* save(bytes, yield* state.version)
@@ -180,7 +127,7 @@ export const make = (
       if (Option.isSome(stored)) {
         const { bytes, storedAt, version } = stored.value
         yield* state.load(compile(bytes), "store", version, storedAt)
-        yield* remember(bytes, undefined)
+        yield* loadedContent.set(state.generation(), bytes, undefined)
         yield* Effect.logDebug(`Flipt: starting from the state stored at ${DateTime.formatIso(storedAt)}`)
       }
     }).pipe(

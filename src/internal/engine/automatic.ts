@@ -10,6 +10,7 @@ import type { EngineError } from "../../FliptError.js"
 import type { Snapshot } from "../../Snapshot.js"
 import { globalValue } from "../util/globalValue.js"
 import { HoldTimer } from "../util/holdTimer.js"
+import { sizeOf } from "../util/slices.js"
 import { makePortable, portable } from "./portable/engine.js"
 
 /**
@@ -72,11 +73,7 @@ export const make = (native: Effect.Effect<Engine.Service, EngineError>): Effect
     return {
       name: "automatic",
       compile: (namespace, document) =>
-        choose(
-          "document",
-          document.reduce((size, chunk) => size + chunk.length, 0),
-          (engine) => engine.compile(namespace, document)
-        ),
+        choose("document", sizeOf(document), (engine) => engine.compile(namespace, document)),
       restore: (namespace, seed) => choose("seed", seed.length, (engine) => engine.restore(namespace, seed))
     }
   })

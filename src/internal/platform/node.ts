@@ -1,6 +1,9 @@
 /**
- * The platform for Node: connections and the file system. Modules of Node are loaded on first use, and not as ES modules
- * where that would take longer: importing `node:fs` also loads its streams.
+ * The platform for Node: connections and the file system.
+ *
+ * Modules of Node are loaded on first use, with `getBuiltinModule`. Importing them as ES modules takes twice as long, and
+ * `node:fs` would also load its streams. Such an import would also need a separate file, imported on demand, so that
+ * importing this package loads none of them.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"

@@ -19,7 +19,7 @@ import * as Schema from "effect/Schema"
 import type { Entry, Target } from "../../SnapshotStore.js"
 import { Hasher } from "../util/hash64.js"
 import { quoted } from "../util/outsideText.js"
-import { forEachSlice } from "../util/slices.js"
+import { forEachSlice, sizeOf } from "../util/slices.js"
 
 const FORMAT = "flipt-client-effect/snapshot"
 const FORMAT_VERSION = 1
@@ -82,7 +82,7 @@ export const encode = ({ environment, namespace }: Target, entry: Entry): Effect
       namespace,
       version: entry.version,
       storedAt: entry.storedAt,
-      length: entry.bytes.reduce((length, chunk) => length + chunk.length, 0)
+      length: sizeOf(entry.bytes)
     }
     const checksum = yield* checksumOf(header, entry.bytes)
     return [new TextEncoder().encode(formatHeader(header, checksum)), ...entry.bytes]

@@ -7,12 +7,12 @@ import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import type { Service } from "../../SnapshotStore.js"
-import { forEachSlice } from "../util/slices.js"
+import { forEachSlice, sizeOf } from "../util/slices.js"
 import { fromStorage } from "./fromStorage.js"
 
 const concatenate = (pieces: ReadonlyArray<Uint8Array>): Effect.Effect<Uint8Array> =>
   Effect.suspend(() => {
-    const whole = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0))
+    const whole = new Uint8Array(sizeOf(pieces))
     let end = 0
     return Effect.as(
       forEachSlice(pieces, (slice) => {

@@ -7,10 +7,16 @@
  */
 
 // The first half uses FNV-1a's offset basis and prime, the second MurmurHash3's multiplier and another odd seed.
-const SEED_1 = 0x811c9dc5
-const PRIME_1 = 0x01000193
-const SEED_2 = 0x9747b28c
-const PRIME_2 = 0xcc9e2d51
+export const SEED_1 = 0x811c9dc5
+export const PRIME_1 = 0x01000193
+export const SEED_2 = 0x9747b28c
+export const PRIME_2 = 0xcc9e2d51
+
+/** Formats the two halves of a hash. */
+export const toHex = (first: number, second: number): string => {
+  const half = (value: number) => (value >>> 0).toString(16).padStart(8, "0")
+  return half(first) + half(second)
+}
 
 export class Hasher {
   private first = SEED_1
@@ -77,7 +83,6 @@ export class Hasher {
   }
 
   get hex(): string {
-    const half = (value: number) => (value >>> 0).toString(16).padStart(8, "0")
-    return half(this.first) + half(this.second)
+    return toHex(this.first, this.second)
   }
 }

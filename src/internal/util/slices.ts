@@ -7,9 +7,12 @@ import { yieldToEventLoop } from "./yieldToEventLoop.js"
 /** How many bytes to process before yielding: less than a millisecond of hashing, or a few before V8 optimizes the code. */
 const SLICE_BYTES = 64 * 1024
 
+/** The number of bytes in chunks. */
+export const sizeOf = (chunks: ReadonlyArray<Uint8Array>): number =>
+  chunks.reduce((size, chunk) => size + chunk.length, 0)
+
 /** Whether `forEachSlice` yields before it has processed all chunks. */
-export const needsSlices = (chunks: ReadonlyArray<Uint8Array>): boolean =>
-  chunks.reduce((size, chunk) => size + chunk.length, 0) > SLICE_BYTES
+export const needsSlices = (chunks: ReadonlyArray<Uint8Array>): boolean => sizeOf(chunks) > SLICE_BYTES
 
 /**
  * Calls `use` for consecutive slices of the chunks, whatever their sizes, and yields to the event loop at regular

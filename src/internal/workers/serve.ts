@@ -15,7 +15,7 @@ import type { Snapshot } from "../../Snapshot.js"
 import type { SharedClient, Sharer } from "../client/sharing.js"
 import { type HasNativeHandle, nativeHandle } from "../snapshot/nativeHandle.js"
 import * as Mailbox from "../util/mailbox.js"
-import { forEachSlice } from "../util/slices.js"
+import { forEachSlice, sizeOf } from "../util/slices.js"
 import * as protocol from "./protocol.js"
 
 /** The state that workers may take over. It stays open until they know the next one. */
@@ -27,7 +27,7 @@ interface Held {
 
 const share = (chunks: ReadonlyArray<Uint8Array>): Effect.Effect<SharedArrayBuffer> =>
   Effect.suspend(() => {
-    const bytes = new SharedArrayBuffer(chunks.reduce((size, chunk) => size + chunk.length, 0))
+    const bytes = new SharedArrayBuffer(sizeOf(chunks))
     const view = new Uint8Array(bytes)
     let size = 0
     return Effect.as(

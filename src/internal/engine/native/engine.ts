@@ -13,6 +13,7 @@ import type { NativeHandle } from "../../snapshot/nativeHandle.js"
 import { makeSnapshot } from "../../snapshot/snapshot.js"
 import * as FairLock from "../../util/fairLock.js"
 import { printable } from "../../util/outsideText.js"
+import { sizeOf } from "../../util/slices.js"
 import { yieldToEventLoop } from "../../util/yieldToEventLoop.js"
 import { Arena } from "./arena.js"
 import { engineFailure } from "./blob.js"
@@ -155,7 +156,7 @@ export const make = (library: Library): Effect.Effect<Engine.Service> =>
           return library.jobNew(kind, name, name.length)
         }),
         (job) => {
-          const large = chunks.reduce((size, chunk) => size + chunk.length, 0) > SLOW_CLOSE_BYTES
+          const large = sizeOf(chunks) > SLOW_CLOSE_BYTES
           return pushDocument(library, job, chunks).pipe(
             Effect.zipRight(run(job)),
             Effect.zipRight(acquireSnapshot(library, takeSnapshot(library, job), namespace, large))

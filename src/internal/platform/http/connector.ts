@@ -8,7 +8,6 @@ import type { ConnectionOptions } from "../../../Tls.js"
 import { hostOf, parseProxy, portOf, proxyFromEnvironment, proxyProblem } from "../../net/proxy.js"
 import type { ClientCertificate } from "../../net/tlsError.js"
 import { reveal } from "../../util/reveal.js"
-import { nodeNet, nodeTls } from "./builtins.js"
 import { awaitOpen } from "./opening.js"
 import { openTunnel, proxyError } from "./tunnel.js"
 
@@ -43,7 +42,7 @@ export interface Connector {
 
 const isInNetwork = (host: string, network: string): boolean => {
   const [, address = "", prefix = ""] = /^([0-9a-f.:]+)\/(\d+)$/.exec(network) ?? []
-  const { BlockList, isIP } = nodeNet()
+  const { BlockList, isIP } = process.getBuiltinModule("node:net")
   const family = isIP(address)
   if (family === 0 || isIP(host) !== family || Number(prefix) > (family === 4 ? 32 : 128)) {
     return false
@@ -88,7 +87,7 @@ const toSecureOptions = (options: ConnectionOptions): SecureOptions => {
   }
   return {
     ...(ca === undefined ? {} : { ca: [...ca] }),
-    secureContext: nodeTls().createSecureContext(material),
+    secureContext: process.getBuiltinModule("node:tls").createSecureContext(material),
     ...(rejectUnauthorized === undefined ? {} : { rejectUnauthorized }),
     ...(checkServerIdentity === undefined ? {} : { checkServerIdentity })
   }
@@ -98,6 +97,7 @@ const attempt = <A>(f: () => A): Effect.Effect<A, Error> => Effect.try({ try: f,
 
 export const makeConnector = (connectionOptions: Effect.Effect<ConnectionOptions>): Effect.Effect<Connector> =>
   Effect.map(connectionOptions, ({ proxy: configured }) => {
+    const { connect, isIP } = process.getBuiltinModule("node:net")
     const proxyFor = makeProxyLookup(configured)
     const prepared = new WeakMap<ConnectionOptions, SecureOptions>()
     /** For the connections over TLS 1.3 that are open, whether the client certificate was sent. */
@@ -120,7 +120,7 @@ export const makeConnector = (connectionOptions: Effect.Effect<ConnectionOptions
           const secure = yield* Effect.flatMap(connectionOptions, prepare)
           return yield* openTunnel(proxy, url, verificationOf(secure))
         }
-        const socket = nodeNet().connect({ host: hostOf(proxy ?? url), port: portOf(proxy ?? url) })
+        const socket = connect({ host: hostOf(proxy ?? url), port: portOf(proxy ?? url) })
         return yield* awaitOpen(socket, "connect").pipe(
           Effect.mapError((error) => (proxy === undefined ? error : proxyError(proxy, error)))
         )
@@ -133,9 +133,9 @@ export const makeConnector = (connectionOptions: Effect.Effect<ConnectionOptions
       Effect.gen(function* () {
         const options = yield* connectionOptions
         const secure = yield* prepare(options)
-        const servername = options.servername ?? (nodeNet().isIP(hostOf(url)) === 0 ? hostOf(url) : undefined)
+        const servername = options.servername ?? (isIP(hostOf(url)) === 0 ? hostOf(url) : undefined)
         const tunnel = proxy === undefined ? undefined : yield* openTunnel(proxy, url, verificationOf(secure))
-        const socket = nodeTls().connect({
+        const socket = process.getBuiltinModule("node:tls").connect({
           ...secure,
           ALPNProtocols: [...protocols],
           host: hostOf(url),

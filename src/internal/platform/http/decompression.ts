@@ -4,7 +4,6 @@
 import type { Readable, Transform } from "node:stream"
 import type * as Zlib from "node:zlib"
 import { Body, onDone } from "./body.js"
-import { nodeZlib } from "./builtins.js"
 
 /** What requests accept unless they say otherwise. */
 export const ACCEPTED_ENCODINGS = "gzip, deflate, br"
@@ -18,11 +17,14 @@ const options: Zlib.ZlibOptions = { chunkSize: 64 * 1024 }
 /** Servers send `deflate` with the header of zlib, as RFC 9110 demands, or without it. The first byte tells. */
 const hasZlibHeader = (first: Uint8Array): boolean => ((first[0] ?? 0) & 0x0f) === 8
 
+/** Loaded with the first compressed body. */
+const zlib = () => process.getBuiltinModule("node:zlib")
+
 const decoders: { readonly [coding: string]: ((first: Uint8Array) => Transform) | undefined } = {
-  gzip: () => nodeZlib().createGunzip(options),
-  "x-gzip": () => nodeZlib().createGunzip(options),
-  deflate: (first) => (hasZlibHeader(first) ? nodeZlib().createInflate(options) : nodeZlib().createInflateRaw(options)),
-  br: () => nodeZlib().createBrotliDecompress({ chunkSize: 64 * 1024 })
+  gzip: () => zlib().createGunzip(options),
+  "x-gzip": () => zlib().createGunzip(options),
+  deflate: (first) => (hasZlibHeader(first) ? zlib().createInflate(options) : zlib().createInflateRaw(options)),
+  br: () => zlib().createBrotliDecompress({ chunkSize: 64 * 1024 })
 }
 
 /** The codings of a `Content-Encoding` header, in the order in which to undo them. */

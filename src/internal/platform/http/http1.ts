@@ -9,7 +9,6 @@ import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 import { hostOf } from "../../net/proxy.js"
-import { nodeHttp } from "./builtins.js"
 import type { Connector, Target } from "./connector.js"
 import { IDLE_MILLIS, type Incoming, type Outgoing, type Send } from "./exchange.js"
 import { proxyAuthorization } from "./tunnel.js"
@@ -35,7 +34,7 @@ type OpenCallback = (error: Error | null, socket: Duplex) => void
 
 /** Makes an Agent that opens its connections with `open`. */
 const makeAgent = (open: (options: RequestOptions, callback: OpenCallback) => void): Http.Agent => {
-  class Agent extends nodeHttp().Agent {
+  class Agent extends process.getBuiltinModule("node:http").Agent {
     override getName(options?: Http.RequestOptions): string {
       return (options as RequestOptions).target.key
     }
@@ -121,7 +120,7 @@ export const makeHttp1 = (
         }
         let request: Http.ClientRequest
         try {
-          request = nodeHttp().request(options)
+          request = process.getBuiltinModule("node:http").request(options)
         } catch (error) {
           // A header with a character that HTTP does not allow.
           return resume(Effect.fail(error as Error))

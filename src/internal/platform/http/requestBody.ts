@@ -6,14 +6,14 @@ import type { ReadableStream as NodeReadableStream } from "node:stream/web"
 import type * as HttpBody from "@effect/platform/HttpBody"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { nodeStream } from "./builtins.js"
 
 interface RequestBody {
   readonly content: Uint8Array | Readable | undefined
   readonly contentType?: string
 }
 
-const fromWeb = (stream: ReadableStream): Readable => nodeStream().Readable.fromWeb(stream as NodeReadableStream)
+const fromWeb = (stream: ReadableStream): Readable =>
+  process.getBuiltinModule("node:stream").Readable.fromWeb(stream as NodeReadableStream)
 
 /** A body that the platform knows how to send, such as a text or a form. */
 const fromBodyInit = (body: BodyInit): RequestBody => {

@@ -5,7 +5,6 @@ import type * as Net from "node:net"
 import type * as NodeTls from "node:tls"
 import * as Effect from "effect/Effect"
 import { authorityOf, hostOf, portOf } from "../../net/proxy.js"
-import { nodeHttp, nodeHttps } from "./builtins.js"
 import { CONNECT_TIMEOUT_MILLIS, silenceError } from "./opening.js"
 
 /** The value of `Proxy-Authorization`, if the URL of the proxy has a user or a password. */
@@ -36,7 +35,7 @@ export const openTunnel = (
     const authorization = proxyAuthorization(proxy)
     const authority = `${target.hostname}:${portOf(target)}`
     const isSecure = proxy.protocol === "https:"
-    const { request: send } = isSecure ? nodeHttps() : nodeHttp()
+    const { request: send } = isSecure ? process.getBuiltinModule("node:https") : process.getBuiltinModule("node:http")
     const request = send({
       host: hostOf(proxy),
       port: portOf(proxy),

@@ -1,4 +1,4 @@
-// Written after sha256:1c73f6f0d6732e93 of the same path
+// Written after sha256:96604be00a35838d of the same path
 /**
  * Stores snapshots in a KeyValueStore.
  */
@@ -8,12 +8,12 @@ import * as Option from "effect/Option"
 import type * as KeyValueStore from "effect/persistence/KeyValueStore"
 import * as Result from "effect/Result"
 import type { Service } from "../../SnapshotStore.js"
-import { forEachSlice } from "../util/slices.js"
+import { forEachSlice, sizeOf } from "../util/slices.js"
 import { fromStorage } from "./fromStorage.js"
 
 const concatenate = (pieces: ReadonlyArray<Uint8Array>): Effect.Effect<Uint8Array> =>
   Effect.suspend(() => {
-    const whole = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0))
+    const whole = new Uint8Array(sizeOf(pieces))
     let end = 0
     return Effect.as(
       forEachSlice(pieces, (slice) => {
