@@ -29,8 +29,10 @@ export const make: Effect.Effect<LoadedContent, never, Scope.Scope> = Effect.map
   return {
     set: (generation, bytes, hash) =>
       Effect.gen(function* () {
-        hashing?.unsafeInterruptAsFork(hashing.id())
-        hashing = undefined
+        if (hashing !== undefined) {
+          hashing.unsafeInterruptAsFork(hashing.id())
+          hashing = undefined
+        }
         if (hash !== undefined) {
           loaded = { generation, hash: Effect.succeed(hash) }
           return
